@@ -1,0 +1,88 @@
+# Two commands for a fresh machine: `make run` and `make test`. Everything else is listed by `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .build/stamps
+IPFS ?= directory
+BUNDLES ?=
+
+.PHONY: help run demo test check lint types unit integration forge brownie generated bench lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+# --- set-up: each stamp is made once and again when its lock file changes ---------------------------------
+
+$(STAMPS):
+	@mkdir -p $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Assent needs Python 3.11 or newer. Debian: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@command -v node >/dev/null && node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' || \
+	  { echo "Assent needs Node.js 20 or newer, for the compiler and the embedded chain: https://nodejs.org"; exit 1; }
+
+$(STAMPS)/runtime: requirements/runtime.txt pyproject.toml | $(STAMPS)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing Python packages ..."
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2>/dev/null
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/runtime
+	@echo "installing development packages ..."
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/node: package-lock.json | $(STAMPS)
+	@echo "installing the compiler and the embedded chain ..."
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(STAMPS)/brownie: requirements/brownie.txt | $(STAMPS)
+	@test -x .venv-brownie/bin/python || $(PYTHON) -m venv .venv-brownie
+	@echo "installing Brownie in its own environment ..."
+	@.venv-brownie/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/brownie.txt
+	@touch $@
+
+CONTRACT_SOURCES := $(shell find contracts -name '*.sol' 2>/dev/null)
+$(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(STAMPS)/node
+	@echo "compiling the contracts ..."
+	@$(BIN)/python scripts/compile.py
+	@touch $@
+
+# --- use --------------------------------------------------------------------------------------------------
+
+run: $(STAMPS)/contracts ## set up and start the whole system at http://localhost:8000
+	@exec $(BIN)/assent up
+
+demo: $(STAMPS)/contracts ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
+	@$(BIN)/assent demo --storage $(IPFS) $(if $(BUNDLES),--bundles $(BUNDLES))
+
+# --- checks -----------------------------------------------------------------------------------------------
+
+check: $(STAMPS)/dev lint types unit ## the quick checks: lint, types, imports, unit tests
+
+lint: $(STAMPS)/dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/bandit -q -c pyproject.toml -r backend scripts
+
+types: $(STAMPS)/dev
+	@$(BIN)/mypy
+
+unit: $(STAMPS)/dev
+	@$(BIN)/pytest -q tests/unit
+
+integration: $(STAMPS)/dev $(STAMPS)/contracts
+	@$(BIN)/pytest -q tests/integration
+
+clean: ## remove what set-up and the programs made (not the data directory)
+	rm -rf .build .venv .venv-brownie node_modules build out cache
+
+lock: $(STAMPS)/dev ## lock the dependencies again, with hashes and without addresses
+	@for part in runtime dev brownie; do \
+	  $(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
+	    -o requirements/$$part.txt requirements/$$part.in; done
+	@npm install --package-lock-only --ignore-scripts --silent

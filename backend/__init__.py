@@ -1,0 +1,1 @@
+"""Assent: a consent ledger for health records."""

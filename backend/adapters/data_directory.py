@@ -1,0 +1,78 @@
+"""The directory that holds all embedded stores: used by one program at a time, and never on a full disk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from backend.errors import OperatorError
+
+MIN_FREE_BYTES = 256 * 1024 * 1024
+
+
+class DataDirectoryInUse(OperatorError):
+    code = "data_directory_in_use"
+    remedy = (
+        "Another Assent runs on this data directory. Stop it, or set ASSENT_DATA_DIRECTORY to another one."
+    )
+
+
+class DiskFull(OperatorError):
+    code = "disk_full"
+    remedy = "Less than 256 MiB are free where the data directory lies. Free some space and start again."
+
+
+class DataDirectoryUnusable(OperatorError):
+    code = "data_directory_unusable"
+    remedy = "The data directory cannot be written. Check its owner and rights, or set ASSENT_DATA_DIRECTORY."
+
+
+class DataDirectory:
+    """Paths of one deployment. ``lock`` is held by the kernel, so a killed program leaves none behind."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._lock_file: int | None = None
+
+    @property
+    def chain(self) -> Path:
+        return self.root / "chain"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def blocks(self) -> Path:
+        return self.root / "blocks"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    def open(self) -> None:
+        """Create the directory (owner only) and lock it.
+
+        Raises DataDirectoryUnusable, DataDirectoryInUse or DiskFull.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock_file = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as failure:
+            raise DataDirectoryUnusable from failure
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as failure:
+            os.close(lock_file)
+            raise DataDirectoryInUse from failure
+        self._lock_file = lock_file
+        if shutil.disk_usage(self.root).free < MIN_FREE_BYTES:
+            self.close()
+            raise DiskFull
+
+    def close(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None

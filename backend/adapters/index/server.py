@@ -1,0 +1,123 @@
+"""The embedded index: nx-27017, a MongoDB-wire server on SQLite, as a child process on a loopback port.
+
+It has no authentication, so it listens on 127.0.0.1 only. Its ``-v`` would log documents and its output goes
+nowhere. In production a MongoDB replica set takes its place: then only ``connect`` is used.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from backend.adapters import process
+from backend.errors import OperatorError, Unavailable
+
+Document = dict[str, Any]
+
+
+class IndexUnavailable(Unavailable):
+    code = "index_unavailable"
+    remedy = "The index (MongoDB) does not answer. Try again shortly; the operator looks at /health/ready."
+
+
+class IndexStartFailed(OperatorError):
+    code = "index_start_failed"
+    remedy = "Look for another process using the data directory and for a full disk, then start again."
+
+
+def connect(uri: str, *, database: str, timeout_ms: int = 5_000) -> Database[Document]:
+    """Open a database whose writes are acknowledged only when durable (majority and journal)."""
+    client: MongoClient[Document] = MongoClient(
+        uri,
+        serverSelectionTimeoutMS=timeout_ms,
+        socketTimeoutMS=timeout_ms * 4,
+        connectTimeoutMS=timeout_ms,
+        maxPoolSize=64,
+        uuidRepresentation="standard",
+        tz_aware=True,
+    )
+    return client.get_database(
+        database,
+        write_concern=WriteConcern(w="majority", j=True),
+        read_concern=ReadConcern("majority"),
+        read_preference=ReadPreference.PRIMARY,
+    )
+
+
+class EmbeddedIndex:
+    """Runs nx-27017 over ``data_directory`` and restarts it when it has died.
+
+    SQLite below it keeps every acknowledged write across a kill, so a restart loses nothing.
+    """
+
+    def __init__(self, data_directory: Path) -> None:
+        self._directory = data_directory
+        self._lock = threading.Lock()
+        self._port = process.free_port()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
+
+    @property
+    def process_id(self) -> int | None:
+        child = self._child
+        return child.pid if child is not None else None
+
+    def start(self) -> None:
+        """Start the server and wait until it answers a ping.
+
+        Raises IndexStartFailed when it does not within 30 seconds.
+        """
+        with self._lock:
+            self._start()
+
+    def ensure_running(self) -> None:
+        """Start the server again if it has died; cheap when it has not."""
+        with self._lock:
+            if self._child is not None and self._child.poll() is not None:
+                self._start()
+
+    def stop(self) -> None:
+        with self._lock:
+            if self._child is not None:
+                process.stop(self._child)
+                self._child = None
+
+    def _start(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        program = Path(sys.executable).parent / "nx-27017"
+        self._child = process.start(
+            [
+                program,
+                "--data-dir",
+                self._directory,
+                "-p",
+                str(self._port),
+                "--log-file",
+                "/dev/null",
+                "--pid-file",
+                self._directory / "nx-27017.pid",
+            ],
+        )
+        if not process.wait_until(self._answers, timeout_seconds=30, child=self._child):
+            process.stop(self._child)
+            raise IndexStartFailed
+
+    def _answers(self) -> bool:
+        client: MongoClient[Document] = MongoClient(self.uri, serverSelectionTimeoutMS=200)
+        try:
+            return bool(client.admin.command("ping"))
+        except PyMongoError:
+            return False
+        finally:
+            client.close()

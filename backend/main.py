@@ -1,0 +1,71 @@
+"""Runs the service: opens the stores, serves the API until asked to stop, closes in order."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from backend.errors import OperatorError
+
+DRAIN_SECONDS = 20
+
+
+class PortTaken(OperatorError):
+    code = "port_taken"
+    remedy = "Another program listens on this port. Stop it, or choose another: assent up --port 8001."
+
+
+class AddressRefused(OperatorError):
+    code = "address_refused"
+    remedy = "This machine has no such address, or the port needs other rights. Check --host and --port."
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port before anything else starts, so that a taken one costs nothing.
+
+    Raises PortTaken or AddressRefused.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as failure:
+        listener.close()
+        if failure.errno == errno.EADDRINUSE:
+            raise PortTaken(f"port {port} of {host} is taken") from failure
+        raise AddressRefused(f"cannot listen on {host} port {port}") from failure
+    return listener
+
+
+def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way get ``DRAIN_SECONDS`` to end."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = _Announcing(config, ready)
+    server.run(sockets=[listener])
+
+
+class _Announcing(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()

@@ -1,0 +1,1 @@
+"""Durable outbox: writes that span stores, each act one document that is its state machine."""

@@ -1,0 +1,101 @@
+"""Drives acts to their end, once each, through any crash (DESIGN, invariant 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from backend.errors import AssentError, Unavailable
+from backend.outbox.errors import ActConflict, LeaseLost
+from backend.outbox.ports import ActStore
+from backend.outbox.types import DONE, FAILED, Act, Step
+from backend.types import UnixSeconds
+
+LEASE_SECONDS = 30
+MAX_BACKOFF_SECONDS = 60
+
+
+class Outbox:
+    """``begin`` makes an act durable; ``drive`` runs its steps; ``recover`` takes up what a crash left.
+
+    A step that raises Unavailable is tried again later; any other AssentError ends the act as FAILED with the
+    error's code; an unexpected exception is raised on and tried again after the lease has run out.
+    """
+
+    def __init__(self, *, store: ActStore, clock: Callable[[], int], holder: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._holder = holder
+        self._steps: dict[tuple[str, str], Step] = {}
+
+    def register(self, kind: str, steps: Mapping[str, Step]) -> None:
+        """Name the step that runs in each state of an act of this kind."""
+        for state, step in steps.items():
+            self._steps[kind, state] = step
+
+    def begin(self, kind: str, act_id: str, *, state: str, data: Mapping[str, Any]) -> Act:
+        """Make an act durable, under this holder's lease; return the earlier one if the id is known.
+
+        Raises ActConflict if the id was begun with another ``data['digest']``.
+        """
+        now = self._clock()
+        act = Act(kind, act_id, state, dict(data), fence=1, attempts=0, created_at=UnixSeconds(now))
+        if self._store.insert(act, holder=self._holder, leased_until=UnixSeconds(now + LEASE_SECONDS)):
+            return act
+        earlier = self._store.get(kind, act_id)
+        if earlier is None:
+            raise Unavailable
+        if earlier.data.get("digest") != data.get("digest"):
+            raise ActConflict
+        return earlier
+
+    def find(self, kind: str, act_id: str) -> Act | None:
+        return self._store.get(kind, act_id)
+
+    def unfinished(self, *kinds: str) -> list[Act]:
+        return self._store.unfinished(kinds)
+
+    def drive(self, act: Act, *, until: str = DONE) -> Act:
+        """Run steps until the act is over or in state ``until``, and return it.
+
+        Raises Unavailable when a step cannot go on now (the act stays, and ``recover`` goes on with it), and
+        LeaseLost when another process holds it.
+        """
+        while not act.is_over and act.state != until:
+            act = self._run_step(act)
+        return act
+
+    def recover(self, *, limit: int = 100) -> int:
+        """Take up acts whose holder is gone; return how many came to their end."""
+        finished = 0
+        now = UnixSeconds(self._clock())
+        for stale in self._store.due(now=now, limit=limit):
+            act = self._store.claim(
+                stale.kind, stale.act_id, holder=self._holder, now=now, until=UnixSeconds(now + LEASE_SECONDS)
+            )
+            if act is None:
+                continue
+            try:
+                finished += self.drive(act).is_over
+            except Unavailable:
+                continue
+        return finished
+
+    def _run_step(self, act: Act) -> Act:
+        try:
+            advance = self._steps[act.kind, act.state](act)
+        except Unavailable:
+            backoff = min(2**act.attempts, MAX_BACKOFF_SECONDS)
+            self._store.postpone(act, until=UnixSeconds(self._clock() + backoff))
+            raise
+        except AssentError as refusal:
+            failure = {"failure": refusal.code, "failure_detail": refusal.detail}
+            self._move(act, FAILED, failure)
+            raise
+        return self._move(act, advance.state, advance.data)
+
+    def _move(self, act: Act, state: str, data: Mapping[str, Any]) -> Act:
+        if not self._store.advance(act, state=state, data=data):
+            raise LeaseLost
+        return replace(act, state=state, data={**act.data, **data})

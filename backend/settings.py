@@ -1,0 +1,51 @@
+"""Every setting of a deployment, from the environment (``ASSENT_...``) or a ``.env`` file.
+
+``docs/operations.md`` lists them; a test compares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Units are in the names. Defaults run the whole system embedded on one machine for development."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSENT_", env_file=".env", extra="ignore")
+
+    environment: Literal["development", "production"] = "development"
+    data_directory: Path = Field(default=Path(".assent"), description="all embedded stores lie below it")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_url: str = Field(default="http://localhost:8000", description="sets the EIP-4361 domain and URI")
+    tenant: str = Field(default="hospital", pattern=r"^[a-z0-9-]{1,32}$", description="name of the custodian")
+
+    index_uri: str | None = Field(default=None, description="MongoDB; without it the embedded index runs")
+    storage: Literal["directory", "kubo"] = "directory"
+    kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
+    passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
+
+    access_token_minutes: int = Field(default=30, ge=1, le=60)
+    refresh_token_days: int = Field(default=7, ge=1, le=30)
+    anchor_interval_seconds: int = Field(default=60, ge=1)
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
+
+    @property
+    def is_development(self) -> bool:
+        return self.environment == "development"
+
+    @model_validator(mode="after")
+    def _refuse_development_defaults_in_production(self) -> Self:
+        if self.environment == "production":
+            if self.passphrase is None:
+                raise ValueError(
+                    "production needs ASSENT_PASSPHRASE: a key file beside the data protects nothing"
+                )
+            if not self.public_url.startswith("https://"):
+                raise ValueError("production needs an https ASSENT_PUBLIC_URL: tokens would travel in clear")
+        return self

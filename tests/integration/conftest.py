@@ -1,0 +1,30 @@
+"""Real servers for the integration tests, on 127.0.0.1 and free ports, stopped by process id."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from backend.adapters.index.server import EmbeddedIndex, connect
+
+_database_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def index_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedIndex]:
+    server = EmbeddedIndex(tmp_path_factory.mktemp("index"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mongo(index_server: EmbeddedIndex) -> Iterator[Database[dict[str, Any]]]:
+    """A fresh, empty database on a real MongoDB-wire server, with durable writes."""
+    database = connect(index_server.uri, database=f"test{next(_database_numbers)}")
+    yield database
+    database.client.close()

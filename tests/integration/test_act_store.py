@@ -1,0 +1,83 @@
+"""The act store's contract, on MongoDB and on the stand-in of the unit tests alike."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from backend.adapters.index.act_store import MongoActStore
+from backend.outbox.ports import ActStore
+from backend.outbox.types import DONE, Act
+from backend.types import UnixSeconds
+from tests.support.memory_acts import MemoryActStore
+
+
+@pytest.fixture(params=["mongo", "memory"])
+def store(request: pytest.FixtureRequest, mongo: Database[dict[str, Any]]) -> ActStore:
+    return MongoActStore(mongo) if request.param == "mongo" else MemoryActStore()
+
+
+@pytest.fixture
+def act(store: ActStore) -> Act:
+    act = Act("grant", "1", "first", {"n": 1, "b": b"\0\xff"}, fence=1, attempts=0, created_at=UnixSeconds(5))
+    assert store.insert(act, holder="a", leased_until=UnixSeconds(100))
+    return act
+
+
+def test_get_returns_what_was_inserted(store: ActStore, act: Act) -> None:
+    assert store.get("grant", "1") == act
+    assert store.get("grant", "2") is None
+
+
+def test_insert_known_id_changes_nothing(store: ActStore, act: Act) -> None:
+    other = Act("grant", "1", "other", {}, fence=1, attempts=0, created_at=UnixSeconds(6))
+    assert not store.insert(other, holder="b", leased_until=UnixSeconds(100))
+    assert store.get("grant", "1") == act
+
+
+def test_claim_before_the_lease_ends_is_refused(store: ActStore, act: Act) -> None:
+    assert store.claim("grant", "1", holder="b", now=UnixSeconds(99), until=UnixSeconds(200)) is None
+    taken = store.claim("grant", "1", holder="b", now=UnixSeconds(100), until=UnixSeconds(200))
+    assert taken is not None
+    assert taken.fence == 2
+
+
+def test_advance_with_an_old_fence_is_refused(store: ActStore, act: Act) -> None:
+    taken = store.claim("grant", "1", holder="b", now=UnixSeconds(100), until=UnixSeconds(200))
+    assert taken is not None
+    assert not store.advance(act, state=DONE, data={})
+    assert store.advance(taken, state="second", data={"m": 2})
+    moved = store.get("grant", "1")
+    assert moved is not None
+    assert (moved.state, dict(moved.data)) == ("second", {"n": 1, "b": b"\0\xff", "m": 2})
+
+
+def test_due_lists_only_free_unfinished_acts(store: ActStore, act: Act) -> None:
+    assert store.due(now=UnixSeconds(99), limit=10) == []
+    assert [due.act_id for due in store.due(now=UnixSeconds(100), limit=10)] == ["1"]
+    assert store.advance(act, state=DONE, data={})
+    assert store.due(now=UnixSeconds(100), limit=10) == []
+    assert store.unfinished(["grant"]) == []
+
+
+def test_postpone_counts_the_attempt(store: ActStore, act: Act) -> None:
+    store.postpone(act, until=UnixSeconds(300))
+    assert store.due(now=UnixSeconds(299), limit=10) == []
+    (due,) = store.due(now=UnixSeconds(300), limit=10)
+    assert due.attempts == 1
+
+
+def test_claim_by_many_at_once_has_one_winner(mongo: Database[dict[str, Any]]) -> None:
+    store = MongoActStore(mongo)
+    act = Act("grant", "1", "first", {}, fence=1, attempts=0, created_at=UnixSeconds(5))
+    store.insert(act, holder="a", leased_until=UnixSeconds(100))
+
+    def claim(number: int) -> Act | None:
+        return store.claim("grant", "1", holder=f"h{number}", now=UnixSeconds(100), until=UnixSeconds(200))
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [taken for taken in pool.map(claim, range(8)) if taken is not None]
+    assert len(winners) == 1

@@ -1,0 +1,1 @@
+"""Stand-ins for stores in unit tests, and helpers shared by the suites."""

@@ -1,0 +1,126 @@
+"""Acts go on after any crash and take effect once."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.errors import Conflict, Unavailable
+from backend.outbox.errors import ActConflict, LeaseLost
+from backend.outbox.service import LEASE_SECONDS, Outbox
+from backend.outbox.types import DONE, FAILED, Act, Advance
+from tests.support.memory_acts import MemoryActStore
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class World:
+    """Two stores that an act writes, and the faults to inject before or after the write."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store = MemoryActStore()
+        self.written: list[str] = []
+        self.fault: Exception | None = None
+        self.fault_after_write: Exception | None = None
+
+    def outbox(self, holder: str = "a") -> Outbox:
+        outbox = Outbox(store=self.store, clock=self.clock, holder=holder)
+        outbox.register(
+            "grant", {"first": self._write("first", "second"), "second": self._write("second", DONE)}
+        )
+        return outbox
+
+    def _write(self, name: str, following: str):
+        def step(act: Act) -> Advance:
+            if self.fault is not None:
+                raise self.fault
+            if name not in self.written:  # a step is idempotent
+                self.written.append(name)
+            if self.fault_after_write is not None:
+                raise self.fault_after_write
+            return Advance(following, {name: True})
+
+        return step
+
+
+def test_drive_runs_all_steps_in_order() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.drive(outbox.begin("grant", "1", state="first", data={}))
+    assert act.state == DONE
+    assert world.written == ["first", "second"]
+    assert act.data == {"first": True, "second": True}
+
+
+def test_drive_stops_in_the_state_asked_for() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.drive(outbox.begin("grant", "1", state="first", data={}), until="second")
+    assert act.state == "second"
+    assert world.written == ["first"]
+
+
+@pytest.mark.parametrize("where", ["fault", "fault_after_write"])
+def test_recover_after_a_crash_in_a_step_finishes_the_act_once(where: str) -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.begin("grant", "1", state="first", data={})
+    setattr(world, where, RuntimeError("the process dies here"))
+    with pytest.raises(RuntimeError):
+        outbox.drive(act)
+    setattr(world, where, None)
+
+    survivor = world.outbox("b")
+    assert survivor.recover() == 0, "the lease has not run out"
+    world.clock.now += LEASE_SECONDS
+    assert survivor.recover() == 1
+    assert world.written == ["first", "second"]
+    assert survivor.recover() == 0
+
+
+def test_unavailable_step_is_tried_again_later() -> None:
+    world = World()
+    outbox = world.outbox()
+    world.fault = Unavailable()
+    with pytest.raises(Unavailable):
+        outbox.drive(outbox.begin("grant", "1", state="first", data={}))
+    world.fault = None
+    world.clock.now += 1
+    assert outbox.recover() == 1
+    assert world.written == ["first", "second"]
+
+
+def test_refused_step_fails_the_act_with_its_code() -> None:
+    world = World()
+    outbox = world.outbox()
+    world.fault = Conflict()
+    with pytest.raises(Conflict):
+        outbox.drive(outbox.begin("grant", "1", state="first", data={}))
+    act = outbox.find("grant", "1")
+    assert act is not None
+    assert (act.state, act.data["failure"]) == (FAILED, "conflict")
+
+
+def test_holder_whose_lease_was_taken_over_cannot_write() -> None:
+    world = World()
+    slow = world.outbox("slow")
+    act = slow.begin("grant", "1", state="first", data={})
+    world.clock.now += LEASE_SECONDS
+    assert world.outbox("quick").recover() == 1
+    with pytest.raises(LeaseLost):
+        slow.drive(act)
+
+
+def test_begin_again_returns_the_same_act_and_refuses_other_content() -> None:
+    world = World()
+    outbox = world.outbox()
+    outbox.drive(outbox.begin("grant", "1", state="first", data={"digest": b"a"}))
+    assert outbox.begin("grant", "1", state="first", data={"digest": b"a"}).state == DONE
+    with pytest.raises(ActConflict):
+        outbox.begin("grant", "1", state="first", data={"digest": b"b"})

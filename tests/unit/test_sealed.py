@@ -1,0 +1,64 @@
+"""Documents in the index open only in their place, whole, and while the person's key lives."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.keystore import SecretNotFound
+from backend.sealed import DocumentSealer, SealedDocumentRefused
+from backend.types import SubjectId
+from tests.support.memory_keys import MemoryKeyStore
+
+PATIENT = SubjectId(7)
+
+
+@pytest.fixture
+def keys() -> MemoryKeyStore:
+    return MemoryKeyStore()
+
+
+@pytest.fixture
+def sealer(keys: MemoryKeyStore) -> DocumentSealer:
+    return DocumentSealer(keys)
+
+
+def test_open_returns_what_was_sealed(sealer: DocumentSealer) -> None:
+    sealed = sealer.seal(b"a diagnosis", subject=PATIENT, place="consents/1")
+    assert b"diagnosis" not in sealed
+    assert sealer.open(sealed, subject=PATIENT, place="consents/1") == b"a diagnosis"
+
+
+def test_open_at_another_place_is_refused(sealer: DocumentSealer) -> None:
+    sealed = sealer.seal(b"x", subject=PATIENT, place="consents/1")
+    with pytest.raises(SealedDocumentRefused):
+        sealer.open(sealed, subject=PATIENT, place="consents/2")
+
+
+def test_open_for_another_patient_is_refused(sealer: DocumentSealer) -> None:
+    sealed = sealer.seal(b"x", subject=PATIENT, place="consents/1")
+    sealer.seal(b"y", subject=SubjectId(8), place="consents/1")
+    with pytest.raises(SealedDocumentRefused):
+        sealer.open(sealed, subject=SubjectId(8), place="consents/1")
+
+
+def test_open_with_any_bit_flipped_is_refused(sealer: DocumentSealer) -> None:
+    sealed = sealer.seal(b"x", subject=PATIENT, place="consents/1")
+    for position in range(len(sealed) * 8):
+        damaged = bytearray(sealed)
+        damaged[position // 8] ^= 1 << position % 8
+        with pytest.raises(SealedDocumentRefused):
+            sealer.open(bytes(damaged), subject=PATIENT, place="consents/1")
+
+
+def test_open_cut_short_is_refused(sealer: DocumentSealer) -> None:
+    sealed = sealer.seal(b"x", subject=PATIENT, place="consents/1")
+    for length in range(len(sealed)):
+        with pytest.raises(SealedDocumentRefused):
+            sealer.open(sealed[:length], subject=PATIENT, place="consents/1")
+
+
+def test_open_after_the_key_was_erased_is_impossible(sealer: DocumentSealer, keys: MemoryKeyStore) -> None:
+    sealed = sealer.seal(b"x", subject=PATIENT, place="consents/1")
+    keys.erase("patient", f"documents/{PATIENT:024x}")
+    with pytest.raises(SecretNotFound):
+        sealer.open(sealed, subject=PATIENT, place="consents/1")
