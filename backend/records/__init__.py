@@ -1,0 +1,1 @@
+"""Records: encrypted, content-addressed, readable only with a live consent."""

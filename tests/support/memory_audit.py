@@ -1,0 +1,192 @@
+"""Stand-ins for the audit log's ports: a store that can lose answers, keys that can be erased, a chain."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from backend.audit import codes, merkle
+from backend.audit.entry import Action, Agent, AuditEvent, Outcome
+from backend.audit.errors import AuditFenced, AuditUnavailable, LeaseHeld, LogDamaged, LogForked
+from backend.audit.merkle import EMPTY_ROOT
+from backend.audit.types import AnchorRecord, Bundle, Head, StoredCheckpoint
+from backend.types import Address, BlockNumber, ConsentId, MemberId, QueuePosition, RecordId, SubjectId
+
+ORIGIN = "hospital.example/audit"
+ANNA = SubjectId(0xA11A)
+BERTA = SubjectId(0xBE27A)
+CLINIC = MemberId(b"\x0c" * 32)
+CONTRACT = Address("0x00000000000000000000000000000000000000AA")
+
+
+class MemoryAuditStore:
+    """``lose`` counts how many commits answer with a failure; ``landed`` tells whether they happen."""
+
+    def __init__(self) -> None:
+        self.documents: dict[int, Bundle] = {}
+        self.kept: dict[int, StoredCheckpoint] = {}
+        self.lose = 0
+        self.lose_after = True
+        self.down = False
+        self.commit_calls = 0
+        self._head: Head | None = None
+        self._expires_ms = 0
+        self._lock = threading.RLock()
+
+    def head(self) -> Head | None:
+        self._answer()
+        return self._head
+
+    def acquire(self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool) -> Head:
+        with self._lock:
+            self._answer()
+            if self._head is None:
+                if self.documents or self.kept:
+                    raise LogDamaged("there are entries, but the log's head is missing")
+                self._head = Head(0, EMPTY_ROOT, 0, holder)
+            elif not (takeover or self._head.holder == holder or self._expires_ms <= now_ms):
+                raise LeaseHeld
+            self._head = replace(self._head, token=self._head.token + 1, holder=holder)
+            self._expires_ms = now_ms + ttl_ms
+            return self._head
+
+    def renew(self, head: Head, *, expires_ms: int) -> None:
+        with self._lock:
+            self._answer()
+            if self._head != head:
+                raise AuditFenced
+            self._expires_ms = expires_ms
+
+    def release(self, head: Head) -> None:
+        self._answer()
+        if self._head is not None and self._head.token == head.token:
+            self._expires_ms = 0
+
+    def commit(self, head: Head, bundle: Bundle, *, expires_ms: int) -> Head:
+        with self._lock:
+            self.commit_calls += 1
+            self._answer()
+            losing = self.lose > 0
+            self.lose -= losing
+            if losing and not self.lose_after:
+                self.documents[bundle.first] = bundle  # an orphan: the head was never moved
+                raise AuditUnavailable
+            if self._head != head or bundle.first != head.size or bundle.token != head.token:
+                raise AuditFenced
+            self.documents[bundle.first] = bundle
+            self._head = replace(head, size=bundle.end, root=bundle.root)
+            self._expires_ms = expires_ms
+            if losing:
+                raise AuditUnavailable
+            return self._head
+
+    def bundles(self) -> Iterator[Bundle]:
+        self._answer()
+        return iter([self.documents[first] for first in sorted(self.documents)])
+
+    def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
+        self._answer()
+        return {first: self.documents[first] for first in firsts if first in self.documents}
+
+    def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        self._answer()
+        there = self.kept.get(checkpoint.size)
+        if there is None:
+            self.kept[checkpoint.size] = checkpoint
+        elif checkpoint.anchor is not None:
+            self.kept[checkpoint.size] = replace(there, anchor=checkpoint.anchor)
+
+    def checkpoints(self) -> Iterator[StoredCheckpoint]:
+        return iter([self.kept[size] for size in sorted(self.kept)])
+
+    def newest_checkpoint(self, *, anchored: bool) -> StoredCheckpoint | None:
+        found = [c for c in self.checkpoints() if c.anchor is not None or not anchored]
+        return found[-1] if found else None
+
+    def set_head(self, head: Head | None) -> None:
+        """Tamper with the head."""
+        self._head = head
+
+    def _answer(self) -> None:
+        if self.down:
+            raise AuditUnavailable
+
+
+class MemoryAuditKeys:
+    def __init__(self) -> None:
+        self.epochs: dict[SubjectId | None, int] = {}
+        self.erased: set[tuple[SubjectId | None, int]] = set()
+
+    def current(self, subject: SubjectId | None) -> tuple[int, bytes]:
+        epoch = self.epochs.get(subject, 1)
+        return epoch, self._key(subject, epoch)
+
+    def at(self, subject: SubjectId | None, epoch: int) -> bytes | None:
+        known = 1 <= epoch <= self.epochs.get(subject, 1) and (subject, epoch) not in self.erased
+        return self._key(subject, epoch) if known else None
+
+    def rotate(self, subject: SubjectId | None) -> None:
+        self.epochs[subject] = self.epochs.get(subject, 1) + 1
+
+    @staticmethod
+    def _key(subject: SubjectId | None, epoch: int) -> bytes:
+        return hashlib.sha256(f"test audit key {subject} {epoch}".encode()).digest()
+
+
+class MemoryAnchor:
+    """Checks consistency proofs as the contract does."""
+
+    def __init__(self) -> None:
+        self.records: list[AnchorRecord] = []
+        self.failing: Exception | None = None
+
+    def anchored(self) -> AnchorRecord | None:
+        if self.failing is not None:
+            raise self.failing
+        return replace(self.records[-1], transaction=None) if self.records else None
+
+    def anchor(self, size: int, root: bytes, consistency_proof: Sequence[bytes]) -> AnchorRecord:
+        if self.failing is not None:
+            raise self.failing
+        if self.records:
+            last = self.records[-1]
+            try:
+                merkle.verify_consistency(last.size, size, list(consistency_proof), last.root, root)
+            except Exception as error:
+                raise LogForked from error
+        elif consistency_proof:
+            raise LogForked
+        block = BlockNumber(100 + len(self.records))
+        self.records.append(AnchorRecord(size, root, 77001, b"\x1d" * 32, CONTRACT, block, b"\x77" * 32))
+        return self.records[-1]
+
+
+def read_event(
+    subject: SubjectId | None = ANNA,
+    *,
+    outcome: Outcome = Outcome.PERMITTED,
+    number: int = 0,
+    occurred_at_ms: int = 1_700_000_000_000,
+) -> AuditEvent:
+    """A clinic's read of one record, as the service logs it."""
+    return AuditEvent(
+        type=codes.RECORD_READ,
+        outcome=outcome,
+        occurred_at_ms=occurred_at_ms,
+        actor=Agent.member(CLINIC),
+        organisation=CLINIC,
+        subject=subject,
+        purpose="TREAT",
+        action=Action.ACCESS,
+        records=(RecordId(number.to_bytes(16, "big")),),
+        segments=(b"seg-lab",),
+        consents=(ConsentId(b"\xc0" * 32),),
+        reasons=("permit_matched",),
+        final_block=BlockNumber(100),
+        head_block=BlockNumber(103),
+        queue_position=QueuePosition(7),
+        obligations=1,
+        detail={"bytes": 10_240},
+    )
