@@ -24,7 +24,7 @@ class ActStore(Protocol):
     def claim(
         self, kind: str, act_id: str, *, holder: str, now: UnixSeconds, until: UnixSeconds
     ) -> Act | None:
-        """Take the lease if it has run out, and raise the fence; None if somebody holds it or the act is over."""
+        """Take a lease that has run out, and raise the fence; None if it is held or the act is over."""
         ...
 
     def advance(self, act: Act, *, state: str, data: Mapping[str, Any]) -> bool:

@@ -1,0 +1,146 @@
+"""Signed consents and requests in MongoDB; the documents themselves are sealed before they get here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from backend.adapters.index.failures import translated
+from backend.consent.evidence_store import ConsentRow, RequestRow
+from backend.types import BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
+
+
+class MongoConsentIndex:
+    """Implements ``backend.consent.evidence_store.ConsentIndex``."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._consents = database["consents"]
+        self._requests = database["consent_requests"]
+        with translated():
+            self._consents.create_index([("subject", ASCENDING), ("received_at", ASCENDING)])
+            self._requests.create_index([("subject", ASCENDING), ("created_at", DESCENDING)])
+            self._requests.create_index([("requester", ASCENDING), ("created_at", DESCENDING)])
+            # One open request for a requester, subject and purpose: 'open' is a constant while it is open and
+            # the request's own id afterwards.
+            self._requests.create_index([("slot", ASCENDING)], unique=True)
+
+    def put(self, row: ConsentRow) -> None:
+        document = {
+            "_id": row.consent_id.hex(),
+            "subject": _subject(row.subject),
+            "sealed": row.sealed,
+            "received_at": row.received_at,
+            "block": row.block,
+            "transaction": row.transaction,
+        }
+        with translated():
+            try:
+                self._consents.insert_one(document)
+            except DuplicateKeyError:
+                return
+
+    def set_receipt(self, consent_id: ConsentId, *, block: BlockNumber, transaction: Bytes32) -> None:
+        with translated():
+            self._consents.update_one(
+                {"_id": consent_id.hex(), "block": None},
+                {"$set": {"block": block, "transaction": bytes(transaction)}},
+            )
+
+    def get(self, consent_id: ConsentId) -> ConsentRow | None:
+        with translated():
+            found = self._consents.find_one({"_id": consent_id.hex()})
+        return _consent(found) if found else None
+
+    def of_subject(self, subject: SubjectId) -> list[ConsentRow]:
+        with translated():
+            found = self._consents.find({"subject": _subject(subject)}).sort("received_at", ASCENDING)
+            return [_consent(document) for document in found]
+
+    def subjects(self) -> Sequence[SubjectId]:
+        with translated():
+            return [SubjectId(int(subject, 16)) for subject in self._consents.distinct("subject")]
+
+    def put_request(self, row: RequestRow) -> bool:
+        document = {
+            "_id": row.request_id.hex(),
+            "subject": _subject(row.subject),
+            "requester": row.requester.hex(),
+            "purposes": f"{row.purposes:016x}",
+            "sealed": row.sealed,
+            "created_at": row.created_at,
+            "lapses_at": row.lapses_at,
+            "state": row.state,
+            "consent_id": None,
+            "slot": f"open/{_subject(row.subject)}/{row.requester.hex()}/{row.purposes:016x}",
+        }
+        with translated():
+            self._close_lapsed(document["slot"], now=row.created_at)
+            try:
+                self._requests.insert_one(document)
+            except DuplicateKeyError:
+                return False
+            return True
+
+    def request(self, request_id: Bytes32) -> RequestRow | None:
+        with translated():
+            found = self._requests.find_one({"_id": request_id.hex()})
+        return _request(found) if found else None
+
+    def answer_request(self, request_id: Bytes32, *, state: str, consent_id: ConsentId) -> None:
+        with translated():
+            self._requests.update_one(
+                {"_id": request_id.hex()},
+                {"$set": {"state": state, "consent_id": consent_id.hex(), "slot": request_id.hex()}},
+            )
+
+    def requests_of(
+        self, *, subject: SubjectId | None, requester: MemberId | None, limit: int
+    ) -> list[RequestRow]:
+        query: dict[str, Any] = {}
+        if subject is not None:
+            query["subject"] = _subject(subject)
+        if requester is not None:
+            query["requester"] = requester.hex()
+        with translated():
+            found = self._requests.find(query).sort("created_at", DESCENDING).limit(limit)
+            return [_request(document) for document in found]
+
+    def _close_lapsed(self, slot: object, *, now: int) -> None:
+        found = self._requests.find_one({"slot": slot})
+        if found is not None and found["lapses_at"] <= now:
+            self._requests.update_one({"_id": found["_id"], "slot": slot}, {"$set": {"slot": found["_id"]}})
+
+
+def _subject(subject: SubjectId) -> str:
+    return f"{subject:024x}"
+
+
+def _consent(document: Mapping[str, Any]) -> ConsentRow:
+    transaction = document["transaction"]
+    return ConsentRow(
+        consent_id=ConsentId(bytes.fromhex(document["_id"])),
+        subject=SubjectId(int(document["subject"], 16)),
+        sealed=document["sealed"],
+        received_at=UnixSeconds(document["received_at"]),
+        block=BlockNumber(document["block"]) if document["block"] is not None else None,
+        transaction=Bytes32(transaction) if transaction is not None else None,
+    )
+
+
+def _request(document: Mapping[str, Any]) -> RequestRow:
+    consent_id = document["consent_id"]
+    return RequestRow(
+        request_id=Bytes32(bytes.fromhex(document["_id"])),
+        subject=SubjectId(int(document["subject"], 16)),
+        requester=MemberId(bytes.fromhex(document["requester"])),
+        purposes=int(document["purposes"], 16),
+        sealed=document["sealed"],
+        created_at=UnixSeconds(document["created_at"]),
+        lapses_at=UnixSeconds(document["lapses_at"]),
+        state=document["state"],
+        consent_id=ConsentId(bytes.fromhex(consent_id)) if consent_id else None,
+    )

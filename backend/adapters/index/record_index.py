@@ -1,0 +1,94 @@
+"""Versions of records in MongoDB: one document a version, the manifest sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from backend.adapters.index.failures import translated
+from backend.records.ports import VersionRow
+from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
+
+
+class MongoRecordIndex:
+    """Implements ``backend.records.ports.RecordIndex``. Ids are hex text; the server sorts those as bytes."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._rows = database["records"]
+        with translated():
+            self._rows.create_index([("subject", ASCENDING), ("created_at", ASCENDING)])
+            self._rows.create_index([("record_id", ASCENDING), ("version", DESCENDING)])
+
+    def put(self, row: VersionRow) -> None:
+        document = {
+            "_id": f"{row.record_id.hex()}/{row.version}",
+            "record_id": row.record_id.hex(),
+            "version": row.version,
+            "subject": f"{row.subject:024x}",
+            "manifest": row.manifest,
+            "commitment": bytes(row.commitment),
+            "created_at": row.created_at,
+            "current": False,
+        }
+        with translated():
+            try:
+                self._rows.insert_one(document)
+            except DuplicateKeyError:
+                return  # the same step again after a crash: versions are never written twice
+
+    def make_current(self, record_id: RecordId, version: int) -> None:
+        # The new one first: a crash between the two leaves two current versions, of which the higher is read.
+        with translated():
+            self._rows.update_one({"_id": f"{record_id.hex()}/{version}"}, {"$set": {"current": True}})
+            if version > 1:
+                self._rows.update_many(
+                    {"record_id": record_id.hex(), "version": {"$lt": version}}, {"$set": {"current": False}}
+                )
+
+    def current(self, record_id: RecordId) -> VersionRow | None:
+        with translated():
+            found = list(
+                self._rows.find({"record_id": record_id.hex(), "current": True})
+                .sort("version", DESCENDING)
+                .limit(1)
+            )
+        return _row(found[0]) if found else None
+
+    def version(self, record_id: RecordId, version: int) -> VersionRow | None:
+        with translated():
+            found = self._rows.find_one({"_id": f"{record_id.hex()}/{version}"})
+        return _row(found) if found else None
+
+    def list_current(
+        self, subject: SubjectId, *, after: tuple[UnixSeconds, RecordId] | None, limit: int
+    ) -> list[VersionRow]:
+        query: dict[str, Any] = {"subject": f"{subject:024x}", "current": True}
+        if after is not None:
+            created_at, record_id = after
+            query["$or"] = [
+                {"created_at": {"$gt": created_at}},
+                {"created_at": created_at, "record_id": {"$gt": record_id.hex()}},
+            ]
+        with translated():
+            found = self._rows.find(query).sort([("created_at", ASCENDING), ("record_id", ASCENDING)])
+            return [_row(document) for document in found.limit(limit)]
+
+    def everything(self) -> Sequence[VersionRow]:
+        with translated():
+            return [_row(document) for document in self._rows.find({}).sort("_id", ASCENDING)]
+
+
+def _row(document: Mapping[str, Any]) -> VersionRow:
+    return VersionRow(
+        record_id=RecordId(bytes.fromhex(document["record_id"])),
+        version=document["version"],
+        subject=SubjectId(int(document["subject"], 16)),
+        manifest=document["manifest"],
+        commitment=Bytes32(document["commitment"]),
+        created_at=UnixSeconds(document["created_at"]),
+        current=document["current"],
+    )

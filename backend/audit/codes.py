@@ -1,0 +1,69 @@
+"""Type codes of audit events: one constant each, so that writers and readers of the log spell them alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# decisions and reading
+DECISION: Final = "decision.explained"
+RECORD_LISTED: Final = "record.listed"
+RECORD_READ: Final = "record.read"
+RECORD_STORED: Final = "record.stored"
+RECORD_ERASED: Final = "record.erased"
+RECORD_EXPORTED: Final = "record.exported"
+# consent
+CONSENT_REQUESTED: Final = "consent.requested"
+CONSENT_GRANTED: Final = "consent.granted"
+CONSENT_REFUSED: Final = "consent.refused"
+CONSENT_REVOKED: Final = "consent.revoked"
+CONSENT_REVOKED_ALL: Final = "consent.revoked_all"
+CONSENT_READ: Final = "consent.read"
+DELEGATION_GRANTED: Final = "delegation.granted"
+DELEGATION_REVOKED: Final = "delegation.revoked"
+# identity
+ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
+ENROLMENT_CLAIMED: Final = "enrolment.claimed"
+SIGNED_IN: Final = "session.signed_in"
+SIGN_IN_FAILED: Final = "session.sign_in_failed"
+SIGNED_OUT: Final = "session.signed_out"
+REFRESH_REUSED: Final = "session.refresh_reused"
+ACCOUNT_CHANGED: Final = "account.changed"
+PARTICIPANT_CHANGED: Final = "participant.changed"
+# research
+STUDY_PROPOSED: Final = "study.proposed"
+STUDY_APPROVED: Final = "study.approved"
+STUDY_RUN: Final = "study.run"
+STUDY_USED_DATA: Final = "study.used_data"
+# emergency
+EMERGENCY_OPENED: Final = "emergency.opened"
+# the system
+AUDIT_READ: Final = "audit.read"
+AUDIT_KEY_ERASED: Final = "audit.key_erased"
+SERVICE_STARTED: Final = "service.started"
+SERVICE_STOPPED: Final = "service.stopped"
+KEY_ROTATED: Final = "key.rotated"
+
+# FHIR AuditEvent.action (C, R, U, D, E) by type code; everything else is E (execute)
+FHIR_ACTION: Final = {
+    RECORD_LISTED: "R",
+    RECORD_READ: "R",
+    RECORD_EXPORTED: "R",
+    CONSENT_READ: "R",
+    AUDIT_READ: "R",
+    RECORD_STORED: "C",
+    CONSENT_REQUESTED: "C",
+    CONSENT_GRANTED: "C",
+    CONSENT_REFUSED: "C",
+    DELEGATION_GRANTED: "C",
+    ENROLMENT_CODE_ISSUED: "C",
+    ENROLMENT_CLAIMED: "C",
+    STUDY_PROPOSED: "C",
+    CONSENT_REVOKED: "U",
+    CONSENT_REVOKED_ALL: "U",
+    DELEGATION_REVOKED: "U",
+    ACCOUNT_CHANGED: "U",
+    PARTICIPANT_CHANGED: "U",
+    STUDY_APPROVED: "U",
+    RECORD_ERASED: "D",
+    AUDIT_KEY_ERASED: "D",
+}

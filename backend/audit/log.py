@@ -1,0 +1,145 @@
+"""The audit log as the rest of the service sees it: append, and read-only access to its state."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from backend.audit.bundling import prepare
+from backend.audit.entry import AuditEvent
+from backend.audit.errors import AuditClosed, EntryDamaged, InvalidEvent, StaleSeal
+from backend.audit.ports import Anchor, AuditKeys, AuditStore
+from backend.audit.reader import LogReader
+from backend.audit.sequencer import Guard, Sequencer, Waiting, new_holder
+from backend.audit.startup import check_history, rebuild
+from backend.audit.state import LogState
+from backend.audit.types import ACT_BYTES, AppendedEntry
+
+_RESEALS = 8
+
+
+class AuditLog:
+    """One log of one custodian. ``start`` before use, ``close`` at the end.
+
+    ``origin`` is the log's unique name and part of every hash: it never changes. ``clock_ms`` gives unix
+    milliseconds. ``takeover`` takes the lease from a holder that may still live: safe, since the old one is
+    fenced, and right where a lock on the data directory keeps a second process out.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: AuditStore,
+        keys: AuditKeys,
+        anchor: Anchor | None,
+        origin: str,
+        clock_ms: Callable[[], int],
+        takeover: bool = False,
+        lease_ttl_ms: int = 15_000,
+        settle_seconds: float = 5.0,
+        append_timeout_seconds: float = 30.0,
+    ) -> None:
+        self.origin = origin
+        self._store = store
+        self._keys = keys
+        self._anchor = anchor
+        self._clock_ms = clock_ms
+        self._takeover = takeover
+        self._ttl_ms = lease_ttl_ms
+        self._settle_seconds = settle_seconds
+        self._timeout_seconds = append_timeout_seconds
+        self._reader = LogReader(log=self, store=store, keys=keys)
+        self._lock = threading.Lock()
+        self._state: LogState | None = None
+        self._sequencer: Sequencer | None = None
+
+    def start(self) -> None:
+        """Take the lease, rebuild the log from its entries, compare it with head, checkpoints and chain.
+
+        Raises LeaseHeld, LogDamaged, LogRolledBack, LogForked, AuditUnavailable, LedgerUnavailable.
+        """
+        with self._lock:
+            if self._sequencer is not None:
+                return
+            head = self._store.acquire(
+                holder=new_holder(), now_ms=self._clock_ms(), ttl_ms=self._ttl_ms, takeover=self._takeover
+            )
+            try:
+                state = rebuild(self._store, head)
+                check_history(state, self._store, self._anchor)
+            except BaseException:
+                self._store.release(head)
+                raise
+            self._state = state
+            self._sequencer = Sequencer(
+                store=self._store,
+                state=state,
+                head=head,
+                clock_ms=self._clock_ms,
+                ttl_ms=self._ttl_ms,
+                settle_seconds=self._settle_seconds,
+            )
+            self._sequencer.start()
+
+    def close(self) -> None:
+        """Write what is queued, then stop; later appends raise AuditClosed."""
+        with self._lock:
+            if self._sequencer is not None:
+                self._sequencer.close()
+
+    @property
+    def state(self) -> LogState:
+        """The log's tree and chains, for readers. Raises AuditClosed before ``start``."""
+        if self._state is None:
+            raise AuditClosed
+        return self._state
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process may write: started, and not fenced off by another."""
+        return self._sequencer is not None and not self._sequencer.fenced
+
+    @property
+    def commits(self) -> int:
+        """Bundles committed by this process."""
+        return self._sequencer.commits if self._sequencer is not None else 0
+
+    def append(
+        self, event: AuditEvent, *, guard: Guard | None = None, act: bytes | None = None
+    ) -> AppendedEntry:
+        """Write the event and return when it is durable; any number of threads may call.
+
+        ``guard`` is called by the sequencer right before the commit, possibly more than once; when it raises,
+        this entry is not written and the same exception is raised here. It must be quick and take no lock
+        that is held while appending. ``act`` (16 bytes) names the outbox act the entry belongs to: repeated
+        after a crash it gives the entry written before.
+
+        Raises AuditUnavailable when it is not known to be durable, and EntryDamaged when the store claims an
+        act as written that was not. Release nothing then.
+        """
+        sequencer = self._sequencer
+        if sequencer is None:
+            raise AuditClosed
+        if act is not None and len(act) != ACT_BYTES:
+            raise InvalidEvent("an act is 16 bytes", field="act")
+        data = event.encode()
+        for _ in range(_RESEALS):
+            prepared = prepare(
+                data,
+                subject=event.subject,
+                act=act or b"",
+                keys=self._keys,
+                state=self.state,
+                origin=self.origin,
+            )
+            waiting = Waiting(prepared, guard)
+            sequencer.submit(waiting)
+            try:
+                entry = waiting.wait(self._timeout_seconds)
+            except StaleSeal:
+                continue  # the patient's audit key was rotated meanwhile
+            if entry.repeated and self._reader.act_of(event.subject, entry.index) != act:
+                # The store says that the act was written before, and it was not: nothing may be hidden so.
+                raise EntryDamaged(f"entry {entry.index} is not of this act")
+            return entry
+        raise StaleSeal

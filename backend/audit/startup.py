@@ -1,0 +1,51 @@
+"""Start-up: rebuild the log from its entries and refuse any history but the one that was signed."""
+
+from __future__ import annotations
+
+from backend.audit.errors import LogDamaged, LogForked, LogRolledBack
+from backend.audit.ports import Anchor, AuditStore
+from backend.audit.state import LogState
+from backend.audit.types import Head
+
+
+def rebuild(store: AuditStore, head: Head) -> LogState:
+    """Return the log's state, computed from the stored leaves, when it gives the stored head.
+
+    A bundle at the head's size was written but never committed (a crash between the two): its callers were
+    never answered, and the next commit replaces it.
+
+    Raises LogDamaged when entries are missing, changed, or stand past the head.
+    """
+    state = LogState()
+    for bundle in store.bundles():
+        if bundle.first == head.size and bundle.token < head.token:
+            continue
+        if bundle.first >= head.size:
+            raise LogDamaged(f"there are entries past the head: from {bundle.first}")
+        state.apply(bundle)
+    if state.size != head.size:
+        raise LogDamaged(f"the log ends at entry {state.size}, its head says {head.size}")
+    if state.tree.root() != head.root:
+        raise LogDamaged("the entries do not give the head's root")
+    return state
+
+
+def check_history(state: LogState, store: AuditStore, anchor: Anchor | None) -> None:
+    """Compare the log with its newest stored checkpoint and with the last one on the chain.
+
+    Raises LogRolledBack, LogForked, and LedgerUnavailable when the chain does not answer.
+    """
+    stored = store.newest_checkpoint(anchored=False)
+    if stored is not None:
+        check_prefix(state, stored.size, stored.root, source="a stored checkpoint")
+    anchored = anchor.anchored() if anchor is not None else None
+    if anchored is not None:
+        check_prefix(state, anchored.size, anchored.root, source="the anchored checkpoint")
+
+
+def check_prefix(state: LogState, size: int, root: bytes, *, source: str) -> None:
+    """Check that the log had this root at this size. Raises LogRolledBack or LogForked."""
+    if size > state.size:
+        raise LogRolledBack(f"{source} has {size} entries, the log {state.size}")
+    if state.tree.root(size) != root:
+        raise LogForked(f"{source} at {size} entries has another root")

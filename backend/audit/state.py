@@ -1,0 +1,126 @@
+"""The log in memory: its tree, the chains of the pseudonyms and the recent acts. Rebuilt at every start.
+
+The sequencer is the only writer; any thread may read. About 60 bytes an entry.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from backend.audit.errors import LogDamaged, UnknownEntry
+from backend.audit.leaf import FIRST_PREVIOUS, Leaf
+from backend.audit.merkle import leaf_hash
+from backend.audit.tiles import TileTree
+from backend.audit.types import Bundle
+from backend.types import LogIndex
+
+# An act is repeated by the outbox right after a crash. The window is far wider than what can be under way.
+_REMEMBERED_ACTS = 1 << 17
+
+
+class LogView(Protocol):
+    """What readers need of a log: its name and its state."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def state(self) -> LogState: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Where the chain of a pseudonym stands: number of entries and leaf hash of the last."""
+
+    count: int = 0
+    last: bytes = FIRST_PREVIOUS
+
+
+class _Chain:
+    __slots__ = ("indexes", "last")
+
+    def __init__(self) -> None:
+        self.indexes: array[int] = array("Q")
+        self.last = FIRST_PREVIOUS
+
+
+class LogState:
+    def __init__(self) -> None:
+        self.tree = TileTree()
+        self.recorded_at_ms = 0  # of the newest entry
+        self._firsts: array[int] = array("Q")
+        self._chains: dict[bytes, _Chain] = {}
+        self._acts: dict[bytes, LogIndex] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        return self.tree.size
+
+    def head(self) -> tuple[int, bytes]:
+        """Return size and root of one moment."""
+        compact = self.tree.compact()
+        return compact.size, compact.root()
+
+    def chain_end(self, pseudonym: bytes) -> ChainEnd:
+        with self._lock:
+            chain = self._chains.get(pseudonym)
+            return ChainEnd(len(chain.indexes), chain.last) if chain else ChainEnd()
+
+    def indexes(self, pseudonym: bytes) -> Sequence[int]:
+        """Return the log indexes of a chain, ascending; a copy."""
+        with self._lock:
+            chain = self._chains.get(pseudonym)
+            return chain.indexes[:] if chain else ()
+
+    def act(self, act: bytes) -> LogIndex | None:
+        """Return the index of the entry written for this act, if it is among the recent ones."""
+        return self._acts.get(act)
+
+    def bundle_first(self, index: int) -> int:
+        """Return the first index of the bundle that holds ``index``. Raises UnknownEntry."""
+        if not 0 <= index < self.size:
+            raise UnknownEntry
+        return self._firsts[bisect_right(self._firsts, index) - 1]
+
+    def apply(self, bundle: Bundle) -> None:
+        """Add a bundle that was committed. Leaf hashes are computed here, never taken from the store.
+
+        Raises LogDamaged, naming the bundle, when it does not continue the log or a chain in it.
+        """
+        if bundle.first != self.size:
+            raise LogDamaged(f"the entries from {self.size} to {bundle.first - 1} are missing")
+        if not bundle.leaves:
+            raise LogDamaged(f"the bundle at {bundle.first} is empty")
+        hashes = [leaf_hash(leaf) for leaf in bundle.leaves]
+        with self._lock:
+            for offset, (data, hashed) in enumerate(zip(bundle.leaves, hashes, strict=True)):
+                self._link(bundle.first + offset, data, hashed)
+            for offset, act in enumerate(bundle.acts):
+                if act:
+                    self._remember(act, LogIndex(bundle.first + offset))
+            self._firsts.append(bundle.first)
+        self.tree.extend(hashes)  # last: it publishes the new size
+
+    def _link(self, index: int, data: bytes, hashed: bytes) -> None:
+        try:
+            leaf = Leaf.decode(data)
+        except ValueError as error:
+            raise LogDamaged(f"the leaf of entry {index} cannot be read") from error
+        chain = self._chains.get(leaf.pseudonym)
+        if chain is None:
+            chain = self._chains[leaf.pseudonym] = _Chain()
+        if leaf.sequence != len(chain.indexes) or leaf.previous != chain.last:
+            raise LogDamaged(f"entry {index} does not continue its chain")
+        chain.indexes.append(index)
+        chain.last = hashed
+        self.recorded_at_ms = leaf.recorded_at_ms
+
+    def _remember(self, act: bytes, index: LogIndex) -> None:
+        self._acts[act] = index
+        if len(self._acts) > _REMEMBERED_ACTS:
+            del self._acts[next(iter(self._acts))]

@@ -1,0 +1,298 @@
+"""Checks proof bundles of an audit log offline. One file: standard library and ``cryptography`` only.
+
+    python verify.py BUNDLE.json --key VERIFIER_KEY [--rpc URL --contract ADDRESS --log-id HEX]
+
+``VERIFIER_KEY`` is the log's public key as ``name+key id+base64`` (C2SP signed-note); the name is the log's
+origin. Get it, the contract and the log id from a source you trust, never from the bundle. Without ``--rpc``
+the report says what the bundle claims about the chain; with it, the contract is asked.
+It shares no code with what made the proofs, on purpose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import urllib.request
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FORMAT = "assent-audit-proof/1"
+HEAD_OF = "0x65c7d79d"  # headOf(bytes32) of contract AuditAnchor
+# topic of CheckpointAnchored(bytes32,bytes32,bytes32,uint64,bytes32)
+CHECKPOINT_ANCHORED = "0xed21d8a5180a3fbcfdb16c16d5623be90e1c35bb2e7193a014e042a817d8689d"
+
+
+class VerificationError(ValueError):
+    """The bundle is not proof of what it says. The message tells the first thing found wrong."""
+
+
+def verify_bundle(bundle: Any, keys: list[str]) -> dict[str, Any]:
+    """Check everything in a bundle (parsed JSON) and return a report; raise VerificationError otherwise.
+
+    The report has ``origin``, ``size``, ``root``, ``anchor`` (or None), ``complete`` (a list that leaves out
+    no entry before its last) and ``entries``: each with ``index``, ``leaf_hash``, ``recorded_at_ms``,
+    ``anchored`` and, where it was opened, ``event``.
+    """
+    try:
+        return _verify(bundle, keys)
+    except VerificationError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise VerificationError("the bundle is malformed") from error
+    except InvalidSignature as error:
+        raise VerificationError("the checkpoint's signature is wrong") from error
+
+
+def _verify(bundle: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    _refuse(bundle["format"] != FORMAT, "unknown format")
+    origin, size, root = open_checkpoint(bundle["checkpoint"], keys)
+    _refuse(bundle["origin"] != origin, "the checkpoint is of another log")
+    anchor = bundle["anchor"]
+    if anchor is not None:
+        consistency = [_bytes(n, 32) for n in anchor["consistency"]]
+        check_consistency(anchor["size"], size, consistency, _bytes(anchor["root"], 32), root)
+    entries = [_entry(e, size, root, anchor) for e in bundle["entries"]]
+    _refuse(len({e["index"] for e in entries}) != len(entries), "an entry is given twice")
+    complete = "chains" in bundle and _check_chains(bundle["chains"], entries)
+    entries = [{k: v for k, v in entry.items() if not k.startswith("_")} for entry in entries]
+    report = {"origin": origin, "size": size, "root": root.hex(), "anchor": anchor}
+    return {**report, "complete": complete, "entries": entries}
+
+
+def _entry(entry: dict[str, Any], size: int, root: bytes, anchor: dict[str, Any] | None) -> dict[str, Any]:
+    data, index = _bytes(entry["leaf"]), entry["index"]
+    leaf = decode_cbor(data)
+    unlike = set(leaf) != set("chpstv") or leaf["v"] != 1 or any(len(leaf[k]) != 32 for k in "chp")
+    _refuse(unlike, f"entry {index}: the leaf is malformed")
+    hashed = hashlib.sha256(b"\x00" + data).digest()
+    check_inclusion(hashed, index, size, [_bytes(n, 32) for n in entry["proof"]], root)
+    anchored = anchor is not None and index < anchor["size"]
+    result = {"index": index, "recorded_at_ms": leaf["t"], "leaf_hash": hashed.hex(), "anchored": anchored}
+    result |= {"_leaf": leaf, "_hash": hashed, "_before": None}
+    if "record" in entry:
+        record = _bytes(entry["record"])
+        commitment = hmac.digest(_bytes(entry["salt"], 32), record, hashlib.sha256)
+        _refuse(commitment != leaf["c"], f"entry {index}: the record does not match its commitment")
+        fields = decode_cbor(record)
+        _refuse(fields["v"] != 1 or not set(fields) <= set("abev"), f"entry {index}: bad record")
+        result["_before"] = fields.get("b")
+        result["event"] = _readable(decode_cbor(fields["e"]))
+    return result
+
+
+def _check_chains(chains: list[dict[str, Any]], entries: list[dict[str, Any]]) -> bool:
+    """Check that the entries are linked chains of one patient; tell if no earlier key epoch is missing."""
+    by_chain: dict[bytes, list[dict[str, Any]]] = {}
+    for entry in entries:
+        by_chain.setdefault(entry["_leaf"]["p"], []).append(entry)
+    named = [_bytes(chain["pseudonym"], 32) for chain in chains]
+    _refuse(sorted(named) != sorted(by_chain), "the entries are not those of the named chains")
+    subjects = {entry.get("event", {}).get("subject") for entry in entries}
+    _refuse(len(subjects) > 1, "the entries are of several patients")
+    ends, complete = dict[int, list[Any]](), True
+    for chain, name in zip(chains, named, strict=True):
+        members = sorted(by_chain[name], key=lambda e: int(e["_leaf"]["s"]))
+        last, index = bytes(32), -1
+        for number, entry in enumerate(members):
+            follows = (entry["_leaf"]["s"], entry["_leaf"]["h"]) == (number, last) and entry["index"] > index
+            _refuse(not follows, f"entry {entry['index']}: something before it was left out")
+            last, index = entry["_hash"], entry["index"]
+        _refuse(len(members) != chain["count"], "a chain is shorter than it says")
+        epoch, *end = members[0]["_before"] or [-1, 0, bytes(32)]
+        left_out = epoch in ends and ends[epoch] != end
+        _refuse(left_out, f"entry {members[0]['index']}: entries of the key epoch before were left out")
+        complete &= epoch in ends or end[0] == 0  # otherwise that epoch's key was erased, or it is withheld
+        ends[chain["epoch"]] = [len(members), last]
+    return complete
+
+
+def open_checkpoint(note: str, keys: list[str]) -> tuple[str, int, bytes]:
+    """Return origin, size and root of a checkpoint signed by one of the keys (C2SP signed-note)."""
+    text, separator, tail = note.rpartition("\n\n")
+    known = {}
+    for key in keys:
+        name, key_id, encoded = key.split("+", 2)
+        public = _bytes(encoded, 33)
+        digest = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
+        _refuse(public[0] != 1 or digest.hex() != key_id, "a verifier key is malformed")
+        known[name, digest] = Ed25519PublicKey.from_public_bytes(public[1:])
+    signed_by = []
+    for line in tail.removesuffix("\n").split("\n"):
+        dash, name, encoded = line.split(" ")
+        blob = _bytes(encoded)
+        _refuse(dash != "\N{EM DASH}" or len(blob) < 5, "the checkpoint has a malformed signature line")
+        public_key = known.get((name, blob[:4]))
+        if public_key is not None:
+            public_key.verify(blob[4:], text.encode() + b"\n")
+            signed_by.append(name)
+    origin, size, root, *_ = text.split("\n")
+    _refuse(not separator or origin not in signed_by, "the checkpoint is not signed by a key of its log")
+    _refuse(str(int(size)) != size or size[0] == "-", "the checkpoint's size is malformed")
+    return origin, int(size), _bytes(root, 32)
+
+
+def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> None:
+    """RFC 9162 section 2.1.3.2."""
+    _refuse(type(index) is not int or not 0 <= index < size, "an index is outside the log")
+    _refuse(_climb(index, size - 1, leaf, proof)[1] != root, f"entry {index}: the inclusion proof fails")
+
+
+def check_consistency(old: int, new: int, proof: list[bytes], old_root: bytes, new_root: bytes) -> None:
+    """RFC 9162 section 2.1.4.2."""
+    _refuse(type(old) is not int or not 0 < old <= new, "the anchored size is outside the log")
+    if old == new:
+        _refuse(bool(proof) or old_root != new_root, "the anchored root is not the checkpoint's")
+        return
+    first, last = old - 1, new - 1
+    while first % 2 == 1:
+        first, last = first // 2, last // 2
+    nodes = [old_root, *proof] if old & (old - 1) == 0 else proof
+    extends = bool(nodes) and _climb(first, last, nodes[0], nodes[1:]) == (old_root, new_root)
+    _refuse(not extends, "the anchored checkpoint is not a prefix of this one")
+
+
+def _climb(first: int, last: int, start: bytes, proof: list[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots of the tree that ends with the node ``first`` and of the whole tree."""
+    left = right = start
+    for node in proof:
+        _refuse(last == 0, "a proof has spare nodes")
+        if first % 2 == 1 or first == last:
+            left, right = _node(node, left), _node(node, right)
+            while first % 2 == 0 and first != 0:
+                first, last = first // 2, last // 2
+        else:
+            right = _node(right, node)
+        first, last = first // 2, last // 2
+    _refuse(last != 0, "a proof is too short")
+    return left, right
+
+
+def check_chain(anchor: dict[str, Any] | None, *, rpc: str, contract: str, log_id: str) -> str:
+    """Compare a verified bundle's anchor with the contract. Raises VerificationError, OSError, ValueError."""
+    if anchor is None:
+        raise VerificationError("the bundle names no anchor")
+    size, root = anchor["size"], _bytes(anchor["root"], 32).hex()
+    chain_id = int(_rpc(rpc, "eth_chainId", []), 16)
+    _refuse(chain_id != int(anchor["chain_id"]), "the endpoint serves another chain")
+    same = (anchor["contract"].lower(), anchor["log_id"].lower()) == (contract.lower(), log_id.lower())
+    _refuse(not same, "the anchor names another contract or log")
+    call = {"to": contract, "data": HEAD_OF + log_id.removeprefix("0x")}
+    head_size, head_root = _size_and_root(_rpc(rpc, "eth_call", [call, "latest"]))
+    other = head_size < size or (head_size == size and head_root != root)
+    _refuse(other, "the contract holds another checkpoint")
+    if head_size == size:
+        return f"the contract's last checkpoint is this one, at {size} entries"
+    block, query = hex(anchor["block"]), {"address": contract, "topics": [CHECKPOINT_ANCHORED, log_id]}
+    events = _rpc(rpc, "eth_getLogs", [{**query, "fromBlock": block, "toBlock": block}])
+    anchored = [_size_and_root(event["data"]) for event in events]
+    _refuse([size, root] not in anchored, "the named block did not anchor this checkpoint")
+    return f"block {anchor['block']} anchored it; the contract is at {head_size} entries"
+
+
+def decode_cbor(data: bytes) -> Any:
+    """Decode one deterministic CBOR value (RFC 8949 section 4.2.1), without floats and tags."""
+    value, end = _item(data, 0)
+    _refuse(end != len(data), "spare bytes after a CBOR value")
+    return value
+
+
+def _item(data: bytes, at: int) -> tuple[Any, int]:
+    major, low = data[at] >> 5, data[at] & 31
+    at += 1
+    if major == 7:
+        return {20: False, 21: True, 22: None}[low], at
+    number = low
+    if low >= 24:
+        width = {24: 1, 25: 2, 26: 4, 27: 8}[low]
+        number, at = int.from_bytes(data[at : at + width], "big"), at + width
+        _refuse(number < (24 if width == 1 else 1 << (4 * width)), "a CBOR number is too long")
+    if major <= 1:
+        return (number if major == 0 else -1 - number), at
+    if major in (2, 3):
+        text, at = data[at : at + number], at + number
+        _refuse(at > len(data), "a CBOR string is cut off")
+        return (text if major == 2 else text.decode()), at
+    _refuse(major == 6, "a CBOR value has a tag")
+    values, keys = list[Any](), list[bytes]()
+    for _ in range(number):
+        if major == 5:
+            start, (_, at) = at, _item(data, at)
+            keys.append(data[start:at])
+        value, at = _item(data, at)
+        values.append(value)
+    if major == 4:
+        return values, at
+    _refuse(any(a >= b for a, b in pairwise(keys)), "CBOR map keys are not in order")
+    return {_item(key, 0)[0]: value for key, value in zip(keys, values, strict=True)}, at
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _readable(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_readable(v) for v in value]
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _bytes(text: str, length: int | None = None) -> bytes:
+    data = base64.b64decode(text, validate=True)
+    _refuse(
+        base64.b64encode(data).decode() != text or length not in (None, len(data)),
+        "a base64 value is malformed",
+    )
+    return data
+
+
+def _size_and_root(data: str) -> list[Any]:
+    return [int(data[2:66], 16), data[66:130]]  # the first two words of an ABI encoding
+
+
+def _rpc(url: str, method: str, params: list[Any]) -> Any:
+    _refuse(not url.startswith(("http://", "https://")), "the endpoint is not an http(s) address")
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - checked above
+        reply = json.load(answer)
+    _refuse("result" not in reply, f"the endpoint refused {method}")
+    return reply["result"]
+
+
+def _refuse(wrong: bool, reason: str) -> None:
+    if wrong:
+        raise VerificationError(reason)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check a proof bundle of an audit log.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--key", action="append", required=True, help="the log's verifier key; may repeat")
+    parser.add_argument("--rpc", help="JSON-RPC endpoint of the chain; with --contract and --log-id")
+    parser.add_argument("--contract", default="", help="address of AuditAnchor")
+    parser.add_argument("--log-id", default="", help="the log's id in the contract")
+    given = parser.parse_args(arguments)
+    try:
+        report = verify_bundle(json.loads(given.bundle.read_text("utf-8")), given.key)
+        if given.rpc:
+            where = {"rpc": given.rpc, "contract": given.contract, "log_id": given.log_id}
+            report["chain"] = check_chain(report["anchor"], **where)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        sys.stderr.write(f"NOT VERIFIED: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

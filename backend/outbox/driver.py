@@ -1,0 +1,56 @@
+"""The thread that carries acts on behind the requests, and takes up what a crash left."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+
+from backend.errors import AssentError
+from backend.outbox.service import Outbox
+from backend.outbox.types import Act
+
+_LOG = logging.getLogger("assent.outbox")
+RECOVER_EVERY_SECONDS = 1.0
+
+
+class Driver:
+    """``hand_over`` an act to have it driven to its end soon; ``close`` waits for what was handed over."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._acts: queue.SimpleQueue[Act | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def hand_over(self, act: Act) -> None:
+        self._acts.put(act)
+
+    def close(self, *, timeout_seconds: float = 30.0) -> None:
+        self._acts.put(None)
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                act = self._acts.get(timeout=RECOVER_EVERY_SECONDS)
+            except queue.Empty:
+                self._attempt(None)
+                continue
+            if act is None:
+                return
+            self._attempt(act)
+
+    def _attempt(self, act: Act | None) -> None:
+        # Nothing may end this thread: what fails now stays in the outbox and is taken up again.
+        try:
+            if act is None:
+                self._outbox.recover()
+            else:
+                self._outbox.drive(act)
+        except AssentError as failure:
+            _LOG.warning("act not finished", extra={"code": failure.code, "kind": act.kind if act else ""})
+        except Exception:  # noqa: BLE001 - see above; it is logged
+            _LOG.exception("act failed unexpectedly")
