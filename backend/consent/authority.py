@@ -1,0 +1,75 @@
+"""Whose signature is on a command, checked before anything is kept or relayed.
+
+The contract checks all of it again; here a wrong signature gets an answer that helps, and costs no block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.consent.errors import SignatureInvalid
+from backend.consent.relay import ConsentRelay
+from backend.consent.terms import (
+    Command,
+    DelegatedDelegation,
+    DelegatedGrant,
+    DelegatedRevoke,
+    Delegation,
+    Document,
+    Grant,
+    Kind,
+    Revoke,
+)
+from backend.consent.typed_data import Domain, consent_id, digest, recover
+from backend.errors import InvalidInput
+from backend.types import Address, ConsentId
+
+
+class WrongSigner(InvalidInput):
+    """A good signature of another account, or for another message, chain or contract."""
+
+    code = "wrong_signer"
+    remedy = (
+        "Sign the typed data exactly as given, with the account that controls the subject or its delegate."
+    )
+
+
+def command_for(document: Document, via: Sequence[Delegation]) -> Command:
+    """Return what is signed: the document itself, or the delegate's form that names its delegation."""
+    if not via:
+        return document
+    delegation = consent_id(via[0])
+    if isinstance(document, Grant):
+        return DelegatedGrant(document, delegation)
+    return DelegatedDelegation(document, delegation)
+
+
+def revocation_for(consent: ConsentId, via: Sequence[Delegation]) -> Command:
+    """Return what is signed to revoke: directly or as a delegate."""
+    return DelegatedRevoke(consent, consent_id(via[0])) if via else Revoke(consent)
+
+
+def expected_signer(document: Document | None, controller: Address, via: Sequence[Delegation]) -> Address:
+    """Return the account whose signature is needed.
+
+    A guardianship is signed by the guardian who takes it on: the child has no account of its own.
+    """
+    if isinstance(document, Delegation) and document.kind == Kind.GUARDIANSHIP:
+        return document.delegate
+    return via[0].delegate if via else controller
+
+
+def require_signed_by(
+    command: Command, signature: bytes, account: Address, *, domain: Domain, relay: ConsentRelay
+) -> None:
+    """Raise SignatureInvalid or WrongSigner unless the account, an EOA or a contract, signed the command."""
+    message_digest = digest(command, domain)
+    malformed: SignatureInvalid | None = None
+    try:
+        if recover(message_digest, signature).lower() == account.lower():
+            return
+    except SignatureInvalid as refusal:
+        malformed = refusal  # a contract wallet's signature may have any form
+    if relay.is_valid_signature(account, message_digest, signature):
+        return
+    raise malformed or WrongSigner(field="signature")

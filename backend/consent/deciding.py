@@ -1,0 +1,86 @@
+"""Decides about segments of one patient's data with fresh evidence, and guards what follows the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from backend.consent.decision import decide_many
+from backend.consent.decision_types import Decision, DecisionInput, Requester, Segment
+from backend.consent.evidence import EvidenceBook
+from backend.consent.restrictions import RestrictionQueue
+from backend.consent.tables import Tables
+from backend.consent.uses import UsesExhausted, UseStore
+from backend.types import ConsentId, SubjectId, UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who wants to do what, for which purpose. ``purpose`` and ``action`` are masks of one bit."""
+
+    subject: SubjectId
+    requester: Requester
+    purpose: int
+    action: int
+    fulfils: int = 0  # obligations the caller can carry out
+
+
+class DecisionService:
+    """The only way from a question to a decision."""
+
+    def __init__(
+        self,
+        *,
+        evidence: EvidenceBook,
+        uses: UseStore,
+        restrictions: RestrictionQueue,
+        tables: Tables,
+        clock: Callable[[], int],
+    ) -> None:
+        self._evidence = evidence
+        self._uses = uses
+        self._restrictions = restrictions
+        self._tables = tables
+        self._clock = clock
+
+    def decide(self, question: Question, segments: Sequence[Segment]) -> tuple[Decision, ...]:
+        """Return a decision for each segment, all on the same evidence.
+
+        Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
+        """
+        gathered = self._evidence.gather(question.subject)
+        request = DecisionInput(
+            subject=question.subject,
+            requester=question.requester,
+            purpose=question.purpose,
+            action=question.action,
+            segment=segments[0],
+            now=UnixSeconds(self._clock()),
+            view=gathered.view,
+            final=gathered.final,
+            head=gathered.head,
+            evidence=gathered.evidence,
+            queue_position=gathered.pending.position,
+            fulfils=question.fulfils,
+            ended_epoch=gathered.pending.ended_epoch,
+            tables=self._tables.digest,
+        )
+        return decide_many(request, segments)
+
+    def take_uses(self, subject: SubjectId, consents: Collection[ConsentId]) -> None:
+        """Take one use of each of these consents that permits a limited number.
+
+        Called before the audit append: a use that is taken and then not made errs on the narrow side. Raises
+        UsesExhausted when somebody else took the last one after the decision.
+        """
+        for consent, limit in sorted(self._evidence.limits(subject).items()):
+            if consent in consents and not self._uses.increment(consent, limit=limit):
+                raise UsesExhausted
+
+    def guard(self, decision: Decision, subject: SubjectId) -> Callable[[], None]:
+        """Return the guard for the audit append: RestrictionArrived when the decision is overtaken."""
+
+        def check() -> None:
+            self._restrictions.guard(subject, decision.queue_position)
+
+        return check

@@ -1,0 +1,166 @@
+"""What a decision is made from and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from backend.consent.ledger_types import ConsentSlot, LedgerView, SubjectEvidence
+from backend.consent.prepared import Prepared
+from backend.consent.terms import BEGINNING, UNBOUNDED
+from backend.types import (
+    Address,
+    BlockNumber,
+    Bytes32,
+    ConsentId,
+    MemberId,
+    QueuePosition,
+    RecordId,
+    SubjectId,
+    UnixSeconds,
+)
+
+
+class Answer(StrEnum):
+    """The four answers. Only PERMIT lets anything through; UNAVAILABLE is not a refusal."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+    NO_CONSENT = "no_consent"
+    UNAVAILABLE = "unavailable"
+
+
+class Reason(StrEnum):
+    """Stable reason codes. For the patient and the auditor, never for the requester (invariant 10)."""
+
+    # of a whole decision
+    PERMITTED = "permitted"
+    OWN_RECORDS = "own_records"
+    DELEGATED_READING = "delegated_reading"
+    DENIED = "denied"
+    NO_PERMIT = "no_permit"
+    OBLIGATION_UNFULFILLED = "obligation_unfulfilled"
+    EVIDENCE_INCOMPLETE = "evidence_incomplete"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    SUBJECT_UNKNOWN = "subject_unknown"
+    REQUESTER_UNRESOLVED = "requester_unresolved"
+    EMERGENCY_PATH_ONLY = "emergency_path_only"
+    # of one consent: it counts
+    PERMITS = "permits"
+    DENIES = "denies"
+    EXEMPTS = "exempts"  # a deny does not apply here
+    # of one consent: it does not count at this moment
+    NOT_FINAL = "not_final"
+    NOT_RECORDED = "not_recorded"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    REVOCATION_PENDING = "revocation_pending"
+    EPOCH_ENDED = "epoch_ended"
+    USES_EXHAUSTED = "uses_exhausted"
+    ERASE_BY_PASSED = "erase_by_passed"
+    OTHER_SUBJECT = "other_subject"
+    SLOT_MISMATCH = "slot_mismatch"
+    BEYOND_DELEGATION = "beyond_delegation"
+    REFUSAL = "refusal"
+    POWER_MISSING = "power_missing"
+    PARENT_ENDED = "parent_ended"
+    # of one consent: it does not speak about this
+    OTHER_GRANTEE = "other_grantee"
+    OTHER_PURPOSE = "other_purpose"
+    OTHER_ACTION = "other_action"
+    OTHER_CATEGORY = "other_category"
+    OTHER_SENSITIVITY = "other_sensitivity"
+    OTHER_DATA_PERIOD = "other_data_period"
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks: a member with the organisations it acts for now, or the account of a patient or delegate."""
+
+    actor: MemberId | None = None
+    organisations: tuple[MemberId, ...] = ()
+    account: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The data asked for. Masks as in ``tables``; ``sensitivities`` zero is normal confidentiality.
+
+    The data is from ``data_from <= t < data_to``; times before 1970 are taken as 1970, and the defaults say
+    that the time is unknown, which only a permit without limits of time covers. ``references`` are the ids
+    that a rule may name: ``reference_of_record`` and the member id of the author.
+    """
+
+    categories: int
+    sensitivities: int
+    data_from: UnixSeconds = BEGINNING
+    data_to: UnixSeconds = UNBOUNDED
+    references: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One signed document with what the chain says of it. ``uses`` counts the uses already made of it."""
+
+    prepared: Prepared
+    final: ConsentSlot
+    head: ConsentSlot
+    revocation_pending: bool = False
+    uses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionInput:
+    """Everything a decision depends on. ``purpose`` and ``action`` have exactly one bit set.
+
+    ``view`` is None when the chain could not be read, and ``stale`` says that its head is too old.
+    ``ended_epoch`` is the highest epoch that an accepted revoke-all, not yet final, ends. ``fulfils`` is the
+    mask of obligations that the caller can carry out. ``tables`` is the digest of the code tables in use.
+    """
+
+    subject: SubjectId
+    requester: Requester
+    purpose: int
+    action: int
+    segment: Segment
+    now: UnixSeconds
+    view: LedgerView | None
+    final: SubjectEvidence
+    head: SubjectEvidence
+    evidence: tuple[Evidence, ...]
+    queue_position: QueuePosition
+    fulfils: int = 0
+    ended_epoch: int | None = None
+    stale: bool = False
+    tables: str = ""
+
+
+class Finding(NamedTuple):
+    """What one consent contributed. ``rule`` is the index of the rule that settled it, -1 for the base."""
+
+    consent_id: ConsentId
+    reason: Reason
+    rule: int = -1
+    obligations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer and what an auditor needs to check it. ``consent_ids`` are those that settled it."""
+
+    answer: Answer
+    obligations: int
+    reasons: tuple[Reason, ...]
+    consent_ids: tuple[ConsentId, ...]
+    final_block: BlockNumber | None
+    head_block: BlockNumber | None
+    queue_position: QueuePosition
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
+    tables: str = ""
+
+
+def reference_of_record(record_id: RecordId) -> Bytes32:
+    """Return the reference by which a rule names a record: its 16 bytes followed by 16 zero bytes."""
+    return Bytes32(record_id + bytes(16))

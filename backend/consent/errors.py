@@ -1,0 +1,68 @@
+"""What can be wrong with a consent, a command or a request to decide. Families are in ``backend.errors``."""
+
+from __future__ import annotations
+
+from backend.errors import Conflict, InvalidInput, NotPermitted
+
+
+class UnknownCode(InvalidInput):
+    """A code or a language that the published tables do not have."""
+
+    code = "unknown_code"
+    remedy = "Use a code of the published tables: GET /v1/tables."
+
+
+class UnknownBit(InvalidInput):
+    """A mask has a bit set that the published table gives no meaning to."""
+
+    code = "unknown_bit"
+    remedy = "Clear the bits that the published table does not name."
+
+
+class InvalidTerms(InvalidInput):
+    """A consent, a delegation or a command that no signature could make valid."""
+
+    code = "invalid_terms"
+    remedy = "Correct the named field, then have it signed again."
+
+
+class SummaryMismatch(InvalidInput):
+    """The summary in the signed terms is not the published text for the other terms."""
+
+    code = "summary_mismatch"
+    remedy = "Take the summary that the service offers for these terms, unchanged, and sign again."
+
+
+class SignatureInvalid(InvalidInput):
+    """The bytes are not a canonical signature (65 bytes, low s, recovery id 0, 1, 27 or 28)."""
+
+    code = "signature_invalid"
+    remedy = "Sign with eth_signTypedData_v4 and send the 65 bytes as the wallet returned them."
+
+
+class WiderThanRequest(InvalidInput):
+    """A grant gives more than the request that it answers asked for."""
+
+    code = "wider_than_request"
+    remedy = "Narrow the named field to what was asked for."
+
+
+class WiderThanParent(InvalidInput):
+    """A delegate gives more than the delegation allows."""
+
+    code = "wider_than_parent"
+    remedy = "Narrow the named field to what the delegation allows."
+
+
+class ConsentRequired(NotPermitted):
+    """The one refusal a requester sees, whatever the reason (invariant 10)."""
+
+    code = "consent_required"
+    remedy = "Ask the patient for consent: POST /v1/consent-requests."
+
+
+class RestrictionArrived(Conflict):
+    """The patient restricted access after the decision was made and before it was recorded."""
+
+    code = "restriction_arrived"
+    remedy = "Ask again; the decision is made anew."

@@ -1,0 +1,133 @@
+"""What the chain says, as plain values: the view, the packed slots and the receipts.
+
+Every domain package that asks the chain speaks in these types; only the adapter knows web3. The layouts
+are those of ``contracts/interfaces/IConsentRegistry.sol``, packed low to high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from eth_utils.address import to_checksum_address
+
+from backend.types import MAX_UINT40, Address, BlockNumber, Bytes32, SubjectId, UnixSeconds
+
+_UINT32 = 2**32 - 1
+_UINT96 = 2**96 - 1
+_UINT160 = 2**160 - 1
+NOBODY = Address("0x" + "00" * 20)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """One reading of the chain: the newest block and the newest one that cannot be taken back.
+
+    Permission counts at the final block, restriction at the head (design, invariant 1). Both are equal on the
+    embedded chain.
+    """
+
+    chain_id: int
+    head_number: BlockNumber
+    head_hash: Bytes32
+    head_timestamp: UnixSeconds
+    final_number: BlockNumber
+    final_hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentSlot:
+    """One consent, delegation or guardianship as the chain stores it. ``kind`` is a
+    ``backend.consent.terms.Kind``, or 0 where the chain has never heard of the id.
+
+    The window is half-open: not_before <= time < not_after. ``revoked_at`` 0 means not revoked; ``not_after``
+    2**40-1 means without end.
+    """
+
+    subject: SubjectId
+    kind: int
+    epoch: int
+    revoked_at: UnixSeconds
+    not_after: UnixSeconds
+    not_before: UnixSeconds
+
+    @property
+    def is_recorded(self) -> bool:
+        return self.kind != 0
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectEvidence:
+    """A subject and the slots of the consents asked for, at one block, in the order asked.
+
+    ``count`` is the number of consents ever recorded for the subject: documents that do not cover it permit
+    nothing (design, invariant 4).
+    """
+
+    controller: Address
+    epoch: int
+    count: int
+    opened: bool
+    slots: tuple[ConsentSlot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLog:
+    """One raw event: emitting contract, topics of 32 bytes, ABI-encoded data, position within its block."""
+
+    address: Address
+    topics: tuple[bytes, ...]
+    data: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a transaction took effect. ``transaction_hash`` is 32 bytes."""
+
+    block_number: BlockNumber
+    transaction_hash: Bytes32
+    logs: tuple[LedgerLog, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEvent:
+    """One decoded event, in chain order by (block_number, log_index). Enough of them rebuild all storage."""
+
+    contract: str
+    name: str
+    arguments: Mapping[str, object]
+    block_number: BlockNumber
+    block_hash: Bytes32
+    transaction_hash: Bytes32
+    log_index: int
+
+
+def unpack_consent_slot(word: int) -> ConsentSlot:
+    """Decode subject 96 | kind 8 | epoch 32 | revokedAt 40 | notAfter 40 | notBefore 40, low to high."""
+    return ConsentSlot(
+        subject=SubjectId(word & _UINT96),
+        kind=word >> 96 & 0xFF,
+        epoch=word >> 104 & _UINT32,
+        revoked_at=UnixSeconds(word >> 136 & MAX_UINT40),
+        not_after=UnixSeconds(word >> 176 & MAX_UINT40),
+        not_before=UnixSeconds(word >> 216 & MAX_UINT40),
+    )
+
+
+def unpack_subject_slot(word: int) -> SubjectEvidence:
+    """Decode controller 160 | epoch 32 | count 32 | flags 32, low to high, with no consents."""
+    return SubjectEvidence(
+        controller=_checksummed(word & _UINT160),
+        epoch=word >> 160 & _UINT32,
+        count=word >> 192 & _UINT32,
+        opened=bool(word >> 224 & 1),
+        slots=(),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _checksummed(account: int) -> Address:
+    """Return the EIP-55 form; kept, because it costs a hash and the same controllers come again."""
+    return Address(to_checksum_address(f"0x{account:040x}"))

@@ -1,0 +1,21 @@
+"""What the decision needs from outside. A failure to answer raises LedgerUnavailable: never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from backend.consent.ledger_types import LedgerView, SubjectEvidence
+from backend.types import BlockNumber, ConsentId, SubjectId
+
+
+class Ledger(Protocol):
+    """The chain, read at a named block."""
+
+    def view(self) -> LedgerView:
+        """Return the newest head and the newest final block. Staleness is judged by the caller."""
+
+    def evidence(
+        self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber
+    ) -> SubjectEvidence:
+        """Return the subject and one slot per id, in the order of ``ids``, as they stood at ``block``."""

@@ -1,0 +1,181 @@
+"""Requests for consent: a provider asks, the patient answers by signing a grant (narrower if so wished) or a
+refusal. A request lapses after thirty days; one is open per requester, subject and purposes.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from backend.audit import codes
+from backend.audit.entry import Agent, AuditEvent, Outcome
+from backend.audit.log import AuditLog
+from backend.consent.errors import InvalidTerms
+from backend.consent.evidence_store import ConsentIndex, RequestRow
+from backend.consent.subset import Asked, check_answers
+from backend.consent.tables import Tables
+from backend.consent.terms import UNBOUNDED, ZERO32, Grant, Kind
+from backend.errors import Conflict, NotFound
+from backend.sealed import DocumentSealer
+from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
+
+LAPSE_SECONDS: Final = 30 * 24 * 3600
+MAX_MESSAGE_CHARACTERS: Final = 1_000
+
+
+class RequestUnknown(NotFound):
+    code = "request_unknown"
+    remedy = "Check the request's id; GET /v1/consent-requests lists those you may see."
+
+
+class RequestOpen(Conflict):
+    code = "request_open"
+    remedy = "There is an open request for the same purposes. Wait for the answer, or until it lapses."
+
+
+class RequestOver(Conflict):
+    code = "request_over"
+    remedy = "The request was answered or has lapsed. The provider can ask again."
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest:
+    """A request as its parties see it. ``message`` is the requester's own words to the patient."""
+
+    request_id: Bytes32
+    asked: Asked
+    message: str
+    created_at: UnixSeconds
+    lapses_at: UnixSeconds
+    state: str  # requested, granted, refused or lapsed
+    consent_id: ConsentId | None
+
+
+class RequestService:
+    """Keeps requests and says whether a grant answers one."""
+
+    def __init__(
+        self,
+        *,
+        index: ConsentIndex,
+        sealer: DocumentSealer,
+        audit: AuditLog,
+        tables: Tables,
+        clock: Callable[[], int],
+    ) -> None:
+        self._index = index
+        self._sealer = sealer
+        self._audit = audit
+        self._tables = tables
+        self._clock = clock
+
+    def ask(self, asked: Asked, message: str, *, requester: Agent) -> ConsentRequest:
+        """Keep a request and return it. Raises InvalidTerms and RequestOpen."""
+        self._check(asked, message)
+        now = UnixSeconds(self._clock())
+        request_id = Bytes32(secrets.token_bytes(32))
+        sealed = self._sealer.seal(_encode(asked, message), subject=asked.subject, place=_place(request_id))
+        row = RequestRow(
+            request_id=request_id,
+            subject=asked.subject,
+            requester=asked.grantee,
+            purposes=asked.purposes,
+            sealed=sealed,
+            created_at=now,
+            lapses_at=UnixSeconds(now + LAPSE_SECONDS),
+            state="requested",
+        )
+        if not self._index.put_request(row):
+            raise RequestOpen
+        self._audit.append(
+            AuditEvent(
+                type=codes.CONSENT_REQUESTED,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=now * 1000,
+                actor=requester,
+                organisation=asked.grantee,
+                subject=asked.subject,
+            )
+        )
+        return self._open(row)
+
+    def get(self, request_id: Bytes32) -> ConsentRequest:
+        """Return a request; the caller has to be one of its parties. Raises RequestUnknown."""
+        row = self._index.request(request_id)
+        if row is None:
+            raise RequestUnknown
+        return self._open(row)
+
+    def of_subject(self, subject: SubjectId, *, limit: int) -> list[ConsentRequest]:
+        rows = self._index.requests_of(subject=subject, requester=None, limit=limit)
+        return [self._open(row) for row in rows]
+
+    def of_requester(self, requester: MemberId, *, limit: int) -> list[ConsentRequest]:
+        rows = self._index.requests_of(subject=None, requester=requester, limit=limit)
+        return [self._open(row) for row in rows]
+
+    def check_answers(self, grant: Grant) -> None:
+        """Raise RequestUnknown, RequestOver or WiderThanRequest unless the grant answers its request.
+
+        A grant without a request is the patient's own initiative.
+        """
+        if grant.request == ZERO32:
+            if grant.kind == Kind.REFUSAL:
+                raise InvalidTerms("A refusal answers a request.", field="request")
+            return
+        request = self.get(grant.request)
+        if request.state != "requested":
+            raise RequestOver
+        check_answers(grant, request.asked)
+
+    def answered(self, grant: Grant, consent_id: ConsentId) -> None:
+        """Note the answer. Repeating is harmless."""
+        if grant.request != ZERO32:
+            state = "granted" if grant.kind == Kind.PERMIT else "refused"
+            self._index.answer_request(grant.request, state=state, consent_id=consent_id)
+
+    def _check(self, asked: Asked, message: str) -> None:
+        for name in ("purposes", "categories", "sensitivities", "actions"):
+            table = getattr(self._tables, name)
+            table.check(getattr(asked, name), field=name)
+        for name in ("purposes", "categories", "actions"):
+            if not getattr(asked, name):
+                raise InvalidTerms("Ask for one thing at least.", field=name)
+        if len(message) > MAX_MESSAGE_CHARACTERS:
+            raise InvalidTerms(f"At most {MAX_MESSAGE_CHARACTERS} characters.", field="message")
+        for start, end in (("data_from", "data_to"), ("not_before", "not_after")):
+            if not 0 <= getattr(asked, start) < getattr(asked, end) <= UNBOUNDED:
+                raise InvalidTerms("The window ends before it begins.", field=end)
+        if asked.not_after <= self._clock():
+            raise InvalidTerms("The time asked for is over.", field="not_after")
+
+    def _open(self, row: RequestRow) -> ConsentRequest:
+        opened = self._sealer.open(row.sealed, subject=row.subject, place=_place(row.request_id))
+        asked, message = _decode(opened, row.subject, row.requester)
+        lapsed = row.state == "requested" and row.lapses_at <= self._clock()
+        return ConsentRequest(
+            request_id=row.request_id,
+            asked=asked,
+            message=message,
+            created_at=row.created_at,
+            lapses_at=row.lapses_at,
+            state="lapsed" if lapsed else row.state,
+            consent_id=row.consent_id,
+        )
+
+
+def _encode(asked: Asked, message: str) -> bytes:
+    plain = {name: value for name, value in asdict(asked).items() if name not in ("subject", "grantee")}
+    return json.dumps({"schema": 1, "asked": plain, "message": message}).encode()
+
+
+def _decode(encoded: bytes, subject: SubjectId, grantee: MemberId) -> tuple[Asked, str]:
+    value = json.loads(encoded)
+    return Asked(subject=subject, grantee=grantee, **value["asked"]), value["message"]
+
+
+def _place(request_id: Bytes32) -> str:
+    return f"consent_requests/{request_id.hex()}"

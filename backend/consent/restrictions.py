@@ -1,0 +1,172 @@
+"""The queue of restrictions: accepted, and not final on the chain yet (design, invariants 1, 3 and 6).
+
+Whoever accepts a restriction writes it durably, then calls an ``accept_*`` method, then acknowledges it. From
+then on every decision sees it, and every decision made before and not yet recorded fails at its ``guard``.
+Positions count all restrictions of this service and never fall; after a restart the durable ones are
+accepted again.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Final
+
+from backend.consent.errors import RestrictionArrived
+from backend.consent.terms import Grant
+from backend.consent.typed_data import consent_id
+from backend.types import BlockNumber, ConsentId, QueuePosition, SubjectId
+
+BEGINNING: Final = QueuePosition(0)
+# A settled restriction is still shown to readers whose view of the chain is older than the block that settled
+# it. Views this far back are long stale.
+KEEP_SETTLED_BLOCKS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is pending for one subject, and the position up to which the queue was read.
+
+    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies.
+    """
+
+    position: QueuePosition
+    revoked: frozenset[ConsentId] = frozenset()
+    ended_epoch: int | None = None
+    documents: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Restriction:
+    """One of ``revoked``, ``ended_epoch`` and ``denied`` is set; ``by`` tells ends of one consent apart."""
+
+    revoked: ConsentId | None = None
+    by: ConsentId | None = None
+    ended_epoch: int | None = None
+    denied: ConsentId | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    position: QueuePosition
+    document: Grant | None = None
+    settled: BlockNumber | None = None
+
+
+@dataclass(slots=True)
+class _Subject:
+    last: QueuePosition = BEGINNING
+    entries: dict[_Restriction, _Entry] = field(default_factory=dict)
+
+
+class RestrictionQueue:
+    """Thread-safe, in memory. Positions go on from ``start``, which must not be below any used before."""
+
+    def __init__(self, *, start: QueuePosition = BEGINNING) -> None:
+        self._lock = threading.Lock()
+        self._position = start
+        self._subjects: dict[SubjectId, _Subject] = {}
+
+    @property
+    def position(self) -> QueuePosition:
+        """The position of the newest restriction, or where the queue began."""
+        with self._lock:
+            return self._position
+
+    def accept_revocation(
+        self, subject: SubjectId, consent: ConsentId, *, by: ConsentId | None = None
+    ) -> QueuePosition:
+        """Count this consent or delegation as revoked from now on.
+
+        Also for the permit that an accepted grant supersedes: ``by`` is that grant, so that one of several
+        ends that comes to nothing leaves the others. A deny stays until its end is final, whatever is
+        accepted here; the decision sees to that.
+        """
+        return self._accept(subject, _Restriction(revoked=consent, by=by))
+
+    def accept_revoke_all(self, subject: SubjectId, epoch: int) -> QueuePosition:
+        """Count every permit and delegation up to ``epoch`` as revoked from now on."""
+        return self._accept(subject, _Restriction(ended_epoch=epoch))
+
+    def accept_deny(self, document: Grant) -> QueuePosition:
+        """Count a deny from now on, before any store but the outbox knows it."""
+        return self._accept(document.subject, _Restriction(denied=consent_id(document)), document)
+
+    def settle_revocation(
+        self,
+        subject: SubjectId,
+        consent: ConsentId,
+        *,
+        by: ConsentId | None = None,
+        block: BlockNumber | None = None,
+    ) -> None:
+        """Say that the end of this consent is final in ``block``; without block, that it came to nothing."""
+        self._settle(subject, _Restriction(revoked=consent, by=by), block)
+
+    def settle_revoke_all(self, subject: SubjectId, epoch: int, *, block: BlockNumber | None = None) -> None:
+        """Say that the end of this epoch is final on the chain in ``block``."""
+        self._settle(subject, _Restriction(ended_epoch=epoch), block)
+
+    def settle_deny(
+        self, subject: SubjectId, consent: ConsentId, *, block: BlockNumber | None = None
+    ) -> None:
+        """Say that this deny is final on the chain in ``block``, and among the stored documents."""
+        self._settle(subject, _Restriction(denied=consent), block)
+
+    def pending_for(self, subject: SubjectId, *, final: BlockNumber | None = None) -> Pending:
+        """Return what restricts the subject beyond the chain as it stood at block ``final``.
+
+        Without ``final``, call this before taking the view of the chain: what settles in between would
+        otherwise be missed in both.
+        """
+        with self._lock:
+            state = self._subjects.get(subject)
+            if state is None:
+                return Pending(self._position)
+            counting = [
+                (restriction, entry.document)
+                for restriction, entry in state.entries.items()
+                if entry.settled is None or (final is not None and entry.settled > final)
+            ]
+            epochs = [item.ended_epoch for item, _ in counting if item.ended_epoch is not None]
+            return Pending(
+                position=self._position,
+                revoked=frozenset(item.revoked for item, _ in counting if item.revoked is not None),
+                ended_epoch=max(epochs, default=None),
+                documents=tuple(document for _, document in counting if document is not None),
+            )
+
+    def guard(self, subject: SubjectId, position: QueuePosition) -> None:
+        """Raise RestrictionArrived when the subject got a restriction after ``position``, settled or not."""
+        with self._lock:
+            state = self._subjects.get(subject)
+            if state is not None and state.last > position:
+                raise RestrictionArrived
+
+    def _accept(
+        self, subject: SubjectId, restriction: _Restriction, document: Grant | None = None
+    ) -> QueuePosition:
+        """Give the restriction the next position; a pending one keeps its own: a retry is harmless."""
+        with self._lock:
+            state = self._subjects.setdefault(subject, _Subject())
+            held = state.entries.get(restriction)
+            if held is not None and held.settled is None:
+                return held.position
+            self._position = state.last = QueuePosition(self._position + 1)
+            state.entries[restriction] = _Entry(self._position, document)
+            return self._position
+
+    def _settle(self, subject: SubjectId, restriction: _Restriction, block: BlockNumber | None) -> None:
+        with self._lock:
+            state = self._subjects.get(subject)
+            if state is None or restriction not in state.entries:
+                return
+            if block is None:
+                del state.entries[restriction]
+                return
+            state.entries[restriction].settled = block
+            state.entries = {
+                item: entry
+                for item, entry in state.entries.items()
+                if entry.settled is None or entry.settled + KEEP_SETTLED_BLOCKS > block
+            }

@@ -1,0 +1,304 @@
+"""Taking revocations: from anyone who has a signed one, at any time, effective from receipt (invariant 3).
+
+A revocation is kept durably, enters the queue of restrictions, gets its audit entry, and is then
+acknowledged. The chain follows behind. While the chain cannot be read, nobody is permitted anything, and a
+revocation is
+kept and checked as soon as it can be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from backend.audit import codes
+from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.log import AuditLog
+from backend.consent.authority import expected_signer, require_signed_by, revocation_for
+from backend.consent.evidence import EvidenceBook
+from backend.consent.evidence_store import ConsentIndex
+from backend.consent.ledger_types import ConsentSlot
+from backend.consent.ports import Ledger
+from backend.consent.relay import ConsentRelay
+from backend.consent.restrictions import RestrictionQueue
+from backend.consent.service import act_identity
+from backend.consent.terms import Command, Delegation, Document, Grant, RevokeAll
+from backend.consent.terms_json import from_json, to_json
+from backend.consent.typed_data import Domain, consent_id
+from backend.errors import InvalidInput, LedgerUnavailable, NotFound
+from backend.outbox.driver import Driver
+from backend.outbox.service import Outbox
+from backend.outbox.types import DONE, Act, Advance
+from backend.types import BlockNumber, ConsentId, SubjectId
+
+ACT = "revocation"
+
+
+class ConsentUnknown(NotFound):
+    code = "consent_unknown"
+    remedy = "Send the whole signed grant as 'document' with the revocation, so that its id can be checked."
+
+
+class EpochAhead(InvalidInput):
+    code = "epoch_ahead"
+    remedy = "Sign the subject's current epoch: take a new draft."
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A signed stop. ``consent`` None means everything of ``subject`` in ``epoch`` (RevokeAll).
+
+    ``document`` is the grant or delegation itself, needed where it is not recorded and not known here.
+    ``via`` is the chain of delegations when a delegate signed. ``desk`` is the staff member who ends a
+    guardianship for the custodian: nobody signs then, and the contract allows it for its own subjects only.
+    """
+
+    signature: bytes = b""
+    consent: ConsentId | None = None
+    subject: SubjectId | None = None
+    epoch: int | None = None
+    document: Document | None = None
+    via: tuple[Delegation, ...] = ()
+    desk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The stop is in force. ``block`` is set once it is on the chain."""
+
+    act_id: str
+    subject: SubjectId
+    block: BlockNumber | None
+
+
+class RevocationService:
+    """Build the steps once, with the constructor, before acts are driven."""
+
+    def __init__(
+        self,
+        *,
+        index: ConsentIndex,
+        evidence: EvidenceBook,
+        ledger: Ledger,
+        relay: ConsentRelay,
+        restrictions: RestrictionQueue,
+        outbox: Outbox,
+        driver: Driver,
+        audit: AuditLog,
+        domain: Domain,
+        clock: Callable[[], int],
+    ) -> None:
+        self._index = index
+        self._evidence = evidence
+        self._ledger = ledger
+        self._relay = relay
+        self._restrictions = restrictions
+        self._outbox = outbox
+        self._driver = driver
+        self._audit = audit
+        self._domain = domain
+        self._clock = clock
+        outbox.register(ACT, {"received": self._log, "logged": self._relay_step, "relayed": self._settle})
+
+    def revoke(self, revocation: Revocation) -> Acknowledged:
+        """Put the stop in force and return. The same one again is acknowledged again.
+
+        Raises ConsentUnknown, SignatureInvalid and WrongSigner when it can be checked and is not valid.
+        """
+        subject = self._subject_of(revocation)
+        if revocation.epoch is not None and self._is_past(revocation.epoch, subject):
+            return Acknowledged(_act_id(revocation), subject, None)  # it took effect when it was current
+        # Nothing is permitted while the chain is away, so an unchecked stop takes nothing from anyone; the
+        # relay step checks it, and a false one is dropped then.
+        with suppress(LedgerUnavailable):
+            self._require_authority(revocation, subject)
+        act = self._outbox.begin(
+            ACT, _act_id(revocation), state="received", data=self._data(revocation, subject)
+        )
+        self._restrict(revocation, subject)
+        act = self._outbox.drive(act, until="logged") if act.state == "received" else act
+        if not act.is_over:
+            self._driver.hand_over(act)
+        return Acknowledged(act.act_id, subject, act.data.get("block"))
+
+    def restore_restrictions(self, *, but: str | None = None) -> None:
+        """Put every stop that is not final into the queue: at start-up, before the first decision, and when
+        the act ``but`` turned out false, whose restriction a true one may share."""
+        for act in self._outbox.unfinished(ACT):
+            if act.act_id != but:
+                self._restrict(_revocation(act.data), _subject(act))
+
+    def _restrict(self, revocation: Revocation, subject: SubjectId) -> None:
+        if revocation.consent is not None:
+            self._restrictions.accept_revocation(subject, revocation.consent)
+        elif revocation.epoch is not None:
+            self._restrictions.accept_revoke_all(subject, revocation.epoch)
+
+    def _subject_of(self, revocation: Revocation) -> SubjectId:
+        if revocation.subject is not None:
+            return revocation.subject
+        if revocation.consent is None:
+            raise ConsentUnknown(field="consent")
+        row = self._index.get(revocation.consent)
+        if row is not None:
+            return row.subject
+        if revocation.document is not None:
+            if consent_id(revocation.document) != revocation.consent:
+                raise ConsentUnknown("The document is not the one the id names.", field="document")
+            return revocation.document.subject
+        slot = self._slot(revocation.consent)
+        if not slot.is_recorded:
+            raise ConsentUnknown(field="consent")
+        return slot.subject
+
+    def _is_past(self, epoch: int, subject: SubjectId) -> bool:
+        """Whether the epoch ended before. Raises EpochAhead for one that has not begun."""
+        try:
+            current = self._evidence.subject(subject).epoch
+        except LedgerUnavailable:
+            return False  # the contract ignores a stale one
+        if epoch > current:
+            raise EpochAhead(field="epoch")
+        return epoch < current
+
+    def _require_authority(self, revocation: Revocation, subject: SubjectId) -> None:
+        if revocation.desk is not None:
+            return
+        controller = self._evidence.subject(subject).controller
+        signer = expected_signer(None, controller, revocation.via)
+        require_signed_by(
+            _command(revocation, subject),
+            revocation.signature,
+            signer,
+            domain=self._domain,
+            relay=self._relay,
+        )
+
+    def _log(self, act: Act) -> Advance:
+        revocation, subject = _revocation(act.data), _subject(act)
+        everything = revocation.consent is None
+        self._audit.append(
+            AuditEvent(
+                type=codes.CONSENT_REVOKED_ALL if everything else codes.CONSENT_REVOKED,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=act.created_at * 1000,
+                actor=_agent(revocation, subject),
+                subject=subject,
+                consents=() if revocation.consent is None else (revocation.consent,),
+                queue_position=self._restrictions.pending_for(subject).position,
+            ),
+            act=act_identity(act),
+        )
+        return Advance("logged", {})
+
+    def _relay_step(self, act: Act) -> Advance:
+        revocation, subject = _revocation(act.data), _subject(act)
+        try:
+            self._require_authority(revocation, subject)
+        except InvalidInput:
+            self._release(revocation, subject, block=None)  # a false stop: it came to nothing
+            self.restore_restrictions(but=act.act_id)
+            raise
+        if revocation.consent is None:
+            epoch = revocation.epoch or 0
+            receipt = self._relay.revoke_all(subject, epoch, revocation.signature, via=revocation.via)
+        else:
+            slot = self._slot(revocation.consent)
+            if slot.is_recorded and slot.revoked_at:
+                return Advance("relayed", {})  # an earlier attempt of this step, or somebody else, was first
+            if revocation.desk is not None:
+                receipt = self._relay.end_guardianship(revocation.consent)
+            elif slot.is_recorded:
+                receipt = self._relay.revoke(revocation.consent, revocation.signature, via=revocation.via)
+            else:
+                document = revocation.document or self._kept_document(subject, revocation.consent)
+                receipt = self._relay.revoke_ahead(document, revocation.signature, via=revocation.via)
+        return Advance("relayed", {"block": receipt.block_number})
+
+    def _settle(self, act: Act) -> Advance:
+        block = act.data.get("block")
+        self._release(_revocation(act.data), _subject(act), block=self._head() if block is None else block)
+        return Advance(DONE, {})
+
+    def _release(self, revocation: Revocation, subject: SubjectId, *, block: BlockNumber | None) -> None:
+        if revocation.consent is not None:
+            self._restrictions.settle_revocation(subject, revocation.consent, block=block)
+        elif revocation.epoch is not None:
+            self._restrictions.settle_revoke_all(subject, revocation.epoch, block=block)
+
+    def _head(self) -> BlockNumber:
+        return self._ledger.view().head_number
+
+    def _kept_document(self, subject: SubjectId, consent: ConsentId) -> Document:
+        prepared = self._evidence.documents(subject).get(consent)
+        if prepared is None:
+            raise ConsentUnknown(field="consent")
+        return prepared.document
+
+    def _slot(self, consent: ConsentId) -> ConsentSlot:
+        view = self._ledger.view()
+        # The subject does not matter for the slots of a call.
+        return self._ledger.evidence(SubjectId(1), (consent,), block=view.head_number).slots[0]
+
+    def _data(self, revocation: Revocation, subject: SubjectId) -> dict[str, Any]:
+        document = revocation.document
+        return {
+            "digest": hashlib.sha256(_act_id(revocation).encode()).digest(),
+            "subject": f"{subject:024x}",
+            "consent": revocation.consent,
+            "epoch": revocation.epoch,
+            "signature": revocation.signature,
+            "document": None
+            if document is None
+            else json.dumps([type(document).__name__, to_json(document)]),
+            "via": [json.dumps(to_json(delegation)) for delegation in revocation.via],
+            "desk": revocation.desk,
+        }
+
+
+def _command(revocation: Revocation, subject: SubjectId) -> Command:
+    if revocation.consent is None:
+        return RevokeAll(subject, revocation.epoch or 0)
+    return revocation_for(revocation.consent, revocation.via)
+
+
+def _act_id(revocation: Revocation) -> str:
+    # The signature is part of it: a false stop, taken while the chain could not be asked, must never stand in
+    # the place of a true one.
+    signed = hashlib.sha256(revocation.signature + (revocation.desk or "").encode()).hexdigest()[:16]
+    if revocation.consent is not None:
+        return f"{revocation.consent.hex()}/{signed}"
+    return f"all/{revocation.subject or 0:024x}/{revocation.epoch}/{signed}"
+
+
+def _subject(act: Act) -> SubjectId:
+    return SubjectId(int(act.data["subject"], 16))
+
+
+def _agent(revocation: Revocation, subject: SubjectId) -> Agent:
+    if revocation.desk is not None:
+        return Agent(AgentKind.STAFF, revocation.desk)
+    if revocation.via:
+        return Agent.account(revocation.via[0].delegate)
+    return Agent(AgentKind.SUBJECT, f"{subject:024x}")
+
+
+def _revocation(data: Mapping[str, Any]) -> Revocation:
+    document: Document | None = None
+    if data["document"] is not None:
+        kind, message = json.loads(data["document"])
+        document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
+    consent = data["consent"]
+    return Revocation(
+        signature=data["signature"],
+        consent=None if consent is None else ConsentId(consent),
+        subject=SubjectId(int(data["subject"], 16)),
+        epoch=data["epoch"],
+        document=document,
+        via=tuple(from_json(Delegation, json.loads(delegation)) for delegation in data["via"]),
+        desk=data["desk"],
+    )

@@ -1,0 +1,90 @@
+"""Write the published test vectors: ``python -m scripts.make_vectors [--check] [FOLDER]``.
+
+Every decision is computed and compared with the answer written beside the case by hand, so that a change of
+the algorithm cannot slip into the vectors. ``--check`` writes nothing and fails when a file would change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from backend.consent.decision import decide
+from backend.consent.decision_json import decision_to_json, input_to_json
+from scripts.vectors import denies, people, permits, rules
+from scripts.vectors.case import Case
+from scripts.vectors.signed import summary_vectors, typed_data_vectors
+from scripts.vectors.world import TABLES
+
+FOLDER = Path(__file__).resolve().parent.parent / "vectors"
+GROUPS = (
+    *(permits.scope, permits.validity, permits.revocation),
+    *(denies.denies, denies.sensitivity, denies.data_period),
+    *(rules.rules, rules.obligations, rules.uses),
+    *(people.coverage, people.ledger, people.own_records, people.delegates),
+)
+
+
+def all_cases() -> Iterator[Case]:
+    """Yield every case; names are unique within a topic."""
+    for group in GROUPS:
+        yield from group()
+
+
+def decision_vector(case: Case) -> dict[str, Any]:
+    """Return one vector. Raise ValueError when the decision is not the one expected by hand."""
+    decision = decide(case.request)
+    made = (
+        decision.answer.value,
+        decision.reasons[0].value,
+        *(item.reason.value for item in decision.findings),
+    )
+    if made[: len(case.expect)] != case.expect:
+        raise ValueError(f"{case.topic}/{case.name}: expected {case.expect}, decided {made}")
+    return {
+        "name": case.name,
+        "input": input_to_json(case.request, TABLES, case.via),
+        "decision": decision_to_json(decision, TABLES),
+    }
+
+
+def files() -> dict[str, str]:
+    """Return the text of each file by its path below the folder of vectors."""
+    topics: dict[str, list[dict[str, Any]]] = {}
+    for case in all_cases():
+        topics.setdefault(case.topic, []).append(decision_vector(case))
+    head = {"format": 1, "tables": {"version": TABLES.version, "digest": TABLES.digest}}
+    contents: dict[str, Any] = {
+        f"decisions/{topic}.json": {**head, "topic": topic, "cases": cases} for topic, cases in topics.items()
+    }
+    contents["typed_data.json"] = {"format": 1, **typed_data_vectors()}
+    contents["summaries.json"] = {**head, "cases": summary_vectors()}
+    return {
+        name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in contents.items()
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    changed = []
+    for name, text in files().items():
+        path: Path = arguments.folder / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        changed.append(name)
+        if not arguments.check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    print("\n".join(changed) or "nothing to change")
+    return 1 if arguments.check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the published vectors are made of; ``scripts.make_vectors`` writes them."""

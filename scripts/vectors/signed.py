@@ -1,0 +1,169 @@
+"""Known answers for hashes, signatures and summaries, made with fixed keys that protect nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from eth_keys.backends.coincurve import CoinCurveECCBackend
+from eth_keys.main import KeyAPI
+
+from backend.consent.schema import TYPE_STRINGS, encode_type
+from backend.consent.summary import render, with_summary
+from backend.consent.tables import LANGUAGES
+from backend.consent.terms import (
+    ABSENT,
+    EVERYONE,
+    UNBOUNDED,
+    BreakGlass,
+    Command,
+    DelegatedDelegation,
+    DelegatedGrant,
+    DelegatedRevoke,
+    Document,
+    Kind,
+    OpenSubject,
+    ResearchTerms,
+    Revoke,
+    RevokeAll,
+    Rule,
+)
+from backend.consent.terms_json import to_json
+from backend.consent.typed_data import Domain, consent_id, digest, struct_hash, typed_data
+from backend.types import UnixSeconds, to_hex
+from scripts.vectors import world as w
+
+DOMAIN = Domain(7_741_001, w.STRANGER)
+_KEYS = KeyAPI(CoinCurveECCBackend())
+
+
+def typed_data_vectors() -> dict[str, Any]:
+    """Return type strings and, for one message of each type, typed data, hashes and a signature."""
+    return {
+        "types": {name: encode_type(name) for name in (text.partition("(")[0] for text in TYPE_STRINGS)},
+        "domainSeparator": to_hex(DOMAIN.separator),
+        "cases": [_signed(name, command) for name, command in _commands()],
+    }
+
+
+def summary_vectors() -> list[dict[str, Any]]:
+    """Return documents with their summary in each language."""
+    return [
+        {
+            "name": name,
+            "type": type(document).__name__,
+            "document": to_json(document),
+            "summaries": {language: render(document, language, w.TABLES) for language in LANGUAGES},
+        }
+        for name, document in _documents()
+    ]
+
+
+def _signed(name: str, command: Command) -> dict[str, Any]:
+    message_digest = digest(command, DOMAIN)
+    key = _KEYS.PrivateKey((1).to_bytes(32))  # of the patient's account
+    signature = key.sign_msg_hash(message_digest).to_bytes()
+    vector = {
+        "name": name,
+        "typedData": typed_data(command, DOMAIN),
+        "structHash": to_hex(struct_hash(command)),
+        "digest": to_hex(message_digest),
+        "signer": w.PATIENT,
+        "signature": to_hex(signature[:64] + bytes([signature[64] + 27])),
+    }
+    terms = getattr(command, "terms", None)
+    return vector if terms is None else {**vector, "termsHash": to_hex(struct_hash(terms))}
+
+
+def _commands() -> Iterator[tuple[str, Command]]:
+    documents = dict(_documents())
+    permit, mother = documents["permit"], documents["delegation"]
+    yield from documents.items()
+    yield "delegated_grant", DelegatedGrant(w.grant(label="delegated"), consent_id(mother))
+    child = w.delegation(delegate=w.CARER, parent=consent_id(mother), label="child")
+    yield "delegated_delegation", DelegatedDelegation(child, consent_id(mother))
+    yield "revoke", Revoke(consent_id(permit))
+    yield "delegated_revoke", DelegatedRevoke(consent_id(permit), consent_id(mother))
+    yield "revoke_all", RevokeAll(w.SUBJECT, 3)
+    yield "open_subject", OpenSubject(w.SUBJECT, w.PATIENT, UnixSeconds(w.START + w.DAY))
+
+
+def _documents() -> Iterator[tuple[str, Document]]:
+    yield "permit", with_summary(w.grant(label="permit", notice=w.salt("notice")), w.TABLES)
+    rules = (
+        Rule(permit=False, sensitivities=w.sensitivities("MH", "PSY")),
+        Rule(
+            permit=True,
+            categories=w.categories("medications"),
+            sensitivities=w.sensitivities("MH"),
+            grantees=(w.DOCTOR,),
+            data_from=w.DATA_TIME,
+            obligations=w.obligations("no_export", "notify"),
+        ),
+        Rule(permit=False, references=(w.salt("record"),), data_to=w.DATA_TIME, actions=w.actions("use")),
+        Rule(permit=True, purposes=w.purposes("COC")),
+    )
+    yield (
+        "permit_with_rules",
+        with_summary(
+            w.grant(
+                Kind.PERMIT,
+                *rules,
+                label="rules",
+                purposes=w.purposes("TREAT", "COC"),
+                sensitivities=w.sensitivities("MH", "PSY"),
+                data_from=w.DATA_TIME,
+                data_to=w.NOW,
+                erase_by=w.END,
+                max_uses=12,
+                break_glass=BreakGlass.LIMIT,
+                break_glass_categories=w.categories("allergies", "medications"),
+                redelegation_depth=1,
+                request=w.salt("request"),
+                supersedes=consent_id(w.grant(label="permit")),
+                language="de",
+            ),
+            w.TABLES,
+        ),
+    )
+    research = ResearchTerms(("DUO:0000007:MONDO_0005148", "DUO:0000046"), 20, 1_500_000, 2**70)
+    yield (
+        "permit_for_research",
+        with_summary(
+            w.grant(
+                label="research",
+                grantee=w.UNIVERSITY,
+                purposes=w.purposes("HRESCH", "DSRCH"),
+                actions=w.actions("compute"),
+                research=research,
+                not_after=UNBOUNDED,
+                break_glass=BreakGlass.FORBID,
+            ),
+            w.TABLES,
+        ),
+    )
+    yield "deny_everyone", with_summary(w.grant(Kind.DENY, label="deny", not_after=UNBOUNDED), w.TABLES)
+    narrow = w.grant(
+        Kind.DENY,
+        label="deny narrow",
+        grantee=w.CLINIC,
+        purposes=w.purposes("MLTRAINING"),
+        sensitivities=w.sensitivities("HIV"),
+        data_to=w.NOW,
+    )
+    yield "deny_one", with_summary(narrow, w.TABLES)
+    yield "refusal", with_summary(w.grant(Kind.REFUSAL, label="refusal", language="de"), w.TABLES)
+    open_refusal = w.grant(Kind.REFUSAL, label="refusal of all", grantee=EVERYONE)
+    yield "refusal_of_all", with_summary(open_refusal, w.TABLES)
+    yield "delegation", with_summary(w.delegation(label="mother", powers=15, depth=2), w.TABLES)
+    guardian = w.delegation(
+        Kind.GUARDIANSHIP, label="guardian", relationship="Mutter {allein}", language="de", parent=ABSENT
+    )
+    yield "guardianship", with_summary(guardian, w.TABLES)
+    yield (
+        "carer",
+        with_summary(
+            w.delegation(delegate=w.CARER, powers=4, parent=consent_id(guardian), evidence=bytes(32)),
+            w.TABLES,
+        ),
+    )

@@ -1,0 +1,164 @@
+"""The guarantees of the decision, each on random consents in random states."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.consent.decision import decide, decide_many
+from backend.consent.decision_types import Answer, Decision, DecisionInput, Evidence
+from backend.consent.prepared import prepare
+from backend.consent.terms import Grant, Kind, Rule
+from scripts.vectors import world as w
+from tests.unit.consent.strategies import deny_rules, grants, questions, segments
+
+SETTINGS = settings(max_examples=150, deadline=None)
+
+
+def wider(after: Decision, before: Decision) -> bool:
+    """Whether ``after`` lets more through: a permission that was none, or one with fewer obligations."""
+    if after.answer is not Answer.PERMIT:
+        return False
+    return before.answer is not Answer.PERMIT or bool(before.obligations & ~after.obligations)
+
+
+def again(request: DecisionInput, *evidence: Evidence) -> Decision:
+    """Decide the same question over other evidence, complete in itself."""
+    other = w.ask(*evidence)
+    return decide(replace(request, evidence=evidence, final=other.final, head=other.head))
+
+
+def changed(item: Evidence, document: Grant) -> Evidence:
+    return replace(item, prepared=prepare(document))
+
+
+@SETTINGS
+@given(questions(), grants(Kind.DENY), st.sampled_from([w.final, w.at_head, w.received]))
+def test_adding_a_deny_never_widens(request: DecisionInput, deny: Grant, state: object) -> None:
+    added = state(deny)  # type: ignore[operator]
+    assert not wider(again(request, *request.evidence, added), decide(request))
+
+
+@SETTINGS
+@given(questions(minimum=1), deny_rules, st.randoms(use_true_random=False))
+def test_adding_a_deny_rule_never_widens(request: DecisionInput, rule: Rule, chance: random.Random) -> None:
+    position = chance.randrange(len(request.evidence))
+    item = request.evidence[position]
+    document = item.prepared.document
+    assert isinstance(document, Grant)
+    rules = (*document.terms.rules, rule)
+    stricter = changed(item, replace(document, terms=replace(document.terms, rules=rules)))
+    evidence = (*request.evidence[:position], stricter, *request.evidence[position + 1 :])
+    assert not wider(again(request, *evidence), decide(request))
+
+
+@SETTINGS
+@given(questions(), grants(Kind.PERMIT, with_rules=False))
+def test_removing_a_permit_never_widens(request: DecisionInput, permit: Grant) -> None:
+    with_permit = again(request, *request.evidence, w.final(permit))
+    assert not wider(decide(request), with_permit)
+
+
+@SETTINGS
+@given(questions(minimum=1))
+def test_taking_away_a_permission_never_widens_whatever_else_the_consent_says(request: DecisionInput) -> None:
+    before = decide(request)
+    for position, item in enumerate(request.evidence):
+        evidence = list(request.evidence)
+        evidence[position] = replace(item, revocation_pending=True)
+        assert not wider(decide(replace(request, evidence=tuple(evidence))), before)
+    assert not wider(decide(replace(request, ended_epoch=0)), before)
+
+
+@SETTINGS
+@given(questions(minimum=1), st.randoms(use_true_random=False))
+def test_order_of_consents_and_rules_is_irrelevant(request: DecisionInput, chance: random.Random) -> None:
+    before = decide(request)
+    evidence = list(request.evidence)
+    chance.shuffle(evidence)
+    assert decide(replace(request, evidence=tuple(evidence))) == before
+    shuffled = []
+    for item in evidence:
+        document = item.prepared.document
+        assert isinstance(document, Grant)
+        rules = list(document.terms.rules)
+        chance.shuffle(rules)
+        # The id stays: other rules would be another consent, and only their order is in question.
+        other = prepare(replace(document, terms=replace(document.terms, rules=tuple(rules))))
+        shuffled.append(replace(item, prepared=replace(item.prepared, rules=other.rules)))
+    after = decide(replace(request, evidence=tuple(shuffled)))
+    assert (after.answer, after.obligations, after.reasons, after.consent_ids) == (
+        *(before.answer, before.obligations, before.reasons),
+        before.consent_ids,
+    )
+
+
+@SETTINGS
+@given(questions())
+def test_without_a_covering_permit_the_answer_is_never_permit(request: DecisionInput) -> None:
+    ids = {request.requester.actor, *request.requester.organisations}
+    asked = request.segment
+    covering = [
+        item
+        for item in request.evidence
+        if isinstance(document := item.prepared.document, Grant)
+        and document.kind == Kind.PERMIT
+        and item.final.kind
+        and document.terms.grantee in ids
+        and document.terms.purposes & request.purpose
+        and document.terms.actions & request.action
+        and asked.categories
+        and not asked.categories & ~document.terms.categories
+        and not asked.sensitivities & ~document.terms.sensitivities
+    ]
+    if not covering:
+        assert decide(request).answer in (Answer.DENY, Answer.NO_CONSENT)
+
+
+@SETTINGS
+@given(questions(minimum=1), st.randoms(use_true_random=False))
+def test_missing_document_permits_nothing(request: DecisionInput, chance: random.Random) -> None:
+    counted = [item for item in request.evidence if item.head.kind]
+    if not counted:
+        return
+    lost = chance.choice(counted)
+    evidence = tuple(item for item in request.evidence if item is not lost)
+    assert decide(replace(request, evidence=evidence)).answer is Answer.DENY
+
+
+@SETTINGS
+@given(questions(), st.sampled_from(["stale", "view"]))
+def test_unreadable_chain_is_unavailable_and_never_an_answer(request: DecisionInput, how: str) -> None:
+    broken = replace(request, stale=True) if how == "stale" else replace(request, view=None)
+    assert decide(broken).answer is Answer.UNAVAILABLE
+
+
+@SETTINGS
+@given(questions())
+def test_obligations_of_a_permission_can_all_be_fulfilled(request: DecisionInput) -> None:
+    decision = decide(request)
+    assert not decision.obligations & ~request.fulfils
+    if decision.answer is not Answer.PERMIT:
+        assert decision.obligations == 0
+
+
+@SETTINGS
+@given(questions(minimum=1), st.sampled_from([w.START - 1, w.START, w.END - 1, w.END]))
+def test_validity_is_half_open(request: DecisionInput, now: int) -> None:
+    inside = w.START <= now < w.END
+    decision = decide(replace(request, now=now))  # type: ignore[arg-type]
+    assert (
+        decision == replace(decide(request), findings=decision.findings)
+        if inside
+        else not decision.consent_ids
+    )
+
+
+@SETTINGS
+@given(questions(), st.lists(segments, min_size=1, max_size=5))
+def test_deciding_many_is_deciding_each(request: DecisionInput, several: list) -> None:  # type: ignore[type-arg]
+    each = tuple(decide(replace(request, segment=segment)) for segment in several)
+    assert decide_many(request, several) == each
