@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -57,7 +58,8 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = _Announcing(config, ready)
-    server.run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its orderly end
+        server.run(sockets=[listener])
 
 
 class _Announcing(uvicorn.Server):

@@ -60,6 +60,7 @@ class ConsentRow:
     subject: SubjectId
     sealed: bytes
     received_at: UnixSeconds
+    delegate: Address | None = None  # of a delegation: the account it gives powers to
     block: BlockNumber | None = None  # where it was recorded
     transaction: Bytes32 | None = None
 
@@ -94,6 +95,9 @@ class ConsentIndex(Protocol):
 
     def of_subject(self, subject: SubjectId) -> list[ConsentRow]:
         """All documents of a subject, oldest first."""
+
+    def delegated_to(self, account: Address) -> Sequence[SubjectId]:
+        """Subjects with a delegation or guardianship, live or not, for the account."""
 
     def subjects(self) -> Sequence[SubjectId]:
         """Every subject that has a document, for research runs and fsck."""

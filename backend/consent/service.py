@@ -166,6 +166,7 @@ class ConsentService:
                 "subject": f"{document.subject:024x}",
                 "sealed": self._sealer.seal(encoded, subject=document.subject, place=_place(identity)),
                 "received_at": self._clock(),
+                "delegate": document.delegate if isinstance(document, Delegation) else None,
             },
         )
         self._restrict(document)
@@ -178,6 +179,7 @@ class ConsentService:
                 subject=SubjectId(int(act.data["subject"], 16)),
                 sealed=act.data["sealed"],
                 received_at=UnixSeconds(act.data["received_at"]),
+                delegate=None if act.data["delegate"] is None else Address(act.data["delegate"]),
             )
         )
         return Advance("kept", {})

@@ -304,7 +304,7 @@ def _asked(manifest: Manifest, part: SegmentManifest) -> Asked:
 
 
 def _clean(parts: Sequence[SegmentManifest], payloads: Sequence[bytes]) -> list[ReleasedSegment]:
-    """Take references to what is not released with them out of FHIR segments; leave the rest byte for byte."""
+    """Take references to what is not released out of FHIR segments; leave the rest byte for byte."""
     fhir = [number for number, part in enumerate(parts) if part.media_type == FHIR_MEDIA_TYPE]
     cleaned = dict(zip(fhir, release(payloads[number] for number in fhir), strict=True))
     return [

@@ -16,6 +16,8 @@ from backend.audit.entry import Action, Agent, AgentKind, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.service import act_identity
 from backend.errors import Conflict, NotFound
+from backend.identity.errors import RecordNumberInvalid
+from backend.identity.people import normal_record_number
 from backend.keystore import KeyStore
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
@@ -120,7 +122,7 @@ class StoringService:
         def split() -> Sequence[Segment]:
             bundle = validate_bundle(document.content)
             numbers = set(self._record_numbers(document.subject))
-            if numbers.isdisjoint(value for _, value in bundle.patient_identifiers):
+            if numbers.isdisjoint(_normal(value) for _, value in bundle.patient_identifiers):
                 raise BundleOfAnotherPatient(field="entry.resource.identifier")
             return segment(bundle)
 
@@ -247,6 +249,14 @@ class StoringService:
             act=act_identity(act),
         )
         return Advance(DONE, {})
+
+
+def _normal(identifier: str) -> str | None:
+    """An identifier in the form that enrolment keeps record numbers in, or None for what can be none."""
+    try:
+        return normal_record_number(identifier)
+    except RecordNumberInvalid:
+        return None
 
 
 def place_of(act_id: str) -> str:

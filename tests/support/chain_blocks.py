@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -36,6 +37,7 @@ def until_back(chain: EmbeddedChain) -> LedgerView:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
+            chain.rpc().call("eth_blockNumber")  # a view alone may come before the death is noticed
             return chain.view()
         except LedgerUnavailable:
             time.sleep(0.01)
@@ -54,3 +56,16 @@ def kill_and_await(chain: EmbeddedChain) -> LedgerView:
             pass
         time.sleep(0.01)
     raise AssertionError("anvil was not replaced")
+
+
+def hang(pid: int) -> None:
+    """Stop the process without ending it; return once every thread of it stands still."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 10
+    tasks = Path(f"/proc/{pid}/task")
+    while time.monotonic() < deadline:
+        states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
+        if set(states) == {"T"}:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the process did not stop")

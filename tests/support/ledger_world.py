@@ -165,22 +165,28 @@ class World:
         self.ledger.consents.open_subject(command, patient.sign(command, self.domain))
 
 
-def settle(chain: Chain, deployment_file: Path) -> World:
-    """Deploy or attach, and make the custodian account a custodian."""
+def attach(chain: Chain, deployment_file: Path, *, admission_delay_seconds: int = 0) -> World:
+    """Deploy or attach, and nothing else."""
     relayer = Relayer(chain=chain, keys=SENDERS)
     deployment = deploy_or_attach(
         path=deployment_file,
         chain=chain,
         relayer=relayer,
         operator=relayer.address(Sender.OPERATOR),
-        admission_delay_seconds=0,
+        admission_delay_seconds=admission_delay_seconds,
     )
     adapters = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
-    credential = Credential(
-        roles=1, expiry=UnixSeconds(MAX_UINT40), account=relayer.address(Sender.CUSTODIAN)
-    )
-    adapters.members.register_member(HOSPITAL, credential)
     return World(chain, relayer, deployment, adapters)
+
+
+def settle(chain: Chain, deployment_file: Path) -> World:
+    """Deploy or attach, and make the custodian account a custodian."""
+    world = attach(chain, deployment_file)
+    credential = Credential(
+        roles=1, expiry=UnixSeconds(MAX_UINT40), account=world.relayer.address(Sender.CUSTODIAN)
+    )
+    world.ledger.members.register_member(HOSPITAL, credential)
+    return world
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import translated
 from backend.consent.evidence_store import ConsentRow, RequestRow
-from backend.types import BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
+from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
 class MongoConsentIndex:
@@ -22,6 +22,7 @@ class MongoConsentIndex:
         self._requests = database["consent_requests"]
         with translated():
             self._consents.create_index([("subject", ASCENDING), ("received_at", ASCENDING)])
+            self._consents.create_index([("delegate", ASCENDING)])
             self._requests.create_index([("subject", ASCENDING), ("created_at", DESCENDING)])
             self._requests.create_index([("requester", ASCENDING), ("created_at", DESCENDING)])
             # One open request for a requester, subject and purpose: 'open' is a constant while it is open and
@@ -34,6 +35,7 @@ class MongoConsentIndex:
             "subject": _subject(row.subject),
             "sealed": row.sealed,
             "received_at": row.received_at,
+            "delegate": None if row.delegate is None else row.delegate.lower(),
             "block": row.block,
             "transaction": row.transaction,
         }
@@ -59,6 +61,11 @@ class MongoConsentIndex:
         with translated():
             found = self._consents.find({"subject": _subject(subject)}).sort("received_at", ASCENDING)
             return [_consent(document) for document in found]
+
+    def delegated_to(self, account: Address) -> Sequence[SubjectId]:
+        with translated():
+            found = self._consents.find({"delegate": account.lower()})
+            return sorted({SubjectId(int(document["subject"], 16)) for document in found})
 
     def subjects(self) -> Sequence[SubjectId]:
         with translated():
@@ -126,6 +133,7 @@ def _consent(document: Mapping[str, Any]) -> ConsentRow:
         subject=SubjectId(int(document["subject"], 16)),
         sealed=document["sealed"],
         received_at=UnixSeconds(document["received_at"]),
+        delegate=None if document["delegate"] is None else Address(document["delegate"]),
         block=BlockNumber(document["block"]) if document["block"] is not None else None,
         transaction=Bytes32(transaction) if transaction is not None else None,
     )

@@ -90,5 +90,5 @@ def _row(document: Mapping[str, Any]) -> VersionRow:
         manifest=document["manifest"],
         commitment=Bytes32(document["commitment"]),
         created_at=UnixSeconds(document["created_at"]),
-        current=document["current"],
+        current=bool(document["current"]),
     )

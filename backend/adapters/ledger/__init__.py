@@ -1,0 +1,1 @@
+"""Adapters: one for each store, speaking its real protocol."""

@@ -1,0 +1,133 @@
+"""What the relayer and the readers need of a chain, embedded or network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from eth_utils.address import to_checksum_address
+
+from backend.adapters.ledger.rpc import Rpc
+from backend.consent.ledger_types import LedgerLog, LedgerView
+from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of the chain; ``transactions`` are the hashes in order."""
+
+    number: BlockNumber
+    hash: Bytes32
+    parent_hash: Bytes32
+    timestamp: UnixSeconds
+    transactions: tuple[Bytes32, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction ready to send, its sender and its hash."""
+
+    raw: bytes
+    sender: Address
+    hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A transaction in a block. ``succeeded`` False: it was executed and its contract reverted."""
+
+    transaction_hash: Bytes32
+    block_number: BlockNumber
+    succeeded: bool
+    contract: Address | None  # where it made one
+    logs: tuple[LedgerLog, ...]
+
+
+class Chain(Protocol):
+    """Done means: in a block (embedded: durable; network: included, final ``finality_depth`` blocks
+    later).
+    """
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def gas_price(self) -> int:
+        """Wei."""
+        ...
+
+    @property
+    def block_gas(self) -> int:
+        """The most gas one group of transactions may ask for."""
+        ...
+
+    def view(self) -> LedgerView:
+        """Return the head and the final block. Raise LedgerUnavailable where they are unknown or stale."""
+        ...
+
+    def rpc(self) -> Rpc:
+        """Return the connection for reads. Raise LedgerUnavailable while there is none."""
+        ...
+
+    def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:
+        """Send in order and wait.
+
+        Raise TransactionRefused (nothing recorded) or LedgerUnavailable (unknown).
+        """
+        ...
+
+    def next_nonce(self, account: Address) -> int:
+        """Return the nonce after everything of this account that the node knows."""
+        ...
+
+    def block_overrides(self) -> dict[str, str] | None:
+        """Return what makes a dry call at the head see the time of the block to come, where that is
+        needed.
+        """
+        ...
+
+
+def parse_block(found: Any) -> Block:
+    """Read ``eth_getBlockByNumber`` without transaction bodies."""
+    return Block(
+        number=BlockNumber(int(found["number"], 16)),
+        hash=parse_bytes32(found["hash"]),
+        parent_hash=parse_bytes32(found["parentHash"]),
+        timestamp=UnixSeconds(int(found["timestamp"], 16)),
+        transactions=tuple(parse_bytes32(item) for item in found["transactions"]),
+    )
+
+
+def parse_inclusion(found: Any) -> Inclusion:
+    """Read ``eth_getTransactionReceipt``."""
+    contract = found.get("contractAddress")
+    return Inclusion(
+        transaction_hash=parse_bytes32(found["transactionHash"]),
+        block_number=BlockNumber(int(found["blockNumber"], 16)),
+        succeeded=found["status"] == "0x1",
+        contract=parse_address(contract) if contract else None,
+        logs=tuple(parse_log(item) for item in found["logs"]),
+    )
+
+
+def parse_log(found: Any) -> LedgerLog:
+    """Read one log of a receipt or of ``eth_getLogs``.
+
+    The address stays as the node wrote it, in lower case.
+    """
+    return LedgerLog(
+        address=Address(found["address"].lower()),
+        topics=tuple(bytes.fromhex(topic[2:]) for topic in found["topics"]),
+        data=bytes.fromhex(found["data"][2:]),
+        log_index=int(found["logIndex"], 16),
+    )
+
+
+def parse_bytes32(text: str) -> Bytes32:
+    return Bytes32(bytes.fromhex(text[2:]))
+
+
+def parse_address(text: str) -> Address:
+    """Return the EIP-55 form, as addresses are written everywhere inside."""
+    return Address(to_checksum_address(text))

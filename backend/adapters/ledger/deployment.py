@@ -1,0 +1,161 @@
+"""Puts the contracts on a chain once, and makes sure at every start that what is there is what we compiled.
+
+The plan (deployer and first nonce) is durable before the first transaction, and a contract's address
+follows from its creator and nonce (EIP-161), so that after a crash each contract is found where the
+plan says or made there.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+from web3 import Web3
+from web3.types import Nonce
+from web3.utils.address import get_create_address
+
+from backend.adapters.ledger.abi import artifact
+from backend.adapters.ledger.calls import Sender
+from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.deployment_file import (
+    DeployedContract,
+    Deployment,
+    read_deployment,
+    write_deployment,
+)
+from backend.adapters.ledger.errors import ContractCodeDiffers, WrongChain
+from backend.adapters.ledger.members import ParticipantRegistry
+from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.rpc import RpcError
+from backend.errors import LedgerUnavailable
+from backend.types import Address
+
+_log = logging.getLogger(__name__)
+# In order of their nonces. The first makes and configures its own AccessManager; the others take its address.
+_CREATED = ("ParticipantRegistry", "ConsentRegistry", "RecordRegistry", "AuditAnchor", "ResearchMarket")
+_GAS = 12_000_000
+
+
+def deploy_or_attach(
+    *,
+    path: Path,
+    chain: Chain,
+    relayer: Relayer,
+    operator: Address,
+    admission_delay_seconds: int,
+) -> Deployment:
+    """Return the deployment that ``path`` names, checked against the chain; make it where there is none.
+
+    Raise WrongChain, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or LedgerUnavailable.
+    """
+    deployment = read_deployment(path)
+    if deployment is None:
+        deployment = _plan(chain, relayer, operator, admission_delay_seconds)
+        write_deployment(path, deployment)
+    _check_chain(deployment, chain)
+    if not deployment.complete:
+        deployment = _carry_out(path, deployment, chain, relayer)
+    verify_code(deployment, chain)
+    return deployment
+
+
+def verify_code(deployment: Deployment, chain: Chain) -> None:
+    """Compare every contract's code on the chain with the compiled one and with what was recorded.
+
+    The immutables, which the constructor fills in, are masked for the first comparison. Raise
+    ContractCodeDiffers.
+    """
+    for name, contract in deployment.contracts.items():
+        code = _code(chain, contract.address)
+        expected = artifact(name)
+        if expected.masked(code) != expected.runtime:
+            raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
+        if _hash(code) != contract.code_hash:
+            raise ContractCodeDiffers(f"The constants of {name} on the chain are not the deployed ones.")
+
+
+def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_seconds: int) -> Deployment:
+    deployer = relayer.address(Sender.OPERATOR)
+    nonce = chain.next_nonce(deployer)
+    if nonce and _is_ours(chain, _address_of(deployer, 0), _CREATED[0]):
+        _log.warning("the deployment file is gone; taking over the contracts found on the chain")
+        nonce = 0
+    return Deployment(
+        chain_id=chain.chain_id,
+        genesis_hash=_genesis_hash(chain),
+        deployer=deployer,
+        first_nonce=nonce,
+        operator=operator,
+        admission_delay_seconds=admission_delay_seconds,
+        compiler=artifact(_CREATED[0]).compiler,
+        contracts={},
+        complete=False,
+    )
+
+
+def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> Deployment:
+    """Make what is missing of the plan. Where the account was used otherwise in between, plan anew."""
+    contracts: dict[str, DeployedContract] = {}
+    for position, name in enumerate(_CREATED):
+        address = _address_of(plan.deployer, plan.first_nonce + position)
+        block, transaction = None, None
+        if not _is_ours(chain, address, name):
+            if chain.next_nonce(plan.deployer) != plan.first_nonce + position:
+                _log.warning("the deploying account was used in between; deploying anew")
+                fresh = _plan(chain, relayer, plan.operator, plan.admission_delay_seconds)
+                fresh = replace(fresh, first_nonce=chain.next_nonce(plan.deployer))
+                write_deployment(path, fresh)
+                return _carry_out(path, fresh, chain, relayer)
+            arguments: tuple[Any, ...] = (
+                (plan.operator, plan.admission_delay_seconds)
+                if name == "ParticipantRegistry"
+                else (contracts["ParticipantRegistry"].address,)
+            )
+            code = artifact(name).creation_code(*arguments)
+            address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
+            block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
+        contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
+    registry = ParticipantRegistry(contracts["ParticipantRegistry"].address, chain)
+    manager = registry.authority(block=chain.view().head_number)
+    contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
+    done = replace(plan, contracts=contracts, complete=True)
+    write_deployment(path, done)
+    return done
+
+
+def _check_chain(deployment: Deployment, chain: Chain) -> None:
+    if chain.chain_id != deployment.chain_id:
+        raise WrongChain(f"This is chain {chain.chain_id}; the deployment is on {deployment.chain_id}.")
+    if _genesis_hash(chain) != deployment.genesis_hash:
+        raise WrongChain("This chain has the right id and another first block.")
+
+
+def _is_ours(chain: Chain, address: Address, name: str) -> bool:
+    return artifact(name).masked(_code(chain, address)) == artifact(name).runtime
+
+
+def _address_of(deployer: Address, nonce: int) -> Address:
+    return Address(get_create_address(to_checksum_address(deployer), Nonce(nonce)))
+
+
+def _code(chain: Chain, address: Address) -> bytes:
+    found = _ask(chain, "eth_getCode", address, "latest")
+    return bytes.fromhex(found[2:])
+
+
+def _genesis_hash(chain: Chain) -> str:
+    return str(_ask(chain, "eth_getBlockByNumber", "0x0", False)["hash"])
+
+
+def _ask(chain: Chain, method: str, *parameters: Any) -> Any:
+    try:
+        return chain.rpc().call(method, *parameters)
+    except RpcError as error:
+        raise LedgerUnavailable(f"The node refused {method} ({error.code}).") from error
+
+
+def _hash(code: bytes) -> str:
+    return Web3.keccak(code).to_0x_hex()

@@ -1,0 +1,114 @@
+"""What can go wrong between us and the chain. Nothing of web3 or HTTP leaves this package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.errors import Conflict, LedgerUnavailable, OperatorError
+
+
+class LedgerRejected(Conflict):
+    """A contract refused. ``name`` is the Solidity error, ``arguments`` its values in order.
+
+    A call that already took effect is refused too: its caller knows the id and can look.
+    """
+
+    code = "ledger_rejected"
+    remedy = "Read the current state of the consent or member on the chain and decide again."
+
+    def __init__(self, name: str, arguments: Sequence[object] = ()) -> None:
+        super().__init__(f"The contract refused: {name}.")
+        self.name = name
+        self.arguments = tuple(arguments)
+
+
+class TransactionRefused(LedgerUnavailable):
+    """The node would not take a transaction (nonce, gas, encoding). Nothing was recorded."""
+
+    code = "ledger_transaction_refused"
+    remedy = "Nothing was recorded. Try again; if it persists, the operator should check the relayer account."
+
+
+class OutcomeUnknown(LedgerUnavailable):
+    """The wait for a block ended first. The transaction may still take effect; asking again is harmless."""
+
+    code = "ledger_outcome_unknown"
+    remedy = "Try again: ids are idempotent, so what already took effect is recognised."
+
+
+class StaleHead(LedgerUnavailable):
+    """The newest block of the network is older than the limit: validators halted or the node is cut off."""
+
+    code = "ledger_stale"
+    remedy = "The chain has stopped or this node is cut off. Nothing was decided; try again shortly."
+
+
+class BlockForgotten(LedgerUnavailable):
+    """The node no longer holds the state of the block asked for. Take a new view."""
+
+    code = "ledger_block_forgotten"
+    remedy = "The chain moved on while deciding. Try again."
+
+
+class JournalUnwritable(LedgerUnavailable):
+    """The write-ahead journal could not be made durable, so no block was made."""
+
+    code = "chain_journal_unwritable"
+    remedy = "Free disk space or mend the data directory, then restart."
+
+
+class JournalDamaged(OperatorError):
+    """A record before the end of the journal does not match its checksum."""
+
+    code = "chain_journal_damaged"
+    remedy = "Restore the file 'chain/journal' from a backup or from another copy of the data directory."
+
+
+class ReplayDiverged(OperatorError):
+    """Replaying the journal does not give the blocks it recorded: another anvil version, or a changed
+    journal.
+    """
+
+    code = "chain_replay_diverged"
+    remedy = "Use the pinned anvil version ('npm ci') and an unchanged data directory."
+
+
+class ChainBinaryMissing(OperatorError):
+    code = "chain_binary_missing"
+    remedy = "Run 'npm ci', or name the anvil program in the settings."
+
+
+class ChainStartFailed(OperatorError):
+    code = "chain_start_failed"
+    remedy = "Read 'chain/anvil.log' in the data directory."
+
+
+class WrongChain(OperatorError):
+    """The node serves another chain than the one this deployment belongs to."""
+
+    code = "wrong_chain"
+    remedy = "Point the settings at the network this deployment was made on."
+
+
+class FinalityBroken(LedgerUnavailable):
+    """A block that was final is gone from the chain. No permission is given until a person has looked."""
+
+    code = "chain_finality_broken"
+    remedy = "Find out which validators signed two chains; then raise the finality depth and restart."
+
+
+class ArtifactsMissing(OperatorError):
+    code = "contract_artifacts_missing"
+    remedy = "Run 'python scripts/compile.py'."
+
+
+class ContractCodeDiffers(OperatorError):
+    """The code on the chain is not the code this release was compiled to."""
+
+    code = "contract_code_differs"
+    remedy = "Install the release that made this deployment, or deploy anew with another data directory."
+
+
+class DeploymentDamaged(OperatorError):
+    code = "deployment_damaged"
+    remedy = "Restore the deployment file from a backup; the chain itself is unchanged."

@@ -1,0 +1,177 @@
+"""The chain as consent sees it: evidence at a named block, and signed commands relayed.
+
+Fits the ports ``consent.ports.Ledger``, ``consent.relay.ConsentRelay`` and
+``identity.ports.ContractWallets``. A command that took effect before returns the receipt of that time;
+one that the contract refuses raises LedgerRejected; doubt raises LedgerUnavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.consents import ConsentRegistry
+from backend.adapters.ledger.effects import Effect, Effects
+from backend.adapters.ledger.errors import LedgerRejected
+from backend.adapters.ledger.evidence_cache import EvidenceCache
+from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.wallets import is_valid_signature
+from backend.consent.ledger_types import LedgerView, Receipt, SubjectEvidence
+from backend.consent.terms import Delegation, Document, Grant, OpenSubject
+from backend.consent.typed_data import consent_id
+from backend.types import Address, BlockNumber, Bytes32, ConsentId, SubjectId
+
+_CACHED_EVIDENCE = 20_000
+
+
+class ConsentLedger:
+    """``via`` is the chain of delegations from the signer's own up to the one the controller gave."""
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        relayer: Relayer,
+        registry: ConsentRegistry,
+        effects: Effects,
+        cached_evidence: int = _CACHED_EVIDENCE,
+    ) -> None:
+        self._chain = chain
+        self._relayer = relayer
+        self._registry = registry
+        self._effects = effects
+        self._cache = EvidenceCache(cached_evidence)
+
+    # --- reading
+
+    def view(self) -> LedgerView:
+        """Return the head and the final block.
+
+        Raise LedgerUnavailable where stale, unreachable or in error.
+        """
+        return self._chain.view()
+
+    def evidence(
+        self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber
+    ) -> SubjectEvidence:
+        """Return the subject and one slot per id, in order, as they stood at ``block``."""
+        view = self._chain.view()
+        block_hash = _hash_of(block, view)
+        if block_hash is None:
+            return self._registry.evidence(subject, ids, block=block)
+        key = (block_hash, subject, tuple(ids))
+        found = self._cache.get(key)
+        if found is None:
+            found = self._registry.evidence(subject, ids, block=block)
+            if _hash_of(block, self._chain.view()) == block_hash:  # not replaced while we read it
+                self._cache.put(key, found)
+        return found
+
+    def is_valid_signature(self, account: Address, digest: bytes, signature: bytes) -> bool:
+        """Ask a contract wallet (ERC-1271) at the head; False for an account without code."""
+        return is_valid_signature(self._chain, account, digest, signature)
+
+    def is_valid(self, address: Address, digest: bytes, signature: bytes) -> bool:
+        """The same, as sign-in asks it."""
+        return is_valid_signature(self._chain, address, digest, signature)
+
+    # --- subjects
+
+    def open_subject(self, command: OpenSubject, signature: bytes) -> Receipt:
+        def fits(arguments: Mapping[str, Any]) -> bool:
+            return bool(arguments["controller"].lower() == command.controller.lower())
+
+        effect = self._effect("SubjectOpened", command.subject.to_bytes(32), fits)
+        return self._effects.once(self._registry.open_subject(command, signature), effect)
+
+    def open_subject_under_guardian(self, guardianship: Delegation, signature: bytes) -> Receipt:
+        call = self._registry.open_subject_under_guardian(guardianship, signature)
+        return self._effects.once(call, self._recorded(guardianship))
+
+    def add_guardian(self, guardianship: Delegation, signature: bytes) -> Receipt:
+        call = self._registry.add_guardian(guardianship, signature)
+        return self._effects.once(call, self._recorded(guardianship))
+
+    # --- recording
+
+    def record(self, document: Document, signature: bytes, *, via: Sequence[Delegation] = ()) -> Receipt:
+        """Record a grant or delegation."""
+        if isinstance(document, Grant):
+            call = self._registry.grant(document, signature, via)
+        else:
+            call = self._registry.delegate(document, signature, via)
+        return self._effects.once(call, self._recorded(document))
+
+    def record_grants(
+        self, grants: Sequence[Grant], signatures: Sequence[bytes]
+    ) -> list[Receipt | LedgerRejected]:
+        """Record grants that controllers signed with plain keys, in one transaction; each is refused
+        alone.
+        """
+        receipt = self._relayer.submit(self._registry.grant_batch(grants, signatures))
+        recorded = {log.topics[1] for log in receipt.logs if log.topics[0] == self._topic("ConsentGranted")}
+        refused = self._registry.refusals(receipt.logs, "GrantRejected")
+        outcomes: list[Receipt | LedgerRejected] = []
+        for grant in grants:
+            identity = consent_id(grant)
+            if identity in recorded:
+                outcomes.append(receipt)
+            else:
+                earlier = self._effects.find(self._recorded(grant))
+                outcomes.append(earlier or refused.get(identity) or LedgerRejected("Reverted"))
+        return outcomes
+
+    # --- restricting
+
+    def revoke(self, consent: ConsentId, signature: bytes, *, via: Sequence[Delegation] = ()) -> Receipt:
+        """Revoke a recorded consent or delegation. A delegate who names its own delegation resigns."""
+        if via and consent_id(via[0]) == consent:
+            return self._relayer.submit(self._registry.end_delegation(via, 0, signature))
+        return self._relayer.submit(self._registry.revoke(consent, signature, via))
+
+    def revoke_ahead(
+        self, document: Document, signature: bytes, *, via: Sequence[Delegation] = ()
+    ) -> Receipt:
+        """Revoke a grant or delegation, recorded or not; if it is not, it never will be.
+
+        A delegate may thus end what was delegated onwards below its own delegation.
+        """
+        if isinstance(document, Grant):
+            return self._relayer.submit(self._registry.revoke_grant_ahead(document, signature, via))
+        if not via:
+            return self._relayer.submit(self._registry.revoke_delegation_ahead(document, signature))
+        if consent_id(via[0]) == consent_id(document):
+            return self._relayer.submit(self._registry.end_delegation(via, 0, signature))
+        return self._relayer.submit(self._registry.end_delegation([document, *via], 1, signature))
+
+    def revoke_all(
+        self, subject: SubjectId, epoch: int, signature: bytes, *, via: Sequence[Delegation] = ()
+    ) -> Receipt:
+        """End every permit and delegation of ``epoch``; does nothing where the epoch is past."""
+        return self._relayer.submit(self._registry.revoke_all(subject, epoch, signature, via))
+
+    def end_guardianship(self, guardianship: ConsentId) -> Receipt:
+        """End a guardianship of a subject without controller, as the custodian that opened it."""
+        return self._relayer.submit(self._registry.end_guardianship(guardianship))
+
+    # --- what shows that it was done
+
+    def _recorded(self, document: Document) -> Effect:
+        event = "ConsentGranted" if isinstance(document, Grant) else "DelegationRecorded"
+        return self._effect(event, consent_id(document))
+
+    def _effect(
+        self, event: str, key: bytes, fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    ) -> Effect:
+        return Effect(self._registry.artifact, self._registry.address, event, key, fits)
+
+    def _topic(self, event: str) -> bytes:
+        return self._registry.artifact.topic(event)
+
+
+def _hash_of(block: BlockNumber, view: LedgerView) -> Bytes32 | None:
+    """Return the hash of the block where the view knows it."""
+    if block == view.head_number:
+        return view.head_hash
+    return view.final_hash if block == view.final_number else None

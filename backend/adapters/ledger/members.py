@@ -1,0 +1,101 @@
+"""The wrapper of ``ParticipantRegistry``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.adapters.ledger.abi import artifact
+from backend.adapters.ledger.calls import BoundContract, Call, Sender
+from backend.adapters.ledger.chain import Chain, parse_address
+from backend.consent.ledger_types import NOBODY
+from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
+
+_GAS = 500_000
+_NOTHING = Bytes32(bytes(32))
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a member is admitted with. ``account`` is the zero address for one that never sends anything.
+
+    ``roles``: bit mask of ``contracts/Roles.sol``. ``expiry``: unix seconds, from then on no role counts.
+    """
+
+    roles: int
+    expiry: UnixSeconds
+    account: Address = NOBODY
+    credential_hash: Bytes32 = _NOTHING
+    key_hash: Bytes32 = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """A member on the chain. ``standing``: 0 unknown, 1 active, 2 suspended, 3 removed."""
+
+    credential: Credential
+    standing: int
+
+
+class ParticipantRegistry(BoundContract):
+    """Admission may be delayed by the contract's AccessManager; what restricts acts at once."""
+
+    def __init__(self, address: Address, chain: Chain) -> None:
+        super().__init__("ParticipantRegistry", address, chain)
+
+    def authority(self, *, block: BlockNumber) -> Address:
+        """Return the AccessManager that this registry made for itself."""
+        return parse_address(self._view("authority", block=block)[0])
+
+    def state(self, member: MemberId, *, block: BlockNumber) -> MemberState:
+        account, roles, expiry, standing, credential_hash, key_hash = self._view(
+            "memberById", member, block=block
+        )[0]
+        credential = Credential(
+            roles, expiry, parse_address(account), Bytes32(credential_hash), Bytes32(key_hash)
+        )
+        return MemberState(credential, standing)
+
+    def has_role(self, member: MemberId, roles: int, *, block: BlockNumber) -> bool:
+        """Return whether an active member with an unexpired credential holds every role of the mask."""
+        return bool(self._view("memberHasRole", member, roles, block=block)[0])
+
+    def member_with_role(self, account: Address, roles: int, *, block: BlockNumber) -> MemberId | None:
+        found = self._view("memberWithRole", account, roles, block=block)[0]
+        return MemberId(found) if any(found) else None
+
+    def admit(self, member: MemberId, credential: Credential) -> Call:
+        return self._admission("admit", member, credential)
+
+    def amend(self, member: MemberId, credential: Credential) -> Call:
+        return self._admission("amend", member, credential)
+
+    def reinstate(self, member: MemberId) -> Call:
+        return self._call("reinstate", member, gas=_GAS, sender=Sender.OPERATOR)
+
+    def reduce_roles(self, member: MemberId, roles: int) -> Call:
+        return self._call("reduceRoles", member, roles, gas=_GAS, sender=Sender.OPERATOR)
+
+    def suspend(self, member: MemberId) -> Call:
+        return self._call("suspend", member, gas=_GAS, sender=Sender.OPERATOR)
+
+    def remove(self, member: MemberId) -> Call:
+        return self._call("remove", member, gas=_GAS, sender=Sender.OPERATOR)
+
+    def scheduled(self, call: Call, *, block: BlockNumber) -> Call:
+        """Return the announcement of a delayed call to this registry, as early as its delay allows."""
+        manager = artifact("AccessManager").functions["schedule"]
+        data = manager.encode((self.address, call.data, 0))
+        return Call(self.authority(block=block), data, _GAS, Sender.OPERATOR)
+
+    def _admission(self, function: str, member: MemberId, credential: Credential) -> Call:
+        return self._call(
+            function,
+            member,
+            credential.account,
+            credential.roles,
+            credential.expiry,
+            credential.credential_hash,
+            credential.key_hash,
+            gas=_GAS,
+            sender=Sender.OPERATOR,
+        )

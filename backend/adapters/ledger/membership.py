@@ -1,0 +1,137 @@
+"""Members and studies on the chain: permission by the final block, restriction by the head (design,
+invariant 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.effects import Effect, Effects
+from backend.adapters.ledger.members import Credential, MemberState, ParticipantRegistry
+from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.studies import ResearchMarket, StudyPermit, StudyState
+from backend.consent.ledger_types import Receipt
+from backend.types import Address, Bytes32, MemberId
+
+_ACTIVE = 1
+
+
+class MemberLedger:
+    """Who takes part. Commands come from the operator's account."""
+
+    def __init__(
+        self, *, chain: Chain, relayer: Relayer, registry: ParticipantRegistry, effects: Effects
+    ) -> None:
+        self._chain = chain
+        self._relayer = relayer
+        self._registry = registry
+        self._effects = effects
+
+    def register_member(self, member: MemberId, credential: Credential) -> Receipt:
+        """Admit a member; the same again returns the first receipt.
+
+        Where the deployment delays admissions this raises LedgerRejected ``AccessManagerNotScheduled`` or
+        ``AccessManagerNotReady``: call ``schedule_member`` first and come back after the delay.
+        """
+
+        def fits(found: Mapping[str, Any]) -> bool:
+            same = found["account"].lower() == credential.account.lower()
+            return same and (found["roles"], found["credentialExpiry"]) == (
+                credential.roles,
+                credential.expiry,
+            )
+
+        effect = Effect(
+            self._registry.artifact, self._registry.address, "MemberAdmitted", bytes(member), fits
+        )
+        return self._effects.once(self._registry.admit(member, credential), effect)
+
+    def schedule_member(self, member: MemberId, credential: Credential) -> Receipt:
+        """Announce an admission whose delay then begins."""
+        block = self._chain.view().head_number
+        call = self._registry.scheduled(self._registry.admit(member, credential), block=block)
+        return self._relayer.submit(call)
+
+    def amend_member(self, member: MemberId, credential: Credential) -> Receipt:
+        """Replace account, roles, credential and key. Delayed as an admission."""
+        return self._relayer.submit(self._registry.amend(member, credential))
+
+    def reduce_roles(self, member: MemberId, roles: int) -> Receipt:
+        """Take these roles away, at once."""
+        return self._relayer.submit(self._registry.reduce_roles(member, roles))
+
+    def suspend_member(self, member: MemberId) -> Receipt:
+        return self._relayer.submit(self._registry.suspend(member))
+
+    def reinstate_member(self, member: MemberId) -> Receipt:
+        return self._relayer.submit(self._registry.reinstate(member))
+
+    def remove_member(self, member: MemberId) -> Receipt:
+        """Stop all roles for good."""
+        return self._relayer.submit(self._registry.remove(member))
+
+    def member(self, member: MemberId) -> MemberState:
+        """Return the member at the head."""
+        return self._registry.state(member, block=self._chain.view().head_number)
+
+    def has_role(self, member: MemberId, roles: int, *, now: int) -> bool:
+        """Return whether the member holds every role of the mask at ``now`` (unix seconds), in both views."""
+        view = self._chain.view()
+        numbers = {view.final_number, view.head_number}
+        states = [self._registry.state(member, block=number) for number in numbers]
+        return bool(roles) and all(
+            state.standing == _ACTIVE
+            and state.credential.roles & roles == roles
+            and now < state.credential.expiry
+            for state in states
+        )
+
+
+class StudyLedger:
+    """Ethics permits. Commands carry the signature of a member of the ethics board."""
+
+    def __init__(self, *, chain: Chain, relayer: Relayer, market: ResearchMarket, effects: Effects) -> None:
+        self._chain = chain
+        self._relayer = relayer
+        self._market = market
+        self._effects = effects
+
+    def permit_study(self, permit: StudyPermit, board: Address, signature: bytes) -> Receipt:
+        """Record a permit; the same again returns the first receipt."""
+
+        def fits(found: Mapping[str, Any]) -> bool:
+            return (found["rules"], found["notBefore"], found["notAfter"]) == (
+                permit.rules,
+                permit.not_before,
+                permit.not_after,
+            )
+
+        effect = Effect(self._market.artifact, self._market.address, "StudyPermitted", permit.study, fits)
+        return self._effects.once(self._market.permit(permit, board, signature), effect)
+
+    def suspend_study(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Receipt:
+        return self._relayer.submit(self._market.suspend(study, round_, board, signature))
+
+    def resume_study(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Receipt:
+        return self._relayer.submit(self._market.resume(study, round_, board, signature))
+
+    def revoke_study(self, study: Bytes32, board: Address, signature: bytes) -> Receipt:
+        return self._relayer.submit(self._market.revoke(study, board, signature))
+
+    def study(self, study: Bytes32) -> StudyState:
+        """Return what the head holds of the study; all zero where nothing."""
+        return self._market.state(study, block=self._chain.view().head_number)
+
+    def is_permitted(self, study: Bytes32, rules: Bytes32, *, now: int) -> bool:
+        """Return whether the study may run at ``now`` under exactly these rules, in both views."""
+        view = self._chain.view()
+        states = [self._market.state(study, block=number) for number in {view.final_number, view.head_number}]
+        return all(
+            state.rules == rules
+            and state.not_before <= now < state.not_after
+            and not state.revoked_at
+            and not state.suspended
+            for state in states
+        )

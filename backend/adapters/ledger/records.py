@@ -1,0 +1,32 @@
+"""The wrapper of ``RecordRegistry``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.adapters.ledger.calls import BoundContract, Call, Sender
+from backend.adapters.ledger.chain import Chain
+from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
+
+_GAS = 200_000
+_GAS_ITEM = 60_000
+
+
+class RecordRegistry(BoundContract):
+    def __init__(self, address: Address, chain: Chain) -> None:
+        super().__init__("RecordRegistry", address, chain)
+
+    def commitment(
+        self, custodian: Address, commitment: Bytes32, *, block: BlockNumber
+    ) -> tuple[UnixSeconds, UnixSeconds]:
+        """Return when it was committed and when withdrawn; 0 where it was not."""
+        committed_at, withdrawn_at = self._view("commitmentOf", custodian, commitment, block=block)
+        return UnixSeconds(committed_at), UnixSeconds(withdrawn_at)
+
+    def commit_batch(self, commitments: Sequence[Bytes32]) -> Call:
+        """Commit to all; those this custodian committed to before are passed over."""
+        gas = _GAS + _GAS_ITEM * len(commitments)
+        return self._call("commitBatch", list(commitments), gas=gas, sender=Sender.CUSTODIAN)
+
+    def withdraw(self, commitment: Bytes32) -> Call:
+        return self._call("withdraw", commitment, gas=_GAS, sender=Sender.CUSTODIAN)

@@ -1,0 +1,73 @@
+"""The wrapper of ``ResearchMarket``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.adapters.ledger.calls import BoundContract, Call
+from backend.adapters.ledger.chain import Chain
+from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
+
+_GAS = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPermit:
+    """A permit as signed by the ethics board: window half-open, ``rules`` the hash of the output rules."""
+
+    study: Bytes32
+    rules: Bytes32
+    not_before: UnixSeconds
+    not_after: UnixSeconds
+    submit_by: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class StudyState:
+    """A study on the chain; all zero where none was permitted.
+
+    It says nothing about now: ask ``is_permitted``.
+    """
+
+    rules: Bytes32
+    not_before: UnixSeconds
+    not_after: UnixSeconds
+    revoked_at: UnixSeconds
+    round: int
+    suspended: bool
+
+
+class ResearchMarket(BoundContract):
+    """Commands of the ethics board, each signed by ``board``, relayed by anyone."""
+
+    def __init__(self, address: Address, chain: Chain) -> None:
+        super().__init__("ResearchMarket", address, chain)
+
+    def state(self, study: Bytes32, *, block: BlockNumber) -> StudyState:
+        return StudyState(*self._view("permitOf", study, block=block)[0])
+
+    def is_permitted(self, study: Bytes32, rules: Bytes32, *, block: BlockNumber) -> bool:
+        """Return whether the study may run at the block's own time under exactly these rules."""
+        return bool(self._view("isPermitted", study, rules, block=block)[0])
+
+    def permit(self, permit: StudyPermit, board: Address, signature: bytes) -> Call:
+        return self._call(
+            "permitStudy",
+            permit.study,
+            permit.rules,
+            permit.not_before,
+            permit.not_after,
+            permit.submit_by,
+            board,
+            signature,
+            gas=_GAS,
+        )
+
+    def suspend(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Call:
+        return self._call("suspendStudy", study, round_, board, signature, gas=_GAS)
+
+    def resume(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Call:
+        return self._call("resumeStudy", study, round_, board, signature, gas=_GAS)
+
+    def revoke(self, study: Bytes32, board: Address, signature: bytes) -> Call:
+        return self._call("revokeStudy", study, board, signature, gas=_GAS)

@@ -1,0 +1,74 @@
+"""Puts the HTTP application together: routers, problems, limits, documentation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from backend.api import (
+    accounts,
+    audit,
+    consent_requests,
+    consents,
+    decisions,
+    enrolments,
+    health,
+    oauth,
+    problems,
+    records,
+    revocations,
+    wallets,
+)
+from backend.api.middleware import Edge
+from backend.api.services import Services
+
+DESCRIPTION = """
+Patients decide who may use which of their health records, for which purpose and until when. Every read is
+decided against the patient's signed consents on the chain, and every decision is in an audit log that anyone
+can verify offline.
+
+Errors are `application/problem+json` with a stable `code`, explained in docs/errors.md.
+"""
+
+
+def create_app(services: Services, *, on_shutdown: Callable[[], None], max_body_bytes: int) -> ASGIApp:
+    """Return the ASGI application. ``on_shutdown`` runs after the last request has been answered."""
+    app = create_api(services, on_shutdown=on_shutdown)
+    return Edge(app, max_body_bytes=max_body_bytes)
+
+
+def create_api(services: Services, *, on_shutdown: Callable[[], None]) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        on_shutdown()
+
+    app = FastAPI(
+        title="Assent",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.services = services
+    problems.install(app)
+    for module in (
+        wallets,
+        accounts,
+        oauth,
+        enrolments,
+        consent_requests,
+        consents,
+        revocations,
+        decisions,
+        records,
+        audit,
+        health,
+    ):
+        app.include_router(module.router)
+    return app

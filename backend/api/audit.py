@@ -1,0 +1,143 @@
+"""The audit log for those it is about, and for those who verify it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from backend.api.schemas import HexSubject, subject_id
+from backend.api.security import Caller, Open, agent_of, needs, require_party
+from backend.audit import codes
+from backend.audit.access import AccessEntry
+from backend.audit.entry import AuditEvent, Outcome
+from backend.identity.roles import Scope
+from backend.types import LogIndex, SubjectId, to_hex
+
+router = APIRouter(prefix="/v1", tags=["audit"])
+Own = Annotated[Caller, Depends(needs(Scope.ACCESS_LOG_OWN))]
+Subject = Annotated[
+    HexSubject, Query(description="the patient, who is the caller or acts through the caller")
+]
+
+
+class AccessView(BaseModel):
+    """One line of the list: who, when, what for, with which result."""
+
+    index: int
+    recorded_at: datetime
+    leaf_hash: str
+    type: str | None = Field(description="None when what is stored of the entry is damaged")
+    outcome: str | None
+    actor: str | None
+    organisation: str | None
+    purpose: str | None
+    action: str | None
+    records: list[str]
+    segments: list[str]
+    consents: list[str]
+    reasons: list[str]
+    final_block: int | None
+
+
+class AccessPageView(BaseModel):
+    entries: list[AccessView]
+    total: int
+    next_before: int | None = Field(description="give it as 'before' for the next page")
+    gaps: int = Field(description="places where the chain of entries breaks; more than 0 is an alarm")
+
+
+class CheckpointView(BaseModel):
+    checkpoint: str = Field(description="C2SP signed note")
+    key: str = Field(description="verifier key of the log")
+    anchored_size: int
+    anchor_overdue: bool
+
+
+@router.get("/accesses", response_model=AccessPageView)
+def list_accesses(
+    caller: Own,
+    subject: Subject,
+    before: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AccessPageView:
+    """Who looked, who was refused, what changed. Newest first. Reading it is logged too."""
+    services, wanted = caller.services, _wanted(caller, subject)
+    page = services.accesses.page(wanted, before=None if before is None else LogIndex(before), limit=limit)
+    _log_reading(caller, wanted)
+    return AccessPageView(
+        entries=[_view(entry) for entry in page.entries],
+        total=page.total,
+        next_before=page.next_before,
+        gaps=len(services.accesses.gaps(wanted)) if before is None else 0,
+    )
+
+
+@router.get("/accesses/proof")
+def prove_accesses(caller: Own, subject: Subject) -> dict[str, Any]:
+    """The whole list as a bundle for ``assent audit verify``, with proof that no entry is missing."""
+    return caller.services.proofs.access_list(_wanted(caller, subject))
+
+
+@router.get("/accesses/{index}/proof")
+def prove_access(index: int, caller: Own, subject: Subject) -> dict[str, Any]:
+    """One entry as a bundle that ``assent audit verify`` checks offline."""
+    return caller.services.proofs.entry(_wanted(caller, subject), LogIndex(index))
+
+
+@router.get("/log/checkpoint", response_model=CheckpointView)
+def checkpoint(services: Open) -> CheckpointView:
+    """The newest signed checkpoint of the log, for anyone."""
+    status = services.anchorer.status()
+    return CheckpointView(
+        checkpoint=services.checkpointer.now().note,
+        key=services.log_key,
+        anchored_size=status.anchored_size,
+        anchor_overdue=status.overdue,
+    )
+
+
+@router.get("/log/key", response_class=Response)
+def log_key(services: Open) -> Response:
+    """The verifier key of the log's checkpoints. Compare it with what the custodian published elsewhere."""
+    return Response(services.log_key + "\n", media_type="text/plain")
+
+
+def _wanted(caller: Caller, subject: str) -> SubjectId:
+    wanted = subject_id(subject)
+    require_party(caller.principal, subject=wanted, member=None)
+    return wanted
+
+
+def _log_reading(caller: Caller, subject: SubjectId) -> None:
+    caller.services.audit.append(
+        AuditEvent(
+            type=codes.AUDIT_READ,
+            outcome=Outcome.PERMITTED,
+            occurred_at_ms=caller.services.clock() * 1000,
+            actor=agent_of(caller.principal),
+            subject=subject,
+        )
+    )
+
+
+def _view(entry: AccessEntry) -> AccessView:
+    event = entry.event
+    return AccessView(
+        index=entry.index,
+        recorded_at=datetime.fromtimestamp(entry.recorded_at_ms / 1000, UTC),
+        leaf_hash=to_hex(entry.leaf_hash),
+        type=event.type if event else None,
+        outcome=event.outcome.value if event else None,
+        actor=f"{event.actor.kind.value}:{event.actor.id}" if event else None,
+        organisation=to_hex(event.organisation) if event and event.organisation else None,
+        purpose=event.purpose if event else None,
+        action=event.action.value if event and event.action else None,
+        records=[record.hex() for record in event.records] if event else [],
+        segments=[segment.decode() for segment in event.segments] if event else [],
+        consents=[to_hex(consent) for consent in event.consents] if event else [],
+        reasons=list(event.reasons) if event else [],
+        final_block=event.final_block if event else None,
+    )

@@ -1,0 +1,277 @@
+"""Signed consents and delegations: taken, listed, shown with their state on the chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from backend.api.consent_requests import Draft, RuleBody, Via, draft_of
+from backend.api.schemas import (
+    AccountText,
+    Body,
+    Codes,
+    Hex32,
+    HexSignature,
+    HexSubject,
+    Moment,
+    account,
+    bytes32,
+    moment,
+    seconds,
+    subject_id,
+    subject_text,
+)
+from backend.api.security import Caller, Open, needs, require_party
+from backend.api.services import Services
+from backend.consent.decision_types import Evidence
+from backend.consent.drafting import BEGINNING, DelegationWish, Wish
+from backend.consent.evidence import Gathered
+from backend.consent.terms import ABSENT, EVERYONE, UNLIMITED_USES, Delegation, Grant, Kind, ResearchTerms
+from backend.consent.terms_json import from_json, to_json
+from backend.errors import NotFound
+from backend.identity.roles import Scope
+from backend.types import ConsentId, MemberId, UnixSeconds, to_hex
+
+router = APIRouter(prefix="/v1", tags=["consents"])
+Own = Annotated[Caller, Depends(needs(Scope.CONSENT_OWN))]
+Anyone = Annotated[Caller, Depends(needs())]
+
+
+class ResearchBody(Body):
+    """Conditions of research use; see GA4GH DUO for the codes."""
+
+    duo: Annotated[list[str], Field(max_length=32)] = []
+    minimum_cohort: int = Field(default=0, ge=0, lt=2**32)
+    epsilon_cap: float = Field(default=0, ge=0, le=1e6, description="privacy loss per custodian and period")
+    compensation: int = Field(default=0, ge=0, lt=2**256)
+
+
+class WishBody(Body):
+    """A consent on the patient's own initiative. A deny that names nothing denies everything."""
+
+    subject: HexSubject
+    kind: Literal["permit", "deny"]
+    grantee: Hex32 | None = Field(default=None, description="default in a deny: whoever asks")
+    purposes: Codes = []
+    categories: Codes = []
+    sensitivities: Codes = []
+    actions: Codes = []
+    data_from: Moment | None = None
+    data_to: Moment | None = None
+    not_before: Moment | None = None
+    not_after: Moment | None = None
+    max_uses: int | None = Field(default=None, ge=1, lt=UNLIMITED_USES)
+    rules: Annotated[list[RuleBody], Field(max_length=16)] = []
+    research: ResearchBody = ResearchBody()
+    supersedes: Hex32 | None = None
+    via: Via = []
+    language: Literal["en", "de"] = "en"
+
+
+class DelegationWishBody(Body):
+    """Powers for another account, within masks and for a time."""
+
+    subject: HexSubject
+    delegate: AccountText
+    powers: Annotated[list[Literal["grant", "revoke", "read", "delegate"]], Field(min_length=1)]
+    purposes: Codes = []
+    categories: Codes = []
+    sensitivities: Codes = []
+    not_before: Moment | None = None
+    not_after: Moment
+    relationship: str = Field(min_length=1, max_length=200)
+    depth: int = Field(default=0, ge=0, le=3)
+    parent: Hex32 | None = None
+    via: Via = []
+    language: Literal["en", "de"] = "en"
+
+
+class SignedBody(Body):
+    """The message of a draft, unchanged, with the wallet's signature.
+
+    ``via`` holds the delegations (as messages) from the signer's own up to the one the patient gave.
+    """
+
+    message: dict[str, Any]
+    signature: HexSignature
+    via: Via = []
+
+
+class RecordedView(BaseModel):
+    consent_id: str
+    state: str = Field(description="'recorded', or 'pending' while the chain cannot be reached")
+    block: int | None
+    transaction: str | None
+
+
+class ConsentView(BaseModel):
+    consent_id: str
+    subject: str
+    kind: str
+    state: str = Field(description="pending, not_yet_valid, live, revoked, expired or superseded_epoch")
+    not_before: datetime | None
+    not_after: datetime | None
+    summary: str
+    message: dict[str, Any]
+
+
+@router.post("/consents/draft", response_model=Draft)
+def draft_consent(body: WishBody, caller: Own) -> Draft:
+    """Get the message to sign for a permit or deny on the patient's own initiative."""
+    services, principal = caller
+    subject = subject_id(body.subject)
+    require_party(principal, subject=subject, member=None)
+    tables = services.tables
+    wish = Wish(
+        kind=Kind.PERMIT if body.kind == "permit" else Kind.DENY,
+        grantee=MemberId(bytes32(body.grantee)) if body.grantee else EVERYONE,
+        purposes=tables.purposes.mask(body.purposes),
+        categories=tables.categories.mask(body.categories),
+        sensitivities=tables.sensitivities.mask(body.sensitivities),
+        actions=tables.actions.mask(body.actions),
+        data_from=seconds(body.data_from, default=BEGINNING),
+        data_to=seconds(body.data_to),
+        not_before=seconds(body.not_before, default=BEGINNING),
+        not_after=seconds(body.not_after),
+        max_uses=body.max_uses or UNLIMITED_USES,
+        rules=tuple(rule.rule(tables) for rule in body.rules),
+        research=ResearchTerms(
+            duo=tuple(body.research.duo),
+            minimum_cohort=body.research.minimum_cohort,
+            epsilon_cap=round(body.research.epsilon_cap * 1_000_000),
+            compensation=body.research.compensation,
+        ),
+        supersedes=ConsentId(bytes32(body.supersedes)) if body.supersedes else ABSENT,
+    )
+    grant = services.drafter.grant(
+        wish,
+        subject=subject,
+        epoch=services.evidence.subject(subject).epoch,
+        now=UnixSeconds(services.clock()),
+        language=body.language,
+    )
+    return draft_of(grant, body.via, services)
+
+
+@router.post("/delegations/draft", response_model=Draft)
+def draft_delegation(body: DelegationWishBody, caller: Own) -> Draft:
+    """Get the message to sign for a delegation."""
+    services, principal = caller
+    subject = subject_id(body.subject)
+    require_party(principal, subject=subject, member=None)
+    tables = services.tables
+    wish = DelegationWish(
+        delegate=account(body.delegate, field="delegate"),
+        powers=tables.powers.mask(body.powers),
+        purposes=tables.purposes.mask(body.purposes),
+        categories=tables.categories.mask(body.categories),
+        sensitivities=tables.sensitivities.mask(body.sensitivities),
+        not_before=seconds(body.not_before, default=BEGINNING),
+        not_after=seconds(body.not_after),
+        relationship=body.relationship,
+        depth=body.depth,
+        parent=ConsentId(bytes32(body.parent)) if body.parent else ABSENT,
+    )
+    delegation = services.drafter.delegation(
+        wish,
+        subject=subject,
+        epoch=services.evidence.subject(subject).epoch,
+        now=UnixSeconds(services.clock()),
+        language=body.language,
+    )
+    return draft_of(delegation, body.via, services)
+
+
+@router.post("/consents", status_code=201, response_model=RecordedView)
+def record_consent(body: SignedBody, services: Open, response: Response) -> RecordedView:
+    """Record a signed grant, deny or refusal. The signature is the authority; twice is harmless."""
+    return _record(services, from_json(Grant, body.message), body, response)
+
+
+@router.post("/delegations", status_code=201, response_model=RecordedView)
+def record_delegation(body: SignedBody, services: Open, response: Response) -> RecordedView:
+    """Record a signed delegation."""
+    return _record(services, from_json(Delegation, body.message), body, response)
+
+
+@router.get("/consents", response_model=list[ConsentView])
+def list_consents(subject: HexSubject, caller: Anyone) -> list[ConsentView]:
+    """All consents and delegations of a patient: for the patient, those acting for the patient, and, of those
+    given to it, for a provider."""
+    services, principal = caller
+    wanted = subject_id(subject)
+    whole = wanted in principal.subject_ids
+    gathered = services.evidence.gather(wanted)
+    return [
+        _view(services, gathered, item)
+        for item in gathered.evidence
+        if whole or _concerns(item, principal.member_id)
+    ]
+
+
+@router.get("/consents/{consent}", response_model=ConsentView)
+def get_consent(consent: Hex32, subject: HexSubject, caller: Anyone) -> ConsentView:
+    for view in list_consents(subject, caller):
+        if view.consent_id == consent.lower():
+            return view
+    raise NotFound
+
+
+def _record(
+    services: Services, document: Grant | Delegation, body: SignedBody, response: Response
+) -> RecordedView:
+    via = tuple(from_json(Delegation, item, f"via[{number}].") for number, item in enumerate(body.via))
+    recorded = services.consents.submit(document, bytes.fromhex(body.signature[2:]), via=via)
+    if recorded.block is None:
+        response.status_code = 202
+    return RecordedView(
+        consent_id=to_hex(recorded.consent_id),
+        state="pending" if recorded.block is None else "recorded",
+        block=recorded.block,
+        transaction=to_hex(recorded.transaction) if recorded.transaction else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The state of a document at this moment, in one word."""
+
+    item: Evidence
+    gathered: Gathered
+    now: int
+
+    def word(self) -> str:
+        slot, document = self.item.head, self.item.prepared.document
+        if slot.revoked_at or self.item.revocation_pending:
+            return "revoked"
+        if self.now >= document.not_after:
+            return "expired"
+        if slot.kind == 0:
+            return "pending"
+        ends = document.kind in (Kind.PERMIT, Kind.DELEGATION)
+        if ends and document.epoch != self.gathered.head.epoch:
+            return "revoked"
+        return "not_yet_valid" if self.now < slot.not_before else "live"
+
+
+def _concerns(item: Evidence, member: MemberId | None) -> bool:
+    document = item.prepared.document
+    return member is not None and isinstance(document, Grant) and document.terms.grantee == member
+
+
+def _view(services: Services, gathered: Gathered, item: Evidence) -> ConsentView:
+    document = item.prepared.document
+    return ConsentView(
+        consent_id=to_hex(item.prepared.consent_id),
+        subject=subject_text(document.subject),
+        kind=Kind(document.kind).name.lower(),
+        state=_State(item, gathered, services.clock()).word(),
+        not_before=moment(document.not_before) if document.not_before else None,
+        not_after=moment(document.not_after),
+        summary=document.terms.summary,
+        message=to_json(document),
+    )

@@ -1,0 +1,98 @@
+"""Whether the service lives, whether it is ready, and its metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from backend.api.security import Open
+from backend.consent.tables import CodeTable
+from backend.errors import AssentError
+
+router = APIRouter(tags=["operation"])
+
+
+class Ready(BaseModel):
+    """``parts`` maps each part to 'up' or to the code of its error."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+class TablesView(BaseModel):
+    """The codes that may be used, in bit order, with the digest that decisions name."""
+
+    version: int
+    digest: str
+    purposes: list[str]
+    categories: list[str]
+    sensitivities: list[str]
+    actions: list[str]
+    obligations: list[str]
+    powers: list[str]
+
+
+class LedgerView(BaseModel):
+    """Where signatures count: the EIP-712 domain."""
+
+    chain_id: int
+    consent_registry: str
+    tenant: str
+
+
+@router.get("/health/live", response_class=Response)
+def live() -> Response:
+    """The process answers."""
+    return Response("alive\n", media_type="text/plain")
+
+
+@router.get("/health/ready", response_model=Ready)
+def ready(services: Open, response: Response) -> Ready:
+    """Every part can be used now; 503 and the name of the part otherwise."""
+    parts = {}
+    for name, check in services.checks.items():
+        try:
+            check()
+            parts[name] = "up"
+        except AssentError as failure:
+            parts[name] = failure.code
+    is_ready = all(state == "up" for state in parts.values())
+    response.status_code = 200 if is_ready else 503
+    return Ready(ready=is_ready, parts=parts)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics() -> Response:
+    """Prometheus text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/v1/tables", response_model=TablesView, tags=["consents"])
+def tables(services: Open) -> TablesView:
+    """The published code tables."""
+    published = services.tables
+
+    def codes(table: CodeTable) -> list[str]:
+        return list(table.bits)
+
+    return TablesView(
+        version=published.version,
+        digest=published.digest,
+        purposes=codes(published.purposes),
+        categories=codes(published.categories),
+        sensitivities=codes(published.sensitivities),
+        actions=codes(published.actions),
+        obligations=codes(published.obligations),
+        powers=codes(published.powers),
+    )
+
+
+@router.get("/v1/ledger", response_model=LedgerView, tags=["consents"])
+def ledger(services: Open) -> LedgerView:
+    """The chain and contract that signatures are for."""
+    return LedgerView(
+        chain_id=services.domain.chain_id,
+        consent_registry=services.domain.verifying_contract,
+        tenant="0x" + services.tenant.hex(),
+    )

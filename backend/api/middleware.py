@@ -1,0 +1,125 @@
+"""What every request passes: an id, a size limit, security headers, and one log line without personal data.
+
+Plain ASGI, because it runs on every read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.metrics import REQUEST_SECONDS
+
+_LOG = logging.getLogger("assent.access")
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"cache-control", b"no-store"),
+)
+API_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+# The documentation page loads its script and style from a public host; only that page may.
+DOCS_POLICY = (
+    b"content-security-policy",
+    b"default-src 'self' https://cdn.jsdelivr.net 'unsafe-inline'; img-src 'self' data: https://fastapi.tiangolo.com",
+)
+
+
+class BodyTooLarge(Exception):
+    """Raised inside ``receive`` when a body without a length grows over the limit."""
+
+
+class Edge:
+    """Outermost application."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope["request_id"] = request_id
+        started = time.perf_counter()
+        status = 500
+        began = False
+
+        async def sending(message: Message) -> None:
+            nonlocal status, began
+            if message["type"] == "http.response.start":
+                began = True
+                status = message["status"]
+                policy = DOCS_POLICY if scope["path"] == "/docs" else API_POLICY
+                message["headers"] = [
+                    *message.get("headers", []),
+                    *SECURITY_HEADERS,
+                    policy,
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            if _declared_length(scope) > self._max_body_bytes:
+                await _refuse(sending, request_id)
+            else:
+                await self._app(scope, _limited(receive, self._max_body_bytes), sending)
+        except BodyTooLarge:
+            if not began:
+                await _refuse(sending, request_id)
+        finally:
+            elapsed = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUEST_SECONDS.labels(scope["method"], route, str(status)).observe(elapsed)
+            # The route's template, never the path: paths hold ids.
+            _LOG.info(
+                "request",
+                extra={"method": scope["method"], "route": route, "status": status, "request_id": request_id,
+                       "milliseconds": round(elapsed * 1000, 1)},
+            )  # fmt: skip
+
+
+def _declared_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def receiving() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise BodyTooLarge
+        return message
+
+    return receiving
+
+
+async def _refuse(send: Send, request_id: str) -> None:
+    body = json.dumps(
+        {
+            "type": "/docs/errors#too_large",
+            "title": "Request Entity Too Large",
+            "status": 413,
+            "code": "too_large",
+            "detail": "The body is larger than this service accepts.",
+            "remedy": "Send a smaller body, or split it.",
+            "request_id": request_id,
+        }
+    ).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

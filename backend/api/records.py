@@ -1,0 +1,277 @@
+"""Records: stored by their custodian, read by those whom the patient's consent covers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from backend.api.schemas import Code, HexSubject, moment, record_id, subject_id
+from backend.api.security import Caller, agent_of, needs, requester_of
+from backend.audit.entry import Action
+from backend.consent.deciding import Question
+from backend.errors import InvalidInput, NotPermitted
+from backend.identity.roles import Scope
+from backend.records.reading import Reader, Released, ReleasedSegment
+from backend.records.segments import FHIR_MEDIA_TYPE
+from backend.records.storing import NewDocument
+from backend.types import MemberId, RecordId, SubjectId, UnixSeconds, to_hex
+
+router = APIRouter(prefix="/v1", tags=["records"])
+
+MAY_BE_INCOMPLETE = "this list may be incomplete"  # always, so that it tells nothing
+PAGE = 20
+Reading = Annotated[Caller, Depends(needs(Scope.RECORD_READ))]
+Writing = Annotated[Caller, Depends(needs(Scope.RECORD_WRITE))]
+Purpose = Annotated[Code, Query(description="HL7 v3 PurposeOfUse code, such as TREAT")]
+
+
+class StoredView(BaseModel):
+    record_id: str
+    version: int
+    segments: int
+    commitment: str
+    block: int
+
+
+class SegmentView(BaseModel):
+    """One permitted part of a record. ``sha256`` is of the content as released."""
+
+    name: str
+    categories: list[str]
+    sensitivities: list[str]
+    data_from: datetime | None
+    data_to: datetime | None
+    media_type: str
+    resources: int
+    size_bytes: int
+    sha256: str | None = None
+    content: str | None = Field(default=None, description="base64; absent in listings")
+
+
+class RecordView(BaseModel):
+    record_id: str
+    version: int
+    document_type: str
+    created_at: datetime | None
+    segments: list[SegmentView]
+    note: str = MAY_BE_INCOMPLETE
+
+
+class RecordPage(BaseModel):
+    records: list[RecordView]
+    next: str | None = Field(description="cursor of the next page; bound to the caller and this listing")
+    note: str = MAY_BE_INCOMPLETE
+
+
+@router.post("/records", status_code=201, response_model=StoredView)
+async def store(
+    request: Request,
+    caller: Writing,
+    subject: Annotated[HexSubject, Query()],
+    categories: Annotated[list[Code] | None, Query(max_length=64)] = None,
+    sensitivities: Annotated[list[Code] | None, Query(max_length=64)] = None,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> StoredView:
+    """Store a document of a patient: a FHIR R4 bundle as ``application/fhir+json``, anything else under its
+    own media type. With an ``Idempotency-Key`` a retry gives the same record."""
+    document = await _document(request, caller, subject, idempotency_key, categories, sensitivities)
+    return await _store(caller, document)
+
+
+@router.put("/records/{record}", status_code=201, response_model=StoredView)
+async def store_version(
+    request: Request,
+    record: str,
+    caller: Writing,
+    subject: Annotated[HexSubject, Query()],
+    version: Annotated[int, Query(ge=2, lt=2**31, description="the version this will be")],
+    categories: Annotated[list[Code] | None, Query(max_length=64)] = None,
+    sensitivities: Annotated[list[Code] | None, Query(max_length=64)] = None,
+) -> StoredView:
+    """Store the next version of a record; the earlier ones stay readable by number."""
+    document = await _document(
+        request, caller, subject, None, categories, sensitivities, record=record_id(record), version=version
+    )
+    return await _store(caller, document)
+
+
+@router.get("/records", response_model=RecordPage)
+def list_records(
+    caller: Reading,
+    purpose: Purpose,
+    patient_ref: Annotated[str | None, Query(max_length=256)] = None,
+    subject: HexSubject | None = None,
+    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = PAGE,
+) -> RecordPage:
+    """List what the caller may see of a patient's records. Each page is authorised again."""
+    services, principal = caller
+    wanted = _wanted(caller, patient_ref, subject)
+    listing = f"records/{wanted:024x}/{purpose}"
+    after = None
+    if cursor is not None:
+        created_at, _, last = services.cursors.read(cursor, caller=principal.id, listing=listing).partition(
+            "/"
+        )
+        after = (UnixSeconds(int(created_at)), RecordId(bytes.fromhex(last)))
+    page = services.reading.list(_reader(caller, purpose)(wanted), after=after, limit=limit)
+    position = None
+    if page.last is not None:
+        position = services.cursors.make(
+            f"{page.last[0]}/{page.last[1].hex()}", caller=principal.id, listing=listing
+        )
+    return RecordPage(records=[_view(caller, record) for record in page.records], next=position)
+
+
+@router.get("/records/{record}", response_model=RecordView)
+def read(
+    record: str,
+    caller: Reading,
+    purpose: Purpose,
+    version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+) -> RecordView:
+    """Read all of a record that the caller may see."""
+    released = caller.services.reading.read(
+        record_id(record), reader_of=_reader(caller, purpose), version=version
+    )
+    return _view(caller, released)
+
+
+@router.get("/records/{record}/segments/{segment}", response_class=Response)
+def read_segment(
+    record: str,
+    segment: str,
+    caller: Reading,
+    purpose: Purpose,
+    version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+) -> Response:
+    """Read one segment: its bytes, under its media type."""
+    released = caller.services.reading.read(
+        record_id(record), reader_of=_reader(caller, purpose), version=version, segment=segment
+    )
+    (only,) = released.segments
+    return Response(
+        only.payload,
+        media_type=only.segment.media_type,
+        headers={
+            "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(only.payload).digest()).decode()}:",
+            "Content-Disposition": "attachment",
+        },
+    )
+
+
+def _reader(caller: Caller, purpose: str) -> Callable[[SubjectId], Reader]:
+    services, principal = caller
+    mask = services.tables.purposes.mask([purpose], field="purpose")
+
+    def reader(subject: SubjectId) -> Reader:
+        return Reader(
+            agent=agent_of(principal),
+            organisation=principal.member_id,
+            question=Question(
+                subject=subject,
+                requester=requester_of(principal),
+                purpose=mask,
+                action=services.tables.actions.mask(["access"]),
+            ),
+            purpose=purpose,
+            action=Action.ACCESS,
+        )
+
+    return reader
+
+
+def _wanted(caller: Caller, patient_ref: str | None, subject: str | None) -> SubjectId:
+    if patient_ref is not None:
+        return caller.services.identity.resolve_patient(caller.principal, patient_ref)
+    if subject is None:
+        raise InvalidInput("Name the patient by patient_ref or by subject.", field="patient_ref")
+    return subject_id(subject)
+
+
+async def _document(
+    request: Request,
+    caller: Caller,
+    subject: str,
+    idempotency_key: str | None,
+    categories: list[str] | None,
+    sensitivities: list[str] | None,
+    *,
+    record: RecordId | None = None,
+    version: int = 1,
+) -> NewDocument:
+    return NewDocument(
+        subject=subject_id(subject),
+        record_id=record or _new_id(caller, idempotency_key),
+        version=version,
+        content=await request.body(),
+        media_type=request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip(),
+        author=_custodian(caller),
+        actor=agent_of(caller.principal),
+        categories=None if categories is None else tuple(categories),
+        # 'N' (normal, HL7 Confidentiality) says that nothing is sensitive, which an empty list cannot.
+        sensitivities=None if sensitivities is None else tuple(code for code in sensitivities if code != "N"),
+    )
+
+
+async def _store(caller: Caller, document: NewDocument) -> StoredView:
+    storing = caller.services.storing
+    store = storing.store_bundle if document.media_type == FHIR_MEDIA_TYPE else storing.store_attachment
+    stored = await run_in_threadpool(store, document)
+    return StoredView(
+        record_id=stored.record_id.hex(),
+        version=stored.version,
+        segments=stored.segments,
+        commitment=to_hex(stored.commitment),
+        block=stored.block,
+    )
+
+
+def _custodian(caller: Caller) -> MemberId:
+    """Only the custodian's own systems and staff write into its store."""
+    services, principal = caller
+    if principal.member_id == services.tenant or services.tenant in principal.organisations:
+        return services.tenant
+    raise NotPermitted("Only systems of this custodian store records here.")
+
+
+def _new_id(caller: Caller, idempotency_key: str | None) -> RecordId:
+    if idempotency_key is None:
+        return RecordId(secrets.token_bytes(16))
+    message = f"record\0{caller.principal.kind}\0{caller.principal.id}\0{idempotency_key}".encode()
+    return RecordId(hmac.digest(caller.services.idempotency_key, message, hashlib.sha256)[:16])
+
+
+def _view(caller: Caller, released: Released) -> RecordView:
+    return RecordView(
+        record_id=released.record_id.hex(),
+        version=released.version,
+        document_type=released.document_type,
+        created_at=moment(released.created_at),
+        segments=[_segment(caller, part) for part in released.segments],
+    )
+
+
+def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
+    tables, segment, payload = caller.services.tables, part.segment, part.payload
+    return SegmentView(
+        name=segment.name,
+        categories=list(tables.categories.codes(segment.categories)),
+        sensitivities=list(tables.sensitivities.codes(segment.sensitivities)),
+        data_from=moment(segment.data_from) if segment.data_from else None,
+        data_to=moment(segment.data_to),
+        media_type=segment.media_type,
+        resources=segment.resources,
+        size_bytes=segment.size_bytes,
+        sha256=hashlib.sha256(payload).hexdigest() if payload else None,
+        content=base64.b64encode(payload).decode() if payload else None,
+    )

@@ -1,0 +1,88 @@
+"""Who is calling, and what a token may try. A token never opens a record: every read is decided as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from backend.api.services import Services
+from backend.audit.entry import Agent, AgentKind
+from backend.consent.decision_types import Requester
+from backend.errors import NotAuthenticated, NotFound, NotPermitted
+from backend.identity.errors import ScopeMissing
+from backend.identity.principal import Principal
+from backend.identity.roles import Scope
+from backend.identity.types import PrincipalKind
+from backend.types import Address, MemberId, SubjectId
+
+_BEARER = HTTPBearer(auto_error=False, description="the access token of a sign-in")
+
+
+class Caller(NamedTuple):
+    """The application's services and the authenticated principal."""
+
+    services: Services
+    principal: Principal
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Open = Annotated[Services, Depends(services_of)]
+"""For routes without a token."""
+
+
+def needs(*scopes: Scope) -> Callable[..., Caller]:
+    """Return a dependency that authenticates the caller and requires one of the scopes, if any are named."""
+
+    def authenticate(
+        services: Open, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> Caller:
+        if credentials is None:
+            raise NotAuthenticated
+        principal = services.identity.authenticate(credentials.credentials)
+        if scopes and principal.scopes.isdisjoint(scopes):
+            raise ScopeMissing
+        return Caller(services, principal)
+
+    return authenticate
+
+
+def agent_of(principal: Principal) -> Agent:
+    """Name the caller in the audit log, by an opaque id."""
+    match principal.kind:
+        case PrincipalKind.WALLET:
+            return Agent.account(Address(principal.id))
+        case PrincipalKind.STAFF:
+            return Agent(AgentKind.STAFF, principal.id)
+        case PrincipalKind.CLIENT:
+            return Agent(AgentKind.CLIENT, principal.id)
+
+
+def requester_of(principal: Principal) -> Requester:
+    """Name the caller in a decision: a wallet by its account, others by member and organisations."""
+    return Requester(
+        actor=principal.member_id, organisations=principal.organisations, account=principal.account
+    )
+
+
+def requesting_member(principal: Principal) -> MemberId:
+    """Return the member a consent would be given to. Raises NotPermitted for a caller that acts for none."""
+    if principal.member_id is None:
+        raise NotPermitted("This account acts for no organisation.")
+    return principal.member_id
+
+
+def require_party(principal: Principal, *, subject: SubjectId, member: MemberId | None) -> None:
+    """Raise NotFound, as for what does not exist, unless the caller is the patient, somebody acting for the
+    patient, or the member named."""
+    if member is not None and principal.member_id == member:
+        return
+    if subject in principal.subject_ids:
+        return
+    raise NotFound

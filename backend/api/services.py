@@ -1,0 +1,66 @@
+"""What the routers may use. ``bootstrap`` builds it; nothing here knows an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from backend.api.cursors import Cursors
+from backend.audit.access import AccessList
+from backend.audit.anchorer import Anchorer
+from backend.audit.checkpointer import Checkpointer
+from backend.audit.log import AuditLog
+from backend.audit.proof import ProofBuilder
+from backend.consent.deciding import DecisionService
+from backend.consent.drafting import Drafter
+from backend.consent.enrolling import SubjectOpening
+from backend.consent.evidence import EvidenceBook
+from backend.consent.requests import RequestService
+from backend.consent.revocations import RevocationService
+from backend.consent.service import ConsentService
+from backend.consent.tables import Tables
+from backend.consent.typed_data import Domain
+from backend.identity.roles import Role
+from backend.identity.services import Identity
+from backend.records.reading import ReadingService
+from backend.records.storing import StoringService
+from backend.types import Address, MemberId
+
+
+class Admission(Protocol):
+    """Admits an organisation: its name is kept here, sealed; the chain gets a random id and the roles."""
+
+    def __call__(
+        self, name: str, *, roles: frozenset[Role], account: Address | None, days: int
+    ) -> MemberId: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything a request may need, built once."""
+
+    tenant: MemberId
+    domain: Domain
+    tables: Tables
+    clock: Callable[[], int]
+    cursors: Cursors
+    idempotency_key: bytes  # turns a caller and its idempotency key into an id
+    identity: Identity
+    open_subject: SubjectOpening
+    admit: Admission
+    evidence: EvidenceBook
+    requests: RequestService
+    drafter: Drafter
+    consents: ConsentService
+    revocations: RevocationService
+    decisions: DecisionService
+    storing: StoringService
+    reading: ReadingService
+    audit: AuditLog
+    accesses: AccessList
+    proofs: ProofBuilder
+    anchorer: Anchorer
+    checkpointer: Checkpointer
+    log_key: str  # verifier key of the log's checkpoints
+    checks: Mapping[str, Callable[[], None]]  # raise when a part is down

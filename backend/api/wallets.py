@@ -1,0 +1,88 @@
+"""Signing in: wallets by EIP-4361, staff by password; refreshing and signing out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from backend.api.schemas import AccountText, Body, HexSignature, account
+from backend.api.security import Caller, Open, needs
+from backend.identity.types import TokenPair
+
+router = APIRouter(prefix="/v1/auth", tags=["sign-in"])
+
+
+class ChallengeBody(Body):
+    account: AccountText
+
+
+class Challenge(BaseModel):
+    message: str = Field(description="EIP-4361 message for personal_sign")
+    nonce: str
+
+
+class WalletBody(Body):
+    message: str = Field(max_length=4096)
+    signature: HexSignature
+
+
+class StaffBody(Body):
+    username: str = Field(max_length=64)
+    password: str = Field(max_length=1024)
+
+
+class RefreshBody(Body):
+    refresh_token: str = Field(max_length=200)
+
+
+class Tokens(BaseModel):
+    """As RFC 6749, section 5.1."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - the type, not a token
+    expires_in: int = Field(description="seconds")
+    refresh_token: str | None
+    scope: str
+
+
+@router.post("/wallet/challenge", response_model=Challenge)
+def challenge(body: ChallengeBody, services: Open) -> Challenge:
+    """Get a sign-in message with a fresh nonce, good once and for five minutes."""
+    message, nonce = services.identity.wallet_challenge(account(body.account, field="account"))
+    return Challenge(message=message, nonce=nonce)
+
+
+@router.post("/wallet", response_model=Tokens)
+def sign_in_wallet(body: WalletBody, services: Open) -> Tokens:
+    """Sign in with a wallet."""
+    return tokens(services.identity.sign_in_wallet(body.message, bytes.fromhex(body.signature[2:])))
+
+
+@router.post("/staff", response_model=Tokens)
+def sign_in_staff(body: StaffBody, services: Open) -> Tokens:
+    """Sign in with a staff account. Five failures lock the account for fifteen minutes."""
+    return tokens(services.identity.sign_in_staff(body.username, body.password))
+
+
+@router.post("/refresh", response_model=Tokens)
+def refresh(body: RefreshBody, services: Open) -> Tokens:
+    """Get new tokens. The old refresh token is spent; using it again ends the session."""
+    return tokens(services.identity.refresh(body.refresh_token))
+
+
+@router.post("/sign-out", status_code=204, response_class=Response)
+def sign_out(caller: Annotated[Caller, Depends(needs())]) -> Response:
+    """End the session: its access and refresh tokens stop working."""
+    caller.services.identity.sign_out(caller.principal)
+    return Response(status_code=204)
+
+
+def tokens(pair: TokenPair) -> Tokens:
+    return Tokens(
+        access_token=pair.access_token,
+        expires_in=pair.expires_in_seconds,
+        refresh_token=pair.refresh_token,
+        scope=" ".join(sorted(pair.scopes)),
+    )

@@ -1,0 +1,250 @@
+"""Builds the world: which adapter stands behind which port, and what runs beside the requests.
+
+The only module, with ``stores``, that sees both the domain and the adapters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.audit_store import MongoAuditStore
+from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.adapters.index.member_names import SealedMemberNames
+from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.keys.audit_keys import StoredAuditKeys
+from backend.adapters.ledger.participants import Admissions
+from backend.api.cursors import Cursors
+from backend.api.services import Services
+from backend.audit.access import AccessList
+from backend.audit.anchorer import Anchorer
+from backend.audit.checkpointer import Checkpointer
+from backend.audit.log import AuditLog
+from backend.audit.note import Ed25519Signer
+from backend.audit.proof import ProofBuilder
+from backend.audit.reader import LogReader
+from backend.consent.deciding import DecisionService
+from backend.consent.drafting import Drafter
+from backend.consent.enrolling import ActsFor, SubjectOpening
+from backend.consent.evidence import EvidenceBook
+from backend.consent.requests import RequestService
+from backend.consent.restrictions import RestrictionQueue
+from backend.consent.revocations import RevocationService
+from backend.consent.service import ConsentService
+from backend.consent.subject_commands import SubjectCommands
+from backend.consent.tables import Tables, load_tables
+from backend.consent.typed_data import Domain
+from backend.identity_wiring import open_identity
+from backend.outbox.driver import Driver
+from backend.outbox.service import Outbox
+from backend.records.reading import ReadingService
+from backend.records.storing import StoringService
+from backend.records.vault import Vault
+from backend.sealed import DocumentSealer
+from backend.settings import Settings
+from backend.stores import Stores, open_stores
+from backend.types import Bytes32, QueuePosition
+
+_LOG = logging.getLogger("assent.bootstrap")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The running service without its HTTP server. ``close`` finishes what is under way, then anchors."""
+
+    services: Services
+    stores: Stores
+    closing: ExitStack
+
+    def close(self) -> None:
+        self.closing.close()
+
+
+def open_world(settings: Settings) -> World:
+    """Open the stores, take up what a crash left, and start what runs beside the requests."""
+    stores = open_stores(settings)
+    closing = stores.closing
+    try:
+        return _open(settings, stores, closing)
+    except BaseException:
+        closing.close()
+        raise
+
+
+def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
+    tables = load_tables()
+    sealer = DocumentSealer(stores.keys)
+    domain = Domain(stores.chain.chain_id, stores.deployment.contracts["ConsentRegistry"].address)
+    audit_store = MongoAuditStore(stores.database)
+    audit_keys = StoredAuditKeys(stores.keys)
+    log = AuditLog(
+        store=audit_store,
+        keys=audit_keys,
+        anchor=stores.anchor,
+        origin=stores.origin,
+        clock_ms=lambda: time.time_ns() // 1_000_000,
+        # The lock on the data directory keeps a second process out, so an old lease is a dead one's.
+        takeover=settings.index_uri is None,
+    )
+    log.start()
+    closing.callback(log.close)
+    signer = Ed25519Signer(
+        name=stores.origin,
+        private_key=Ed25519PrivateKey.from_private_bytes(
+            stores.keys.get_or_create("signing", "log/1").reveal()
+        ),
+    )
+    checkpointer = Checkpointer(log=log, store=audit_store, signers=[signer], clock=clock)
+    anchorer = Anchorer(
+        log=log,
+        checkpointer=checkpointer,
+        anchor=stores.anchor,
+        clock=clock,
+        interval_seconds=settings.anchor_interval_seconds,
+    )
+    reader = LogReader(log=log, store=audit_store, keys=audit_keys)
+
+    outbox = Outbox(store=MongoActStore(stores.database), clock=clock, holder=secrets.token_hex(8))
+    driver = Driver(outbox)
+    # Each restriction of the past has an entry in the log, so its size is above every position used before.
+    restrictions = RestrictionQueue(start=QueuePosition(log.state.head()[0]))
+    uses = MongoUseStore(stores.database)
+    consent_index = MongoConsentIndex(stores.database)
+    record_index = MongoRecordIndex(stores.database)
+    evidence = EvidenceBook(
+        index=consent_index, ledger=stores.ledger, sealer=sealer, restrictions=restrictions, uses=uses
+    )
+    decisions = DecisionService(
+        evidence=evidence, uses=uses, restrictions=restrictions, tables=tables, clock=clock
+    )
+    requests = RequestService(index=consent_index, sealer=sealer, audit=log, tables=tables, clock=clock)
+    consents = ConsentService(
+        index=consent_index,
+        evidence=evidence,
+        requests=requests,
+        relay=stores.ledger,
+        sealer=sealer,
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        audit=log,
+        domain=domain,
+        tables=tables,
+        clock=clock,
+    )
+    revocations = RevocationService(
+        index=consent_index,
+        evidence=evidence,
+        ledger=stores.ledger,
+        relay=stores.ledger,
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        audit=log,
+        domain=domain,
+        clock=clock,
+    )
+    drafter = Drafter(tables=tables, notice=_notice(tables))
+    identity = open_identity(
+        settings,
+        stores,
+        log=log,
+        documents=sealer,
+        commands=SubjectCommands(
+            drafter=drafter, tables=tables, domain=domain, relay=stores.ledger, clock=clock
+        ),
+        acts_for=ActsFor(index=consent_index, evidence=evidence, clock=clock),
+        clock=clock,
+    )
+    open_subject = SubjectOpening(
+        enrolments=identity.enrolments,
+        index=consent_index,
+        evidence=evidence,
+        relay=stores.ledger,
+        sealer=sealer,
+        clock=clock,
+    )
+    vault = Vault(tenant=stores.tenant, keys=stores.keys, blocks=stores.blocks)
+    storing = StoringService(
+        tenant=stores.tenant,
+        index=record_index,
+        vault=vault,
+        keys=stores.keys,
+        sealer=sealer,
+        ledger=stores.commitments,
+        outbox=outbox,
+        driver=driver,
+        audit=log,
+        record_numbers=identity.record_numbers_of,
+        clock=clock,
+    )
+    reading = ReadingService(
+        index=record_index,
+        vault=vault,
+        keys=stores.keys,
+        sealer=sealer,
+        ledger=stores.commitments,
+        decisions=decisions,
+        audit=log,
+    )
+    # Before the first decision: what was accepted and is not final must count.
+    revocations.restore_restrictions()
+    consents.restore_restrictions()
+    open_subject.complete_all()
+    driver.start()
+    closing.callback(driver.close)
+    anchorer.start()
+    closing.callback(anchorer.close)
+    services = Services(
+        tenant=stores.tenant,
+        domain=domain,
+        tables=tables,
+        clock=clock,
+        cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
+        idempotency_key=stores.keys.get_or_create("master", "idempotency").reveal(),
+        identity=identity,
+        open_subject=open_subject,
+        admit=Admissions(stores.participants, SealedMemberNames(stores.database, sealer)),
+        evidence=evidence,
+        requests=requests,
+        drafter=drafter,
+        consents=consents,
+        revocations=revocations,
+        decisions=decisions,
+        storing=storing,
+        reading=reading,
+        audit=log,
+        accesses=AccessList(reader),
+        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        anchorer=anchorer,
+        checkpointer=checkpointer,
+        log_key=signer.verifier_key,
+        checks=_checks(stores),
+    )
+    return World(services=services, stores=stores, closing=closing)
+
+
+def clock() -> int:
+    """Unix seconds."""
+    return int(time.time())
+
+
+def _notice(tables: Tables) -> Bytes32:
+    """The notice that this version shows before signing is the table of phrases its summaries are made of."""
+    return Bytes32(hashlib.sha256(f"assent/notice/1\n{tables.digest}".encode()).digest())
+
+
+def _checks(stores: Stores) -> Mapping[str, Callable[[], None]]:
+    def chain() -> None:
+        stores.ledger.view()
+
+    return {"ledger": chain, "index": stores.check_index, "blocks": stores.blocks.check}

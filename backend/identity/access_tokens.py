@@ -1,0 +1,126 @@
+"""Access tokens as signed JWT (RFC 9068, ``at+jwt``), one algorithm, one issuer, one audience."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jws import JWSRegistry, extract_compact
+
+from backend.identity.errors import TokenExpired, TokenInvalid
+from backend.identity.roles import known_roles, known_scopes
+from backend.identity.signing_keys import ALGORITHM, KeyRing
+from backend.identity.types import AccessToken, Grant, PrincipalKind
+from backend.types import Address, MemberId, UnixSeconds
+
+TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the type, not a token
+MAX_TOKEN_CHARACTERS: Final = 8192
+CLOCK_SKEW_SECONDS: Final = 30  # between processes of one deployment; expiry gets none
+_MEMBER_BYTES: Final = 32
+
+
+class AccessTokens:
+    """Writes and reads access tokens. Whether what was signed still counts, ``Tokens`` says."""
+
+    def __init__(
+        self, *, ring: KeyRing, issuer: str, audience: str, clock: Callable[[], int], seconds: int
+    ) -> None:
+        self._ring = ring
+        self._issuer = issuer
+        self._audience = audience
+        self._clock = clock
+        self.seconds = seconds
+        self._registry = JWSRegistry(algorithms=[ALGORITHM])
+
+    def issue(self, grant: Grant, *, family_id: str) -> str:
+        now = self._clock()
+        signer = self._ring.signer()
+        claims: dict[str, Any] = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": grant.principal,
+            "client_id": grant.id if grant.kind is PrincipalKind.CLIENT else grant.kind.value,
+            "iat": now,
+            "exp": now + self.seconds,
+            "jti": secrets.token_hex(16),
+            "scope": " ".join(sorted(grant.scopes)),
+            "roles": sorted(grant.roles),
+            "fid": family_id,
+        }
+        if grant.member_id is not None:
+            claims["member"] = grant.member_id.hex()
+        if grant.organisations:
+            claims["orgs"] = [organisation.hex() for organisation in grant.organisations]
+        if grant.account is not None:
+            claims["account"] = grant.account
+        header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": signer.key_id}
+        return jwt.encode(header, claims, signer.key, registry=self._registry)
+
+    def read(self, token: str) -> AccessToken:
+        """Verify signature, type, issuer, audience and times.
+
+        Raises TokenExpired for a token of ours that is over, TokenInvalid for anything else.
+        """
+        if not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
+            raise TokenInvalid
+        try:
+            header = extract_compact(token.encode()).headers()
+            key = self._ring.find(str(header.get("kid", "")))
+            # The type keeps other JWTs that the same keys may sign one day from passing as access tokens.
+            if key is None or str(header.get("typ")).lower().removeprefix("application/") != TOKEN_TYPE:
+                raise TokenInvalid
+            claims = jwt.decode(token, key.key, registry=self._registry).claims
+        except (JoseError, ValueError) as refusal:
+            raise TokenInvalid from refusal
+        try:
+            return self._judge(claims)
+        except (KeyError, TypeError, ValueError, AttributeError) as refusal:
+            raise TokenInvalid from refusal
+
+    def _judge(self, claims: dict[str, Any]) -> AccessToken:
+        if claims["iss"] != self._issuer or self._audience not in _audiences(claims["aud"]):
+            raise TokenInvalid
+        now = self._clock()
+        issued_at, expires_at = _moment(claims["iat"]), _moment(claims["exp"])
+        if issued_at > now + CLOCK_SKEW_SECONDS or expires_at > issued_at + self.seconds:
+            raise TokenInvalid
+        if now >= expires_at:
+            raise TokenExpired
+        kind, _, identifier = claims["sub"].partition(":")
+        member = claims.get("member")
+        account = claims.get("account")
+        return AccessToken(
+            grant=Grant(
+                kind=PrincipalKind(kind),
+                id=identifier,
+                roles=known_roles(claims["roles"]),
+                scopes=known_scopes(claims["scope"].split()),
+                member_id=None if member is None else _member(member),
+                organisations=tuple(_member(organisation) for organisation in claims.get("orgs", [])),
+                account=None if account is None else Address(str(account)),
+            ),
+            token_id=str(claims["jti"]),
+            family_id=str(claims["fid"]),
+            issued_at=issued_at,
+            expires_at=expires_at,
+        )
+
+
+def _audiences(claim: object) -> list[object]:
+    return claim if isinstance(claim, list) else [claim]
+
+
+def _moment(claim: object) -> UnixSeconds:
+    if isinstance(claim, bool) or not isinstance(claim, int):
+        raise TokenInvalid
+    return UnixSeconds(claim)
+
+
+def _member(text: str) -> MemberId:
+    value = bytes.fromhex(text)
+    if len(value) != _MEMBER_BYTES:
+        raise TokenInvalid
+    return MemberId(value)

@@ -1,0 +1,195 @@
+"""Systems that sign in by themselves: OAuth2 client credentials (RFC 6749, 4.4)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from backend.errors import InvalidInput
+from backend.identity.assertion_keys import require_public_keys
+from backend.identity.errors import AccountChanged, ClientRefused, ClientUnknown
+from backend.identity.ports import ClientStore, IdentityAudit
+from backend.identity.rate_limit import RateLimit
+from backend.identity.roles import CLIENT_ROLES, Role, Scope, narrow, scopes_of
+from backend.identity.seal import Sealer
+from backend.identity.standing import Standing
+from backend.identity.tokens import Tokens
+from backend.identity.types import Client, PrincipalKind, TokenPair
+from backend.types import MemberId, UnixSeconds
+
+SIGN_INS_A_MINUTE: Final = 120
+_CLIENT_ID: Final = re.compile(r"[0-9a-f]{32}")
+_NO_HASH: Final = bytes(32)
+
+
+class Clients:
+    def __init__(
+        self,
+        *,
+        store: ClientStore,
+        standing: Standing,
+        tokens: Tokens,
+        sealer: Sealer,
+        audit: IdentityAudit,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._standing = standing
+        self._tokens = tokens
+        self._sealer = sealer
+        self._audit = audit
+        self._clock = clock
+        self._sign_ins = RateLimit(limit=SIGN_INS_A_MINUTE, clock=clock)
+        self._failures = RateLimit(limit=SIGN_INS_A_MINUTE, clock=clock)
+
+    def register(
+        self,
+        name: str,
+        *,
+        roles: frozenset[Role],
+        member_id: MemberId,
+        organisations: tuple[MemberId, ...] = (),
+        scopes: frozenset[Scope] | None = None,
+        assertion_keys: str | None = None,
+        by: str,
+    ) -> tuple[Client, str]:
+        """Return the client and its secret, which is shown this once. Default scopes: all of its roles.
+
+        Raises InvalidInput for a role that systems cannot have or a scope beyond the roles.
+        """
+        allowed = scopes_of(roles)
+        wanted = allowed if scopes is None else scopes
+        if not roles or not roles <= CLIENT_ROLES or not wanted <= allowed:
+            raise InvalidInput(
+                "A client needs roles that systems can have, and no scope beyond.", field="roles"
+            )
+        if len(member_id) != 32 or not any(member_id):
+            raise InvalidInput("A client belongs to a member.", field="member_id")
+        if assertion_keys is not None:
+            require_public_keys(assertion_keys)
+        secret, hashed = _new_secret()
+        client = self._sealer.seal(
+            Client(
+                client_id=secrets.token_hex(16),
+                name=name,
+                roles=roles,
+                scopes=wanted,
+                member_id=member_id,
+                organisations=organisations,
+                secret_hash=hashed,
+                previous_hash=None,
+                previous_until=UnixSeconds(0),
+                assertion_keys=assertion_keys,
+                disabled=False,
+                created_at=UnixSeconds(self._clock()),
+                revision=1,
+            )
+        )
+        if not self._store.insert(client):
+            raise AccountChanged
+        self._audit.client_changed(client_id=client.client_id, by=by, change="registered")
+        return client, secret
+
+    def sign_in(self, client_id: str, secret: str, *, scope: str | None = None) -> TokenPair:
+        """Return an access token, without a refresh token.
+
+        Raises ClientRefused alike for an unknown client, a wrong secret and a disabled client; ScopeInvalid;
+        TooManyAttempts.
+        """
+        client = self.find(client_id)
+        if client is None or not self._is_secret_of(client, secret) or client.disabled:
+            if client is None:
+                hmac.compare_digest(_NO_HASH, _hash(secret))
+            # Bounded before it is written: a flood of wrong secrets must not fill the log.
+            self._failures.spend(client_id[:64])
+            self._audit.sign_in_refused(
+                kind=PrincipalKind.CLIENT,
+                principal_id="" if client is None else client.client_id,
+                code=ClientRefused.code,
+            )
+            raise ClientRefused
+        return self.start(client, scope=scope)
+
+    def start(self, client: Client, *, scope: str | None) -> TokenPair:
+        """Issue tokens to a client that has proved itself."""
+        self._sign_ins.spend(client.client_id)
+        scopes = narrow(scope, allowed=client.scopes & scopes_of(client.roles))
+        pair = self._tokens.start(self._standing.of_client(client, scopes), refreshable=False)
+        current = self.find(client.client_id)
+        if current is None or current.disabled:
+            # Disabled while it signed in, perhaps before this family could be ended with the rest.
+            self._tokens.end_all(f"{PrincipalKind.CLIENT}:{client.client_id}", by="")
+            raise ClientRefused
+        return pair
+
+    def rotate_secret(self, client_id: str, *, overlap_seconds: int, by: str) -> str:
+        """Return a new secret; the old one holds ``overlap_seconds`` more (0: ends now, with sessions)."""
+        client = self.get(client_id)
+        secret, hashed = _new_secret()
+        changed = replace(
+            client,
+            secret_hash=hashed,
+            previous_hash=client.secret_hash if overlap_seconds else None,
+            previous_until=UnixSeconds(self._clock() + overlap_seconds),
+        )
+        self._change(changed, by=by, change="secret_rotated", end_sessions=overlap_seconds == 0)
+        return secret
+
+    def set_assertion_keys(self, client_id: str, key_set: str | None, *, by: str) -> None:
+        """Set the JWK Set (JSON) whose keys sign the client's assertions; None: only the secret counts."""
+        if key_set is not None:
+            require_public_keys(key_set)
+        self._change(replace(self.get(client_id), assertion_keys=key_set), by=by, change="keys")
+
+    def disable(self, client_id: str, *, by: str) -> None:
+        """Close the client and end its sessions."""
+        self._change(replace(self.get(client_id), disabled=True), by=by, change="disabled")
+
+    def enable(self, client_id: str, *, by: str) -> None:
+        self._change(replace(self.get(client_id), disabled=False), by=by, change="enabled")
+
+    def get(self, client_id: str) -> Client:
+        """Raises ClientUnknown."""
+        client = self.find(client_id)
+        if client is None:
+            raise ClientUnknown
+        return client
+
+    def find(self, client_id: str) -> Client | None:
+        """Return the client, or None for one that does not exist."""
+        client = self._store.get(client_id) if _CLIENT_ID.fullmatch(client_id) else None
+        return None if client is None else self._sealer.check(client)
+
+    def all(self) -> Sequence[Client]:
+        return [self._sealer.check(client) for client in self._store.all()]
+
+    def _is_secret_of(self, client: Client, secret: str) -> bool:
+        presented = _hash(secret)
+        current = hmac.compare_digest(client.secret_hash, presented)
+        previous = hmac.compare_digest(client.previous_hash or _NO_HASH, presented)
+        return current or (
+            previous and client.previous_hash is not None and self._clock() < client.previous_until
+        )
+
+    def _change(self, changed: Client, *, by: str, change: str, end_sessions: bool = True) -> None:
+        if not self._store.replace(self._sealer.seal(replace(changed, revision=changed.revision + 1))):
+            raise AccountChanged
+        if end_sessions:
+            self._tokens.end_all(f"{PrincipalKind.CLIENT}:{changed.client_id}", by=by)
+        self._audit.client_changed(client_id=changed.client_id, by=by, change=change)
+
+
+def _new_secret() -> tuple[str, bytes]:
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+    return secret, _hash(secret)
+
+
+def _hash(secret: str) -> bytes:
+    # 256 random bits need no slow hash: nobody can try them all.
+    return hashlib.sha256(secret.encode(errors="replace")).digest()

@@ -1,0 +1,67 @@
+"""Search by identifier that answers alike whether or not there is such a patient (invariant 10).
+
+The answer is a reference: the identifier's keyed index, encrypted with AES-SIV (RFC 5297) for the one member
+that asked. Making it looks nothing up, so neither shape nor timing can tell. It is the same for the same
+member and identifier, useless to another member, and is resolved only when something is done with it. One
+that nobody stands behind resolves to a phantom subject id: it was never enrolled, so all that is asked of it
+waits for ever, as with a patient who does not answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from backend.identity.errors import PatientReferenceInvalid
+from backend.identity.people import People
+from backend.identity.ports import EnrolmentStore
+from backend.identity.seal import Sealer
+from backend.keystore import KeyStore
+from backend.types import MAX_SUBJECT_ID, MemberId, SubjectId
+
+_CONTEXT: Final = b"assent/patient-ref/1"
+_BYTES: Final = 48  # 16 of SIV, 32 of index
+
+
+class PatientReferences:
+    def __init__(self, *, keys: KeyStore, people: People, store: EnrolmentStore, sealer: Sealer) -> None:
+        secret = keys.get_or_create("master", "identity/patient-refs").reveal()
+        self._cipher = AESSIV(HKDFExpand(algorithm=SHA512(), length=64, info=_CONTEXT).derive(secret))
+        self._phantom_key = keys.get_or_create("master", "identity/phantoms").reveal()
+        self._people = people
+        self._store = store
+        self._sealer = sealer
+
+    def refer(self, member: MemberId, identifier: str) -> str:
+        """Return the reference, 64 characters. Raises RecordNumberInvalid."""
+        index = self._people.index(identifier)
+        return base64.urlsafe_b64encode(self._cipher.encrypt(index, [_CONTEXT, member])).decode()
+
+    def resolve(self, member: MemberId, reference: str) -> SubjectId:
+        """Return the subject id of the patient, or a phantom: callers cannot and must not tell which.
+
+        Raises PatientReferenceInvalid for one that was not made for this member.
+        """
+        try:
+            raw = base64.b64decode(reference, altchars=b"-_", validate=True)
+            if len(raw) != _BYTES:
+                raise PatientReferenceInvalid(field="patient_ref")
+            index = self._cipher.decrypt(raw, [_CONTEXT, member])
+        except (InvalidTag, binascii.Error, ValueError) as refusal:
+            raise PatientReferenceInvalid(field="patient_ref") from refusal
+        phantom = self._phantom(index)  # computed in both cases: the same work
+        found = self._store.by_record_index(index)
+        # Before the claim nobody can answer a request, so an issued code changes nothing to be seen.
+        if found is None or self._sealer.check(found).account is None:
+            return phantom
+        return found.subject_id
+
+    def _phantom(self, index: bytes) -> SubjectId:
+        return SubjectId(int.from_bytes(hmac.digest(self._phantom_key, index, "sha256")) % MAX_SUBJECT_ID + 1)

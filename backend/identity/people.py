@@ -1,0 +1,80 @@
+"""Who a subject id is: encrypted under the person's own key, found by a keyed index of the record number."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import unicodedata
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final
+
+from backend.identity.errors import PersonInvalid, RecordNumberInvalid
+from backend.identity.types import Guardian, Person
+from backend.keystore import KeyStore
+from backend.sealed import DocumentSealer
+from backend.types import SubjectId
+
+_PLACE: Final = "person/1"
+_MAX_RECORD_NUMBER: Final = 64
+_MAX_NAME: Final = 200
+
+
+class People:
+    def __init__(self, *, keys: KeyStore, documents: DocumentSealer) -> None:
+        self._index_key = keys.get_or_create("master", "identity/record-number").reveal()
+        self._documents = documents
+
+    def index(self, record_number: str) -> bytes:
+        """Return 32 bytes that are equal for equal record numbers and tell nothing without the key."""
+        normal = normal_record_number(record_number)
+        return hmac.digest(self._index_key, b"record-number\0" + normal.encode(), "sha256")
+
+    def seal(self, person: Person, subject_id: SubjectId) -> bytes:
+        plain: dict[str, Any] = asdict(person) | {"evidence_salt": person.evidence_salt.hex()}
+        return self._documents.seal(json.dumps(plain).encode(), subject=subject_id, place=_PLACE)
+
+    def open(self, sealed: bytes, subject_id: SubjectId) -> Person:
+        """Raises SealedDocumentRefused when damaged and SecretNotFound when the person was erased."""
+        plain = json.loads(self._documents.open(sealed, subject=subject_id, place=_PLACE))
+        guardians = tuple(Guardian(**guardian) for guardian in plain.pop("guardians"))
+        salt = bytes.fromhex(plain.pop("evidence_salt"))
+        return Person(**plain, guardians=guardians, evidence_salt=salt)
+
+
+def normal_record_number(text: str) -> str:
+    """Return one form for what different desks type alike: NFKC, capitals, no white space.
+
+    Raises RecordNumberInvalid for an empty or long one, or one with characters that do not print.
+    """
+    normal = "".join(unicodedata.normalize("NFKC", text[: _MAX_RECORD_NUMBER * 4]).upper().split())
+    if not 1 <= len(normal) <= _MAX_RECORD_NUMBER or not normal.isprintable():
+        raise RecordNumberInvalid(field="record_number")
+    return normal
+
+
+def require_acceptable(person: Person) -> None:
+    """Raise PersonInvalid for an empty or long name or a birth date that is none."""
+    if not 1 <= len(person.name.strip()) <= _MAX_NAME or not person.name.isprintable():
+        raise PersonInvalid(field="name")
+    if person.birth_date is not None:
+        try:
+            date.fromisoformat(person.birth_date)
+        except ValueError as refusal:
+            raise PersonInvalid(field="birth_date") from refusal
+
+
+def evidence_digest(person: Person) -> bytes:
+    """Return 32 bytes that commit to who checked what and when (the ``evidence`` of a guardianship).
+
+    SHA-256 over JSON with sorted keys; the salt keeps it from being guessed from the chain.
+    """
+    seen = {
+        "checked_by": person.checked_by,
+        "checked_at": person.checked_at,
+        "guardians": [asdict(guardian) for guardian in person.guardians],
+        "salt": person.evidence_salt.hex(),
+    }
+    text = json.dumps(["assent/evidence/1", seen], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,191 @@
+"""Accounts of people who work with the custodian: made by operators, used with a password."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from backend.errors import InvalidInput
+from backend.identity.errors import (
+    AccountChanged,
+    SignInFailed,
+    SignInLocked,
+    StaffUnknown,
+    UsernameInvalid,
+    UsernameTaken,
+)
+from backend.identity.passwords import Passwords
+from backend.identity.ports import AttemptCounter, IdentityAudit, StaffStore
+from backend.identity.roles import STAFF_ROLES, Role
+from backend.identity.seal import Sealer
+from backend.identity.standing import Standing
+from backend.identity.tokens import Tokens
+from backend.identity.types import PrincipalKind, StaffAccount, TokenPair
+from backend.types import Address, MemberId, UnixSeconds
+
+MAX_FAILURES: Final = 5
+LOCK_SECONDS: Final = 15 * 60
+_USERNAME: Final = re.compile(r"[a-z0-9._@-]{3,64}")
+
+
+class StaffAccounts:
+    def __init__(
+        self,
+        *,
+        store: StaffStore,
+        attempts: AttemptCounter,
+        passwords: Passwords,
+        standing: Standing,
+        tokens: Tokens,
+        sealer: Sealer,
+        audit: IdentityAudit,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._attempts = attempts
+        self._passwords = passwords
+        self._standing = standing
+        self._tokens = tokens
+        self._sealer = sealer
+        self._audit = audit
+        self._clock = clock
+
+    def create(
+        self,
+        username: str,
+        password: str,
+        *,
+        roles: frozenset[Role],
+        member_id: MemberId | None = None,
+        organisations: tuple[MemberId, ...] = (),
+        account: Address | None = None,
+        by: str,
+    ) -> StaffAccount:
+        """Make an account. ``by``: who makes it, a principal's name or an operator's program.
+
+        Raises UsernameInvalid, UsernameTaken, PasswordUnacceptable, and InvalidInput for a role staff cannot
+        have.
+        """
+        name = username.strip().lower()
+        if not _USERNAME.fullmatch(name):
+            raise UsernameInvalid(field="username")
+        _require_staff_roles(roles)
+        self._passwords.require_acceptable(password, username=name)
+        made = self._sealer.seal(
+            StaffAccount(
+                staff_id=secrets.token_hex(16),
+                username=name,
+                password=self._passwords.hash(password),
+                roles=roles,
+                member_id=member_id,
+                organisations=organisations,
+                account=account,
+                disabled=False,
+                created_at=UnixSeconds(self._clock()),
+                revision=1,
+            )
+        )
+        if not self._store.insert(made):
+            raise UsernameTaken(field="username")
+        self._audit.staff_changed(staff_id=made.staff_id, by=by, change="created", roles=roles)
+        return made
+
+    def sign_in(self, username: str, password: str) -> TokenPair:
+        """Check name and password. Raises SignInLocked or SignInFailed, alike for names nobody has."""
+        name = username.strip().lower()
+        account = self._proved(name, password)
+        pair = self._tokens.start(self._standing.of_staff(account))
+        current = self._store.get(account.staff_id)
+        if current is None or current.revision != account.revision:
+            # Disabled or changed while it signed in, perhaps before this family could be ended with the rest.
+            self._tokens.end_all(_principal(account.staff_id), by="")
+            raise SignInFailed
+        return pair
+
+    def change_password(self, staff_id: str, *, old: str, new: str) -> None:
+        """Set a new password after the old one was proved. Ends all sessions of the account."""
+        current = self._proved(self.get(staff_id).username, old)
+        self._set_password(current, new, by=_principal(staff_id), change="password")
+
+    def reset_password(self, staff_id: str, new: str, *, by: str) -> None:
+        """Set a new password for somebody who forgot it, and lift a lock. Ends all sessions."""
+        account = self.get(staff_id)
+        self._set_password(account, new, by=by, change="password_reset")
+        self._attempts.clear(_attempt_key(account.username))
+
+    def set_roles(self, staff_id: str, roles: frozenset[Role], *, by: str) -> StaffAccount:
+        """Replace the roles. Sessions end: their tokens carry the old ones."""
+        _require_staff_roles(roles)
+        return self._change(replace(self.get(staff_id), roles=roles), by=by, change="roles")
+
+    def disable(self, staff_id: str, *, by: str) -> StaffAccount:
+        """Close the account and end its sessions."""
+        return self._change(replace(self.get(staff_id), disabled=True), by=by, change="disabled")
+
+    def enable(self, staff_id: str, *, by: str) -> StaffAccount:
+        return self._change(replace(self.get(staff_id), disabled=False), by=by, change="enabled")
+
+    def get(self, staff_id: str) -> StaffAccount:
+        """Raises StaffUnknown."""
+        account = self._store.get(staff_id)
+        if account is None:
+            raise StaffUnknown
+        return self._sealer.check(account)
+
+    def all(self) -> Sequence[StaffAccount]:
+        return [self._sealer.check(account) for account in self._store.all()]
+
+    def _proved(self, name: str, password: str) -> StaffAccount:
+        # Counted before the check: of many guesses at once no more than five are looked at.
+        key = _attempt_key(name)
+        if not self._attempts.reserve(
+            key, now=UnixSeconds(self._clock()), limit=MAX_FAILURES, lock_seconds=LOCK_SECONDS
+        ):
+            self._refused("", SignInLocked.code)
+            raise SignInLocked
+        account = self._store.by_username(name) if _USERNAME.fullmatch(name) else None
+        if account is not None:
+            self._sealer.check(account)
+        proved = self._passwords.matches(password, None if account is None else account.password)
+        if account is None or not proved or account.disabled:
+            self._refused("" if account is None else account.staff_id, SignInFailed.code)
+            raise SignInFailed
+        self._attempts.clear(key)
+        if self._passwords.is_outdated(account.password):
+            renewed = replace(account, password=self._passwords.hash(password), revision=account.revision + 1)
+            self._store.replace(self._sealer.seal(renewed))  # losing the race leaves the old cost: harmless
+            return renewed
+        return account
+
+    def _set_password(self, account: StaffAccount, new: str, *, by: str, change: str) -> None:
+        self._passwords.require_acceptable(new, username=account.username)
+        self._change(replace(account, password=self._passwords.hash(new)), by=by, change=change)
+
+    def _change(self, changed: StaffAccount, *, by: str, change: str) -> StaffAccount:
+        sealed = self._sealer.seal(replace(changed, revision=changed.revision + 1))
+        if not self._store.replace(sealed):
+            raise AccountChanged
+        self._tokens.end_all(_principal(sealed.staff_id), by=by)
+        self._audit.staff_changed(staff_id=sealed.staff_id, by=by, change=change, roles=sealed.roles)
+        return sealed
+
+    def _refused(self, staff_id: str, code: str) -> None:
+        self._audit.sign_in_refused(kind=PrincipalKind.STAFF, principal_id=staff_id, code=code)
+
+
+def _principal(staff_id: str) -> str:
+    return f"{PrincipalKind.STAFF}:{staff_id}"
+
+
+def _attempt_key(username: str) -> str:
+    # Hashed, because people type passwords into the wrong field.
+    return "staff:" + hashlib.sha256(username.encode(errors="replace")).hexdigest()
+
+
+def _require_staff_roles(roles: frozenset[Role]) -> None:
+    if not roles or not roles <= STAFF_ROLES:
+        raise InvalidInput("A staff account needs roles, and only those that people can have.", field="roles")

@@ -1,0 +1,132 @@
+"""Builds the parts of identity on their stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backend.adapters.index.enrolment_store import MongoEnrolmentStore
+from backend.adapters.index.identity_store import (
+    MongoAttemptCounter,
+    MongoClientStore,
+    MongoSingleUse,
+    MongoStaffStore,
+)
+from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
+from backend.audit.log import AuditLog
+from backend.identity.access_tokens import AccessTokens
+from backend.identity.client_assertion import ClientAssertions
+from backend.identity.clients import Clients
+from backend.identity.enrolment import EnrolmentService
+from backend.identity.nonces import Nonces
+from backend.identity.passwords import Passwords
+from backend.identity.patient_refs import PatientReferences
+from backend.identity.people import People
+from backend.identity.ports import ActsFor, SubjectCommands
+from backend.identity.principal import Authenticator
+from backend.identity.seal import Sealer
+from backend.identity.services import Identity
+from backend.identity.signing_keys import KeyRing
+from backend.identity.staff import StaffAccounts
+from backend.identity.standing import Standing
+from backend.identity.tokens import Tokens
+from backend.identity.trail import AuditTrail
+from backend.identity.wallet import WalletSignIn
+from backend.sealed import DocumentSealer
+from backend.settings import Settings
+from backend.stores import Stores
+
+DAY_SECONDS = 24 * 3600
+
+
+def open_identity(
+    settings: Settings,
+    stores: Stores,
+    *,
+    log: AuditLog,
+    documents: DocumentSealer,
+    commands: SubjectCommands,
+    acts_for: ActsFor,
+    clock: Callable[[], int],
+) -> Identity:
+    """Return identity's services, ready to use."""
+    database, keys = stores.database, stores.keys
+    trail = AuditTrail(log=log, clock=clock)
+    sealer = Sealer(keys)
+    staff, client_store, enrolments = (
+        MongoStaffStore(database),
+        MongoClientStore(database),
+        MongoEnrolmentStore(database),
+    )
+    standing = Standing(
+        staff=staff, clients=client_store, enrolments=enrolments, acts_for=acts_for, sealer=sealer
+    )
+    access_seconds = settings.access_token_minutes * 60
+    ring = KeyRing(
+        keys=keys,
+        states=MongoSigningKeyStates(database),
+        sealer=sealer,
+        audit=trail,
+        clock=clock,
+        token_seconds=access_seconds,
+    )
+    issuer = settings.public_url.rstrip("/")
+    tokens = Tokens(
+        access=AccessTokens(
+            ring=ring, issuer=issuer, audience=f"{issuer}/v1", clock=clock, seconds=access_seconds
+        ),
+        families=MongoFamilyStore(database),
+        standing=standing,
+        sealer=sealer,
+        audit=trail,
+        clock=clock,
+        refresh_seconds=settings.refresh_token_days * DAY_SECONDS,
+    )
+    people = People(keys=keys, documents=documents)
+    clients = Clients(
+        store=client_store, standing=standing, tokens=tokens, sealer=sealer, audit=trail, clock=clock
+    )
+    used = MongoSingleUse(database)
+    return Identity(
+        authenticator=Authenticator(tokens=tokens, standing=standing),
+        wallets=WalletSignIn(
+            public_url=settings.public_url,
+            chain_id=stores.chain.chain_id,
+            nonces=Nonces(keys=keys, used=used, clock=clock),
+            contracts=stores.ledger,
+            standing=standing,
+            tokens=tokens,
+            audit=trail,
+            clock=clock,
+        ),
+        staff=StaffAccounts(
+            store=staff,
+            attempts=MongoAttemptCounter(database),
+            passwords=Passwords(keys),
+            standing=standing,
+            tokens=tokens,
+            sealer=sealer,
+            audit=trail,
+            clock=clock,
+        ),
+        clients=clients,
+        assertions=ClientAssertions(
+            clients=clients,
+            used=used,
+            audit=trail,
+            clock=clock,
+            audience=frozenset({issuer, f"{issuer}/oauth2/token"}),
+        ),
+        tokens=tokens,
+        ring=ring,
+        enrolments=EnrolmentService(
+            store=enrolments,
+            people=people,
+            commands=commands,
+            standing=standing,
+            keys=keys,
+            sealer=sealer,
+            audit=trail,
+            clock=clock,
+        ),
+        references=PatientReferences(keys=keys, people=people, store=enrolments, sealer=sealer),
+    )

@@ -1,0 +1,1 @@
+"""Research on consenting patients: studies, differentially private answers and k-anonymous tables."""

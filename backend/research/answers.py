@@ -1,0 +1,57 @@
+"""Protected answers: looked up, or charged and then drawn, exactly once for each consent snapshot.
+
+Order of a new answer: charge (durable), draw, keep (durable), release. A crash after the charge leaves it
+standing; the next attempt finds it by its id, pays nothing and draws. What was drawn but not kept was never
+released, and of two draws only the one kept first is ever seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from backend.research.budget import PrivacyBudget
+from backend.research.canonical import digest_of
+from backend.research.dp import noisy_counts
+from backend.research.plan import Plan, Question, total
+from backend.research.ports import AnswerStore
+from backend.research.types import Answer, Charge, StudyId
+
+Tally = Callable[[Charge, Sequence[Question]], list[list[int]]]
+
+
+class Answers:
+    """Answers the questions of a plan over one consent snapshot."""
+
+    def __init__(self, *, budget: PrivacyBudget, store: AnswerStore) -> None:
+        self._budget = budget
+        self._store = store
+
+    def answer(
+        self, study: StudyId, plan: Plan, snapshot: bytes, *, before_charge: Callable[[], None], tally: Tally
+    ) -> tuple[Answer, ...]:
+        """Return an answer to each question of the plan, in order.
+
+        Stored answers of the same snapshot cost nothing. For the others ``before_charge`` runs, then all are
+        charged at once, then ``tally`` gives the exact counts (one list a question) that noise is added to.
+        Raises BudgetExceeded before anything is charged or drawn.
+        """
+        ids = {question: question.answer_id(study, snapshot) for question in plan.questions}
+        known = self._store.find(list(ids.values()))
+        # Two questions that differ in name only are one question.
+        fresh = list({ids[q]: q for q in plan.questions if ids[q] not in known}.values())
+        if fresh:
+            charge_id = digest_of(["assent-charge-1", sorted(ids[question].hex() for question in fresh)])
+            before_charge()
+            charge = self._budget.debit(charge_id, study, total(fresh), study_limit=plan.study_limit)
+            counts = tally(charge, fresh)
+            drawn = [_draw(ids[q], q, exact) for q, exact in zip(fresh, counts, strict=True)]
+            kept = self._store.keep(charge_id, study, drawn)
+            known |= {answer.answer_id: answer for answer in kept}
+        return tuple(known[ids[question]] for question in plan.questions)
+
+
+def _draw(answer_id: bytes, question: Question, exact: Sequence[int]) -> Answer:
+    noisy = noisy_counts(exact, sensitivity_squared=question.sensitivity_squared, rho=question.rho)
+    return Answer(
+        answer_id, question.levels, noisy.values, noisy.error_95, f"{noisy.sigma:.6f}", question.rho
+    )

@@ -1,0 +1,58 @@
+"""Who takes part: decided by signed consents alone, never by what is in a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from backend.research.canonical import digest_of
+from backend.research.duo import StudyUse, match
+from backend.research.types import Candidate
+
+
+def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """One candidate a subject (the first given), in order of subject."""
+    found: dict[int, Candidate] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.subject, candidate)
+    return [found[subject] for subject in sorted(found)]
+
+
+def eligible(candidates: Iterable[Candidate], variables: frozenset[str], use: StudyUse) -> list[Candidate]:
+    """Those whose DUO terms fit the study and who permit at least one of its variables."""
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.allowed & variables and match(candidate.terms.duo, use).permitted
+    ]
+
+
+def respecting_minimum(candidates: Iterable[Candidate], minimum: int) -> list[Candidate]:
+    """The largest group in which each patient's minimum cohort, and ``minimum``, is reached.
+
+    Leaving a patient out makes the group smaller, which may leave out others: repeated until nothing changes.
+    """
+    group = list(candidates)
+    while True:
+        size = len(group)
+        group = [candidate for candidate in group if max(candidate.terms.minimum_cohort, minimum) <= size]
+        if len(group) == size:
+            return group
+
+
+def snapshot(candidates: Iterable[Candidate]) -> bytes:
+    """Digest (32 bytes) of who may take part under which consents, variables and terms.
+
+    An answer belongs to its snapshot: after any change of consent there is a new one.
+    """
+    return digest_of(
+        sorted(
+            [
+                str(candidate.subject),
+                sorted(consent.hex() for consent in candidate.consents),
+                sorted(candidate.allowed),
+                sorted(candidate.terms.duo),
+                [candidate.terms.minimum_cohort, str(candidate.terms.epsilon_cap)],
+            ]
+            for candidate in candidates
+        )
+    )

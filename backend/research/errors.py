@@ -1,0 +1,101 @@
+"""Errors of the research package. No text tells a number, a value or who is in a cohort."""
+
+from __future__ import annotations
+
+from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, NotPermitted, Unavailable
+
+
+class StudyInvalid(InvalidInput):
+    code = "study_invalid"
+    remedy = "Correct the named field of the proposal and send it again."
+
+
+class DuoTermInvalid(InvalidInput):
+    code = "duo_term_invalid"
+    remedy = (
+        "Use a term of the GA4GH Data Use Ontology as 'DUO:0000007:MONDO_0005148'; see docs/anonymization.md."
+    )
+
+
+class HierarchyInvalid(InvalidInput):
+    code = "hierarchy_invalid"
+    remedy = (
+        "Every line of a hierarchy goes from one value to '*' and all lines have the same number of levels."
+    )
+
+
+class ValueOutsideDomain(InvalidInput):
+    code = "value_outside_domain"
+    remedy = "A value is not in the public domain declared for its column. Widen the declared domain."
+
+
+class AnonymizationInvalid(InvalidInput):
+    code = "anonymization_invalid"
+    remedy = (
+        "k is at least 5, the suppression limit lies in [0, 1], and there is one row of known columns each."
+    )
+
+
+class StudyNotFound(NotFound):
+    code = "study_not_found"
+
+
+class StudyStateConflict(Conflict):
+    code = "study_state"
+    remedy = "The study's state does not allow this. Read the study and decide again."
+
+
+class StudyNotPermitted(NotPermitted):
+    code = "study_not_permitted"
+    remedy = (
+        "The ethics board's permit must be live on the chain, for exactly this proposal, within its period."
+    )
+
+
+class BudgetExceeded(Conflict):
+    """Depends on the ledger alone, never on a cohort or on data."""
+
+    code = "privacy_budget_exceeded"
+    remedy = "Nothing was charged. Ask for less epsilon, or wait for the next budget period."
+
+
+class ChargeConflict(Conflict):
+    code = "privacy_charge_conflict"
+    remedy = "This charge was made before with another amount or for another study."
+
+
+class LedgerBusy(Unavailable):
+    code = "privacy_ledger_busy"
+    remedy = "Too many charges at once. Nothing was charged; try again shortly."
+
+
+class BudgetLedgerDamaged(IntegrityError):
+    code = "privacy_ledger_damaged"
+    remedy = "The ledger of spent privacy budget does not verify. No answer is given; tell the operator."
+
+
+class CohortTooSmall(Conflict):
+    code = "cohort_too_small"
+    remedy = "Too few patients to release a table. Widen the study, or wait until more patients consent."
+
+
+class TableUseless(Conflict):
+    code = "table_fully_generalised"
+    remedy = (
+        "Nothing but '*' would be left of the quasi-identifiers. Ask for fewer of them or for a smaller k."
+    )
+
+
+class ContributionUnbounded(IntegrityError):
+    code = "contribution_unbounded"
+    remedy = "One patient appears more than once in an aggregate. Nothing was released."
+
+
+class ReleaseUnverified(IntegrityError):
+    code = "release_unverified"
+    remedy = "The independent check of the table failed. Nothing was released; tell the operator."
+
+
+class NoiseUncalibrated(IntegrityError):
+    code = "noise_uncalibrated"
+    remedy = "The noise would cost more than was charged. Nothing was released; tell the operator."

@@ -1,0 +1,237 @@
+"""From the permitted FHIR R4 resources of one patient to one row of values.
+
+The row holds only the study's variables; the resources are not kept. What the patient did not permit, what
+was never recorded and what cannot be determined all come out as None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from backend.research.fhir_values import (
+    LOINC,
+    SNOMED,
+    age_in_years,
+    birth_year,
+    codes,
+    has_code,
+    latest_moment,
+    moment,
+    objects,
+    quantity,
+    text,
+)
+from backend.research.types import Resource
+from backend.research.us_states import CODE_BY_NAME, STATE_CODES
+from backend.research.variables import Kind, Value, Variable
+
+_FINAL = frozenset({"final", "amended", "corrected"})
+_NOT_TAKEN = frozenset(
+    {"entered-in-error", "cancelled", "draft", "unknown", "not-taken", "not-done", "intended"}
+)
+_NOT_HELD = frozenset({"refuted", "entered-in-error"})
+_ACTIVE_CONDITION = frozenset({"active", "recurrence", "relapse"})
+_MEDICATION_EVENTS = frozenset({"MedicationRequest", "MedicationStatement", "MedicationAdministration"})
+_ZIP = re.compile(r"([0-9]{3})[0-9]{2}(-?[0-9]{4})?")
+_SMOKING_STATUS = "72166-2"  # LOINC: Tobacco smoking status
+# SNOMED CT codes of the US Core smoking status value set
+_SMOKING = {
+    "449868002": "current",
+    "428041000124106": "current",
+    "77176002": "current",
+    "428071000124103": "current",
+    "428061000124105": "current",
+    "8517006": "former",
+    "266919005": "never",
+    "266927001": "unknown",
+}
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+Group = Mapping[str, Sequence[Resource]]
+
+
+def extract(
+    variables: Sequence[Variable], allowed: frozenset[str], resources: Iterable[Resource]
+) -> dict[str, Value]:
+    """One row: a value for each variable, None for each that is not in ``allowed``.
+
+    ``resources`` are one patient's; Bundle resources are opened. Nothing about odd resources is raised.
+    """
+    if not any(variable.name in allowed for variable in variables):
+        return dict.fromkeys((variable.name for variable in variables), None)
+    by_type: dict[str, list[Resource]] = {}
+    for resource in _flat(resources):
+        kind = resource.get("resourceType")
+        if isinstance(kind, str):
+            by_type.setdefault(kind, []).append(resource)
+    return {
+        variable.name: _READERS[variable.kind](variable, by_type) if variable.name in allowed else None
+        for variable in variables
+    }
+
+
+def _flat(resources: Iterable[Any]) -> Iterable[Resource]:
+    for resource in resources:
+        if not isinstance(resource, Mapping):
+            continue
+        if resource.get("resourceType") == "Bundle":
+            yield from (
+                inner for entry in objects(resource.get("entry")) for inner in objects(entry.get("resource"))
+            )
+        else:
+            yield resource
+
+
+def _patient(group: Group) -> Resource:
+    """The newest Patient resource; of equal ones the last given."""
+    found: Resource = {}
+    newest = _EARLIEST
+    for resource in group.get("Patient", ()):
+        meta = resource.get("meta")
+        updated = moment(meta.get("lastUpdated")) if isinstance(meta, Mapping) else None
+        if (updated or _EARLIEST) >= newest:
+            newest, found = updated or _EARLIEST, resource
+    return found
+
+
+def _address(group: Group) -> Mapping[str, Any]:
+    """Where the patient lives: the first current address, a home before others."""
+    current = [
+        address
+        for address in objects(_patient(group).get("address"))
+        if address.get("use") not in ("old", "temp", "billing")
+        and not (isinstance(address.get("period"), Mapping) and address["period"].get("end"))
+    ]
+    current.sort(key=lambda address: address.get("use") != "home")
+    return current[0] if current else {}
+
+
+def _sex(variable: Variable, group: Group) -> Value:
+    gender = text(_patient(group).get("gender"))
+    return gender if gender in variable.domain else None
+
+
+def _age(variable: Variable, group: Group) -> Value:
+    years = age_in_years(_patient(group).get("birthDate"), date.fromisoformat(variable.reference_date))
+    return None if years is None else Decimal(years)
+
+
+def _birth_year(variable: Variable, group: Group) -> Value:
+    del variable
+    year = birth_year(_patient(group).get("birthDate"))
+    return None if year is None else Decimal(year)
+
+
+def _postal_region(variable: Variable, group: Group) -> Value:
+    del variable
+    code = _address(group).get("postalCode")
+    found = _ZIP.fullmatch(code.strip()) if isinstance(code, str) else None
+    return found.group(1) if found else None
+
+
+def _state(variable: Variable, group: Group) -> Value:
+    del variable
+    state = _address(group).get("state")
+    if not isinstance(state, str):
+        return None
+    code = state.strip().upper()
+    return code if code in STATE_CODES else CODE_BY_NAME.get(state.strip().casefold())
+
+
+def _country(variable: Variable, group: Group) -> Value:
+    del variable
+    country = _address(group).get("country")
+    return country.strip().upper() if isinstance(country, str) and country.strip() else None
+
+
+def _condition(variable: Variable, group: Group) -> Value:
+    for resource in group.get("Condition", ()):
+        if not has_code(resource.get("code"), variable.system, variable.code):
+            continue
+        if codes(resource.get("verificationStatus")) & _NOT_HELD:
+            continue
+        if not variable.active_only or codes(resource.get("clinicalStatus")) & _ACTIVE_CONDITION:
+            return "present"
+    return "absent"
+
+
+def _measurement(variable: Variable, group: Group) -> Value:
+    newest: tuple[datetime, Decimal] | None = None
+    for resource in group.get("Observation", ()):
+        at = latest_moment(resource)
+        if (
+            text(resource.get("status")) not in _FINAL
+            or at is None
+            or (newest is not None and at < newest[0])
+        ):
+            continue
+        # A panel such as blood pressure carries its numbers in components.
+        for part in (resource, *objects(resource.get("component"))):
+            if has_code(part.get("code"), variable.system, variable.code):
+                value = quantity(part.get("valueQuantity"), variable.unit)
+                if value is not None:
+                    newest = (at, value)
+    return newest[1] if newest else None
+
+
+def _medication(variable: Variable, group: Group) -> Value:
+    for kind in _MEDICATION_EVENTS:
+        for resource in group.get(kind, ()):
+            status = text(resource.get("status"))
+            if status in _NOT_TAKEN or (variable.active_only and status != "active"):
+                continue
+            if any(
+                has_code(concept, variable.system, variable.code) for concept in _concepts(resource, group)
+            ):
+                return "present"
+    return "absent"
+
+
+def _concepts(resource: Resource, group: Group) -> Iterable[Any]:
+    """What a medication event names, in place or by reference to a Medication that is at hand."""
+    yield resource.get("medicationCodeableConcept")
+    reference = resource.get("medicationReference")
+    target = reference.get("reference") if isinstance(reference, Mapping) else None
+    if isinstance(target, str):
+        for medication in (*objects(resource.get("contained")), *group.get("Medication", ())):
+            name = medication.get("id")
+            if isinstance(name, str) and target in (f"#{name}", f"Medication/{name}", f"urn:uuid:{name}"):
+                yield medication.get("code")
+
+
+def _smoking(variable: Variable, group: Group) -> Value:
+    del variable
+    newest: tuple[datetime, str] | None = None
+    for resource in group.get("Observation", ()):
+        at = latest_moment(resource)
+        if (
+            text(resource.get("status")) not in _FINAL
+            or at is None
+            or (newest is not None and at < newest[0])
+        ):
+            continue
+        if has_code(resource.get("code"), LOINC, _SMOKING_STATUS):
+            concept = resource.get("valueCodeableConcept")
+            status = next((_SMOKING[code] for code in _SMOKING if has_code(concept, SNOMED, code)), None)
+            if status is not None:
+                newest = (at, status)
+    return newest[1] if newest else None
+
+
+_READERS: dict[Kind, Callable[[Variable, Group], Value]] = {
+    Kind.SEX: _sex,
+    Kind.AGE: _age,
+    Kind.BIRTH_YEAR: _birth_year,
+    Kind.POSTAL_REGION: _postal_region,
+    Kind.STATE: _state,
+    Kind.COUNTRY: _country,
+    Kind.CONDITION: _condition,
+    Kind.LABORATORY: _measurement,
+    Kind.VITAL_SIGN: _measurement,
+    Kind.MEDICATION: _medication,
+    Kind.SMOKING: _smoking,
+}

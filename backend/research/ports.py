@@ -1,0 +1,98 @@
+"""What the research package needs from the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from backend.research.study import State, Study
+from backend.research.types import Answer, Charge, NanoRho, Permit, Pseudonym, StudyId
+from backend.types import SubjectId, UnixSeconds
+
+
+class BudgetStore(Protocol):
+    """Durable, append-only. Every method raises Unavailable when the store does not answer."""
+
+    def head(self, ledger: str) -> Charge | None:
+        """The entry with the highest place."""
+        ...
+
+    def charge(self, ledger: str, charge_id: bytes) -> Charge | None: ...
+
+    def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
+        """The study's entry with the highest place."""
+        ...
+
+    def append(self, charge: Charge) -> bool:
+        """Store the entry unless its place or its charge id is taken; tell whether it was stored.
+
+        True means durable: it survives the loss of power. One atomic write, no part of it is ever seen alone.
+        """
+        ...
+
+    def charges(self, ledger: str) -> Iterable[Charge]:
+        """All entries in order of place."""
+        ...
+
+    def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
+        """Store ``spent`` for each subject that has no mark yet; return every subject's mark, durable."""
+        ...
+
+
+class AnswerStore(Protocol):
+    """Released answers. What is stored first stays."""
+
+    def find(self, answer_ids: Sequence[bytes]) -> dict[bytes, Answer]: ...
+
+    def keep(self, charge_id: bytes, study: StudyId, answers: Sequence[Answer]) -> tuple[Answer, ...]:
+        """Store all answers of one charge in one atomic write, or return those that were stored before."""
+        ...
+
+
+class StudyStore(Protocol):
+    def insert(self, study: Study, *, at: UnixSeconds) -> bool:
+        """Store a new study; False when its id is there already."""
+        ...
+
+    def get(self, study_id: StudyId) -> Study | None: ...
+
+    def replace(self, study: Study, *, at: UnixSeconds) -> bool:
+        """Store a study whose version is one above the stored one; False when it is not."""
+        ...
+
+    def list(self, *, state: State | None, after: StudyId | None, limit: int) -> list[Study]:
+        """Studies in order of id, beginning behind ``after``."""
+        ...
+
+
+class UseStore(Protocol):
+    """Which study used whose data: for the patient's own view."""
+
+    def record(
+        self, study: StudyId, run_id: bytes, subjects: Sequence[SubjectId], *, at: UnixSeconds
+    ) -> None:
+        """Durable before anything of the run is released; the same run again changes nothing."""
+        ...
+
+    def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
+        """Studies that used the patient's data, newest first, once for each run."""
+        ...
+
+
+class PermitReader(Protocol):
+    def permit(self, study: StudyId) -> Permit | None:
+        """The study's permit at the final block.
+
+        Raises LedgerUnavailable when the chain cannot be read, which is neither a permit nor a refusal.
+        """
+        ...
+
+
+class StudyKeys(Protocol):
+    def study_key(self, study: StudyId) -> bytes:
+        """The study's own secret (32 bytes), made at first use and never shared between studies."""
+        ...
+
+
+class Pseudonymizer(Protocol):
+    def __call__(self, subject: SubjectId) -> Pseudonym: ...

@@ -1,0 +1,25 @@
+"""Pseudonyms that mean something within one study only."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from backend.research.types import Pseudonym, StudyId
+from backend.types import SubjectId
+
+
+def pseudonym(study_key: bytes, study: StudyId, subject: SubjectId) -> Pseudonym:
+    """HMAC-SHA-256 of the subject under the study's key, first 16 bytes in hex (32 digits)."""
+    return Pseudonym(_tag(study_key, b"assent-study-pseudonym-1", study, subject)[:16].hex())
+
+
+def row_order(study_key: bytes, study: StudyId, subject: SubjectId, table: bytes) -> bytes:
+    """A sort key that puts rows in an order unrelated to patients and to other tables, the same each time."""
+    return _tag(study_key, b"assent-row-order-1" + table, study, subject)
+
+
+def _tag(study_key: bytes, purpose: bytes, study: StudyId, subject: SubjectId) -> bytes:
+    mac = HMAC(study_key, SHA256())
+    mac.update(len(purpose).to_bytes(4, "big") + purpose + study + subject.to_bytes(12, "big"))
+    return mac.finalize()

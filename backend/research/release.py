@@ -1,0 +1,58 @@
+"""From extracted rows to a released k-anonymous table that was checked before anyone sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.research.hierarchy import from_lines, leaf_of, lines_of
+from backend.research.kanonymity import ReleaseReport, anonymize
+from backend.research.outputs import Table
+from backend.research.study import Proposal, quasi_identifiers
+from backend.research.variables import Role, Value
+from backend.research.verify import verify_containment, verify_disjoint, verify_k
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedTable:
+    """One row a patient, in an order that tells nothing; one cell for each name in ``columns``."""
+
+    columns: tuple[str, ...]
+    quasi_identifiers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    report: ReleaseReport
+
+
+def release(
+    proposal: Proposal, table: Table, rows: Sequence[tuple[bytes, dict[str, Value]]]
+) -> ReleasedTable:
+    """Anonymize one row a patient, given with its sort key, and verify the result.
+
+    Raises CohortTooSmall and TableUseless, which say nothing about how many; ReleaseUnverified when the
+    independent check disagrees with the engine.
+    """
+    ordered = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+    quasi = quasi_identifiers(proposal, table)
+    names = [variable.name for variable in quasi]
+    lines = {variable.name: lines_of(variable) for variable in quasi}
+    original = {
+        variable.name: [leaf_of(variable, row[variable.name]) for row in ordered] for variable in quasi
+    }
+    done = anonymize(
+        original,
+        {name: from_lines(name, lines[name]) for name in names},
+        k=table.k,
+        suppression_limit=table.suppression_millionths / 1_000_000,
+        minimum_cohort=proposal.minimum_cohort,
+    )
+    kept_original = {name: [original[name][place] for place in done.kept] for name in names}
+    verify_k(done.columns, names, table.k)
+    verify_containment(kept_original, done.columns, lines)
+    verify_disjoint(done.columns, names, lines)
+    cells: dict[str, Sequence[str]] = dict(done.columns)
+    for name in table.variables:
+        variable = proposal.by_name[name]
+        if variable.role is Role.SENSITIVE:
+            cells[name] = [variable.level_of(ordered[place][name]) for place in done.kept]
+    released = tuple(zip(*(cells[name] for name in table.variables), strict=True))
+    return ReleasedTable(table.variables, tuple(names), released, done.report)

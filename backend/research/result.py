@@ -1,0 +1,113 @@
+"""What a run gives: protected answers, perhaps a table, and a digest over all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from backend.research.canonical import digest_of
+from backend.research.kanonymity import ReleaseReport
+from backend.research.plan import EXCLUDED, INCLUDED
+from backend.research.release import ReleasedTable
+from backend.research.types import Answer, Pseudonym, StudyId
+from backend.types import BlockNumber
+
+RANGE_STEP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedRange:
+    """Half-open [low, high) in steps of 10, from a noisy count and its error bar; right 19 times in 20."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """``answers`` are named as in the proposal; ``table_refusal`` is an error code where there is no table.
+
+    ``epsilon`` (a decimal string) is what the answers of this run cost in all, at 10^-``delta_exponent``.
+    ``participants`` are the study pseudonyms of those whose data the run opened: for the custodian and the
+    patients, never for the researcher, and outside the digest.
+    """
+
+    study: StudyId
+    run_id: bytes
+    block: BlockNumber
+    included: ProtectedRange
+    excluded: ProtectedRange
+    answers: tuple[tuple[str, Answer], ...]
+    table: ReleasedTable | None
+    table_refusal: str
+    epsilon: str
+    delta_exponent: int
+    participants: tuple[Pseudonym, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Canonical-JSON material of what the researcher gets."""
+        return {
+            "schema": 1,
+            "study": self.study.hex(),
+            "run": self.run_id.hex(),
+            "block": self.block,
+            "included": [self.included.low, self.included.high],
+            "excluded": [self.excluded.low, self.excluded.high],
+            "answers": [
+                {
+                    "name": name,
+                    "id": answer.answer_id.hex(),
+                    "levels": list(answer.levels),
+                    "values": list(answer.values),
+                    "error_95": answer.error_95,
+                    "sigma": answer.sigma,
+                    "rho": answer.rho,
+                }
+                for name, answer in self.answers
+            ],
+            "table": _table_json(self.table) if self.table is not None else None,
+            "table_refusal": self.table_refusal,
+            "epsilon": self.epsilon,
+            "delta_exponent": self.delta_exponent,
+        }
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON: what is committed to."""
+        return digest_of(self.as_json())
+
+
+def ranges(answer: Answer) -> tuple[ProtectedRange, ProtectedRange]:
+    """(included, excluded) out of the noisy participants answer: no further cost."""
+    found = {
+        level: ProtectedRange(
+            max(0, value - answer.error_95) // RANGE_STEP * RANGE_STEP,
+            (max(0, value + answer.error_95) // RANGE_STEP + 1) * RANGE_STEP,
+        )
+        for level, value in zip(answer.levels, answer.values, strict=True)
+    }
+    return found[INCLUDED], found[EXCLUDED]
+
+
+def _table_json(table: ReleasedTable) -> dict[str, Any]:
+    return {
+        "columns": list(table.columns),
+        "quasi_identifiers": list(table.quasi_identifiers),
+        "rows": [list(row) for row in table.rows],
+        "report": report_json(table.report),
+    }
+
+
+def report_json(report: ReleaseReport) -> dict[str, Any]:
+    """Losses and averages as decimal strings with six digits."""
+    return {
+        "k_asked": report.k_asked,
+        "k_reached": report.k_reached,
+        "rows_released": report.rows_released,
+        "rows_suppressed": report.rows_suppressed,
+        "classes": report.classes,
+        "class_sizes": list(report.class_sizes),
+        "average_class": f"{report.average_class:.6f}",
+        "loss": f"{report.loss:.6f}",
+        "loss_by_column": {name: f"{loss:.6f}" for name, loss in report.loss_by_column.items()},
+    }

@@ -1,0 +1,150 @@
+"""One run of an approved study: who takes part now, what is extracted, what is answered and released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from backend.research.answers import Answers
+from backend.research.budget import PrivacyBudget
+from backend.research.canonical import digest_of
+from backend.research.cohort import distinct, eligible, respecting_minimum, snapshot
+from backend.research.dp import epsilon_of, tally
+from backend.research.duo import parse_use
+from backend.research.errors import CohortTooSmall, TableUseless
+from backend.research.extraction import extract
+from backend.research.permits import require_permitted
+from backend.research.plan import EXCLUDED, INCLUDED, Question, plan
+from backend.research.ports import AnswerStore, PermitReader, StudyKeys, UseStore
+from backend.research.pseudonyms import pseudonym, row_order
+from backend.research.release import ReleasedTable, release
+from backend.research.result import RunResult, ranges
+from backend.research.study import Study, table_of
+from backend.research.types import Candidate, Charge, NanoRho, Pseudonym
+from backend.research.variables import Value
+from backend.types import SubjectId, UnixSeconds
+
+
+class StudyRunner:
+    """Runs studies. Holds nothing between runs; during one, the study's variables of those who take part."""
+
+    def __init__(
+        self,
+        *,
+        permits: PermitReader,
+        keys: StudyKeys,
+        budget: PrivacyBudget,
+        answers: AnswerStore,
+        uses: UseStore,
+        clock: Callable[[], int],
+    ) -> None:
+        self._permits = permits
+        self._keys = keys
+        self._budget = budget
+        self._answers = Answers(budget=budget, store=answers)
+        self._uses = uses
+        self._clock = clock
+
+    def run(self, study: Study, candidates: Iterable[Candidate]) -> RunResult:
+        """Answer the study's questions over the candidates whose terms fit it, and release its table.
+
+        Raises StudyNotPermitted, BudgetExceeded (nothing charged, nothing opened), LedgerUnavailable and
+        whatever a candidate's ``resources`` raises. A table that cannot be released is no error of the run:
+        the result names the reason's code. Calling again over unchanged consents costs nothing, also after a
+        crash.
+        """
+        permit = require_permitted(study, self._permits.permit(study.study_id), self._clock())
+        made = plan(study.proposal, delta_exponent=self._budget.policy.delta_exponent)
+        cohort = _Cohort(study, list(candidates), self._keys.study_key(study.study_id))
+        joined: dict[SubjectId, NanoRho] = {}
+
+        def join() -> None:
+            joined.update(self._budget.join([candidate.subject for candidate in cohort.eligible]))
+
+        def count(charge: Charge, asked: Sequence[Question]) -> list[list[int]]:
+            within = [
+                candidate
+                for candidate in cohort.eligible
+                if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap)
+            ]
+            return cohort.counts(within, asked)
+
+        answers = self._answers.answer(study.study_id, made, cohort.snapshot, before_charge=join, tally=count)
+        table, refusal = cohort.table()
+        # A permit that ended meanwhile stops the release; what was charged stays charged.
+        require_permitted(study, self._permits.permit(study.study_id), self._clock())
+        run_id = digest_of(["assent-run-1", study.study_id.hex(), cohort.snapshot.hex(), permit.block])
+        self._uses.record(study.study_id, run_id, sorted(cohort.rows), at=UnixSeconds(self._clock()))
+        included, excluded = ranges(answers[0])
+        exponent = self._budget.policy.delta_exponent
+        return RunResult(
+            study=study.study_id,
+            run_id=run_id,
+            block=permit.block,
+            included=included,
+            excluded=excluded,
+            answers=tuple(
+                (question.name, answer) for question, answer in zip(made.questions, answers, strict=True)
+            ),
+            table=table,
+            table_refusal=refusal,
+            epsilon=f"{epsilon_of(made.rho, exponent):.6f}",
+            delta_exponent=exponent,
+            participants=tuple(sorted(cohort.pseudonym(subject) for subject in cohort.rows)),
+        )
+
+
+class _Cohort:
+    """The candidates of one run. A row is extracted once, when first needed, and only for who takes part."""
+
+    def __init__(self, study: Study, candidates: list[Candidate], key: bytes) -> None:
+        self._study = study
+        self._key = key
+        self._variables = study.proposal.by_name
+        self._all = distinct(candidates)
+        self.snapshot = snapshot(self._all)
+        self.eligible = eligible(self._all, frozenset(self._variables), parse_use(study.proposal.duo))
+        self.rows: dict[SubjectId, dict[str, Value]] = {}
+
+    def pseudonym(self, subject: SubjectId) -> Pseudonym:
+        return pseudonym(self._key, self._study.study_id, subject)
+
+    def counts(self, within: list[Candidate], asked: Sequence[Question]) -> list[list[int]]:
+        """The exact counts of each question over those of ``within`` whose minimum cohort is reached."""
+        group = respecting_minimum(within, self._study.proposal.minimum_cohort)
+        members = {candidate.subject: self._row(candidate) for candidate in group}
+        return [self._count(members, question) for question in asked]
+
+    def table(self) -> tuple[ReleasedTable | None, str]:
+        """The study's table, or None and the code of the reason ('' when no table was asked for)."""
+        proposal = self._study.proposal
+        table = table_of(proposal)
+        if table is None:
+            return None, ""
+        group = respecting_minimum(self.eligible, max(proposal.minimum_cohort, table.k))
+        study = self._study.study_id
+        rows = [
+            (row_order(self._key, study, candidate.subject, self.snapshot), self._row(candidate))
+            for candidate in group
+        ]
+        try:
+            return release(proposal, table, rows), ""
+        except (CohortTooSmall, TableUseless) as refused:
+            return None, refused.code
+
+    def _count(self, members: dict[SubjectId, dict[str, Value]], question: Question) -> list[int]:
+        if question.asked is None:
+            levels = [
+                (self.pseudonym(candidate.subject), INCLUDED if candidate.subject in members else EXCLUDED)
+                for candidate in self._all
+            ]
+        else:
+            found = ((subject, question.level(row, self._variables)) for subject, row in members.items())
+            levels = [(self.pseudonym(subject), level) for subject, level in found if level is not None]
+        return tally(question.levels, levels)
+
+    def _row(self, candidate: Candidate) -> dict[str, Value]:
+        row = self.rows.get(candidate.subject)
+        if row is None:
+            row = extract(self._study.proposal.variables, candidate.allowed, candidate.resources())
+            self.rows[candidate.subject] = row
+        return row

@@ -1,0 +1,201 @@
+"""A study: what is proposed, when it is valid, and the states it goes through."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from backend.research import outputs
+from backend.research.canonical import digest_of
+from backend.research.duo import parse_use
+from backend.research.errors import StudyInvalid, StudyStateConflict
+from backend.research.outputs import Count, Histogram, Output, Table
+from backend.research.purposes import RESEARCH_PURPOSE_BIT
+from backend.research.types import StudyId
+from backend.research.variables import Role, Variable, validate_variable
+from backend.types import MemberId, UnixSeconds
+
+MAX_VARIABLES = 40
+MAX_OUTPUTS = 40
+MAX_RUNS = 366
+MAX_SECONDS = 10 * 366 * 86_400
+MAX_EPSILON = 10_000_000  # millionths; above it the promise means nothing
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+class State(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Event(StrEnum):
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    CLOSE = "close"
+
+
+_TRANSITIONS = {
+    (State.PROPOSED, Event.APPROVE): State.APPROVED,
+    (State.PROPOSED, Event.REFUSE): State.REFUSED,
+    (State.PROPOSED, Event.CLOSE): State.CLOSED,  # withdrawn by the researcher
+    (State.APPROVED, Event.SUSPEND): State.SUSPENDED,
+    (State.APPROVED, Event.CLOSE): State.CLOSED,
+    (State.SUSPENDED, Event.RESUME): State.APPROVED,
+    (State.SUSPENDED, Event.CLOSE): State.CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a researcher asks for and an ethics board signs, word for word.
+
+    ``epsilon`` (millionths) is for the whole study and is shared equally by ``runs``. The period is
+    half-open, unix seconds. ``minimum_cohort`` holds beside each patient's own. ``salt`` is 32 random bytes,
+    so that the id on the chain tells nothing about the text.
+    """
+
+    researcher: MemberId
+    title: str
+    purpose: str
+    duo: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    outputs: tuple[Output, ...]
+    not_before: UnixSeconds
+    not_after: UnixSeconds
+    epsilon: int
+    runs: int
+    minimum_cohort: int
+    salt: bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """Canonical-JSON material of the whole proposal."""
+        return {
+            "schema": 1,
+            "researcher": self.researcher.hex(),
+            "title": self.title,
+            "purpose": self.purpose,
+            "duo": list(self.duo),
+            "variables": [_variable_json(variable) for variable in self.variables],
+            "outputs": [{"name": output.name, **outputs.as_json(output)} for output in self.outputs],
+            "period": [self.not_before, self.not_after],
+            "epsilon": self.epsilon,
+            "runs": self.runs,
+            "minimum_cohort": self.minimum_cohort,
+            "salt": self.salt.hex(),
+        }
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical JSON: what the board signs, and the study's id."""
+        return digest_of(self.as_json())
+
+    @property
+    def by_name(self) -> dict[str, Variable]:
+        return {variable.name: variable for variable in self.variables}
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A proposal and its state. ``version`` rises with each change, for compare-and-swap in a store."""
+
+    proposal: Proposal
+    state: State
+    reason: str = ""  # of the last refusal, suspension or closing
+    version: int = 1
+
+    @property
+    def study_id(self) -> StudyId:
+        return StudyId(self.proposal.digest)
+
+    def after(self, event: Event, *, reason: str = "") -> Study:
+        """The study after an event; raises StudyStateConflict when its state does not allow it."""
+        state = _TRANSITIONS.get((self.state, event))
+        if state is None:
+            raise StudyStateConflict(f"a study that is {self.state} cannot {event}")
+        return replace(self, state=state, reason=reason, version=self.version + 1)
+
+
+def propose(proposal: Proposal) -> Study:
+    """Check a proposal and return the study in its first state; raises StudyInvalid naming the field."""
+    _require(len(proposal.researcher) == 32, "a member id is 32 bytes", "researcher")
+    _require(len(proposal.salt) == 32, "a salt is 32 bytes", "salt")
+    _require(
+        0 < len(proposal.title.strip()) <= 200 and proposal.title.isprintable(),
+        "1 to 200 printable characters",
+        "title",
+    )
+    _require(proposal.purpose in RESEARCH_PURPOSE_BIT, "HRESCH or one of its codes", "purpose")
+    parse_use(proposal.duo)
+    _require(
+        0 < proposal.not_before < proposal.not_after <= proposal.not_before + MAX_SECONDS,
+        "a period has a start before its end and is ten years at most",
+        "not_after",
+    )
+    _require(0 < proposal.epsilon <= MAX_EPSILON, "epsilon is 0.000001 to 10, in millionths", "epsilon")
+    _require(1 <= proposal.runs <= MAX_RUNS, f"1 to {MAX_RUNS} runs", "runs")
+    _require(
+        outputs.MINIMUM_K <= proposal.minimum_cohort < 2**32,
+        f"at least {outputs.MINIMUM_K} patients",
+        "minimum_cohort",
+    )
+    _require(0 < len(proposal.variables) <= MAX_VARIABLES, f"1 to {MAX_VARIABLES} variables", "variables")
+    for place, variable in enumerate(proposal.variables):
+        validate_variable(variable, field=f"variables.{place}")
+    _require(len(proposal.by_name) == len(proposal.variables), "names of variables are distinct", "variables")
+    _require(0 < len(proposal.outputs) <= MAX_OUTPUTS, f"1 to {MAX_OUTPUTS} outputs", "outputs")
+    for place, output in enumerate(proposal.outputs):
+        field = f"outputs.{place}"
+        _require(_NAME.fullmatch(output.name) is not None, "a name is snake_case", f"{field}.name")
+        outputs.validate_output(output, proposal.by_name, field=field)
+    _require(
+        len({output.name for output in proposal.outputs}) == len(proposal.outputs),
+        "names of outputs are distinct",
+        "outputs",
+    )
+    # Two tables over one cohort do not compose: together they can be narrower than k (Ganta et al. 2008).
+    _require(
+        sum(isinstance(output, Table) for output in proposal.outputs) <= 1, "one table a study", "outputs"
+    )
+    return Study(proposal, State.PROPOSED)
+
+
+def questions(proposal: Proposal) -> tuple[Count | Histogram, ...]:
+    """The outputs that cost privacy budget, in the order asked."""
+    return tuple(output for output in proposal.outputs if not isinstance(output, Table))
+
+
+def table_of(proposal: Proposal) -> Table | None:
+    return next((output for output in proposal.outputs if isinstance(output, Table)), None)
+
+
+def quasi_identifiers(proposal: Proposal, table: Table) -> tuple[Variable, ...]:
+    """The columns of a table that are generalised."""
+    found = (proposal.by_name[name] for name in table.variables)
+    return tuple(variable for variable in found if variable.role is Role.QUASI)
+
+
+def _variable_json(variable: Variable) -> dict[str, Any]:
+    return {
+        "name": variable.name,
+        "kind": variable.kind.value,
+        "role": variable.role.value,
+        "system": variable.system,
+        "code": variable.code,
+        "unit": variable.unit,
+        "edges": list(variable.edges),
+        "levels": list(variable.levels),
+        "reference_date": variable.reference_date,
+        "active_only": variable.active_only,
+    }
+
+
+def _require(holds: bool, detail: str, field: str) -> None:
+    if not holds:
+        raise StudyInvalid(detail, field=field)

@@ -1,0 +1,99 @@
+"""Values that cross the borders of the research package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NewType
+
+from backend.types import BlockNumber, ConsentId, SubjectId, UnixSeconds
+
+StudyId = NewType("StudyId", bytes)  # 32 bytes: digest of the proposal and its salt
+NanoRho = NewType("NanoRho", int)  # zCDP loss in units of 1e-9
+Pseudonym = NewType("Pseudonym", str)  # 32 hex digits, keyed per study
+
+Resource = Mapping[str, Any]  # a FHIR R4 resource as parsed JSON
+
+NO_EPSILON_CAP = (
+    2**64 - 1
+)  # ``ResearchTerms.epsilonCap`` at its largest: not capped; 0 permits no answer at all
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchTerms:
+    """The part of a signed consent about research (EIP-712 ``ResearchTerms``).
+
+    ``epsilon_cap`` is in millionths and over the patient's whole time with this custodian.
+    """
+
+    duo: tuple[str, ...]
+    minimum_cohort: int
+    epsilon_cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A patient with a live research consent at the block of the run, as the caller evaluated it.
+
+    ``allowed`` names the study's variables that the decision permits for this patient. ``resources`` opens
+    the permitted segments; it is called once at most, and only for a patient who takes part.
+    """
+
+    subject: SubjectId
+    consents: tuple[ConsentId, ...]
+    allowed: frozenset[str]
+    terms: ResearchTerms
+    resources: Callable[[], Iterable[Resource]]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The ethics board's permit as the chain has it at ``block``.
+
+    ``proposal_digest`` is what the board signed; the window is half-open, unix seconds.
+    """
+
+    proposal_digest: bytes
+    not_before: UnixSeconds
+    not_after: UnixSeconds
+    is_live: bool
+    block: BlockNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One entry of a privacy ledger. Amounts are nano-rho; the sums include this charge.
+
+    ``spent`` is over the ledger's whole life, ``period_spent`` in the period, ``study_spent`` by the study.
+    ``digest`` is over all other fields and ``previous``, the digest of the entry before (zeros for the
+    first).
+    """
+
+    ledger: str
+    place: int
+    charge_id: bytes
+    study: StudyId
+    rho: NanoRho
+    spent: NanoRho
+    period: int
+    period_spent: NanoRho
+    study_spent: NanoRho
+    at: UnixSeconds
+    previous: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A protected answer to one question. All numbers are noisy; ``levels`` are public.
+
+    ``answer_id`` stands for study, question and consent snapshot; ``sigma`` is the noise scale as a decimal
+    string; ``error_95`` bounds the error of each value with 95 % probability.
+    """
+
+    answer_id: bytes
+    levels: tuple[str, ...]
+    values: tuple[int, ...]
+    error_95: int
+    sigma: str
+    rho: NanoRho

@@ -1,0 +1,56 @@
+"""``assent up``: the world and its HTTP server, with what a person at the terminal needs to know."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Final
+
+from backend import main
+from backend.adapters.durable import write_file
+from backend.api.app import create_app
+from backend.bootstrap import World, open_world
+from backend.samples import first_run
+from backend.settings import Settings
+
+RUN_FILE: Final = "run.json"
+
+
+def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. Raises OperatorError subclasses with the remedy."""
+    listener = main.bind(settings.host, settings.port)
+    announce("starting the chain, the index and the block store ...")
+    world = open_world(settings)
+    try:
+        accounts = first_run(world, load_samples=samples and settings.is_development)
+        write_run_file(world)
+        app = create_app(world.services, on_shutdown=lambda: None, max_body_bytes=settings.max_body_bytes)
+        main.serve(app, listener, ready=lambda: announce(_welcome(settings, world, accounts)))
+    finally:
+        announce("anchoring the audit log and stopping ...")
+        world.close()
+        listener.close()
+
+
+def write_run_file(world: World) -> None:
+    """Say where this run's servers are, for the operator's own tools; readable by the owner only."""
+    found = {"pid": os.getpid(), "index": world.stores.index_uri, "database": world.stores.database.name}
+    write_file(world.stores.directory.root / RUN_FILE, json.dumps(found).encode())
+
+
+def _welcome(settings: Settings, world: World, accounts: str) -> str:
+    base = settings.public_url.rstrip("/")
+    domain = world.services.domain
+    return f"""
+Assent is ready.
+
+  API and its documentation   {base}/docs
+  health                      {base}/health/ready
+  data                        {world.stores.directory.root}
+  chain                       id {domain.chain_id}, ConsentRegistry {domain.verifying_contract}
+  audit log key               {world.services.log_key}
+{accounts}
+
+Next: docs/integrate.md takes an engineer from here to a first read. Ctrl-C stops everything.
+"""

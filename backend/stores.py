@@ -1,0 +1,194 @@
+"""Opens the stores of one deployment and closes them in order: data directory, keys, chain, index, blocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pymongo.database import Database
+
+from backend.adapters.data_directory import DataDirectory
+from backend.adapters.index.failures import translated
+from backend.adapters.index.server import EmbeddedIndex, connect
+from backend.adapters.keys.embedded import EmbeddedKeyStore
+from backend.adapters.keys.root import KeyFile, Passphrase
+from backend.adapters.ledger.anchors import AuditAnchor
+from backend.adapters.ledger.calls import Sender
+from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.commitments import CommitmentLedger
+from backend.adapters.ledger.consents import ConsentRegistry
+from backend.adapters.ledger.deployment import deploy_or_attach
+from backend.adapters.ledger.deployment_file import Deployment
+from backend.adapters.ledger.effects import Effects
+from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.adapters.ledger.ledger import ConsentLedger
+from backend.adapters.ledger.log_anchor import LogAnchor
+from backend.adapters.ledger.members import ParticipantRegistry
+from backend.adapters.ledger.membership import MemberLedger
+from backend.adapters.ledger.participants import RegistryParticipants
+from backend.adapters.ledger.process import find_anvil
+from backend.adapters.ledger.records import RecordRegistry
+from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.storage.directory import DirectoryBlockStore
+from backend.adapters.storage.kubo import KuboBlockStore
+from backend.keystore import KeyStore
+from backend.records.storage_ports import BlockStore
+from backend.settings import Settings
+from backend.types import MemberId
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent  # where npm put the chain's program
+CUSTODIAN_ROLES: Final = 1 | 2 | 128  # custodian, provider, relayer
+CREDENTIAL_DAYS: Final = 5 * 365
+DEVELOPMENT_ADMISSION_DELAY_SECONDS: Final = 0
+ADMISSION_DELAY_SECONDS: Final = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Open stores and the ledger's faces on them. ``closing`` closes them in reverse order of opening."""
+
+    settings: Settings
+    directory: DataDirectory
+    tenant: MemberId
+    keys: KeyStore
+    chain: Chain
+    relayer: Relayer
+    deployment: Deployment
+    ledger: ConsentLedger
+    commitments: CommitmentLedger
+    participants: RegistryParticipants
+    anchor: LogAnchor
+    origin: str
+    database: Database[dict[str, Any]]
+    index_uri: str
+    check_index: Callable[[], None]
+    blocks: BlockStore
+    closing: ExitStack
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Open everything, deploying the contracts on a new chain.
+
+    Raises OperatorError subclasses that say what to do, and closes what was open already.
+    """
+    closing = ExitStack()
+    try:
+        return _open(settings, closing)
+    except BaseException:
+        closing.close()
+        raise
+
+
+def _open(settings: Settings, closing: ExitStack) -> Stores:
+    directory = DataDirectory(settings.data_directory)
+    directory.open()
+    closing.callback(directory.close)
+    keys = EmbeddedKeyStore(directory.keys, _unlock(settings, directory))
+    closing.callback(keys.close)
+    tenant = MemberId(keys.get_or_create("salt", "tenant").reveal())
+
+    chain = EmbeddedChain(directory=directory.chain, binary=find_anvil(REPOSITORY))
+    closing.callback(chain.close)
+    relayer = Relayer(
+        chain=chain,
+        keys={sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender},
+    )
+    closing.callback(relayer.close)
+    deployment = deploy_or_attach(
+        path=directory.chain / "deployment.json",
+        chain=chain,
+        relayer=relayer,
+        operator=relayer.address(Sender.OPERATOR),
+        admission_delay_seconds=(
+            DEVELOPMENT_ADMISSION_DELAY_SECONDS if settings.is_development else ADMISSION_DELAY_SECONDS
+        ),
+    )
+    contracts = deployment.contracts
+    effects = Effects(chain=chain, relayer=relayer)
+    members = MemberLedger(
+        chain=chain,
+        relayer=relayer,
+        registry=ParticipantRegistry(contracts["ParticipantRegistry"].address, chain),
+        effects=effects,
+    )
+    _admit_custodian(members, tenant, relayer)
+
+    index = None if settings.index_uri else EmbeddedIndex(directory.index)
+    if index is not None:
+        index.start()
+        closing.callback(index.stop)
+    index_uri = settings.index_uri or (index.uri if index else "")
+    database = connect(index_uri, database=f"assent_{settings.tenant}")
+    closing.callback(database.client.close)
+
+    blocks: BlockStore = (
+        KuboBlockStore(settings.kubo_address)
+        if settings.storage == "kubo"
+        else DirectoryBlockStore(directory.blocks)
+    )
+    closing.callback(blocks.close)
+    blocks.check()
+    origin = f"{settings.tenant}.assent/audit"
+    return Stores(
+        settings=settings,
+        directory=directory,
+        tenant=tenant,
+        keys=keys,
+        chain=chain,
+        relayer=relayer,
+        deployment=deployment,
+        ledger=ConsentLedger(
+            chain=chain,
+            relayer=relayer,
+            registry=ConsentRegistry(contracts["ConsentRegistry"].address, chain),
+            effects=effects,
+        ),
+        commitments=CommitmentLedger(
+            chain=chain,
+            relayer=relayer,
+            registry=RecordRegistry(contracts["RecordRegistry"].address, chain),
+            effects=effects,
+        ),
+        participants=RegistryParticipants(members),
+        anchor=LogAnchor(
+            chain=chain,
+            relayer=relayer,
+            effects=effects,
+            contract=AuditAnchor(contracts["AuditAnchor"].address, chain),
+            custodian=tenant,
+            origin=origin,
+        ),
+        origin=origin,
+        database=database,
+        index_uri=index_uri,
+        check_index=lambda: _check_index(database, index),
+        blocks=blocks,
+        closing=closing,
+    )
+
+
+def _check_index(database: Database[dict[str, Any]], index: EmbeddedIndex | None) -> None:
+    """Raise IndexUnavailable unless the index answers; an embedded one that died is started again."""
+    if index is not None:
+        index.ensure_running()
+    with translated():
+        database.command("ping")
+
+
+def _unlock(settings: Settings, directory: DataDirectory) -> Passphrase | KeyFile:
+    if settings.passphrase is not None:
+        return Passphrase(settings.passphrase.get_secret_value())
+    path = directory.root / "development.key"
+    if not path.exists() and not (directory.keys / "store").exists():
+        return KeyFile.create(path)
+    return KeyFile(path)
+
+
+def _admit_custodian(members: MemberLedger, tenant: MemberId, relayer: Relayer) -> None:
+    if not members.has_role(tenant, CUSTODIAN_ROLES, now=int(time.time())):
+        account = relayer.address(Sender.CUSTODIAN)
+        RegistryParticipants(members).admit(tenant, CUSTODIAN_ROLES, account, CREDENTIAL_DAYS)

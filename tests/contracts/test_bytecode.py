@@ -1,0 +1,31 @@
+"""Brownie, forge and scripts/compile.py must give the same bytecode: then each tests what is deployed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import brownie
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("AuditAnchor", "ConsentRegistry", "ParticipantRegistry", "RecordRegistry", "ResearchMarket")
+
+
+@pytest.fixture(scope="module")
+def committed():
+    folder = ROOT / "backend" / "adapters" / "ledger" / "artifacts"
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bytecode_of_brownie_equals_the_committed_artifact(committed, name):
+    container = getattr(brownie.project.get_loaded_projects()[0], name)
+    assert "0x" + container.bytecode.removeprefix("0x") == committed[name]["bytecode"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bytecode_of_forge_equals_the_committed_artifact(committed, name):
+    built = ROOT / "out" / f"{name}.sol" / f"{name}.json"
+    assert built.exists(), "run forge build first (make brownie does)"
+    assert json.loads(built.read_text())["bytecode"]["object"] == committed[name]["bytecode"]

@@ -1,0 +1,177 @@
+"""Deploying once, attaching ever after, and refusing a chain whose code is not ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.adapters.ledger.calls import Call, Sender
+from backend.adapters.ledger.deployment import deploy_or_attach, verify_code
+from backend.adapters.ledger.deployment_file import Deployment, read_deployment, write_deployment
+from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.adapters.ledger.errors import ContractCodeDiffers, OutcomeUnknown, WrongChain
+from backend.adapters.ledger.relayer import Relayer
+from tests.support.ledger_world import ANVIL, ROOT, SENDERS, embedded_world
+
+CONTRACTS = {
+    "AccessManager",
+    "AuditAnchor",
+    "ConsentRegistry",
+    "ParticipantRegistry",
+    "RecordRegistry",
+    "ResearchMarket",
+}
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[EmbeddedChain]:
+    made = EmbeddedChain(directory=tmp_path, binary=ANVIL)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def relayer(chain: EmbeddedChain) -> Iterator[Relayer]:
+    made = Relayer(chain=chain, keys=SENDERS)
+    yield made
+    made.close()
+
+
+def _deploy(path: Path, chain: EmbeddedChain, relayer: Relayer) -> Deployment:
+    return deploy_or_attach(
+        path=path,
+        chain=chain,
+        relayer=relayer,
+        operator=relayer.address(Sender.OPERATOR),
+        admission_delay_seconds=0,
+    )
+
+
+def test_deployment_attached_again_changes_nothing(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer
+) -> None:
+    path = tmp_path / "deployment.json"
+    first = _deploy(path, chain, relayer)
+    content, head = path.read_bytes(), chain.view()
+    assert _deploy(path, chain, relayer) == first
+    assert (path.read_bytes(), chain.view()) == (content, head)
+    assert set(first.contracts) == CONTRACTS
+    assert first.compiler["settings"]["evmVersion"] == "paris"
+
+
+def test_deployment_survives_a_restart_of_the_chain(tmp_path: Path) -> None:
+    with embedded_world(tmp_path) as world:
+        first, head = world.deployment, world.chain.view()
+    with embedded_world(tmp_path) as world:
+        assert (world.deployment, world.chain.view()) == (first, head)
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_chain_with_other_code_is_refused_by_name(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer, name: str
+) -> None:
+    deployment = _deploy(tmp_path / "deployment.json", chain, relayer)
+    address = deployment.address(name)
+    code = chain.rpc().call("eth_getCode", address, "latest")
+    chain.rpc().call("anvil_setCode", address, code[:-2] + f"{int(code[-2:], 16) ^ 1:02x}")
+    with pytest.raises(ContractCodeDiffers, match=f"{name} on the chain is not the compiled one"):
+        _deploy(tmp_path / "deployment.json", chain, relayer)
+
+
+def test_chain_with_other_constants_in_the_code_is_refused(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer
+) -> None:
+    deployment = _deploy(tmp_path / "deployment.json", chain, relayer)
+    anchor = deployment.contracts["AuditAnchor"]
+    swapped = {**deployment.contracts, "AuditAnchor": replace(anchor, code_hash="0x" + "00" * 32)}
+    with pytest.raises(ContractCodeDiffers, match="constants"):
+        verify_code(replace(deployment, contracts=swapped), chain)
+
+
+@pytest.mark.parametrize("change", [{"chain_id": 1}, {"genesis_hash": "0x" + "00" * 32}])
+def test_deployment_of_another_chain_is_refused(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer, change: dict[str, object]
+) -> None:
+    path = tmp_path / "deployment.json"
+    write_deployment(path, replace(_deploy(path, chain, relayer), **change))  # type: ignore[arg-type]
+    with pytest.raises(WrongChain):
+        _deploy(path, chain, relayer)
+
+
+class Interrupted(Relayer):
+    """Loses its answer after some contracts, as if the process had been killed there."""
+
+    left = 0
+    block_made = True
+
+    def deploy(self, creation_code: bytes, *, gas: int, sender: Sender):  # type: ignore[no-untyped-def]
+        self.left -= 1
+        if self.left < 0 and not self.block_made:
+            raise OutcomeUnknown
+        made = super().deploy(creation_code, gas=gas, sender=sender)
+        if self.left < 0:
+            raise OutcomeUnknown
+        return made
+
+
+@pytest.mark.parametrize("made_before", range(5))
+@pytest.mark.parametrize("block_made", [True, False])
+def test_deployment_interrupted_goes_on_where_it_stopped(
+    tmp_path: Path, chain: EmbeddedChain, made_before: int, block_made: bool
+) -> None:
+    path = tmp_path / "deployment.json"
+    interrupted = Interrupted(chain=chain, keys=SENDERS)
+    interrupted.left, interrupted.block_made = made_before, block_made
+    with pytest.raises(OutcomeUnknown):
+        _deploy(path, chain, interrupted)
+    interrupted.close()
+    relayer = Relayer(chain=chain, keys=SENDERS)
+    deployment = _deploy(path, chain, relayer)
+    assert deployment.complete
+    assert chain.next_nonce(relayer.address(Sender.OPERATOR)) == 5  # nothing was made twice
+    relayer.close()
+
+
+def test_deployment_interrupted_and_the_account_used_since_is_made_anew(
+    tmp_path: Path, chain: EmbeddedChain
+) -> None:
+    path = tmp_path / "deployment.json"
+    interrupted = Interrupted(chain=chain, keys=SENDERS)
+    interrupted.left = 1
+    with pytest.raises(OutcomeUnknown):
+        _deploy(path, chain, interrupted)
+    interrupted.close()
+    relayer = Relayer(chain=chain, keys=SENDERS)
+    relayer.submit(Call(relayer.address(Sender.RELAYER), b"", 30_000, Sender.OPERATOR))
+    deployment = _deploy(path, chain, relayer)
+    assert deployment.complete
+    assert deployment.first_nonce == 3
+    relayer.close()
+
+
+def test_deployment_file_lost_is_written_again_from_the_chain(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer
+) -> None:
+    path = tmp_path / "deployment.json"
+    first = _deploy(path, chain, relayer)
+    path.unlink()
+    again = _deploy(path, chain, relayer)
+    assert {name: item.address for name, item in again.contracts.items()} == {
+        name: item.address for name, item in first.contracts.items()
+    }
+
+
+def test_script_deploys_and_attaches(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0x" + "31" * 32)
+    command = [sys.executable, "-m", "scripts.deploy", "--data", str(tmp_path / "data")]
+    command += ["--key-file", str(tmp_path / "key")]
+    runs = [subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=True) for _ in range(2)]
+    first, second = (json.loads(run.stdout) for run in runs)
+    assert first == second
+    assert read_deployment(tmp_path / "data" / "chain" / "deployment.json") is not None

@@ -1,0 +1,42 @@
+"""docs/contracts.md names every function and every custom error, and nothing that is gone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+OURS = ("AuditAnchor", "ConsentRegistry", "ParticipantRegistry", "RecordRegistry", "ResearchMarket")
+
+
+def _names(kind: str) -> set[str]:
+    """Return the names of this kind that our own interfaces declare and the ABIs carry."""
+    interfaces = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "contracts/interfaces").glob("I*.sol")
+    )
+    keyword = {"function": "function", "error": "error", "event": "event"}[kind]
+    declared = set(re.findall(rf"^    {keyword} (\w+)\(", interfaces, re.MULTILINE))
+    carried = set()
+    for name in OURS:
+        path = ROOT / "backend/adapters/ledger/artifacts" / f"{name}.json"
+        artifact = json.loads(path.read_text(encoding="utf-8"))
+        carried |= {entry["name"] for entry in artifact["abi"] if entry["type"] == kind}
+    assert declared <= carried, f"declared but not in any ABI: {declared - carried}"
+    return declared
+
+
+def test_every_custom_error_is_explained_once() -> None:
+    explained = re.findall(r"^\| `(\w+)` \|", DOCUMENT.split("## Errors")[1], re.MULTILINE)
+    assert sorted(explained) == sorted(_names("error"))
+
+
+def test_every_function_says_who_may_call_it() -> None:
+    listed = set(re.findall(r"`(\w+)`", DOCUMENT.split("## Who may call what")[1].split("## ")[0]))
+    assert _names("function") <= listed
+    assert listed <= _names("function")
+
+
+def test_every_event_is_named() -> None:
+    assert {name for name in _names("event") if f"`{name}`" not in DOCUMENT} == set()
