@@ -8,7 +8,8 @@ STAMPS := .build/stamps
 IPFS ?= directory
 BUNDLES ?=
 
-.PHONY: help run demo test check lint types unit integration forge brownie generated bench lock clean
+.PHONY: help run demo kubo test check lint types unit generated contracts-test forge gas solhint slither brownie \
+  integration demo-test fuzz test-faults bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,7 +37,8 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/runtime
 
 $(STAMPS)/node: package-lock.json | $(STAMPS)
 	@echo "installing the compiler and the embedded chain ..."
-	@npm ci --silent --no-audit --no-fund
+	@# Not "npm ci": it wants every platform's binary in the lock, and not every registry mirror has them all.
+	@npm install --no-save --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
 
 $(STAMPS)/brownie: requirements/brownie.txt | $(STAMPS)
@@ -56,7 +58,10 @@ $(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(
 run: $(STAMPS)/contracts ## set up and start the whole system at http://localhost:8000
 	@exec $(BIN)/assent up
 
-demo: $(STAMPS)/contracts ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
+kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
+	@$(BIN)/python scripts/kubo/run.py build
+
+demo: $(STAMPS)/contracts $(if $(filter kubo,$(IPFS)),kubo) ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
 	@$(BIN)/assent demo --storage $(IPFS) $(if $(BUNDLES),--bundles $(BUNDLES))
 
 # --- checks -----------------------------------------------------------------------------------------------
@@ -67,7 +72,7 @@ lint: $(STAMPS)/dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/bandit -q -c pyproject.toml -r backend scripts
+	@$(BIN)/bandit -q -ll -c pyproject.toml -r backend scripts  # the low ones are ruff S rules
 
 types: $(STAMPS)/dev
 	@$(BIN)/mypy
@@ -75,8 +80,51 @@ types: $(STAMPS)/dev
 unit: $(STAMPS)/dev
 	@$(BIN)/pytest -q tests/unit
 
+# --- everything -------------------------------------------------------------------------------------------
+
+test: check generated contracts-test integration demo-test fuzz ## all that CI runs, the same way
+	@echo "All checks passed."
+
+generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their sources give
+	@$(BIN)/python scripts/compile.py --check
+	@$(BIN)/python -m scripts.make_vectors --check
+	@$(BIN)/python -m scripts.make_openapi --check
+	@$(BIN)/python -m scripts.make_errors --check
+
+contracts-test: forge gas solhint slither brownie ## the contracts: unit, fuzz, invariants, gas, lint, scenarios
+
+forge: $(STAMPS)/contracts
+	@node_modules/.bin/forge test --no-match-contract Gas
+
+gas: $(STAMPS)/contracts ## the gas table is what the contracts cost
+	@FOUNDRY_PROFILE=gas node_modules/.bin/forge test --match-contract Gas
+	@git diff --exit-code -- contracts/gas.md
+
+solhint: $(STAMPS)/node
+	@node_modules/.bin/solhint --max-warnings 0 'contracts/**/*.sol'
+
+slither: $(STAMPS)/dev $(STAMPS)/contracts
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" FOUNDRY_OUT=.build/slither/out FOUNDRY_CACHE_PATH=.build/slither/cache \
+	  $(BIN)/slither . --fail-low --compile-force-framework foundry
+
+brownie: $(STAMPS)/contracts $(STAMPS)/brownie
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" SOLCX_BINARY_PATH="$(CURDIR)/.build/solcx" \
+	  .venv-brownie/bin/brownie test --network anvil
+
 integration: $(STAMPS)/dev $(STAMPS)/contracts
 	@$(BIN)/pytest -q tests/integration
+
+demo-test: $(STAMPS)/dev $(STAMPS)/contracts ## the story, as CI tells it
+	@$(BIN)/assent demo --report .build/demo-report.json
+
+fuzz: $(STAMPS)/dev $(STAMPS)/contracts ## every route against generated requests
+	@$(BIN)/pytest -q tests/fuzz
+
+test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite
+	@ASSENT_KILL_POINTS=200 $(BIN)/pytest -q tests/integration -k crash
+
+bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
+	@$(BIN)/python -m bench.run
 
 clean: ## remove what set-up and the programs made (not the data directory)
 	rm -rf .build .venv .venv-brownie node_modules build out cache

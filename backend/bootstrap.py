@@ -6,7 +6,6 @@ The only module, with ``stores``, that sees both the domain and the adapters.
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -20,9 +19,14 @@ from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore
+from backend.adapters.index.research_store import MongoUseStore as MongoStudyUses
+from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.index.use_store import MongoUseStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
+from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.participants import Admissions
+from backend.adapters.ledger.permits import LedgerPermits
 from backend.api.cursors import Cursors
 from backend.api.services import Services
 from backend.audit.access import AccessList
@@ -49,12 +53,17 @@ from backend.outbox.service import Outbox
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
+from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.candidates import CandidateSource
+from backend.research.run import StudyRunner
+from backend.research.service import StudyService
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
 from backend.types import Bytes32, QueuePosition
 
-_LOG = logging.getLogger("assent.bootstrap")
+DELTA_EXPONENT = 6  # of the privacy promise: delta = 10^-6
+YEAR_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +205,28 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         decisions=decisions,
         audit=log,
     )
+    permits = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
+    study_uses = MongoStudyUses(stores.database)
+    policy = BudgetPolicy(
+        ledger=settings.tenant,
+        epsilon=round(settings.privacy_budget_epsilon * 1_000_000),
+        delta_exponent=DELTA_EXPONENT,
+        period_seconds=YEAR_SECONDS,
+    )
+    runner = StudyRunner(
+        permits=permits,
+        keys=StoredStudyKeys(stores.keys),
+        budget=PrivacyBudget(store=MongoBudgetStore(stores.database), policy=policy, clock=clock),
+        answers=MongoAnswerStore(stores.database),
+        uses=study_uses,
+        clock=clock,
+    )
     # Before the first decision: what was accepted and is not final must count.
     revocations.restore_restrictions()
     consents.restore_restrictions()
     open_subject.complete_all()
+    if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
+        driver.take_over()
     driver.start()
     closing.callback(driver.close)
     anchorer.start()
@@ -222,6 +249,19 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         decisions=decisions,
         storing=storing,
         reading=reading,
+        studies=StudyService(
+            studies=MongoStudyStore(stores.database),
+            permits=permits,
+            uses=study_uses,
+            policy=policy,
+            clock=clock,
+        ),
+        permits=permits,
+        candidates=CandidateSource(
+            index=consent_index, evidence=evidence, decisions=decisions, reading=reading, tables=tables
+        ),
+        runner=runner,
+        research_contract=stores.deployment.contracts["ResearchMarket"].address,
         audit=log,
         accesses=AccessList(reader),
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from pathlib import Path
 from typing import Any, Final
 
 from eth_account import Account
@@ -12,13 +13,15 @@ from eth_account.messages import encode_typed_data
 from backend.adapters.durable import write_file
 from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import World
+from backend.identity.errors import RecordAlreadyEnrolled
 from backend.identity.roles import Role
 from backend.records.storing import NewDocument
-from backend.types import Address, RecordId
+from backend.types import Address, RecordId, SubjectId
 from scripts.generate_bundles import encode, generate
 
 OPERATOR_FILE: Final = "operator.json"
 SAMPLES_FILE: Final = "sample-patients.json"
+PLAN_FILE: Final = "sample-plan.json"
 SAMPLE_COUNT: Final = 3
 SAMPLE_SEED: Final = 20
 
@@ -29,50 +32,59 @@ def first_run(world: World, *, load_samples: bool) -> str:
     lines = []
     operator = root / OPERATOR_FILE
     if not operator.exists():
-        password = secrets.token_urlsafe(18)
-        world.services.identity.add_user(
-            username="operator",
-            password=password,
-            roles=frozenset({Role.OPERATOR, Role.IDENTITY_DESK}),
-            member_id=world.stores.tenant,
-            by=None,
-        )
-        write_file(operator, json.dumps({"username": "operator", "password": password}).encode())
+        # The file first: an account whose password a crash took along would lock everybody out.
+        account = {"username": "operator", "password": secrets.token_urlsafe(18)}
+        write_file(operator, json.dumps(account).encode())
+    _make_operator(world, json.loads(operator.read_bytes()))
     lines.append(f"  operator's password         {operator}")
     samples = root / SAMPLES_FILE
     if load_samples and not samples.exists():
-        write_file(samples, json.dumps(_load_samples(world), indent=2).encode())
+        write_file(samples, json.dumps(_load_samples(world, _plan(root)), indent=2).encode())
     if samples.exists():
         lines.append(f"  sample patients             {samples} (with their wallets' keys: development only)")
     return "\n".join(lines)
 
 
-def _load_samples(world: World) -> list[dict[str, Any]]:
-    """Enrol sample patients and store their generated bundles."""
+def _make_operator(world: World, account: dict[str, str]) -> None:
+    identity = world.services.identity
+    if any(known.username == account["username"] for known in identity.staff.all()):
+        return
+    identity.add_user(
+        username=account["username"],
+        password=account["password"],
+        roles=frozenset({Role.OPERATOR, Role.IDENTITY_DESK}),
+        member_id=world.stores.tenant,
+        by=None,
+    )
+
+
+def _plan(root: Path) -> list[dict[str, str]]:
+    """Draw the samples' keys and record ids once, so that a run that was killed is taken up, not repeated."""
+    path = root / PLAN_FILE
+    if not path.exists():
+        drawn = [
+            {"private_key": "0x" + bytes(Account.create().key).hex(), "record_id": secrets.token_hex(16)}
+            for _ in range(SAMPLE_COUNT)
+        ]
+        write_file(path, json.dumps(drawn).encode())
+    planned: list[dict[str, str]] = json.loads(path.read_bytes())
+    return planned
+
+
+def _load_samples(world: World, plan: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Enrol sample patients and store their generated bundles; what is done already is passed over."""
     loaded = []
-    for bundle in generate(SAMPLE_COUNT, SAMPLE_SEED):
+    for drawn, bundle in zip(plan, generate(SAMPLE_COUNT, SAMPLE_SEED), strict=True):
         patient = next(
             entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Patient"
         )
-        wallet = Account.create()
+        wallet = Account.from_key(drawn["private_key"])
         record_number = patient["identifier"][0]["value"]
-        issued = world.services.identity.enrolments.issue(
-            record_number,
-            name=patient["name"][0]["family"],
-            birth_date=patient.get("birthDate"),
-            checked_by="sample",
-        )
-        account = Address(wallet.address)
-        draft = world.services.identity.draft_claim(issued.code, account)
-        signature = wallet.sign_message(encode_typed_data(full_message=dict(draft))).signature
-        claimed = world.services.identity.claim(
-            issued.code, account, message=draft["message"], signature=bytes(signature)
-        )
-        world.services.open_subject(claimed)
+        subject = _enrol(world, patient, record_number, wallet)
         stored = world.services.storing.store_bundle(
             NewDocument(
-                subject=claimed.subject_id,
-                record_id=RecordId(secrets.token_bytes(16)),
+                subject=subject,
+                record_id=RecordId(bytes.fromhex(drawn["record_id"])),
                 version=1,
                 content=encode(bundle),
                 media_type="application/fhir+json",
@@ -83,10 +95,30 @@ def _load_samples(world: World) -> list[dict[str, Any]]:
         loaded.append(
             {
                 "record_number": record_number,
-                "subject": f"0x{claimed.subject_id:024x}",
+                "subject": f"0x{subject:024x}",
                 "record_id": stored.record_id.hex(),
                 "account": wallet.address,
-                "private_key": "0x" + bytes(wallet.key).hex(),
+                "private_key": drawn["private_key"],
             }
         )
     return loaded
+
+
+def _enrol(world: World, patient: dict[str, Any], record_number: str, wallet: Any) -> SubjectId:
+    identity = world.services.identity
+    try:
+        issued = identity.enrolments.issue(
+            record_number,
+            name=patient["name"][0]["family"],
+            birth_date=patient.get("birthDate"),
+            checked_by="sample",
+        )
+    except RecordAlreadyEnrolled:  # claimed before a crash; opening it was completed at this start
+        tenant = world.stores.tenant
+        return identity.references.resolve(tenant, identity.references.refer(tenant, record_number))
+    account = Address(wallet.address)
+    draft = identity.draft_claim(issued.code, account)
+    signature = wallet.sign_message(encode_typed_data(full_message=dict(draft))).signature
+    claimed = identity.claim(issued.code, account, message=draft["message"], signature=bytes(signature))
+    world.services.open_subject(claimed)
+    return claimed.subject_id

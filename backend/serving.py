@@ -24,7 +24,7 @@ def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -
     world = open_world(settings)
     try:
         accounts = first_run(world, load_samples=samples and settings.is_development)
-        write_run_file(world)
+        write_run_file(world, settings)
         app = create_app(world.services, on_shutdown=lambda: None, max_body_bytes=settings.max_body_bytes)
         main.serve(app, listener, ready=lambda: announce(_welcome(settings, world, accounts)))
     finally:
@@ -33,9 +33,15 @@ def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -
         listener.close()
 
 
-def write_run_file(world: World) -> None:
+def write_run_file(world: World, settings: Settings) -> None:
     """Say where this run's servers are, for the operator's own tools; readable by the owner only."""
-    found = {"pid": os.getpid(), "index": world.stores.index_uri, "database": world.stores.database.name}
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    found = {
+        "pid": os.getpid(),
+        "url": f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}",
+        "index": world.stores.index_uri,
+        "database": world.stores.database.name,
+    }
     write_file(world.stores.directory.root / RUN_FILE, json.dumps(found).encode())
 
 

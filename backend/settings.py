@@ -24,6 +24,14 @@ class Settings(BaseSettings):
     public_url: str = Field(default="http://localhost:8000", description="sets the EIP-4361 domain and URI")
     tenant: str = Field(default="hospital", pattern=r"^[a-z0-9-]{1,32}$", description="name of the custodian")
 
+    ledger_url: str | None = Field(
+        default=None, description="JSON-RPC of a node; without it anvil runs embedded"
+    )
+    ledger_chain_id: int | None = Field(
+        default=None, ge=1, description="of the network; needed with ledger_url"
+    )
+    ledger_finality_blocks: int = Field(default=3, ge=0, description="blocks behind the head that are final")
+    ledger_gas_price_wei: int = Field(default=0, ge=0)
     index_uri: str | None = Field(default=None, description="MongoDB; without it the embedded index runs")
     storage: Literal["directory", "kubo"] = "directory"
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
@@ -41,6 +49,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_development_defaults_in_production(self) -> Self:
+        if self.ledger_url is not None and self.ledger_chain_id is None:
+            raise ValueError(
+                "ASSENT_LEDGER_URL needs ASSENT_LEDGER_CHAIN_ID: never sign for an unknown chain"
+            )
         if self.environment == "production":
             if self.passphrase is None:
                 raise ValueError(

@@ -16,23 +16,21 @@ from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import KeyFile, Passphrase
-from backend.adapters.ledger.anchors import AuditAnchor
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.commitments import CommitmentLedger
-from backend.adapters.ledger.consents import ConsentRegistry
 from backend.adapters.ledger.deployment import deploy_or_attach
 from backend.adapters.ledger.deployment_file import Deployment
-from backend.adapters.ledger.effects import Effects
 from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
-from backend.adapters.ledger.members import ParticipantRegistry
-from backend.adapters.ledger.membership import MemberLedger
+from backend.adapters.ledger.membership import MemberLedger, StudyLedger
+from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.adapters.ledger.process import find_anvil
-from backend.adapters.ledger.records import RecordRegistry
 from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.wiring import ledger_adapters
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.adapters.storage.kubo import KuboBlockStore
 from backend.keystore import KeyStore
@@ -61,6 +59,8 @@ class Stores:
     ledger: ConsentLedger
     commitments: CommitmentLedger
     participants: RegistryParticipants
+    studies: StudyLedger
+    events: EventScan
     anchor: LogAnchor
     origin: str
     database: Database[dict[str, Any]]
@@ -91,8 +91,7 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
     closing.callback(keys.close)
     tenant = MemberId(keys.get_or_create("salt", "tenant").reveal())
 
-    chain = EmbeddedChain(directory=directory.chain, binary=find_anvil(REPOSITORY))
-    closing.callback(chain.close)
+    chain = _open_chain(settings, directory, closing)
     relayer = Relayer(
         chain=chain,
         keys={sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender},
@@ -107,15 +106,8 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
             DEVELOPMENT_ADMISSION_DELAY_SECONDS if settings.is_development else ADMISSION_DELAY_SECONDS
         ),
     )
-    contracts = deployment.contracts
-    effects = Effects(chain=chain, relayer=relayer)
-    members = MemberLedger(
-        chain=chain,
-        relayer=relayer,
-        registry=ParticipantRegistry(contracts["ParticipantRegistry"].address, chain),
-        effects=effects,
-    )
-    _admit_custodian(members, tenant, relayer)
+    ledgers = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
+    _admit_custodian(ledgers.members, tenant, relayer)
 
     index = None if settings.index_uri else EmbeddedIndex(directory.index)
     if index is not None:
@@ -141,27 +133,12 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         chain=chain,
         relayer=relayer,
         deployment=deployment,
-        ledger=ConsentLedger(
-            chain=chain,
-            relayer=relayer,
-            registry=ConsentRegistry(contracts["ConsentRegistry"].address, chain),
-            effects=effects,
-        ),
-        commitments=CommitmentLedger(
-            chain=chain,
-            relayer=relayer,
-            registry=RecordRegistry(contracts["RecordRegistry"].address, chain),
-            effects=effects,
-        ),
-        participants=RegistryParticipants(members),
-        anchor=LogAnchor(
-            chain=chain,
-            relayer=relayer,
-            effects=effects,
-            contract=AuditAnchor(contracts["AuditAnchor"].address, chain),
-            custodian=tenant,
-            origin=origin,
-        ),
+        ledger=ledgers.consents,
+        commitments=ledgers.commitments,
+        participants=RegistryParticipants(ledgers.members),
+        studies=ledgers.studies,
+        events=ledgers.events,
+        anchor=ledgers.anchor_of(tenant, origin),
         origin=origin,
         database=database,
         index_uri=index_uri,
@@ -169,6 +146,22 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         blocks=blocks,
         closing=closing,
     )
+
+
+def _open_chain(settings: Settings, directory: DataDirectory, closing: ExitStack) -> Chain:
+    if settings.ledger_url is not None and settings.ledger_chain_id is not None:
+        directory.chain.mkdir(exist_ok=True)
+        network = NetworkChain(
+            settings.ledger_url,
+            expected_chain_id=settings.ledger_chain_id,
+            finality_depth=settings.ledger_finality_blocks,
+            gas_price=settings.ledger_gas_price_wei,
+        )
+        closing.callback(network.close)
+        return network
+    embedded = EmbeddedChain(directory=directory.chain, binary=find_anvil(REPOSITORY))
+    closing.callback(embedded.close)
+    return embedded
 
 
 def _check_index(database: Database[dict[str, Any]], index: EmbeddedIndex | None) -> None:

@@ -20,6 +20,7 @@ from backend.api import (
     problems,
     records,
     revocations,
+    studies,
     wallets,
 )
 from backend.api.middleware import Edge
@@ -68,6 +69,7 @@ def create_api(services: Services, *, on_shutdown: Callable[[], None]) -> FastAP
         decisions,
         records,
         audit,
+        studies,
         health,
     ):
         app.include_router(module.router)

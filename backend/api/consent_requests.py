@@ -13,6 +13,7 @@ from backend.api.schemas import (
     Body,
     Codes,
     Hex32,
+    Message,
     Moment,
     bytes32,
     moment,
@@ -34,7 +35,7 @@ from backend.types import MemberId, UnixSeconds, to_hex
 
 router = APIRouter(prefix="/v1/consent-requests", tags=["consent requests"])
 Via = Annotated[
-    list[dict[str, Any]],
+    list[Message],
     Field(max_length=4, description="the delegations, as messages, of a delegate who signs; own one first"),
 ]
 

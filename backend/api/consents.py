@@ -17,6 +17,7 @@ from backend.api.schemas import (
     Hex32,
     HexSignature,
     HexSubject,
+    Message,
     Moment,
     account,
     bytes32,
@@ -96,7 +97,7 @@ class SignedBody(Body):
     ``via`` holds the delegations (as messages) from the signer's own up to the one the patient gave.
     """
 
-    message: dict[str, Any]
+    message: Message
     signature: HexSignature
     via: Via = []
 

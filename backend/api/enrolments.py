@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from backend.api.schemas import AccountText, Body, HexSignature, account, moment, subject_text
+from backend.api.schemas import AccountText, Body, HexSignature, Message, account, moment, subject_text
 from backend.api.security import Caller, Open, needs
 from backend.identity.roles import Scope
 from backend.identity.types import Guardian
@@ -54,7 +54,7 @@ class ClaimDraft(BaseModel):
 class ClaimBody(Body):
     code: str = Field(max_length=64)
     account: AccountText
-    message: dict[str, Any] = Field(description="the message of the draft, unchanged")
+    message: Message = Field(description="the message of the draft, unchanged")
     signature: HexSignature
 
 

@@ -42,12 +42,14 @@ _STATUS: tuple[tuple[type[AssentError], HTTPStatus], ...] = (
 )
 _FRAMEWORK_CODES = {
     400: ("malformed_request", "The request is not well-formed HTTP or JSON; correct it."),
+    401: ("not_authenticated", NotAuthenticated.remedy),
     404: ("not_found", NotFound.remedy),
     405: ("method_not_allowed", "Use a method that /docs lists for this path."),
     413: ("too_large", TooLarge.remedy),
     415: ("unsupported_media_type", "Send the media type that /docs names."),
 }
 RETRY_AFTER_SECONDS = 5
+MAX_FIELD_CHARACTERS = 200
 
 
 class Problem(BaseModel):
@@ -96,7 +98,8 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     first = errors[0] if errors else {"loc": (), "msg": "malformed"}
     if first.get("type") == "json_invalid":
         return _answer(request, 400, "malformed_json", "The body is not valid JSON.", "Send one JSON value.")
-    field = ".".join(str(part) for part in first["loc"])
+    # A member nobody asked for is named, and its name is the sender's.
+    field = ".".join(str(part) for part in first["loc"])[:MAX_FIELD_CHARACTERS]
     return _answer(request, 422, "invalid_input", str(first["msg"]), InvalidInput.remedy, field=field)
 
 
@@ -129,7 +132,8 @@ def _answer(
         code=code,
         detail=detail,
         remedy=remedy,
-        field=field,
+        # It may name a member of the sender's, which JSON lets hold what UTF-8 cannot say.
+        field=None if field is None else field.encode(errors="replace").decode(),
         request_id=str(request.scope.get("request_id", "")),
     )
     return JSONResponse(

@@ -8,7 +8,16 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, model_validator
 
 from backend.api.consent_requests import Via
-from backend.api.schemas import Body, Hex32, HexSignature, HexSubject, bytes32, subject_id, subject_text
+from backend.api.schemas import (
+    Body,
+    Hex32,
+    HexSignature,
+    HexSubject,
+    Message,
+    bytes32,
+    subject_id,
+    subject_text,
+)
 from backend.api.security import Caller, Open, needs, require_party
 from backend.consent.authority import revocation_for
 from backend.consent.revocations import Revocation
@@ -46,7 +55,7 @@ class StopBody(Body):
     subject: HexSubject | None = None
     epoch: int | None = Field(default=None, ge=0, lt=2**32)
     signature: HexSignature
-    document: dict[str, Any] | None = Field(
+    document: Message | None = Field(
         default=None, description="the whole grant or delegation, where it is not known here"
     )
     document_type: Literal["Grant", "Delegation"] = "Grant"

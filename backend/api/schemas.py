@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from eth_utils import is_checksum_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -24,10 +24,30 @@ Codes = Annotated[list[Code], Field(max_length=64)]
 def _with_zone(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time needs a zone, such as 2026-01-31T12:00:00Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as failure:  # in UTC it is in the year 0 or 10000
+        raise ValueError("a time needs a year from 1 to 9999 in UTC") from failure
+
+
+def _encodable(message: dict[str, Any]) -> dict[str, Any]:
+    pending: list[object] = [message]  # not recursive: it may be nested deeply
+    while pending:
+        match pending.pop():
+            case str() as text if not text.isascii() and any(
+                "\ud800" <= letter <= "\udfff" for letter in text
+            ):
+                raise ValueError("a lone surrogate is no character")
+            case dict() as members:
+                pending += [*members, *members.values()]
+            case list() as items:
+                pending += items
+    return message
 
 
 Moment = Annotated[datetime, AfterValidator(_with_zone)]
+Message = Annotated[dict[str, Any], AfterValidator(_encodable)]
+"""The JSON of a signed message; what is in it, ``terms_json`` judges."""
 BEGINNING: Final = UnixSeconds(0)
 
 

@@ -16,6 +16,7 @@ from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import SubjectOpening
 from backend.consent.evidence import EvidenceBook
+from backend.consent.ledger_types import Receipt
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
@@ -25,7 +26,17 @@ from backend.identity.roles import Role
 from backend.identity.services import Identity
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
+from backend.research.candidates import CandidateSource
+from backend.research.permit_data import PermitMessage
+from backend.research.run import StudyRunner
+from backend.research.service import StudyService
 from backend.types import Address, MemberId
+
+
+class PermitRelay(Protocol):
+    """Records a board member's signed permit on the chain."""
+
+    def record(self, permit: PermitMessage, board: Address, signature: bytes) -> Receipt: ...
 
 
 class Admission(Protocol):
@@ -57,6 +68,11 @@ class Services:
     decisions: DecisionService
     storing: StoringService
     reading: ReadingService
+    studies: StudyService
+    permits: PermitRelay
+    candidates: CandidateSource
+    runner: StudyRunner
+    research_contract: Address
     audit: AuditLog
     accesses: AccessList
     proofs: ProofBuilder

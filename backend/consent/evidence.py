@@ -9,10 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
-
-from eth_utils import to_checksum_address
 
 from backend.consent.assembly import assemble
 from backend.consent.decision_types import Evidence
@@ -24,7 +22,7 @@ from backend.consent.restrictions import Pending, RestrictionQueue
 from backend.consent.terms import Grant
 from backend.consent.uses import UseStore
 from backend.sealed import DocumentSealer
-from backend.types import Address, BlockNumber, ConsentId, SubjectId
+from backend.types import BlockNumber, ConsentId, SubjectId
 
 MAX_CACHED_SUBJECTS: Final = 10_000
 
@@ -77,7 +75,7 @@ class EvidenceBook:
     def subject(self, subject: SubjectId) -> SubjectEvidence:
         """Return the subject's controller, epoch and count at the head."""
         view = self._ledger.view()
-        return _checksummed(self._ledger.evidence(subject, (), block=view.head_number))
+        return self._ledger.evidence(subject, (), block=view.head_number)
 
     def documents(self, subject: SubjectId) -> dict[ConsentId, Prepared]:
         """Return all documents of a subject, read again from the index."""
@@ -133,7 +131,7 @@ class EvidenceBook:
         return Gathered(view, final, head, evidence, pending)
 
     def _slots(self, subject: SubjectId, ids: tuple[ConsentId, ...], block: BlockNumber) -> SubjectEvidence:
-        return _checksummed(self._ledger.evidence(subject, ids, block=block))
+        return self._ledger.evidence(subject, ids, block=block)
 
 
 def _covers(gathered: Gathered) -> bool:
@@ -144,8 +142,3 @@ def _covers(gathered: Gathered) -> bool:
         recorded(gathered.final.slots) == gathered.final.count
         and recorded(gathered.head.slots) == gathered.head.count
     )
-
-
-def _checksummed(evidence: SubjectEvidence) -> SubjectEvidence:
-    """Accounts are compared as EIP-55 text everywhere; the adapter gives plain hex, which is cheaper."""
-    return replace(evidence, controller=Address(to_checksum_address(evidence.controller)))

@@ -12,6 +12,7 @@ from backend.outbox.types import Act
 
 _LOG = logging.getLogger("assent.outbox")
 RECOVER_EVERY_SECONDS = 1.0
+MAX_TAKEOVER_ROUNDS = 100
 
 
 class Driver:
@@ -21,6 +22,16 @@ class Driver:
         self._outbox = outbox
         self._acts: queue.SimpleQueue[Act | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def take_over(self) -> None:
+        """Finish at start-up what a killed process left, instead of waiting for its leases to run out."""
+        for _ in range(MAX_TAKEOVER_ROUNDS):
+            try:
+                self._outbox.recover(takeover=True)
+            except AssentError as failure:  # this act is over; the others are not
+                _LOG.warning("act failed at start-up", extra={"code": failure.code})
+            else:
+                return
 
     def start(self) -> None:
         self._thread.start()

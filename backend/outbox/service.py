@@ -66,13 +66,22 @@ class Outbox:
             act = self._run_step(act)
         return act
 
-    def recover(self, *, limit: int = 100) -> int:
-        """Take up acts whose holder is gone; return how many came to their end."""
+    def recover(self, *, limit: int = 100, takeover: bool = False) -> int:
+        """Take up acts whose holder is gone; return how many came to their end.
+
+        ``takeover``: every holder is gone, whatever its lease says. Only for the one process that can have
+        the store, before it begins acts of its own.
+        """
         finished = 0
         now = UnixSeconds(self._clock())
-        for stale in self._store.due(now=now, limit=limit):
+        seen = UnixSeconds(now + LEASE_SECONDS + MAX_BACKOFF_SECONDS) if takeover else now
+        for stale in self._store.due(now=seen, limit=limit):
             act = self._store.claim(
-                stale.kind, stale.act_id, holder=self._holder, now=now, until=UnixSeconds(now + LEASE_SECONDS)
+                stale.kind,
+                stale.act_id,
+                holder=self._holder,
+                now=seen,
+                until=UnixSeconds(now + LEASE_SECONDS),
             )
             if act is None:
                 continue

@@ -30,6 +30,7 @@ from backend.sealed import DocumentSealer
 from backend.types import ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
 ATTEMPTS: Final = 3
+COLLECT_PAGE: Final = 100
 
 
 class ManifestRefused(IntegrityError):
@@ -126,6 +127,35 @@ class ReadingService:
                     raise
         raise ConsentRequired
 
+    def collect(self, reader: Reader) -> Sequence[bytes]:
+        """Return the FHIR payloads of a subject that the reader may use, all records together.
+
+        For computing, not for release: references stay. Audited like a read, record by record.
+        """
+        payloads: list[bytes] = []
+        after = None
+        while rows := self._index.list_current(reader.question.subject, after=after, limit=COLLECT_PAGE):
+            for row in rows:
+                payloads += self._collect(row, reader)
+            after = (rows[-1].created_at, rows[-1].record_id)
+        return payloads
+
+    def _collect(self, row: VersionRow, reader: Reader) -> Sequence[bytes]:
+        manifest = self._manifest(row)
+        parts = [part for part in manifest.segments if part.media_type == FHIR_MEDIA_TYPE]
+        decisions = self._decide_audited(manifest, parts, reader)
+        permitted = [
+            (part, decision)
+            for part, decision in zip(parts, decisions, strict=True)
+            if decision.answer is Answer.PERMIT
+        ]
+        if not permitted:
+            return ()
+        payloads = [self._vault.read(manifest, part) for part, _ in permitted]
+        settled = [decision for _, decision in permitted]
+        self._append(manifest, [part for part, _ in permitted], settled, reader, Outcome.PERMITTED)
+        return payloads
+
     def list(
         self,
         reader: Reader,
@@ -214,7 +244,7 @@ class ReadingService:
             manifest,
             reader,
             outcome,
-            segments=tuple(part.name.encode() for part in parts),
+            segments=tuple(part.name.encode() for part in parts)[:512],
             consents=tuple(sorted({name for decision in decisions for name in decision.consent_ids}))[:512],
             reasons=tuple(sorted({reason.value for decision in decisions for reason in decision.reasons})),
             decision=first,

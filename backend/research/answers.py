@@ -36,7 +36,7 @@ class Answers:
         Raises BudgetExceeded before anything is charged or drawn.
         """
         ids = {question: question.answer_id(study, snapshot) for question in plan.questions}
-        known = self._store.find(list(ids.values()))
+        known = self._store.find(study, snapshot)
         # Two questions that differ in name only are one question.
         fresh = list({ids[q]: q for q in plan.questions if ids[q] not in known}.values())
         if fresh:
@@ -45,7 +45,7 @@ class Answers:
             charge = self._budget.debit(charge_id, study, total(fresh), study_limit=plan.study_limit)
             counts = tally(charge, fresh)
             drawn = [_draw(ids[q], q, exact) for q, exact in zip(fresh, counts, strict=True)]
-            kept = self._store.keep(charge_id, study, drawn)
+            kept = self._store.keep(charge_id, study, snapshot, drawn)
             known |= {answer.answer_id: answer for answer in kept}
         return tuple(known[ids[question]] for question in plan.questions)
 

@@ -152,7 +152,7 @@ def _argument(term: DuoTerm, stated: tuple[str, ...], allowed: set[str]) -> tupl
         within = all(int(months) <= int(term.argument) for months in stated)
         return within, f"use for at most {term.argument} months; the study states {', '.join(stated)}"
     if term.shorthand == "MOR":
-        within = all(date >= term.argument for date in stated)  # ISO dates order as text
+        within = all(date >= term.argument for date in stated)  # such dates order as text
         return within, f"nothing published before {term.argument}; the study states {', '.join(stated)}"
     if term.argument:
         # Every place, person or project that the study names must be one that the patient allowed.

@@ -19,7 +19,7 @@ class Argument(StrEnum):
     NONE = "none"
     TEXT = "text"  # a disease, region, institution, person, project or kind of research, as an opaque code
     MONTHS = "months"  # a whole number of months
-    DATE = "date"  # YYYY-MM-DD
+    DATE = "date"  # YYYYMMDD
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ _TABLE = (
 DEFINITIONS: dict[str, DuoDefinition] = {definition.id: definition for definition in _TABLE}
 BY_SHORTHAND: dict[str, DuoDefinition] = {definition.shorthand: definition for definition in _TABLE}
 
-_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
-_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:]{0,63}")
+_DATE = re.compile(r"[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
 _MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 _SHAPES = {Argument.TEXT: _TEXT, Argument.DATE: _DATE, Argument.MONTHS: _MONTHS}
 

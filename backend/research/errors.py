@@ -99,3 +99,8 @@ class ReleaseUnverified(IntegrityError):
 class NoiseUncalibrated(IntegrityError):
     code = "noise_uncalibrated"
     remedy = "The noise would cost more than was charged. Nothing was released; tell the operator."
+
+
+class StudyDamaged(IntegrityError):
+    code = "study_damaged"
+    remedy = "A stored study is not what was stored. It cannot run; tell the operator."

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from backend.research.study import State, Study
-from backend.research.types import Answer, Charge, NanoRho, Permit, Pseudonym, StudyId
-from backend.types import SubjectId, UnixSeconds
+from backend.research.types import Answer, Charge, NanoRho, Permit, StudyId
+from backend.types import MemberId, SubjectId, UnixSeconds
 
 
 class BudgetStore(Protocol):
@@ -17,7 +17,9 @@ class BudgetStore(Protocol):
         """The entry with the highest place."""
         ...
 
-    def charge(self, ledger: str, charge_id: bytes) -> Charge | None: ...
+    def charge(self, ledger: str, charge_id: bytes) -> Charge | None:
+        """The entry made under this id."""
+        ...
 
     def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
         """The study's entry with the highest place."""
@@ -42,9 +44,13 @@ class BudgetStore(Protocol):
 class AnswerStore(Protocol):
     """Released answers. What is stored first stays."""
 
-    def find(self, answer_ids: Sequence[bytes]) -> dict[bytes, Answer]: ...
+    def find(self, study: StudyId, snapshot: bytes) -> dict[bytes, Answer]:
+        """All stored answers of a study over one consent snapshot, by answer id."""
+        ...
 
-    def keep(self, charge_id: bytes, study: StudyId, answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    def keep(
+        self, charge_id: bytes, study: StudyId, snapshot: bytes, answers: Sequence[Answer]
+    ) -> tuple[Answer, ...]:
         """Store all answers of one charge in one atomic write, or return those that were stored before."""
         ...
 
@@ -54,13 +60,17 @@ class StudyStore(Protocol):
         """Store a new study; False when its id is there already."""
         ...
 
-    def get(self, study_id: StudyId) -> Study | None: ...
+    def get(self, study_id: StudyId) -> Study | None:
+        """The study as last stored; raises IntegrityError when its id is not the digest of its proposal."""
+        ...
 
     def replace(self, study: Study, *, at: UnixSeconds) -> bool:
         """Store a study whose version is one above the stored one; False when it is not."""
         ...
 
-    def list(self, *, state: State | None, after: StudyId | None, limit: int) -> list[Study]:
+    def page(
+        self, *, state: State | None, researcher: MemberId | None, after: StudyId | None, limit: int
+    ) -> list[Study]:
         """Studies in order of id, beginning behind ``after``."""
         ...
 
@@ -92,7 +102,3 @@ class StudyKeys(Protocol):
     def study_key(self, study: StudyId) -> bytes:
         """The study's own secret (32 bytes), made at first use and never shared between studies."""
         ...
-
-
-class Pseudonymizer(Protocol):
-    def __call__(self, subject: SubjectId) -> Pseudonym: ...

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import pairwise
@@ -148,9 +149,15 @@ def validate_variable(variable: Variable, *, field: str) -> None:
     )
     aged = variable.kind is Kind.AGE
     _require(
-        bool(_DATE.fullmatch(variable.reference_date)) == aged and bool(variable.reference_date) == aged,
+        _is_date(variable.reference_date) if aged else not variable.reference_date,
         "an age needs its reference date, YYYY-MM-DD",
         f"{field}.reference_date",
+    )
+    # Ages over 89 stand together (45 CFR 164.514(b)(2)(i)(C)).
+    _require(
+        not aged or Decimal(variable.edges[-1]) <= 90,
+        "the last edge of an age is at most 90",
+        f"{field}.edges",
     )
     _require(
         not variable.active_only or variable.kind in (Kind.CONDITION, Kind.MEDICATION),
@@ -163,6 +170,13 @@ def validate_variable(variable: Variable, *, field: str) -> None:
         f"{field}.role",
     )
     _require(len(variable.domain) <= MAX_LEVELS, "too many levels", field)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _require_ascending(edges: tuple[str, ...], *, whole: bool, field: str) -> None:

@@ -26,7 +26,8 @@ abstract contract DelegationChains is ConsentStorage {
         }
         bytes32 expected = 0;
         for (uint256 i = 0; i < chain.length; ++i) {
-            bytes32 id = TypedData.linkId(chain[i]);
+            DelegationHeader calldata link = chain[i];
+            bytes32 id = TypedData.linkId(link);
             if (i == 0) leaf = id;
             else if (id != expected) return (0, abi.encodeWithSelector(ChainBroken.selector, i));
             // The slot has the kind and the subject that the id binds.
@@ -37,7 +38,7 @@ abstract contract DelegationChains is ConsentStorage {
             ) {
                 return (0, abi.encodeWithSelector(DelegationNotLive.selector, id));
             }
-            expected = chain[i].parent;
+            expected = link.parent;
         }
         if (expected != 0) return (0, abi.encodeWithSelector(ChainBroken.selector, chain.length));
         if (!Powers.cover(chain[0].powers, powers)) {

@@ -8,16 +8,17 @@ import {Vm, VM} from "./support/Vm.sol";
 import {KeyWallet} from "./support/Wallets.sol";
 
 /// @notice Gas of each call, all in: 21,000 and calldata included. Runs under the profile `gas`, in which every call
-/// is a transaction of its own. Fails if contracts/gas.md differs or a goal is missed; WRITE_GAS=true writes it.
+/// is a transaction of its own. Fails if contracts/gas.md differs, or if a goal (or the floor of a missed one) is
+/// exceeded; WRITE_GAS=true writes the file.
 contract GasTest is ConsentBase {
     string private constant PATH = "contracts/gas.md";
     string private table;
     string private missed;
 
     function test_gas_ofEveryCall_isAsCommittedAndWithinItsGoal() public {
-        if (!isolated()) return;
+        check(isolated(), "run it under the profile gas");
         table = string.concat(
-            "# Gas\n\nAll in (21,000 and calldata included) on `paris`, standard ABI. Made by `make gas`; do not edit.\n",
+            "# Gas\n\nAll in (21,000 and calldata included) on `paris`, standard ABI. `make gas` checks it, `WRITE_GAS=true make gas` writes it.\n",
             "The goals are those of the project.\n\n| call | gas | goal |\n|---|---:|---:|\n"
         );
         grants();
@@ -27,7 +28,7 @@ contract GasTest is ConsentBase {
         recordsAndAnchors();
         views();
         if (VM.envOr("WRITE_GAS", false)) VM.writeFile(PATH, table);
-        check(keccak256(bytes(VM.readFile(PATH))) == keccak256(bytes(table)), "contracts/gas.md differs: make gas");
+        check(keccak256(bytes(VM.readFile(PATH))) == keccak256(bytes(table)), "contracts/gas.md differs: WRITE_GAS=true make gas");
         check(bytes(missed).length == 0, missed);
     }
 
@@ -57,9 +58,12 @@ contract GasTest is ConsentBase {
         header = header_(3);
         signature = sign(CARER_KEY, delegatedGrant(grantId(header), delegationId(carer)));
         registry.grantByDelegate(header, chainOf(carer), signature);
-        // 68,000 is missed by 0.5 %: what is over is the calldata and hashing of the delegation's whole header,
-        // which is given so that a delegation takes one slot.
-        line("signed relayed grant by a delegate", 68_400);
+        lineAboveGoal(
+            "signed relayed grant by a delegate",
+            68_000,
+            68_400,
+            "the delegation's whole header is given and hashed, so that a delegation takes one slot"
+        );
     }
 
     function batches() private {
@@ -208,8 +212,18 @@ contract GasTest is ConsentBase {
         write(call, VM.lastCallGas().gasTotalUsed - intrinsic, goal);
     }
 
+    /// @dev A goal that is not reached: the table says so and why, and the measured floor holds instead.
+    function lineAboveGoal(string memory call, uint256 goal, uint256 floor, string memory reason) private {
+        string memory text = string.concat(VM.toString(goal), ", missed: ", reason);
+        write(call, VM.lastCallGas().gasTotalUsed, floor, text);
+    }
+
     function write(string memory call, uint256 gas, uint256 goal) private {
-        table = string.concat(table, "| ", call, " | ", VM.toString(gas), " | ", VM.toString(goal), " |\n");
+        write(call, gas, goal, VM.toString(goal));
+    }
+
+    function write(string memory call, uint256 gas, uint256 goal, string memory goalText) private {
+        table = string.concat(table, "| ", call, " | ", VM.toString(gas), " | ", goalText, " |\n");
         if (gas > goal) missed = string.concat(missed, call, " takes ", VM.toString(gas), "; ");
     }
 }

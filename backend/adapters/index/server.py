@@ -6,6 +6,7 @@ nowhere. In production a MongoDB replica set takes its place: then only ``connec
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ from backend.adapters import process
 from backend.errors import OperatorError, Unavailable
 
 Document = dict[str, Any]
+WATCH_EVERY_SECONDS = 0.5
+_LOG = logging.getLogger("assent.index")
 
 
 class IndexUnavailable(Unavailable):
@@ -63,6 +66,8 @@ class EmbeddedIndex:
         self._lock = threading.Lock()
         self._port = process.free_port()
         self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
 
     @property
     def uri(self) -> str:
@@ -79,19 +84,34 @@ class EmbeddedIndex:
         Raises IndexStartFailed when it does not within 30 seconds.
         """
         with self._lock:
+            self._stopping.clear()
             self._start()
+        self._watcher = threading.Thread(target=self._watch, name="index-watch", daemon=True)
+        self._watcher.start()
 
     def ensure_running(self) -> None:
         """Start the server again if it has died; cheap when it has not."""
         with self._lock:
-            if self._child is not None and self._child.poll() is not None:
+            if self._child is not None and self._child.poll() is not None and not self._stopping.is_set():
                 self._start()
 
     def stop(self) -> None:
+        self._stopping.set()
         with self._lock:
             if self._child is not None:
                 process.stop(self._child)
                 self._child = None
+        if self._watcher is not None:
+            self._watcher.join(10)
+            self._watcher = None
+
+    def _watch(self) -> None:
+        # Nobody has to ask for a server that died: the next request must find one.
+        while not self._stopping.wait(WATCH_EVERY_SECONDS):
+            try:
+                self.ensure_running()
+            except (IndexStartFailed, OSError):
+                _LOG.warning("the index did not start again; trying on")
 
     def _start(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from backend.adapters.ledger.calls import Sender
@@ -9,10 +10,11 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.effects import Effects
 from backend.adapters.ledger.records import RecordRegistry
 from backend.adapters.ledger.relayer import Relayer
-from backend.consent.ledger_types import Receipt
+from backend.consent.ledger_types import LedgerView, Receipt
 from backend.types import Bytes32
 
 _LARGEST_BATCH = 200  # 12 million gas: fits a block of any network
+_REMEMBERED = 100_000  # 32 bytes each
 
 
 class CommitmentLedger:
@@ -24,6 +26,9 @@ class CommitmentLedger:
         self._registry = registry
         self._effects = effects
         self._custodian = relayer.address(Sender.CUSTODIAN)
+        self._lock = threading.Lock()
+        self._blocks: tuple[Bytes32, Bytes32] | None = None  # hashes at which what follows was read
+        self._standing: set[Bytes32] = set()
 
     def commit_records(self, commitments: Sequence[Bytes32]) -> Receipt:
         """Record them; those already recorded by this custodian are passed over. Final on return.
@@ -38,14 +43,34 @@ class CommitmentLedger:
         return self._effects.await_final(receipt)
 
     def committed(self, commitment: Bytes32) -> bool:
-        """Return whether it stands at the final block and is not withdrawn at the head."""
+        """Return whether it stands at the final block and is not withdrawn at the head.
+
+        A yes is remembered until either block is another one, so every withdrawal is seen.
+        """
         view = self._chain.view()
-        since, _ = self._registry.commitment(self._custodian, commitment, block=view.final_number)
-        if not since:
-            return False
-        _, withdrawn_at = self._registry.commitment(self._custodian, commitment, block=view.head_number)
-        return not withdrawn_at
+        blocks = (view.final_hash, view.head_hash)
+        with self._lock:
+            if self._blocks == blocks and commitment in self._standing:
+                return True
+        stands = self._stands(commitment, view)
+        after = self._chain.view()
+        if stands and (after.final_hash, after.head_hash) == blocks:  # not replaced while we read
+            self._remember(commitment, blocks)
+        return stands
 
     def withdraw(self, commitment: Bytes32) -> Receipt:
         """Mark it as withdrawn, on erasure; twice does nothing."""
         return self._relayer.submit(self._registry.withdraw(commitment))
+
+    def _stands(self, commitment: Bytes32, view: LedgerView) -> bool:
+        since, withdrawn_at = self._registry.commitment(self._custodian, commitment, block=view.final_number)
+        if since and view.head_number != view.final_number:
+            _, withdrawn_at = self._registry.commitment(self._custodian, commitment, block=view.head_number)
+        return bool(since) and not withdrawn_at
+
+    def _remember(self, commitment: Bytes32, blocks: tuple[Bytes32, Bytes32]) -> None:
+        with self._lock:
+            if self._blocks != blocks or len(self._standing) >= _REMEMBERED:
+                self._blocks = blocks
+                self._standing = set()
+            self._standing.add(commitment)

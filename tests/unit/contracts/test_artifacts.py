@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from eth_utils.crypto import keccak
 
 ROOT = Path(__file__).resolve().parents[3]

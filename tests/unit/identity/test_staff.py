@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.errors import InvalidInput
+from backend.errors import InvalidInput, Unavailable
 from backend.identity.errors import (
     AccountChanged,
     IdentityRecordTampered,
@@ -122,6 +122,24 @@ def test_disable_ends_access_and_refresh_tokens(world: World) -> None:
         world.identity.authenticate(pair.access_token)
     with pytest.raises(RefreshTokenInvalid):
         world.tokens.refresh(pair.refresh_token or "")
+
+
+def test_disable_that_crashed_before_it_ended_the_sessions_still_refuses_a_refresh(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = _desk(world)
+    pair = world.staff.sign_in("desk@hospital", PASSWORD)
+
+    def crash(*_: object, **__: object) -> int:
+        raise Unavailable
+
+    monkeypatch.setattr(world.tokens, "end_all", crash)
+    with pytest.raises(Unavailable):
+        world.staff.disable(account.staff_id, by="staff:ff")
+    with pytest.raises(RefreshTokenInvalid):
+        world.tokens.refresh(pair.refresh_token or "")
+    with pytest.raises(TokenRevoked):
+        world.identity.authenticate(pair.access_token)
 
 
 def test_disable_while_signing_in_leaves_no_session(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

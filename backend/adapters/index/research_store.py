@@ -1,0 +1,220 @@
+"""Privacy ledger, released answers and uses of data in MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from backend.adapters.index.failures import translated
+from backend.research.types import Answer, Charge, NanoRho, StudyId
+from backend.types import SubjectId, UnixSeconds
+
+SCHEMA = 1
+_DUPLICATE_KEY = 11_000
+_BATCH = 1_000
+Document = dict[str, Any]
+
+
+class MongoBudgetStore:
+    """Implements ``backend.research.ports.BudgetStore``: one document a charge, keyed by its place."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._charges = database["privacy_charges"]
+        self._marks = database["privacy_marks"]
+        with translated():
+            self._charges.create_index([("ledger", ASCENDING), ("place", DESCENDING)])
+            self._charges.create_index([("ledger", ASCENDING), ("charge_id", ASCENDING)], unique=True)
+            self._charges.create_index([("ledger", ASCENDING), ("study", ASCENDING), ("place", DESCENDING)])
+
+    def head(self, ledger: str) -> Charge | None:
+        with translated():
+            return _charge(self._charges.find_one({"ledger": ledger}, sort=[("place", DESCENDING)]))
+
+    def charge(self, ledger: str, charge_id: bytes) -> Charge | None:
+        with translated():
+            return _charge(self._charges.find_one({"ledger": ledger, "charge_id": charge_id.hex()}))
+
+    def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
+        with translated():
+            return _charge(
+                self._charges.find_one({"ledger": ledger, "study": study.hex()}, sort=[("place", DESCENDING)])
+            )
+
+    def append(self, charge: Charge) -> bool:
+        document = {
+            "_id": f"{charge.ledger}:{charge.place:012d}",
+            "schema": SCHEMA,
+            "ledger": charge.ledger,
+            "place": charge.place,
+            "charge_id": charge.charge_id.hex(),
+            "study": charge.study.hex(),
+            "rho": charge.rho,
+            "spent": charge.spent,
+            "period": charge.period,
+            "period_spent": charge.period_spent,
+            "study_spent": charge.study_spent,
+            "at": charge.at,
+            "previous": charge.previous.hex(),
+            "digest": charge.digest.hex(),
+        }
+        with translated():
+            try:
+                self._charges.insert_one(document)
+            except DuplicateKeyError:
+                return False
+            return True
+
+    def charges(self, ledger: str) -> Iterator[Charge]:
+        with translated():
+            for document in self._charges.find({"ledger": ledger}).sort("place", ASCENDING):
+                found = _charge(document)
+                if found is not None:
+                    yield found
+
+    def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
+        marks: dict[SubjectId, NanoRho] = {}
+        for start in range(0, len(subjects), _BATCH):
+            batch = {_mark_key(ledger, subject): subject for subject in subjects[start : start + _BATCH]}
+            with translated():
+                found = self._found(batch)
+                missing = [{"_id": key, "spent": spent} for key in batch if batch[key] not in found]
+                if missing:
+                    _insert_absent(self._marks, missing)
+                    found = self._found(batch)
+            marks |= found
+        return marks
+
+    def _found(self, batch: Mapping[str, SubjectId]) -> dict[SubjectId, NanoRho]:
+        return {
+            batch[mark["_id"]]: NanoRho(mark["spent"])
+            for mark in self._marks.find({"_id": {"$in": list(batch)}})
+        }
+
+
+class MongoAnswerStore:
+    """Implements ``backend.research.ports.AnswerStore``: one document a charge, with all its answers."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._answers = database["research_answers"]
+        with translated():
+            self._answers.create_index([("study", ASCENDING), ("snapshot", ASCENDING)])
+
+    def find(self, study: StudyId, snapshot: bytes) -> dict[bytes, Answer]:
+        with translated():
+            documents = list(self._answers.find({"study": study.hex(), "snapshot": snapshot.hex()}))
+        found = (_answer(item) for document in documents for item in document["answers"])
+        return {answer.answer_id: answer for answer in found}
+
+    def keep(
+        self, charge_id: bytes, study: StudyId, snapshot: bytes, answers: Sequence[Answer]
+    ) -> tuple[Answer, ...]:
+        document = {
+            "_id": charge_id.hex(),
+            "schema": SCHEMA,
+            "study": study.hex(),
+            "snapshot": snapshot.hex(),
+            "answers": [
+                {
+                    "id": answer.answer_id.hex(),
+                    "levels": list(answer.levels),
+                    "values": list(answer.values),
+                    "error_95": answer.error_95,
+                    "sigma": answer.sigma,
+                    "rho": answer.rho,
+                }
+                for answer in answers
+            ],
+        }
+        with translated():
+            try:
+                self._answers.insert_one(document)
+            except DuplicateKeyError:
+                stored = self._answers.find_one({"_id": charge_id.hex()})
+                return tuple(_answer(item) for item in stored["answers"]) if stored else ()
+            return tuple(answers)
+
+
+class MongoUseStore:
+    """Implements ``backend.research.ports.UseStore``: one document for each patient of a run.
+
+    The embedded index does not find documents by a member of an array, hence no list of patients in one.
+    """
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._uses = database["research_uses"]
+        with translated():
+            self._uses.create_index([("subject", ASCENDING), ("at", DESCENDING)])
+
+    def record(
+        self, study: StudyId, run_id: bytes, subjects: Sequence[SubjectId], *, at: UnixSeconds
+    ) -> None:
+        for start in range(0, len(subjects), _BATCH):
+            documents = [
+                {
+                    "_id": f"{run_id.hex()}:{_subject(subject)}",
+                    "schema": SCHEMA,
+                    "study": study.hex(),
+                    "subject": _subject(subject),
+                    "at": at,
+                }
+                for subject in subjects[start : start + _BATCH]
+            ]
+            with translated():
+                _insert_absent(self._uses, documents)
+
+    def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
+        with translated():
+            found = list(self._uses.find({"subject": _subject(subject)}).sort("at", DESCENDING))
+        return [(StudyId(bytes.fromhex(use["study"])), UnixSeconds(use["at"])) for use in found]
+
+
+def _insert_absent(collection: Collection[Document], documents: list[Document]) -> None:
+    """Insert those whose ``_id`` is not there yet; what was there before stays as it was."""
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as failure:
+        if any(error.get("code") != _DUPLICATE_KEY for error in failure.details["writeErrors"]):
+            raise
+
+
+def _subject(subject: SubjectId) -> str:
+    return f"{subject:024x}"  # 96 bits do not fit a BSON integer
+
+
+def _mark_key(ledger: str, subject: SubjectId) -> str:
+    return f"{ledger}:{_subject(subject)}"
+
+
+def _charge(document: Mapping[str, Any] | None) -> Charge | None:
+    if document is None:
+        return None
+    return Charge(
+        ledger=document["ledger"],
+        place=document["place"],
+        charge_id=bytes.fromhex(document["charge_id"]),
+        study=StudyId(bytes.fromhex(document["study"])),
+        rho=NanoRho(document["rho"]),
+        spent=NanoRho(document["spent"]),
+        period=document["period"],
+        period_spent=NanoRho(document["period_spent"]),
+        study_spent=NanoRho(document["study_spent"]),
+        at=UnixSeconds(document["at"]),
+        previous=bytes.fromhex(document["previous"]),
+        digest=bytes.fromhex(document["digest"]),
+    )
+
+
+def _answer(item: Mapping[str, Any]) -> Answer:
+    return Answer(
+        answer_id=bytes.fromhex(item["id"]),
+        levels=tuple(item["levels"]),
+        values=tuple(item["values"]),
+        error_95=item["error_95"],
+        sigma=item["sigma"],
+        rho=NanoRho(item["rho"]),
+    )

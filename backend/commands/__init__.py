@@ -1,0 +1,1 @@
+"""The commands of the program ``assent``, a module per subject; ``backend.cli`` puts them together."""

@@ -1,0 +1,131 @@
+"""``assent fsck``, ``reindex``, ``deploy`` and ``audit``: for a stopped service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+
+if TYPE_CHECKING:
+    from backend.maintenance.report import Report
+    from backend.settings import Settings
+    from backend.stores import Stores
+
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Stores]:
+    from backend.stores import open_stores
+
+    stores = open_stores(settings)
+    try:
+        yield stores
+    finally:
+        stores.closing.close()
+
+
+def deploy(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Put the contracts on the chain, or check that those there are ours, and print their addresses."""
+    with named_errors(), _opened(read_settings(data_directory=data_directory)) as stores:
+        deployment = stores.deployment
+        addresses = {name: contract.address for name, contract in sorted(deployment.contracts.items())}
+        show({"chain_id": deployment.chain_id, "deployer": deployment.deployer, **addresses}, as_json=as_json)
+
+
+def fsck(
+    collect: Annotated[
+        bool, typer.Option("--collect", help="remove what interrupted writes left behind")
+    ] = False,
+    data_directory: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every record, block, key, consent and log entry against the chain; exit status 1 on damage."""
+    from backend.maintenance.fsck import check_everything, require_deployment
+
+    with named_errors():
+        settings = read_settings(data_directory=data_directory)
+        require_deployment(settings)
+        with _opened(settings) as stores:
+            report = check_everything(stores)
+            if collect and report.sound:
+                from backend.maintenance.records import collect as remove
+
+                report.counts.update(remove(stores, report))
+        _answer(report, as_json=as_json)
+
+
+def reindex(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Rebuild from the chain what the index repeats of it."""
+    from backend.maintenance.fsck import require_deployment
+    from backend.maintenance.reindex import reindex as rebuild
+
+    with named_errors():
+        settings = read_settings(data_directory=data_directory)
+        require_deployment(settings)
+        with _opened(settings) as stores:
+            show(dict(rebuild(stores)), as_json=as_json)
+
+
+@audit.command("fsck")
+def audit_fsck(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Rebuild the log from its raw entries and name what is damaged; exit status 1 on damage."""
+    from backend.maintenance.chain_facts import read_chain
+    from backend.maintenance.fsck import check_audit, require_deployment
+    from backend.maintenance.report import Report
+
+    with named_errors():
+        settings = read_settings(data_directory=data_directory)
+        require_deployment(settings)
+        report = Report()
+        with _opened(settings) as stores:
+            check_audit(stores, read_chain(stores).subjects, report)
+        _answer(report, as_json=as_json)
+
+
+@audit.command("verify")
+def audit_verify(
+    bundle: Annotated[Path, typer.Argument(help="a proof bundle, as downloaded")],
+    key: Annotated[str, typer.Option(help="the log's verifier key, from a place you trust")],
+    endpoint: Annotated[
+        str | None, typer.Option(help="JSON-RPC of a chain node, to check the anchor")
+    ] = None,
+    contract: Annotated[str | None, typer.Option(help="address of AuditAnchor")] = None,
+    log_id: Annotated[str | None, typer.Option(help="id of the log in the contract")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a proof bundle offline: nothing but the file and the log's public key is needed."""
+    from backend.audit import verify
+
+    try:
+        report = verify.verify_bundle(json.loads(bundle.read_text()), [key])
+        if endpoint is not None:
+            if contract is None or log_id is None:
+                fail("usage", "--endpoint needs --contract and --log-id", "Take them from a place you trust.")
+            report["chain"] = verify.check_chain(
+                report["anchor"], rpc=endpoint, contract=contract, log_id=log_id
+            )
+    except (OSError, ValueError) as failure:
+        fail("proof_refused", str(failure), "Do not rely on this bundle. Get it again and ask the custodian.")
+    show(report, as_json=as_json)
+
+
+def _answer(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        show(report.as_json(), as_json=True)
+    else:
+        show(dict(report.counts), as_json=False)
+        for finding in report.leftovers:
+            OUT.print(f"left over  {finding.code}: {finding.where}", highlight=False, soft_wrap=True)
+        for finding in report.damage:
+            OUT.print(
+                f"[bold red]DAMAGED[/]    {finding.code}: {finding.where}", highlight=False, soft_wrap=True
+            )
+        OUT.print("sound" if report.sound else f"{len(report.damage)} damaged", highlight=False)
+    raise typer.Exit(0 if report.sound else 1)

@@ -1,0 +1,1 @@
+"""What an operator does to the data of a stopped service: check it, rebuild it, load into it."""

@@ -1,0 +1,27 @@
+"""Errors of the operator's own programs."""
+
+from __future__ import annotations
+
+from backend.errors import OperatorError
+
+
+class NoDeployment(OperatorError):
+    code = "no_deployment"
+    remedy = "There is no deployment in this directory. Check --data-directory, or start one: assent up."
+
+
+class NothingToImport(OperatorError):
+    code = "nothing_to_import"
+    remedy = "Name a folder that holds FHIR R4 bundles as .json files."
+
+
+class ServiceUnreachable(OperatorError):
+    code = "service_unreachable"
+    remedy = "The service that has the data directory does not answer. Wait until it is ready, or stop it."
+
+
+class ServiceRefused(OperatorError):
+    """The running service said no; the detail holds its own code and words."""
+
+    code = "service_refused"
+    remedy = "Correct what the service names and call again."

@@ -1,0 +1,97 @@
+"""Studies from proposal to closing. Running them is ``run.StudyRunner``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backend.research.budget import BudgetPolicy
+from backend.research.errors import StudyNotFound, StudyNotPermitted, StudyStateConflict
+from backend.research.permits import require_permitted
+from backend.research.plan import Plan, plan
+from backend.research.ports import PermitReader, StudyStore, UseStore
+from backend.research.study import Event, Proposal, State, Study, propose
+from backend.research.types import StudyId
+from backend.types import MemberId, SubjectId, UnixSeconds
+
+PAGE = 100
+
+
+class StudyService:
+    """Keeps studies. Who may call what is decided before; here only the study's own rules count."""
+
+    def __init__(
+        self,
+        *,
+        studies: StudyStore,
+        permits: PermitReader,
+        uses: UseStore,
+        policy: BudgetPolicy,
+        clock: Callable[[], int],
+    ) -> None:
+        self._studies = studies
+        self._permits = permits
+        self._uses = uses
+        self._policy = policy
+        self._clock = clock
+
+    def propose(self, proposal: Proposal) -> tuple[Study, Plan]:
+        """Check and store a proposal; the plan tells what each answer will cost and how wrong it may be.
+
+        The same proposal again returns the stored study. Raises StudyInvalid naming the field.
+        """
+        study = propose(proposal)
+        made = plan(proposal, delta_exponent=self._policy.delta_exponent)
+        if not self._studies.insert(study, at=self._now()):
+            study = self.get(study.study_id)
+        return study, made
+
+    def get(self, study_id: StudyId) -> Study:
+        """Raises StudyNotFound."""
+        study = self._studies.get(study_id)
+        if study is None:
+            raise StudyNotFound
+        return study
+
+    def page(
+        self,
+        *,
+        state: State | None = None,
+        researcher: MemberId | None = None,
+        after: StudyId | None = None,
+        limit: int = PAGE,
+    ) -> list[Study]:
+        """Studies in order of id, at most ``limit`` (100 at most)."""
+        size = max(1, min(limit, PAGE))
+        return self._studies.page(state=state, researcher=researcher, after=after, limit=size)
+
+    def approve(self, study_id: StudyId) -> Study:
+        """Follow the board's permit, once it is final on the chain; raises StudyNotPermitted before that."""
+        study = self.get(study_id)
+        approved = study.after(Event.APPROVE)
+        permit = self._permits.permit(study_id)
+        if permit is None:
+            raise StudyNotPermitted
+        # A permit may begin later: what counts here is that the board signed exactly this proposal.
+        require_permitted(approved, permit, max(self._now(), permit.not_before, study.proposal.not_before))
+        return self._store(approved)
+
+    def change(self, study_id: StudyId, event: Event, *, reason: str) -> Study:
+        """Refuse, suspend, resume or close. The index can only restrict; approval needs ``approve``.
+
+        Raises StudyNotFound, StudyStateConflict.
+        """
+        if event is Event.APPROVE:
+            return self.approve(study_id)
+        return self._store(self.get(study_id).after(event, reason=reason[:2_000]))
+
+    def uses_of(self, subject: SubjectId) -> list[tuple[Study, UnixSeconds]]:
+        """Which studies used a patient's data and when, newest first: for the patient's own view."""
+        return [(self.get(study), at) for study, at in self._uses.of_subject(subject)]
+
+    def _store(self, study: Study) -> Study:
+        if not self._studies.replace(study, at=self._now()):
+            raise StudyStateConflict
+        return study
+
+    def _now(self) -> UnixSeconds:
+        return UnixSeconds(self._clock())

@@ -1,0 +1,70 @@
+"""Reads a stored proposal back; ``Proposal.as_json`` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from backend.research.errors import StudyDamaged
+from backend.research.outputs import Count, Filter, Histogram, Output, Table
+from backend.research.study import Proposal
+from backend.research.variables import Kind, Role, Variable
+from backend.types import MemberId, UnixSeconds
+
+
+def proposal_from_json(document: Mapping[str, Any]) -> Proposal:
+    """Inverse of ``Proposal.as_json``; raises StudyDamaged for anything that it would not have written."""
+    try:
+        proposal = Proposal(
+            researcher=MemberId(bytes.fromhex(document["researcher"])),
+            title=document["title"],
+            purpose=document["purpose"],
+            duo=tuple(document["duo"]),
+            variables=tuple(_variable(item) for item in document["variables"]),
+            outputs=tuple(_output(item) for item in document["outputs"]),
+            not_before=UnixSeconds(_whole(document["period"][0])),
+            not_after=UnixSeconds(_whole(document["period"][1])),
+            epsilon=_whole(document["epsilon"]),
+            runs=_whole(document["runs"]),
+            minimum_cohort=_whole(document["minimum_cohort"]),
+            salt=bytes.fromhex(document["salt"]),
+        )
+        same = proposal.as_json() == dict(document)
+    except (KeyError, IndexError, TypeError, ValueError) as wrong:
+        raise StudyDamaged from wrong
+    if not same:
+        raise StudyDamaged
+    return proposal
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("a whole number")
+    return value
+
+
+def _variable(item: Mapping[str, Any]) -> Variable:
+    return Variable(
+        name=item["name"],
+        kind=Kind(item["kind"]),
+        role=Role(item["role"]),
+        system=item["system"],
+        code=item["code"],
+        unit=item["unit"],
+        edges=tuple(item["edges"]),
+        levels=tuple(item["levels"]),
+        reference_date=item["reference_date"],
+        active_only=item["active_only"],
+    )
+
+
+def _output(item: Mapping[str, Any]) -> Output:
+    if "table" in item:
+        return Table(item["name"], tuple(item["table"]), item["k"], item["suppression"])
+    if "histogram" in item:
+        return Histogram(item["name"], item["histogram"], _filters(item["where"]))
+    return Count(item["name"], _filters(item["count"]))
+
+
+def _filters(items: list[list[Any]]) -> tuple[Filter, ...]:
+    return tuple(Filter(name, tuple(levels)) for name, levels in items)

@@ -1,0 +1,56 @@
+"""What the numbers were measured on, and what a process takes of it. Reads /proc (Linux)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+_PROC = Path("/proc")
+_KIB = 1024
+
+
+def describe() -> dict[str, Any]:
+    """Return processors, memory, Python and the load before; nothing that names the machine."""
+    return {
+        "cpus": len(os.sched_getaffinity(0)),
+        "cpu": _field(_PROC / "cpuinfo", "model name"),
+        "memory_mib": int(_field(_PROC / "meminfo", "MemTotal").split()[0]) // _KIB,
+        "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def commit() -> str:
+    """Return the commit that is checked out."""
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"],  # noqa: S607 - the git of this machine
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def resident_mib(pid: int) -> float:
+    """Return the resident memory of one process in MiB."""
+    return int(_field(_PROC / str(pid) / "status", "VmRSS").split()[0]) / _KIB
+
+
+def children(pid: int) -> dict[int, str]:
+    """Return pid and name of each process that ``pid`` started."""
+    found = {}
+    for task in (_PROC / str(pid) / "task").iterdir():
+        for child in (task / "children").read_text().split():
+            found[int(child)] = (_PROC / child / "comm").read_text().strip()
+    return found
+
+
+def _field(path: Path, name: str) -> str:
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "0"

@@ -1,0 +1,77 @@
+"""Measure the goals and write them down.
+
+python -m bench.run [--test-seconds N] [--only document,reading,memory,chain] [--records N]
+python -m bench.run --check     only check the shape of the file
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import chain, document, machine, memory, reading
+from bench.results import Result, ResultsMalformed, at_most, read, table, write
+from bench.scene import scene
+
+FILE = Path(__file__).parent / "results.json"
+PARTS = ("document", "reading", "memory", "chain")
+TEST_GOAL_MINUTES = 15
+
+
+def main() -> int:
+    arguments = _arguments()
+    console = Console(width=140)
+    if arguments.check:
+        try:
+            read(arguments.output)
+        except ResultsMalformed as fault:
+            console.print(f"{arguments.output.name}: {fault}", highlight=False)
+            return 1
+        return 0
+    described = machine.describe()
+    with tempfile.TemporaryDirectory(prefix="assent-bench-") as directory:
+        results = _measure(Path(directory), arguments.only.split(","), arguments.records, console)
+    if arguments.test_seconds is not None:
+        minutes = arguments.test_seconds / 60
+        results.append(at_most("make test, warm", minutes, "min", TEST_GOAL_MINUTES))
+    write(arguments.output, results, machine=described, commit=machine.commit())
+    read(arguments.output)
+    console.print(table(results))
+    return 0
+
+
+def _measure(directory: Path, parts: list[str], records: int, console: Console) -> list[Result]:
+    results: list[Result] = []
+    if {"document", "reading", "memory"} & set(parts):
+        with scene(directory) as (service, people):
+            if "document" in parts:
+                console.print("1 MB document ...")
+                results += document.measure(people)
+            if "reading" in parts:
+                console.print("authorised reads ...")
+                results += reading.measure(people)
+            if "memory" in parts:
+                console.print("memory ...")
+                results += memory.measure(people, service.data_directory, records=records)
+    if "chain" in parts:
+        console.print("decisions and gas ...")
+        results += chain.measure(directory)
+    return results
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the goals of the project.")
+    parser.add_argument("--check", action="store_true", help="only check the shape of the file")
+    parser.add_argument("--output", type=Path, default=FILE)
+    parser.add_argument("--test-seconds", type=float, help="how long 'make test' took, warm")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts to measure, with commas between")
+    parser.add_argument("--records", type=int, default=memory.RECORDS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""The research stores on a real MongoDB-wire server: races, crashes, conformance with their ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
+from backend.adapters.index.server import EmbeddedIndex, connect
+from backend.adapters.index.study_store import MongoStudyStore
+from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.errors import BudgetExceeded, StudyDamaged
+from backend.research.outputs import Count, Filter, Histogram, Table
+from backend.research.study import Event, Proposal, State, Study, propose
+from backend.research.types import Answer, NanoRho, StudyId
+from backend.research.variables import Kind, Role, Variable
+from backend.types import MemberId, SubjectId, UnixSeconds
+
+Mongo = Database[dict[str, Any]]
+STUDY, OTHER = StudyId(b"1" * 32), StudyId(b"2" * 32)
+POLICY = BudgetPolicy("hospital", 3_000_000, 6, 366 * 86_400)
+NO_LIMIT = NanoRho(10**17)
+NOW = 1_790_000_000
+BIG = SubjectId(2**96 - 1)
+
+
+def budget(mongo: Mongo) -> PrivacyBudget:
+    return PrivacyBudget(store=MongoBudgetStore(mongo), policy=POLICY, clock=lambda: NOW)
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def test_debit_by_32_clients_with_their_own_connections_never_overspends(
+    index_server: EmbeddedIndex, mongo: Mongo
+) -> None:
+    share = NanoRho(POLICY.rho // 20)
+    MongoBudgetStore(mongo)  # the indexes stand before the race
+    outcomes: list[str] = []
+    start = threading.Barrier(32)
+
+    def client(place: int) -> None:
+        database = connect(index_server.uri, database=mongo.name, timeout_ms=20_000)
+        own = budget(database)
+        start.wait()
+        try:
+            # Ids 0 to 27 once each; four clients repeat the ids of others.
+            own.debit(number(place % 28), STUDY, share, study_limit=NO_LIMIT)
+            outcomes.append("charged")
+        except BudgetExceeded:
+            outcomes.append("refused")
+        finally:
+            database.client.close()
+
+    threads = [threading.Thread(target=client, args=(place,)) for place in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    ledger = budget(mongo)
+    head = ledger.verify()
+    assert len(outcomes) == 32
+    assert head is not None
+    assert head.place == 19
+    assert head.spent == 20 * share == ledger.spent_by_study(STUDY)
+    assert mongo.privacy_charges.count_documents({}) == 20
+
+
+_CHILD = """
+import os, signal, sys
+from backend.adapters.index.research_store import MongoBudgetStore
+from backend.adapters.index.server import connect
+from backend.research.budget import BudgetPolicy, PrivacyBudget
+store = MongoBudgetStore(connect(sys.argv[1], database=sys.argv[2]))
+policy = BudgetPolicy("hospital", 3_000_000, 6, 31_622_400)
+budget = PrivacyBudget(store=store, policy=policy, clock=lambda: 1_790_000_000)
+budget.debit(bytes(32), b"1" * 32, 1_000, study_limit=10**17)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_client_killed_after_its_debit_is_charged_once_and_may_go_on(
+    index_server: EmbeddedIndex, mongo: Mongo
+) -> None:
+    root = Path(__file__).parents[2]
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD, index_server.uri, mongo.name], cwd=root, timeout=60, check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+    ledger = budget(mongo)
+    assert ledger.balance().spent == 1_000
+    again = ledger.debit(bytes(32), STUDY, NanoRho(1_000), study_limit=NO_LIMIT)
+    assert (again.place, again.spent) == (0, 1_000)
+    assert ledger.balance().spent == 1_000
+
+
+def test_ledger_survives_a_kill_of_the_server(tmp_path: Path) -> None:
+    server = EmbeddedIndex(tmp_path)
+    server.start()
+    database = connect(server.uri, database="d")
+    try:
+        first = budget(database).debit(number(1), STUDY, NanoRho(5), study_limit=NO_LIMIT)
+        victim = server.process_id
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+        with suppress(ChildProcessError):  # its keeper may have noticed already
+            os.waitid(os.P_PID, victim, os.WEXITED | os.WNOWAIT)
+        server.ensure_running()
+        assert budget(database).verify() == first
+    finally:
+        database.client.close()
+        server.stop()
+
+
+def test_marks_are_set_once_by_many_runs_at_once(mongo: Mongo) -> None:
+    store = MongoBudgetStore(mongo)
+    subjects = [SubjectId(place) for place in range(1, 1_200)] + [BIG]
+    found: list[dict[SubjectId, NanoRho]] = []
+
+    def run(spent: int) -> None:
+        found.append(store.join("hospital", subjects, NanoRho(spent)))
+
+    threads = [threading.Thread(target=run, args=(spent,)) for spent in (10, 20, 30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(found) == 3
+    assert found[0] == found[1] == found[2]
+    assert set(found[0]) == set(subjects)
+    assert store.join("other", [BIG], NanoRho(7)) == {BIG: 7}
+
+
+def answer(name: bytes, value: int) -> Answer:
+    return Answer(name * 32, ("a", "b"), (value, -3), 9, "4.500000", NanoRho(11))
+
+
+def test_answers_kept_first_stay(mongo: Mongo) -> None:
+    store = MongoAnswerStore(mongo)
+    first = (answer(b"x", 1), answer(b"y", 2))
+    now, later = number(7), number(8)
+    assert store.keep(number(1), STUDY, now, first) == first
+    assert store.keep(number(1), STUDY, now, (answer(b"x", 5), answer(b"y", 6))) == first
+    third = answer(b"z", 3)
+    store.keep(number(2), STUDY, now, [third])
+    store.keep(number(3), STUDY, later, [answer(b"v", 4)])
+    store.keep(number(4), OTHER, now, [answer(b"w", 4)])
+    assert store.find(STUDY, now) == {found.answer_id: found for found in (*first, third)}
+    assert store.find(OTHER, later) == {}
+
+
+def test_uses_are_found_by_patient_newest_first_and_recorded_once(mongo: Mongo) -> None:
+    store = MongoUseStore(mongo)
+    store.record(STUDY, number(1), [SubjectId(1), BIG], at=UnixSeconds(10))
+    store.record(STUDY, number(1), [SubjectId(1)], at=UnixSeconds(99))
+    store.record(OTHER, number(2), [BIG], at=UnixSeconds(20))
+    assert store.of_subject(BIG) == [(OTHER, 20), (STUDY, 10)]
+    assert store.of_subject(SubjectId(1)) == [(STUDY, 10)]
+    assert store.of_subject(SubjectId(2)) == []
+
+
+def make_study(title: str) -> Study:
+    outputs = (
+        Count("ill", (Filter("ill", ("present",)),)),
+        Histogram("sexes", "sex"),
+        Table("people", ("sex", "ill")),
+    )
+    return propose(
+        Proposal(
+            researcher=MemberId(b"r" * 32),
+            title=title,
+            purpose="HRESCH",
+            duo=("DUO:0000006",),
+            variables=(
+                Variable("sex", Kind.SEX, Role.QUASI),
+                Variable("ill", Kind.CONDITION, system="http://snomed.info/sct", code="1"),
+            ),
+            outputs=outputs,
+            not_before=UnixSeconds(NOW),
+            not_after=UnixSeconds(NOW + 10),
+            epsilon=1_000_000,
+            runs=1,
+            minimum_cohort=5,
+            salt=b"s" * 32,
+        )
+    )
+
+
+def test_studies_come_back_as_stored_and_move_by_version(mongo: Mongo) -> None:
+    store = MongoStudyStore(mongo)
+    studies = sorted((make_study(title) for title in "abc"), key=lambda study: study.study_id)
+    for study in studies:
+        assert store.insert(study, at=UnixSeconds(NOW))
+    assert not store.insert(studies[0], at=UnixSeconds(NOW))
+    approved = studies[1].after(Event.APPROVE)
+    assert store.replace(approved, at=UnixSeconds(NOW))
+    assert not store.replace(studies[1].after(Event.REFUSE), at=UnixSeconds(NOW))  # somebody was faster
+    assert store.get(approved.study_id) == approved
+    assert store.get(StudyId(b"0" * 32)) is None
+    page = {"researcher": None, "limit": 2}
+    assert store.page(state=None, after=None, **page) == [studies[0], approved]
+    assert store.page(state=None, after=approved.study_id, **page) == [studies[2]]
+    assert store.page(state=State.APPROVED, after=None, **page) == [approved]
+    assert store.page(state=None, after=None, researcher=MemberId(b"x" * 32), limit=9) == []
+
+
+def test_study_altered_in_the_store_is_refused(mongo: Mongo) -> None:
+    store = MongoStudyStore(mongo)
+    study = make_study("a")
+    store.insert(study, at=UnixSeconds(NOW))
+    mongo.studies.update_one({"_id": study.study_id.hex()}, {"$set": {"proposal.epsilon": 9_000_000}})
+    with pytest.raises(StudyDamaged):
+        store.get(study.study_id)
