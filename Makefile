@@ -107,7 +107,7 @@ slither: $(STAMPS)/dev $(STAMPS)/contracts
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" FOUNDRY_OUT=.build/slither/out FOUNDRY_CACHE_PATH=.build/slither/cache \
 	  $(BIN)/slither . --fail-low --compile-force-framework foundry
 
-brownie: $(STAMPS)/contracts $(STAMPS)/brownie
+brownie: $(STAMPS)/contracts $(STAMPS)/brownie forge
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" SOLCX_BINARY_PATH="$(CURDIR)/.build/solcx" \
 	  .venv-brownie/bin/brownie test --network anvil
 

@@ -33,12 +33,14 @@ def up(
     from backend.serving import run
 
     with named_errors():
+        if public_url is None and port is not None:
+            public_url = f"http://localhost:{port}"
         run(
             read_settings(
                 data_directory=data_directory, host=host, port=port, public_url=public_url, storage=storage
             ),
             samples=samples,
-            announce=OUT.print,
+            announce=typer.echo,
         )
 
 

@@ -41,7 +41,10 @@ def first_run(world: World, *, load_samples: bool) -> str:
     if load_samples and not samples.exists():
         write_file(samples, json.dumps(_load_samples(world, _plan(root)), indent=2).encode())
     if samples.exists():
-        lines.append(f"  sample patients             {samples} (with their wallets' keys: development only)")
+        lines.append(f"  sample patients             {samples}")
+        lines.append(
+            "                              (with their keys; they grant what they are asked: development)"
+        )
     return "\n".join(lines)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 from backend import main
 from backend.adapters.durable import write_file
 from backend.api.app import create_app
 from backend.bootstrap import World, open_world
-from backend.samples import first_run
+from backend.samples import SAMPLES_FILE, first_run
+from backend.sandbox import Sandbox
 from backend.settings import Settings
 
 RUN_FILE: Final = "run.json"
@@ -19,18 +21,23 @@ RUN_FILE: Final = "run.json"
 
 def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Raises OperatorError subclasses with the remedy."""
-    listener = main.bind(settings.host, settings.port)
-    announce("starting the chain, the index and the block store ...")
-    world = open_world(settings)
-    try:
-        accounts = first_run(world, load_samples=samples and settings.is_development)
-        write_run_file(world, settings)
-        app = create_app(world.services, on_shutdown=lambda: None, max_body_bytes=settings.max_body_bytes)
-        main.serve(app, listener, ready=lambda: announce(_welcome(settings, world, accounts)))
-    finally:
-        announce("anchoring the audit log and stopping ...")
-        world.close()
-        listener.close()
+    with closing(main.bind(settings.host, settings.port)) as listener:
+        announce("starting the chain, the index and the block store ...")
+        world = open_world(settings)
+        sandbox: Sandbox | None = None
+        try:
+            accounts = first_run(world, load_samples=samples and settings.is_development)
+            write_run_file(world, settings)
+            if settings.is_development and (world.stores.directory.root / SAMPLES_FILE).exists():
+                sandbox = Sandbox(world)
+                sandbox.start()
+            app = create_app(world.services, max_body_bytes=settings.max_body_bytes)
+            main.serve(app, listener, ready=lambda: announce(_welcome(settings, world, accounts)))
+        finally:
+            announce("anchoring the audit log and stopping ...")
+            if sandbox is not None:
+                sandbox.close()
+            world.close()
 
 
 def write_run_file(world: World, settings: Settings) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -35,23 +32,18 @@ Errors are `application/problem+json` with a stable `code`, explained in docs/er
 """
 
 
-def create_app(services: Services, *, on_shutdown: Callable[[], None], max_body_bytes: int) -> ASGIApp:
-    """Return the ASGI application. ``on_shutdown`` runs after the last request has been answered."""
-    app = create_api(services, on_shutdown=on_shutdown)
+def create_app(services: Services, *, max_body_bytes: int) -> ASGIApp:
+    """Return the ASGI application."""
+    app = create_api(services)
     return Edge(app, max_body_bytes=max_body_bytes)
 
 
-def create_api(services: Services, *, on_shutdown: Callable[[], None]) -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        on_shutdown()
-
+def create_api(services: Services) -> FastAPI:
+    """Return the routes without the edge; building it touches no service."""
     app = FastAPI(
         title="Assent",
         version="0.1.0",
         description=DESCRIPTION,
-        lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,

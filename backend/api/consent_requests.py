@@ -30,6 +30,7 @@ from backend.consent.tables import Tables
 from backend.consent.terms import UNLIMITED_USES, Delegation, Document, Rule
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import consent_id, typed_data
+from backend.errors import NotFound
 from backend.identity.roles import Scope
 from backend.types import MemberId, UnixSeconds, to_hex
 
@@ -174,7 +175,7 @@ def list_requests(
 @router.get("/{request_id}", response_model=RequestView)
 def get_request(request_id: Hex32, caller: Annotated[Caller, Depends(needs())]) -> RequestView:
     services, principal = caller
-    request = services.requests.get(bytes32(request_id))
+    request = _known(services, request_id)
     require_party(principal, subject=request.asked.subject, member=request.asked.grantee)
     return _view(services, request)
 
@@ -187,7 +188,7 @@ def draft(
 ) -> Draft:
     """Get the message to sign: the grant as asked or narrowed, or the refusal; then POST /v1/consents."""
     services, principal = caller
-    request = services.requests.get(bytes32(request_id))
+    request = _known(services, request_id)
     require_party(principal, subject=request.asked.subject, member=None)
     wish = (
         refusal_of(request) if body.answer == "refuse" else _narrowed(wish_of(request), body, services.tables)
@@ -201,6 +202,14 @@ def draft(
         request=request.request_id,
     )
     return draft_of(grant, body.via, services)
+
+
+def _known(services: Services, request_id: str) -> ConsentRequest:
+    """Return a request, or raise the NotFound of ``require_party``: absent and not yours look alike."""
+    try:
+        return services.requests.get(bytes32(request_id))
+    except NotFound:
+        raise NotFound from None
 
 
 def _narrowed(wish: Wish, body: DraftBody, tables: Tables) -> Wish:

@@ -33,7 +33,7 @@ from backend.consent.drafting import BEGINNING, DelegationWish, Wish
 from backend.consent.evidence import Gathered
 from backend.consent.terms import ABSENT, EVERYONE, UNLIMITED_USES, Delegation, Grant, Kind, ResearchTerms
 from backend.consent.terms_json import from_json, to_json
-from backend.errors import NotFound
+from backend.errors import InvalidInput, NotFound
 from backend.identity.roles import Scope
 from backend.types import ConsentId, MemberId, UnixSeconds, to_hex
 
@@ -126,6 +126,8 @@ def draft_consent(body: WishBody, caller: Own) -> Draft:
     services, principal = caller
     subject = subject_id(body.subject)
     require_party(principal, subject=subject, member=None)
+    if body.kind == "permit" and body.grantee is None:
+        raise InvalidInput("A permit names whom it is given to.", field="grantee")
     tables = services.tables
     wish = Wish(
         kind=Kind.PERMIT if body.kind == "permit" else Kind.DENY,

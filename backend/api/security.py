@@ -28,7 +28,8 @@ class Caller(NamedTuple):
     principal: Principal
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
+    # 'async', so that it costs no hop to a worker thread.
     services: Services = request.app.state.services
     return services
 

@@ -1,8 +1,8 @@
 """Enrolment codes that a person can type: five groups of four, ``ABCD-EFGH-JKMN-PQRS-TVWX``.
 
 Symbols are Crockford's base 32 (no I, L, O, U). The first 5 name the code, the next 13 are 65 secret bits and
-the last 2 a checksum: the sum of value times position, modulo 1021. As 1021 is prime and greater than any
-position times any difference of values, every single wrong symbol and every exchange of two is found.
+the last 2 a checksum: the sum of value times position, modulo 1021. As 1021 is greater than any position
+times any difference of values, every single wrong symbol and every exchange of two in the body is found.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import hmac
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, NewType
 
 import cbor2
@@ -64,6 +65,7 @@ def _text(binary: bytes) -> Cid:
     return Cid("b" + base64.b32encode(binary).decode("ascii").lower().rstrip("="))
 
 
+@lru_cache(maxsize=4096)
 def _binary(cid: Cid) -> bytes:
     """Return the 36 bytes of one of our CIDs; raise NotCanonical for any other text."""
     text = cid[1:].upper()

@@ -41,6 +41,7 @@ class CandidateSource:
         """
         variables = study.proposal.variables
         segments = [Segment(categories=1 << variable.category_bit, sensitivities=0) for variable in variables]
+        aggregates = self.tables.obligations.mask(["aggregate_only"])
         for subject in self.index.subjects():
             question = self._question(subject, study, researcher)
             decisions = self.decisions.decide(question, segments)
@@ -57,6 +58,10 @@ class CandidateSource:
                     allowed=allowed,
                     terms=self._terms(subject, consents),
                     resources=self._opener(question, study, agent, researcher),
+                    aggregate_only=any(
+                        decision.answer is Answer.PERMIT and decision.obligations & aggregates
+                        for decision in decisions
+                    ),
                 )
 
     def _question(self, subject: SubjectId, study: Study, researcher: MemberId) -> Question:
@@ -66,12 +71,12 @@ class CandidateSource:
             requester=Requester(actor=researcher, organisations=(MemberId(study.study_id),)),
             purpose=self.tables.purposes.mask([study.proposal.purpose]),
             action=self.tables.actions.mask([Action.COMPUTE.value]),
-            # Counts, histograms and the k-anonymous table are aggregates, and no row leaves.
+            # Counts and histograms are aggregates; whoever asks for that gets no row in the table.
             fulfils=self.tables.obligations.mask(["aggregate_only"]),
         )
 
     def _terms(self, subject: SubjectId, consents: Sequence[ConsentId]) -> ResearchTerms:
-        """Unite the terms of all consents that were needed: the strictest of each."""
+        """The terms of all consents that were needed: each list of DUO terms, and the strictest numbers."""
         documents = self.evidence.documents(subject)
         terms = [
             document.terms.research
@@ -79,7 +84,7 @@ class CandidateSource:
             if isinstance(document, Grant)
         ]
         return ResearchTerms(
-            duo=tuple(sorted({code for each in terms for code in each.duo})),
+            duo=tuple(sorted({tuple(sorted(each.duo)) for each in terms})),
             minimum_cohort=max((each.minimum_cohort for each in terms), default=0),
             epsilon_cap=min((each.epsilon_cap for each in terms), default=0),
         )

@@ -19,11 +19,12 @@ def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def eligible(candidates: Iterable[Candidate], variables: frozenset[str], use: StudyUse) -> list[Candidate]:
     """Those whose DUO terms fit the study and who permit at least one of its variables."""
-    return [
-        candidate
-        for candidate in candidates
-        if candidate.allowed & variables and match(candidate.terms.duo, use).permitted
-    ]
+    return [candidate for candidate in candidates if candidate.allowed & variables and _fits(candidate, use)]
+
+
+def _fits(candidate: Candidate, use: StudyUse) -> bool:
+    """Whether the terms of every consent fit; no consent is no permission."""
+    return bool(candidate.terms.duo) and all(match(terms, use).permitted for terms in candidate.terms.duo)
 
 
 def respecting_minimum(candidates: Iterable[Candidate], minimum: int) -> list[Candidate]:
@@ -50,8 +51,9 @@ def snapshot(candidates: Iterable[Candidate]) -> bytes:
                 str(candidate.subject),
                 sorted(consent.hex() for consent in candidate.consents),
                 sorted(candidate.allowed),
-                sorted(candidate.terms.duo),
+                sorted(sorted(terms) for terms in candidate.terms.duo),
                 [candidate.terms.minimum_cohort, str(candidate.terms.epsilon_cap)],
+                candidate.aggregate_only,
             ]
             for candidate in candidates
         )

@@ -120,7 +120,8 @@ class _Cohort:
         table = table_of(proposal)
         if table is None:
             return None, ""
-        group = respecting_minimum(self.eligible, max(proposal.minimum_cohort, table.k))
+        in_rows = [candidate for candidate in self.eligible if not candidate.aggregate_only]
+        group = respecting_minimum(in_rows, max(proposal.minimum_cohort, table.k))
         study = self._study.study_id
         rows = [
             (row_order(self._key, study, candidate.subject, self.snapshot), self._row(candidate))

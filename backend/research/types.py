@@ -21,12 +21,14 @@ NO_EPSILON_CAP = (
 
 @dataclass(frozen=True, slots=True)
 class ResearchTerms:
-    """The part of a signed consent about research (EIP-712 ``ResearchTerms``).
+    """What a patient's signed consents say about research (EIP-712 ``ResearchTerms``), the strictest of each.
 
+    ``duo`` holds the terms of each consent in force, a tuple a consent: every one must fit the study. They
+    are not merged, because within one consent permissions are alternatives: merged, the widest would win.
     ``epsilon_cap`` is in millionths and over the patient's whole time with this custodian.
     """
 
-    duo: tuple[str, ...]
+    duo: tuple[tuple[str, ...], ...]
     minimum_cohort: int
     epsilon_cap: int
 
@@ -37,6 +39,8 @@ class Candidate:
 
     ``allowed`` names the study's variables that the decision permits for this patient. ``resources`` opens
     the permitted segments; it is called once at most, and only for a patient who takes part.
+    ``aggregate_only`` counts the patient in answers and keeps them out of the table, which has a row for
+    each.
     """
 
     subject: SubjectId
@@ -44,6 +48,7 @@ class Candidate:
     allowed: frozenset[str]
     terms: ResearchTerms
     resources: Callable[[], Iterable[Resource]]
+    aggregate_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

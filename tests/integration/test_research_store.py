@@ -116,6 +116,8 @@ def test_ledger_survives_a_kill_of_the_server(tmp_path: Path) -> None:
         with suppress(ChildProcessError):  # its keeper may have noticed already
             os.waitid(os.P_PID, victim, os.WEXITED | os.WNOWAIT)
         server.ensure_running()
+        database.client.close()
+        database = connect(server.uri, database="d")
         assert budget(database).verify() == first
     finally:
         database.client.close()
@@ -207,7 +209,7 @@ def test_studies_come_back_as_stored_and_move_by_version(mongo: Mongo) -> None:
     assert not store.replace(studies[1].after(Event.REFUSE), at=UnixSeconds(NOW))  # somebody was faster
     assert store.get(approved.study_id) == approved
     assert store.get(StudyId(b"0" * 32)) is None
-    page = {"researcher": None, "limit": 2}
+    page: dict[str, Any] = {"researcher": None, "limit": 2}
     assert store.page(state=None, after=None, **page) == [studies[0], approved]
     assert store.page(state=None, after=approved.study_id, **page) == [studies[2]]
     assert store.page(state=State.APPROVED, after=None, **page) == [approved]

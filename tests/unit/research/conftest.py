@@ -1,0 +1,220 @@
+"""Stores in memory, a study and a few patients."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.outputs import Count, Filter, Histogram, Table
+from backend.research.run import StudyRunner
+from backend.research.study import Event, Proposal, State, Study, propose
+from backend.research.types import (
+    NO_EPSILON_CAP,
+    Answer,
+    Candidate,
+    Charge,
+    NanoRho,
+    Permit,
+    ResearchTerms,
+    StudyId,
+)
+from backend.research.variables import Kind, Role, Variable
+from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
+
+NOW = 1_790_000_000
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class MemoryBudgetStore:
+    entries: list[Charge] = field(default_factory=list)
+    marks: dict[SubjectId, NanoRho] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def head(self, ledger: str) -> Charge | None:
+        return self.entries[-1] if self.entries else None
+
+    def charge(self, ledger: str, charge_id: bytes) -> Charge | None:
+        return next((entry for entry in self.entries if entry.charge_id == charge_id), None)
+
+    def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
+        return next((entry for entry in reversed(self.entries) if entry.study == study), None)
+
+    def append(self, charge: Charge) -> bool:
+        with self.lock:
+            if charge.place != len(self.entries) or self.charge(charge.ledger, charge.charge_id):
+                return False
+            self.entries.append(charge)
+            return True
+
+    def charges(self, ledger: str) -> Iterable[Charge]:
+        return list(self.entries)
+
+    def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
+        with self.lock:
+            return {subject: self.marks.setdefault(subject, spent) for subject in subjects}
+
+
+@dataclass
+class MemoryAnswerStore:
+    charges: dict[tuple[StudyId, bytes, bytes], tuple[Answer, ...]] = field(default_factory=dict)
+    crash_next: bool = False
+
+    def find(self, study: StudyId, snapshot: bytes) -> dict[bytes, Answer]:
+        kept = [answers for key, answers in self.charges.items() if key[:2] == (study, snapshot)]
+        return {answer.answer_id: answer for answers in kept for answer in answers}
+
+    def keep(
+        self, charge_id: bytes, study: StudyId, snapshot: bytes, answers: Sequence[Answer]
+    ) -> tuple[Answer, ...]:
+        if self.crash_next:
+            self.crash_next = False
+            raise Crash
+        return self.charges.setdefault((study, snapshot, charge_id), tuple(answers))
+
+
+@dataclass
+class MemoryUseStore:
+    runs: dict[bytes, tuple[StudyId, tuple[SubjectId, ...], UnixSeconds]] = field(default_factory=dict)
+
+    def record(
+        self, study: StudyId, run_id: bytes, subjects: Sequence[SubjectId], *, at: UnixSeconds
+    ) -> None:
+        self.runs.setdefault(run_id, (study, tuple(subjects), at))
+
+    def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
+        return [(study, at) for study, subjects, at in self.runs.values() if subject in subjects]
+
+
+@dataclass
+class Permits:
+    known: dict[StudyId, Permit] = field(default_factory=dict)
+
+    def permit(self, study: StudyId) -> Permit | None:
+        return self.known.get(study)
+
+
+class Keys:
+    def study_key(self, study: StudyId) -> bytes:
+        return (b"key of " + study)[:32].ljust(32, b"-")
+
+
+def variables() -> tuple[Variable, ...]:
+    return (
+        Variable("sex", Kind.SEX, Role.QUASI),
+        Variable(
+            "age", Kind.AGE, Role.QUASI, edges=("0", "18", "40", "65", "90"), reference_date="2026-01-01"
+        ),
+        Variable("region", Kind.POSTAL_REGION, Role.QUASI),
+        Variable("diabetes", Kind.CONDITION, system="http://snomed.info/sct", code="44054006"),
+    )
+
+
+def make_proposal(**changes: Any) -> Proposal:
+    values: dict[str, Any] = {
+        "researcher": MemberId(b"r" * 32),
+        "title": "Diabetes by age",
+        "purpose": "HRESCH",
+        "duo": ("DUO:0000006", "DUO:0000046"),
+        "variables": variables(),
+        "outputs": (
+            Count("diabetics", (Filter("diabetes", ("present",)),)),
+            Histogram("ages", "age"),
+            Table("people", ("sex", "age", "diabetes"), 5, 200_000),
+        ),
+        "not_before": UnixSeconds(NOW - 1_000),
+        "not_after": UnixSeconds(NOW + 1_000_000),
+        "epsilon": 2_000_000,
+        "runs": 2,
+        "minimum_cohort": 5,
+        "salt": b"s" * 32,
+    }
+    return Proposal(**(values | changes))
+
+
+def fhir_patient(number: int) -> list[dict[str, Any]]:
+    patient = {
+        "resourceType": "Patient",
+        "gender": "female" if number % 2 else "male",
+        "birthDate": f"{1940 + number % 60}-06-15",
+        "address": [{"postalCode": f"0213{number % 10}", "state": "MA", "country": "US"}],
+    }
+    code = {"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]}
+    return [patient, {"resourceType": "Condition", "code": code}] if number % 3 == 0 else [patient]
+
+
+def make_candidate(number: int, **terms: Any) -> Candidate:
+    values: dict[str, Any] = {"duo": (("DUO:0000042",),), "minimum_cohort": 0, "epsilon_cap": NO_EPSILON_CAP}
+    return Candidate(
+        subject=SubjectId(number),
+        consents=(ConsentId(number.to_bytes(32, "big")),),
+        allowed=frozenset(variable.name for variable in variables()),
+        terms=ResearchTerms(**(values | terms)),
+        resources=lambda: iter(fhir_patient(number)),
+    )
+
+
+@dataclass
+class World:
+    budget_store: MemoryBudgetStore
+    answers: MemoryAnswerStore
+    uses: MemoryUseStore
+    permits: Permits
+    now: list[int]
+    policy: BudgetPolicy
+
+    @property
+    def budget(self) -> PrivacyBudget:
+        return PrivacyBudget(store=self.budget_store, policy=self.policy, clock=lambda: self.now[0])
+
+    @property
+    def runner(self) -> StudyRunner:
+        return StudyRunner(
+            permits=self.permits,
+            keys=Keys(),
+            budget=self.budget,
+            answers=self.answers,
+            uses=self.uses,
+            clock=lambda: self.now[0],
+        )
+
+    def approved(self, proposal: Proposal) -> Study:
+        study = propose(proposal).after(Event.APPROVE)
+        assert study.state is State.APPROVED
+        self.permits.known[study.study_id] = Permit(
+            proposal.digest, UnixSeconds(NOW - 100), UnixSeconds(NOW + 10_000), True, BlockNumber(7)
+        )
+        return study
+
+    def suspend_on_chain(self, study: Study) -> None:
+        permit = self.permits.known[study.study_id]
+        self.permits.known[study.study_id] = replace(permit, is_live=False)
+
+
+@pytest.fixture
+def world() -> World:
+    policy = BudgetPolicy("hospital", 5_000_000, 6, 366 * 86_400)
+    return World(MemoryBudgetStore(), MemoryAnswerStore(), MemoryUseStore(), Permits(), [NOW], policy)
+
+
+@pytest.fixture
+def proposal_with() -> Callable[..., Proposal]:
+    return make_proposal
+
+
+@pytest.fixture
+def candidate_with() -> Callable[..., Candidate]:
+    return make_candidate
+
+
+@pytest.fixture
+def crash() -> type[BaseException]:
+    return Crash

@@ -1,0 +1,256 @@
+"""A run takes who consents, charges first, releases only what was checked, and repeats nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from backend.research.cohort import respecting_minimum
+from backend.research.dp import epsilon_of
+from backend.research.errors import BudgetExceeded, StudyNotPermitted
+from backend.research.plan import plan
+from backend.research.study import Event, Proposal
+from backend.research.types import Candidate, NanoRho, Resource
+from backend.types import ConsentId, SubjectId
+
+People = Callable[..., Candidate]
+
+
+def named(result: Any, name: str) -> Any:
+    return dict(result.answers)[name]
+
+
+def test_run_over_consenting_patients_answers_near_the_truth(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    result = world.runner.run(study, [candidate_with(number) for number in range(1, 301)])
+    answer = named(result, "diabetics")
+    # Off by four error bars (8 sigma) once in 10^15 runs.
+    assert abs(answer.values[0] - 100) <= 4 * answer.error_95
+    ages = named(result, "ages")
+    assert ages.levels == ("<0", "[0,18)", "[18,40)", "[40,65)", "[65,90)", ">=90", "missing")
+    assert abs(sum(ages.values) - 300) <= 7 * 4 * ages.error_95
+    assert result.table is not None
+    assert result.table.report.k_reached >= 5
+    assert len(result.table.rows) == result.table.report.rows_released > 200
+    assert world.budget.spent_by_study(study.study_id) == plan(study.proposal, delta_exponent=6).rho
+    assert len(result.participants) == 300
+    assert not any(str(subject) in str(result.as_json()) for subject in result.participants)
+
+
+def test_run_repeated_over_the_same_consents_costs_nothing_and_says_the_same(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    first = world.runner.run(study, people)
+    random.Random(1).shuffle(people)
+    again = world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 1
+    assert again.digest == first.digest
+
+
+def test_run_repeated_opens_no_record_for_answers_it_has(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with(outputs=proposal_with().outputs[:2]))
+    people = [candidate_with(number) for number in range(1, 60)]
+    assert len(world.runner.run(study, people).participants) == 59
+    assert world.runner.run(study, people).participants == ()
+
+
+def test_minimum_cohorts_that_depend_on_each_other_are_left_out_to_the_end(candidate_with: People) -> None:
+    # Each waits for one more than there are once the one before has left: only the modest four stay.
+    people = [candidate_with(number, minimum_cohort=0) for number in range(1, 5)]
+    people += [candidate_with(number, minimum_cohort=number + 1) for number in range(5, 11)]
+    assert [person.subject for person in respecting_minimum(people, 0)] == [1, 2, 3, 4]
+    assert respecting_minimum(people, 5) == []
+    people[-1] = candidate_with(10, minimum_cohort=10)
+    assert len(respecting_minimum(people, 0)) == 10
+
+
+def test_run_after_a_revocation_leaves_the_patient_out_and_is_charged_anew(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    first = world.runner.run(study, people)
+    second = world.runner.run(study, people[1:])
+    assert set(second.participants) < set(first.participants)
+    assert len(world.budget_store.entries) == 2
+    assert second.run_id != first.run_id
+    with pytest.raises(BudgetExceeded):  # the proposal asked for two runs
+        world.runner.run(study, people[2:])
+    assert len(world.budget_store.entries) == 2
+
+
+def test_run_after_a_changed_consent_is_another_snapshot(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    world.runner.run(study, people)
+    people[0] = replace(people[0], consents=(ConsentId(b"n" * 32),))
+    world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 2
+
+
+def test_run_crashed_between_charge_and_answer_is_neither_refunded_nor_charged_again(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People, crash: type[BaseException]
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    world.answers.crash_next = True
+    with pytest.raises(crash):
+        world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 1
+    assert not world.answers.charges
+    result = world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 1
+    assert named(result, "diabetics").rho > 0
+
+
+def test_run_over_budget_is_refused_before_a_record_is_opened(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    world.policy = replace(world.policy, epsilon=500_000)
+    study = world.approved(proposal_with())
+    opened: list[int] = []
+
+    def resources() -> Iterable[Resource]:
+        opened.append(1)
+        return ()
+
+    people = [replace(candidate_with(number), resources=resources) for number in range(1, 60)]
+    with pytest.raises(BudgetExceeded) as refusal:
+        world.runner.run(study, people)
+    assert not opened
+    assert not world.budget_store.entries
+    assert not any(character.isdigit() for character in str(refusal.value))
+
+
+def test_run_opens_only_those_whose_terms_fit_and_each_once(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    opened: list[int] = []
+
+    def person(number: int, **terms: Any) -> Candidate:
+        made = candidate_with(number, **terms)
+
+        def resources() -> Iterable[Resource]:
+            opened.append(number)
+            return made.resources()
+
+        return replace(made, resources=resources)
+
+    fitting = [person(number) for number in range(1, 21)]
+    others = [
+        person(30, duo=(("DUO:0000007:MONDO_0005148",),)),  # another disease-specific consent
+        person(31, duo=()),  # no consent
+        person(34, duo=((),)),  # no kind of research permitted
+        person(35, duo=(("DUO:0000042",), ("DUO:0000007:MONDO_0005148",))),  # one of two consents fits
+        person(32, minimum_cohort=100),
+        replace(person(33), allowed=frozenset()),
+    ]
+    world.runner.run(study, fitting + others + fitting)
+    assert sorted(opened) == list(range(1, 21))
+
+
+def test_run_leaves_out_silently_who_has_no_epsilon_left(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    proposal = proposal_with(outputs=proposal_with().outputs[:2])
+    study = world.approved(proposal)
+    cost = plan(proposal, delta_exponent=6).rho
+    once = int(epsilon_of(NanoRho(cost * 3 // 2), 6) * 1_000_000)  # enough for one run, not for two
+    people = [candidate_with(number) for number in range(1, 50)]
+    people += [candidate_with(50, epsilon_cap=once), candidate_with(51, epsilon_cap=0)]
+    first = world.runner.run(study, people)
+    assert len(first.participants) == 50
+    second = world.runner.run(study, [*people, candidate_with(52)])
+    assert len(second.participants) == 50  # 50 has left, 52 has come, 51 never was
+    assert world.uses.of_subject(SubjectId(51)) == []
+    assert len(world.uses.of_subject(SubjectId(50))) == 1
+
+
+def test_run_with_too_few_patients_releases_no_table_and_names_no_number(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with(minimum_cohort=30))
+    result = world.runner.run(study, [candidate_with(number) for number in range(1, 30)])
+    assert result.table is None
+    assert result.table_refusal == "cohort_too_small"
+    assert result.participants == ()
+    assert named(result, "diabetics").error_95 > 0  # the answers are noise around nothing, not a refusal
+
+
+def test_run_counts_what_a_patient_did_not_permit_as_missing(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    proposal = proposal_with()
+    study = world.approved(proposal)
+    people = [replace(candidate_with(n), allowed=frozenset({"sex", "age"})) for n in range(1, 101)]
+    result = world.runner.run(study, people)
+    assert abs(named(result, "diabetics").values[0]) <= 4 * named(result, "diabetics").error_95
+    assert result.table is not None
+    assert {row[2] for row in result.table.rows} == {"missing"}
+
+
+def test_run_counts_who_allows_aggregates_only_but_gives_them_no_row(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [replace(candidate_with(n), aggregate_only=n <= 100) for n in range(1, 201)]
+    result = world.runner.run(study, people)
+    assert abs(named(result, "diabetics").values[0] - 66) <= 4 * named(result, "diabetics").error_95
+    assert result.table is not None
+    report = result.table.report
+    assert report.rows_released + report.rows_suppressed == 100
+
+
+@pytest.mark.parametrize("how", ["proposed", "suspended", "chain", "early", "late", "none", "other"])
+def test_run_without_a_live_permit_for_this_proposal_is_refused(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People, how: str
+) -> None:
+    study = world.approved(proposal_with())
+    permit = world.permits.known[study.study_id]
+    if how == "proposed":
+        study = replace(study, state=study.state.PROPOSED)
+    elif how == "suspended":
+        study = study.after(Event.SUSPEND, reason="complaint")
+    elif how == "chain":
+        world.suspend_on_chain(study)
+    elif how == "early":
+        world.now[0] = permit.not_before - 1
+    elif how == "late":
+        world.now[0] = permit.not_after
+    elif how == "none":
+        world.permits.known.clear()
+    else:
+        world.permits.known[study.study_id] = replace(permit, proposal_digest=b"x" * 32)
+    with pytest.raises(StudyNotPermitted):
+        world.runner.run(study, [candidate_with(number) for number in range(1, 60)])
+    assert not world.budget_store.entries
+
+
+def test_run_whose_permit_ends_meanwhile_releases_nothing(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    opened = people[5].resources
+
+    def resources() -> Iterable[Resource]:
+        world.suspend_on_chain(study)
+        return opened()
+
+    people[5] = replace(people[5], resources=resources)
+    with pytest.raises(StudyNotPermitted):
+        world.runner.run(study, people)
+    assert not world.uses.runs
