@@ -27,7 +27,7 @@ from backend.consent.drafting import Wish, refusal_of, wish_of
 from backend.consent.requests import ConsentRequest
 from backend.consent.subset import Asked
 from backend.consent.tables import Tables
-from backend.consent.terms import UNLIMITED_USES, Delegation, Document, Rule
+from backend.consent.terms import UNLIMITED_USES, BreakGlass, Delegation, Document, Rule
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import consent_id, typed_data
 from backend.errors import NotFound
@@ -35,6 +35,10 @@ from backend.identity.roles import Scope
 from backend.types import MemberId, UnixSeconds, to_hex
 
 router = APIRouter(prefix="/v1/consent-requests", tags=["consent requests"])
+Emergency = Annotated[
+    Literal["allow", "limit", "forbid"],
+    Field(description="whether this may be opened without consent in an emergency"),
+]
 Via = Annotated[
     list[Message],
     Field(max_length=4, description="the delegations, as messages, of a delegate who signs; own one first"),
@@ -94,6 +98,8 @@ class DraftBody(Body):
     not_before: Moment | None = None
     not_after: Moment | None = None
     max_uses: int | None = Field(default=None, ge=1, lt=UNLIMITED_USES)
+    emergency: Emergency = "forbid"
+    emergency_categories: Codes = Field(default=[], description="with 'limit': what may be opened")
     rules: Annotated[list[RuleBody], Field(max_length=16)] = []
     via: Via = []
 
@@ -222,6 +228,8 @@ def _narrowed(wish: Wish, body: DraftBody, tables: Tables) -> Wish:
         value = getattr(body, name)
         if value is not None:
             changes[name] = seconds(value)
+    changes["break_glass"] = BreakGlass[body.emergency.upper()]
+    changes["break_glass_categories"] = tables.categories.mask(body.emergency_categories)
     if body.max_uses is not None:
         changes["max_uses"] = body.max_uses
     return replace(wish, **changes)

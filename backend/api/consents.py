@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from backend.api.consent_requests import Draft, RuleBody, Via, draft_of
+from backend.api.consent_requests import Draft, Emergency, RuleBody, Via, draft_of
 from backend.api.schemas import (
     AccountText,
     Body,
@@ -31,7 +31,16 @@ from backend.api.services import Services
 from backend.consent.decision_types import Evidence
 from backend.consent.drafting import BEGINNING, DelegationWish, Wish
 from backend.consent.evidence import Gathered
-from backend.consent.terms import ABSENT, EVERYONE, UNLIMITED_USES, Delegation, Grant, Kind, ResearchTerms
+from backend.consent.terms import (
+    ABSENT,
+    EVERYONE,
+    UNLIMITED_USES,
+    BreakGlass,
+    Delegation,
+    Grant,
+    Kind,
+    ResearchTerms,
+)
 from backend.consent.terms_json import from_json, to_json
 from backend.errors import InvalidInput, NotFound
 from backend.identity.roles import Scope
@@ -66,6 +75,8 @@ class WishBody(Body):
     not_before: Moment | None = None
     not_after: Moment | None = None
     max_uses: int | None = Field(default=None, ge=1, lt=UNLIMITED_USES)
+    emergency: Emergency = "forbid"
+    emergency_categories: Codes = Field(default=[], description="with 'limit': what may be opened")
     rules: Annotated[list[RuleBody], Field(max_length=16)] = []
     research: ResearchBody = ResearchBody()
     supersedes: Hex32 | None = None
@@ -141,6 +152,8 @@ def draft_consent(body: WishBody, caller: Own) -> Draft:
         not_before=seconds(body.not_before, default=BEGINNING),
         not_after=seconds(body.not_after),
         max_uses=body.max_uses or UNLIMITED_USES,
+        break_glass=BreakGlass[body.emergency.upper()],
+        break_glass_categories=tables.categories.mask(body.emergency_categories),
         rules=tuple(rule.rule(tables) for rule in body.rules),
         research=ResearchTerms(
             duo=tuple(body.research.duo),

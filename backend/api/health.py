@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -11,6 +14,7 @@ from backend.consent.tables import CodeTable
 from backend.errors import AssentError
 
 router = APIRouter(tags=["operation"])
+ERRORS_PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 
 
 class Ready(BaseModel):
@@ -60,6 +64,12 @@ def ready(services: Open, response: Response) -> Ready:
     is_ready = all(state == "up" for state in parts.values())
     response.status_code = 200 if is_ready else 503
     return Ready(ready=is_ready, parts=parts)
+
+
+@router.get("/docs/errors", response_class=Response)
+def explain_errors() -> Response:
+    """What each error code means and what to do: the page that problems point to."""
+    return Response(ERRORS_PAGE.read_text(), media_type="text/markdown; charset=utf-8")
 
 
 @router.get("/metrics", response_class=Response)

@@ -26,6 +26,7 @@ from backend.errors import (
     TooLarge,
     Unavailable,
 )
+from backend.identity.errors import TooManyAttempts
 
 _LOG = logging.getLogger("assent.api")
 
@@ -33,6 +34,7 @@ _LOG = logging.getLogger("assent.api")
 _STATUS: tuple[tuple[type[AssentError], HTTPStatus], ...] = (
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
     (NotAuthenticated, HTTPStatus.UNAUTHORIZED),
     (NotPermitted, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),

@@ -50,7 +50,7 @@ class Wish:
     not_after: UnixSeconds = UNBOUNDED
     erase_by: UnixSeconds = UNBOUNDED
     max_uses: int = UNLIMITED_USES
-    break_glass: BreakGlass = BreakGlass.ALLOW
+    break_glass: BreakGlass = BreakGlass.FORBID  # what the patient did not allow is not allowed
     break_glass_categories: int = 0
     redelegation_depth: int = 0
     rules: tuple[Rule, ...] = ()

@@ -26,7 +26,7 @@ from backend.consent.ports import Ledger
 from backend.consent.relay import ConsentRelay
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.service import act_identity
-from backend.consent.terms import Command, Delegation, Document, Grant, RevokeAll
+from backend.consent.terms import ABSENT, Command, Delegation, Document, Grant, Kind, RevokeAll
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import Domain, consent_id
 from backend.errors import InvalidInput, LedgerUnavailable, NotFound
@@ -110,6 +110,8 @@ class RevocationService:
         Raises ConsentUnknown, SignatureInvalid and WrongSigner when it can be checked and is not valid.
         """
         subject = self._subject_of(revocation)
+        if revocation.desk is not None:
+            self._require_guardianship(revocation, subject)
         if revocation.epoch is not None and self._is_past(revocation.epoch, subject):
             return Acknowledged(_act_id(revocation), subject, None)  # it took effect when it was current
         # Nothing is permitted while the chain is away, so an unchecked stop takes nothing from anyone; the
@@ -154,6 +156,12 @@ class RevocationService:
         if not slot.is_recorded:
             raise ConsentUnknown(field="consent")
         return slot.subject
+
+    def _require_guardianship(self, revocation: Revocation, subject: SubjectId) -> None:
+        """The desk ends what it checked, and nothing else: raise ConsentUnknown for any other document."""
+        kept = self._evidence.documents(subject).get(revocation.consent or ABSENT)
+        if kept is None or kept.document.kind != Kind.GUARDIANSHIP:
+            raise ConsentUnknown("There is no such guardianship.", field="consent_id")
 
     def _is_past(self, epoch: int, subject: SubjectId) -> bool:
         """Whether the epoch ended before. Raises EpochAhead for one that has not begun."""

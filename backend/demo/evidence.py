@@ -101,7 +101,7 @@ def _deleted_deny(cast: Cast, data_directory: Path, restart: Restart) -> None:
         if row is None:
             raise ValueError("the deny is not in the index")
         consents.delete_one({"_id": row["_id"]})
-        restart()
+    restart()
     with _index(data_directory) as database:
         cast.checks.refused(
             "a deleted deny permits nothing",

@@ -40,12 +40,12 @@ class SignInDomainMismatch(NotAuthenticated):
 
 class SignInUriMismatch(NotAuthenticated):
     code = "siwe_uri_mismatch"
-    remedy = "Use the uri of the challenge: POST /v1/sign-in/wallet/challenge."
+    remedy = "Use the uri of the challenge: POST /v1/auth/wallet/challenge."
 
 
 class SignInChainMismatch(NotAuthenticated):
     code = "siwe_chain_mismatch"
-    remedy = "Use the chain id of the challenge: POST /v1/sign-in/wallet/challenge."
+    remedy = "Use the chain id of the challenge: POST /v1/auth/wallet/challenge."
 
 
 class SignInMessageExpired(NotAuthenticated):
@@ -118,12 +118,12 @@ class UsernameTaken(Conflict):
 
 class StaffUnknown(NotFound):
     code = "staff_unknown"
-    remedy = "Check the id: GET /v1/staff."
+    remedy = "Check the id; POST /v1/users gave it when the account was made."
 
 
 class ClientUnknown(NotFound):
     code = "client_unknown"
-    remedy = "Check the client id: GET /v1/clients."
+    remedy = "Check the client id; POST /v1/clients gave it when the client was registered."
 
 
 class ClientRefused(NotAuthenticated):
@@ -135,7 +135,7 @@ class ClientRefused(NotAuthenticated):
 
 class ScopeInvalid(InvalidInput):
     code = "invalid_scope"
-    remedy = "Ask only for scopes the client is registered for; see GET /v1/clients/{id}."
+    remedy = "Ask only for scopes the client is registered for; they follow from its roles."
 
 
 class ScopeMissing(NotPermitted):
@@ -206,7 +206,7 @@ class RecordAlreadyEnrolled(Conflict):
 
 class PatientReferenceInvalid(InvalidInput):
     code = "patient_ref_invalid"
-    remedy = "Use the patient_ref as POST /v1/patient-searches gave it to this client."
+    remedy = "Use the patient_ref as POST /v1/patients/search gave it to this client."
 
 
 class IdentityRecordTampered(IntegrityError):

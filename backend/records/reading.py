@@ -6,7 +6,8 @@ A requester without permission gets one refusal, whether the record exists or no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,9 +142,10 @@ class ReadingService:
         return payloads
 
     def _collect(self, row: VersionRow, reader: Reader) -> Sequence[bytes]:
-        manifest = self._manifest(row)
-        parts = [part for part in manifest.segments if part.media_type == FHIR_MEDIA_TYPE]
-        decisions = self._decide_audited(manifest, parts, reader)
+        with self._unavailability_logged((row.record_id,), reader):
+            manifest = self._manifest(row)
+            parts = [part for part in manifest.segments if part.media_type == FHIR_MEDIA_TYPE]
+            decisions = self._decide(reader, [_asked(manifest, part) for part in parts])
         permitted = [
             (part, decision)
             for part, decision in zip(parts, decisions, strict=True)
@@ -167,10 +169,11 @@ class ReadingService:
 
         Records of which nothing may be seen are left out, as if they were not there.
         """
-        rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
-        manifests = [self._manifest(row) for row in rows]
-        asked = [_asked(manifest, part) for manifest in manifests for part in manifest.segments]
-        decisions = iter(self._decide(reader, asked))
+        with self._unavailability_logged((), reader):
+            rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
+            manifests = [self._manifest(row) for row in rows]
+            asked = [_asked(manifest, part) for manifest in manifests for part in manifest.segments]
+            decisions = iter(self._decide(reader, asked))
         listed = []
         for manifest in manifests:
             permitted = [
@@ -197,9 +200,10 @@ class ReadingService:
         return Listing(tuple(listed), (rows[-1].created_at, rows[-1].record_id) if more else None)
 
     def _read(self, row: VersionRow, reader: Reader, name: str | None) -> Released:
-        manifest = self._manifest(row)
-        parts = [part for part in manifest.segments if name is None or part.name == name]
-        decisions = self._decide_audited(manifest, parts, reader)
+        with self._unavailability_logged((row.record_id,), reader):
+            manifest = self._manifest(row)
+            parts = [part for part in manifest.segments if name is None or part.name == name]
+            decisions = self._decide(reader, [_asked(manifest, part) for part in parts])
         permitted = [
             (part, decision)
             for part, decision in zip(parts, decisions, strict=True)
@@ -217,15 +221,26 @@ class ReadingService:
         self._append(manifest, [part for part, _ in permitted], settled, reader, Outcome.PERMITTED)
         return _released(manifest, _clean([part for part, _ in permitted], payloads))
 
-    def _decide_audited(
-        self, manifest: Manifest, parts: Sequence[SegmentManifest], reader: Reader
-    ) -> tuple[Decision, ...]:
+    @contextmanager
+    def _unavailability_logged(self, records: tuple[RecordId, ...], reader: Reader) -> Iterator[None]:
+        """A failure to find out is no refusal, and the patient sees all the same that somebody tried."""
         try:
-            return self._decide(reader, [_asked(manifest, part) for part in parts])
+            yield
         except Unavailable as failure:
-            # Not a refusal: nothing was decided. The patient sees that somebody tried.
-            event = self._event(manifest, reader, Outcome.UNAVAILABLE, reasons=(failure.code,))
-            self._audit.append(event)
+            self._audit.append(
+                AuditEvent(
+                    type=codes.RECORD_READ if records else codes.RECORD_LISTED,
+                    outcome=Outcome.UNAVAILABLE,
+                    occurred_at_ms=_now_ms(),
+                    actor=reader.agent,
+                    organisation=reader.organisation,
+                    subject=reader.question.subject,
+                    purpose=reader.purpose,
+                    action=reader.action,
+                    records=records,
+                    reasons=(failure.code,),
+                )
+            )
             raise
 
     def _decide(self, reader: Reader, asked: Sequence[Asked]) -> tuple[Decision, ...]:

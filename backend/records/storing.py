@@ -145,7 +145,7 @@ class StoringService:
 
     def _store(self, document: NewDocument, kind: str, split: Callable[[], Sequence[Segment]]) -> Stored:
         act_id = f"{document.record_id.hex()}/{document.version}"
-        digest = hashlib.sha256(document.content).digest()
+        digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
         if act is None:
             self._require_next_version(document)
@@ -249,6 +249,12 @@ class StoringService:
             act=act_identity(act),
         )
         return Advance(DONE, {})
+
+
+def _digest(document: NewDocument) -> bytes:
+    """What makes two attempts the same: content, patient, media type and stated labels."""
+    stated = repr((document.subject, document.media_type, document.categories, document.sensitivities))
+    return hashlib.sha256(stated.encode() + b"\0" + document.content).digest()
 
 
 def _normal(identifier: str) -> str | None:

@@ -1,0 +1,274 @@
+"""What holds for every route: who may try it, what each answer carries, what an error looks like."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, cast
+
+import httpx
+import pytest
+
+from backend.api.app import create_api
+from backend.api.services import Services
+from backend.demo.actors import Api, Provider, Wallet
+from backend.identity.roles import Role
+from tests.integration.api.world import Patient, Service, assert_problem, raw, staff
+
+Route = tuple[str, str]
+
+# Routes without a token, on purpose; whoever adds one has to say so here.
+OPEN: Final[frozenset[Route]] = frozenset(
+    {
+        ("GET", "/.well-known/jwks.json"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+        ("GET", "/metrics"),
+        ("GET", "/v1/ledger"),
+        ("GET", "/v1/log/checkpoint"),
+        ("GET", "/v1/log/key"),
+        ("GET", "/docs/errors"),
+        ("GET", "/v1/tables"),
+        ("POST", "/oauth2/token"),
+        ("POST", "/v1/auth/refresh"),
+        ("POST", "/v1/auth/staff"),
+        ("POST", "/v1/auth/wallet"),
+        ("POST", "/v1/auth/wallet/challenge"),
+        ("POST", "/v1/consents"),
+        ("POST", "/v1/delegations"),
+        ("POST", "/v1/enrolments/claims"),
+        ("POST", "/v1/enrolments/claims/draft"),
+        ("POST", "/v1/revocations"),
+    }
+)
+ANY: Final = frozenset(
+    {"patient", "provider", "operator", "desk", "auditor", "stranger", "researcher", "board"}
+)
+# Who may try the others. A token never opens a record by itself: the read is decided as well.
+MAY_TRY: Final[dict[Route, frozenset[str]]] = {
+    ("POST", "/oauth2/introspect"): ANY,
+    ("POST", "/v1/auth/sign-out"): ANY,
+    ("GET", "/v1/consent-requests"): ANY,
+    ("GET", "/v1/consent-requests/{request_id}"): ANY,
+    ("GET", "/v1/consents"): ANY,
+    ("GET", "/v1/consents/{consent}"): ANY,
+    ("POST", "/v1/members"): frozenset({"operator"}),
+    ("POST", "/v1/users"): frozenset({"operator"}),
+    ("POST", "/v1/clients"): frozenset({"operator"}),
+    ("POST", "/v1/enrolments"): frozenset({"desk"}),
+    ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
+    ("POST", "/v1/patients/search"): frozenset({"provider"}),
+    ("POST", "/v1/consent-requests"): frozenset({"provider"}),
+    ("POST", "/v1/consent-requests/{request_id}/draft"): frozenset({"patient"}),
+    ("POST", "/v1/consents/draft"): frozenset({"patient"}),
+    ("POST", "/v1/delegations/draft"): frozenset({"patient"}),
+    ("POST", "/v1/revocations/draft"): frozenset({"patient"}),
+    ("POST", "/v1/decisions"): frozenset({"patient", "provider"}),
+    ("POST", "/v1/records"): frozenset({"provider"}),
+    ("PUT", "/v1/records/{record}"): frozenset({"provider"}),
+    ("GET", "/v1/records"): frozenset({"patient", "provider"}),
+    ("GET", "/v1/records/{record}"): frozenset({"patient", "provider"}),
+    ("GET", "/v1/records/{record}/segments/{segment}"): frozenset({"patient", "provider"}),
+    ("GET", "/v1/accesses"): frozenset({"patient"}),
+    ("GET", "/v1/accesses/proof"): frozenset({"patient"}),
+    ("GET", "/v1/accesses/{index}/proof"): frozenset({"patient"}),
+    ("POST", "/v1/studies"): frozenset({"researcher"}),
+    ("GET", "/v1/studies"): frozenset({"researcher", "board", "patient"}),
+    ("GET", "/v1/studies/uses"): frozenset({"patient"}),
+    ("GET", "/v1/studies/{study}/permit-draft"): frozenset({"board"}),
+    ("POST", "/v1/studies/{study}/approval"): frozenset({"board"}),
+    ("POST", "/v1/studies/{study}/refusal"): frozenset({"board"}),
+    ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
+}
+BODILESS: Final = frozenset({("POST", "/v1/auth/sign-out")})
+HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "strict-transport-security": "max-age=31536000",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def _routes() -> list[Route]:
+    app = create_api(cast(Services, object()))
+    return sorted(
+        (method.upper(), path) for path, operations in app.openapi()["paths"].items() for method in operations
+    )
+
+
+def _path(template: str) -> str:
+    values = {"{record}": "0" * 32, "{segment}": "s0000", "{index}": "0"}
+    path = template
+    for name, value in values.items():
+        path = path.replace(name, value)
+    return re.sub(r"\{[a-z_]+\}", "0x" + "00" * 32, path)
+
+
+def _try(api: Api, route: Route) -> httpx.Response:
+    method, template = route
+    body: dict[str, Any] = {} if method == "GET" else {"json": {}}
+    return raw(api, method, _path(template), **body)
+
+
+@pytest.fixture(scope="module")
+def tokens(
+    service: Service,
+    operator: Api,
+    desk: Api,
+    auditor: Api,
+    clinic: Provider,
+    patient: Patient,
+    stranger: Wallet,
+) -> dict[str, Api]:
+    return {
+        "operator": operator,
+        "desk": desk,
+        "auditor": auditor,
+        "provider": clinic.api,
+        "patient": patient.api,
+        "stranger": stranger.api,
+        "researcher": staff(service, "researcher", Role.RESEARCHER),
+        "board": staff(service, "board", Role.ETHICS_BOARD),
+    }
+
+
+def test_routes_each_is_open_on_purpose_or_lists_who_may_try() -> None:
+    assert set(_routes()) == OPEN | set(MAY_TRY)
+    assert OPEN.isdisjoint(MAY_TRY)
+
+
+@pytest.mark.parametrize("route", sorted(MAY_TRY), ids=" ".join)
+def test_route_without_token_answers_401(service: Service, route: Route) -> None:
+    response = _try(service.anyone(), route)
+    assert_problem(response, 401, "not_authenticated")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("route", sorted(MAY_TRY), ids=" ".join)
+def test_route_with_token_of_another_role_answers_403(tokens: dict[str, Api], route: Route) -> None:
+    for role in sorted(ANY - MAY_TRY[route]):
+        assert_problem(_try(tokens[role], route), 403, "scope_missing")
+
+
+@pytest.mark.parametrize("route", sorted(set(MAY_TRY) - {("POST", "/v1/auth/sign-out")}), ids=" ".join)
+def test_route_with_token_of_its_role_is_not_refused_for_its_scope(
+    tokens: dict[str, Api], route: Route
+) -> None:
+    for role in sorted(MAY_TRY[route]):
+        response = _try(tokens[role], route)
+        assert response.status_code != 401
+        assert "scope_missing" not in response.text
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in _routes() if route[0] != "GET" and route not in BODILESS], ids=" ".join
+)
+def test_route_given_malformed_json_answers_4xx_and_nothing_worse(
+    tokens: dict[str, Api], route: Route
+) -> None:
+    for api in tokens.values():
+        response = raw(
+            api,
+            route[0],
+            _path(route[1]),
+            content=b'{"a": [1, 2',
+            headers={"Content-Type": "application/json"},
+        )
+        assert 400 <= response.status_code < 500, response.text
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[1,]", b"\xff\xfe", b"nul", b'{"account": "0x', b"{'account': 1}"]
+)
+def test_body_that_is_not_json_answers_malformed_json(service: Service, content: bytes) -> None:
+    response = raw(
+        service.anyone(),
+        "POST",
+        "/v1/auth/wallet/challenge",
+        content=content,
+        headers={"Content-Type": "application/json"},
+    )
+    assert response.status_code == 400
+    assert response.json()["code"] in ("malformed_json", "malformed_request")
+    assert_problem(response, 400, response.json()["code"])
+
+
+def test_body_with_a_member_nobody_asked_for_is_refused_and_the_member_named(desk: Api) -> None:
+    body = {"record_number": "X1", "name": "N", "gardians": []}
+    problem = assert_problem(raw(desk, "POST", "/v1/enrolments", json=body), 422, "invalid_input")
+    assert problem["field"] == "body.gardians"
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\x00", "a" * 10_000])
+def test_body_with_a_hostile_member_name_is_refused(desk: Api, name: str) -> None:
+    content = json.dumps({"record_number": "X1", "name": "N", name: 1})
+    response = raw(
+        desk, "POST", "/v1/enrolments", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert_problem(response, 422, "invalid_input")
+    assert len(response.content) < 2000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("GET", "/v1/records/../../etc/passwd", 404, "not_found"),
+        ("DELETE", "/v1/consents", 405, "method_not_allowed"),
+        ("GET", "/v1/accesses", 401, "not_authenticated"),
+        ("POST", "/v1/revocations", 422, "invalid_input"),
+        ("GET", "/v1/tables", 200, None),
+        ("GET", "/metrics", 200, None),
+        ("GET", "/health/live", 200, None),
+    ],
+)
+def test_answer_of_every_kind_carries_the_security_headers(
+    service: Service, method: str, path: str, status: int, code: str | None
+) -> None:
+    response = service.http.request(method, path)
+    assert response.status_code == status
+    for name, value in HEADERS.items():
+        assert response.headers.get_list(name) == [value], name
+    assert re.fullmatch("[0-9a-f]{16}", response.headers["x-request-id"])
+    assert "server" not in response.headers
+    if code is not None:
+        assert_problem(response, status, code)
+
+
+def test_unexpected_failure_answers_500_without_what_failed(
+    service: Service, patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret of " + patient.record_number)
+
+    monkeypatch.setattr(service.world.services.accesses, "page", fail)
+    response = raw(patient.api, "GET", "/v1/accesses", params={"subject": patient.subject})
+    assert_problem(response, 500, "internal")
+    assert patient.record_number not in response.text
+    assert response.headers["x-frame-options"] == "DENY"
+
+
+def test_documentation_page_may_load_its_script_and_nothing_else_may(service: Service) -> None:
+    assert "cdn.jsdelivr.net" in service.http.get("/docs").headers["content-security-policy"]
+    assert "cdn.jsdelivr.net" not in service.http.get("/openapi.json").headers["content-security-policy"]
+
+
+def test_metrics_name_routes_and_hold_no_id(service: Service, patient: Patient, clinic: Provider) -> None:
+    raw(clinic.api, "GET", f"/v1/records/{patient.record_id}", params={"purpose": "TREAT"})
+    raw(clinic.api, "GET", f"/v1/records/{patient.record_id}/segments/s0001", params={"purpose": "TREAT"})
+    raw(patient.api, "GET", "/v1/consents", params={"subject": patient.subject})
+    service.http.get(f"/nowhere/{patient.record_id}")
+    text = service.http.get("/metrics").text
+    assert 'route="/v1/records/{record}"' in text
+    secrets = [patient.record_id, patient.subject, patient.record_number, patient.wallet.address]
+    assert not [secret for secret in secrets if secret.lower() in text.lower()]
+    assert not re.search("[0-9a-f]{24,}", text)
+
+
+def test_unknown_method_cannot_add_metrics_without_end(service: Service) -> None:
+    for number in range(3):
+        service.http.request(f"MADEUP{number}", "/v1/tables")
+    assert "MADEUP" not in service.http.get("/metrics").text

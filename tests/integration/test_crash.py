@@ -1,0 +1,208 @@
+"""SIGKILL at random instants of storing, granting and revoking: nothing acknowledged is lost or repeated.
+
+``ASSENT_KILL_POINTS`` raises the number of kills, ``ASSENT_KILL_SEED`` repeats a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from backend.demo.actors import Api, Refused
+from tests.support.process_world import People, Program, eventually, is_alive, run_cli
+
+KILL_POINTS = int(os.environ.get("ASSENT_KILL_POINTS", "12"))
+SEED = int(os.environ.get("ASSENT_KILL_SEED", "0")) or secrets.randbelow(2**31) + 1
+RETRY_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the program owes: by name, what must be there exactly once."""
+
+    records: dict[str, bytes] = field(default_factory=dict)
+    granted: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    running = Program(tmp_path)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        running.http.close()
+
+
+def attempt(act: Callable[[], object]) -> bool:
+    """Whether the act was acknowledged; a connection that broke or a 503 says that it was not."""
+    try:
+        act()
+    except httpx.TransportError:
+        return False
+    except Refused as refusal:
+        if refusal.status == 503:
+            return False
+        raise
+    return True
+
+
+def retried(act: Callable[[], object]) -> None:
+    """Send the same request until it is acknowledged, as a client does."""
+    eventually(lambda: attempt(act), seconds=RETRY_SECONDS, what="a retry is acknowledged")
+
+
+def kill_during(program: Program, act: Callable[[], object], *, after: float) -> bool:
+    """Start the act, kill the program, start it again; return whether the act was acknowledged."""
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(attempt(act)))
+    thread.start()
+    time.sleep(after)
+    children = program.kill()
+    thread.join(30)
+    assert children, "the servers were running"
+    eventually(
+        lambda: not any(is_alive(pid) for pid in children), seconds=5, what="no child outlives the program"
+    )
+    program.start()
+    return answers == [True]
+
+
+def test_program_killed_at_random_instants_keeps_every_acknowledged_act_exactly_once(
+    program: Program, record_property: Callable[[str, object], None]
+) -> None:
+    print(f"seed {SEED}")  # noqa: T201 - pytest shows it for a failed run
+    record_property("seed", SEED)
+    dice, people, expected = random.Random(SEED), People(program), Expected()
+    expected.granted.add(people.standing)
+    timing = _undisturbed(people, expected)
+    acknowledged: Counter[str] = Counter()
+    for number in range(KILL_POINTS):
+        kind = ("store", "grant", "revoke")[number % 3]
+        act = _prepare(people, expected, kind, number)
+        done = kill_during(program, act, after=dice.uniform(0, 1.3 * timing[kind]))
+        people.reconnect()
+        acknowledged[f"{kind} {'acknowledged' if done else 'not acknowledged'}"] += 1
+        if done:
+            _check_now(people, expected, kind)
+        retried(act)
+        _check_now(people, expected, kind)
+    print(dict(acknowledged))  # noqa: T201
+    eventually(lambda: program.unfinished_acts() == 0, seconds=40, what="the outbox drains")
+    _check_everything(people, expected)
+    assert program.stop() == 0
+    _check_stores(program, expected)
+    program.start()
+    people.reconnect()
+    _check_everything(people, expected)
+
+
+def test_chain_or_index_killed_alone_comes_back_and_nothing_is_lost(program: Program) -> None:
+    people, expected = People(program), Expected()
+    expected.granted.add(people.standing)
+    _undisturbed(people, expected)
+    for name in ("anvil", "nx-27017"):
+        before = program.child(name)
+        os.kill(before, signal.SIGKILL)
+        act = _prepare(people, expected, "store", len(expected.records))
+        retried(act)
+        retried(_prepare(people, expected, "grant", 0))
+        retried(_prepare(people, expected, "revoke", 0))
+        assert program.child(name) != before
+    assert program.http.get("/health/ready").json()["ready"]
+    eventually(lambda: program.unfinished_acts() == 0, seconds=40, what="the outbox drains")
+    _check_everything(people, expected)
+    children = list(program.children())
+    assert program.stop() == 0
+    assert not any(is_alive(pid) for pid in children)
+    _check_stores(program, expected)
+
+
+def _undisturbed(people: People, expected: Expected) -> dict[str, float]:
+    """Do each act once; return how many seconds each took."""
+    timing = {}
+    for kind in ("store", "grant", "revoke"):
+        act = _prepare(people, expected, kind, -1)
+        began = time.monotonic()
+        act()
+        timing[kind] = time.monotonic() - began
+    return timing
+
+
+def _prepare(people: People, expected: Expected, kind: str, number: int) -> Callable[[], object]:
+    """Return the one request of the act, ready to be sent any number of times, and note what it owes."""
+    api = people.patient.api
+    if kind == "store":
+        key, content = f"document-{number}-{secrets.token_hex(4)}", f"Report {number}. ".encode() * 40
+
+        def store() -> None:
+            expected.records[people.store(key, content)] = content
+
+        return store
+    if kind == "grant":
+        consent, body = people.draft(people.other.member_id, days=10 + number)
+        expected.granted.add(consent)
+        return lambda: api.post("/v1/consents", body)
+    consent = people.permit(people.other.member_id, days=100 + number)
+    stop = people.stop_for(consent)
+    expected.granted.add(consent)
+    expected.revoked.add(consent)
+    # Without a token, as anyone may hand it in.
+    return lambda: Api(people.program.http).post("/v1/revocations", stop)
+
+
+def _check_now(people: People, expected: Expected, kind: str) -> None:
+    """What was just acknowledged is in force at once."""
+    if kind == "store":
+        record = next(reversed(expected.records))
+        assert list(people.clinic.read(record).values()) == [expected.records[record]]
+        return
+    states = {consent["consent_id"]: consent["state"] for consent in people.consents()}
+    for consent in expected.granted:
+        if consent not in expected.revoked:
+            assert states[consent] == "live"
+        elif kind == "revoke":
+            assert states[consent] == "revoked"
+
+
+def _check_everything(people: People, expected: Expected) -> None:
+    """Each act is there once: in the lists, and in the audit log."""
+    for record, content in expected.records.items():
+        assert list(people.clinic.read(record).values()) == [content]
+    assert Counter(people.listed_records()) == Counter(dict.fromkeys(expected.records, 1))
+    states = {consent["consent_id"]: consent["state"] for consent in people.consents()}
+    assert states == {
+        consent: "revoked" if consent in expected.revoked else "live" for consent in expected.granted
+    }
+    assert len(people.consents()) == len(expected.granted)
+    entries = people.entries()
+
+    def logged(kind: str, member: str) -> Counter[str]:
+        return Counter(name for entry in entries if entry["type"] == kind for name in entry[member])
+
+    assert logged("record.stored", "records") == Counter(dict.fromkeys(expected.records, 1))
+    assert logged("consent.granted", "consents") == Counter(dict.fromkeys(expected.granted, 1))
+    assert logged("consent.revoked", "consents") == Counter(dict.fromkeys(expected.revoked, 1))
+
+
+def _check_stores(program: Program, expected: Expected) -> None:
+    checked = run_cli("fsck", "--json", "--data-directory", program.data)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    report = json.loads(checked.stdout)
+    assert report["sound"], report["damage"]
+    assert report["checked"]["record versions"] == len(expected.records)
+    assert report["checked"]["consents"] == len(expected.granted)

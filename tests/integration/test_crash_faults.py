@@ -1,0 +1,270 @@
+"""Every port call of storing, granting and revoking breaks once, before and after its effect; after a restart
+the act is complete exactly once. Real chain, index, key store and block store."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.use_store import MongoUseStore
+from backend.audit.entry import Agent, AgentKind
+from backend.bootstrap import World
+from backend.consent.evidence import EvidenceBook
+from backend.consent.restrictions import RestrictionQueue
+from backend.consent.revocations import Revocation, RevocationService
+from backend.consent.service import ConsentService
+from backend.consent.terms import Grant
+from backend.consent.terms_json import from_json
+from backend.identity.roles import Role
+from backend.outbox.service import Outbox
+from backend.outbox.types import Act
+from backend.records.storing import NewDocument, StoringService
+from backend.records.vault import Vault
+from backend.sealed import DocumentSealer
+from backend.types import ConsentId, QueuePosition, RecordId, SubjectId
+from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
+from tests.support.faults import Crash, Faults
+
+LEASE_IS_OVER = 120
+
+
+@dataclass(slots=True)
+class Stage:
+    service: Service
+    patient: Patient
+    grantee: str
+
+    @property
+    def world(self) -> World:
+        return self.service.world
+
+    @property
+    def subject(self) -> SubjectId:
+        return SubjectId(int(self.patient.subject, 16))
+
+    def entries(self, kind: str, member: str) -> Counter[str]:
+        """How many entries of this kind name each consent or record."""
+        return Counter(
+            name for entry in self.patient.accesses() if entry["type"] == kind for name in entry[member]
+        )
+
+
+@dataclass(slots=True)
+class Laid:
+    """Keeps the acts that a driver would take, for the test to drive them in its own thread."""
+
+    handed: list[Act] = field(default_factory=list)
+
+    def hand_over(self, act: Act) -> None:
+        self.handed.append(act)
+
+
+class Process:
+    """The services of one process over breaking ports: a second one over the same stores is a restart."""
+
+    def __init__(self, stage: Stage, faults: Faults, *, late: bool = False) -> None:
+        world, wrap = stage.world, faults.wrap
+        stores, services = world.stores, world.services
+
+        def clock() -> int:
+            return int(time.time()) + (LEASE_IS_OVER if late else 0)
+
+        def now() -> int:
+            return int(time.time())
+
+        index = wrap(MongoConsentIndex(stores.database), "consent index")
+        ledger = wrap(stores.ledger, "ledger")
+        keys = wrap(stores.keys, "keys")
+        audit = wrap(services.audit, "audit")
+        self.outbox = Outbox(
+            store=wrap(MongoActStore(stores.database), "acts"), clock=clock, holder=secrets.token_hex(8)
+        )
+        self.driver = Laid()
+        driver: Any = self.driver
+        sealer = DocumentSealer(stores.keys)
+        self.restrictions = RestrictionQueue(start=QueuePosition(0))
+        evidence = EvidenceBook(
+            index=MongoConsentIndex(stores.database),
+            ledger=stores.ledger,
+            sealer=sealer,
+            restrictions=self.restrictions,
+            uses=MongoUseStore(stores.database),
+        )
+        shared: dict[str, Any] = {
+            "index": index,
+            "evidence": evidence,
+            "restrictions": self.restrictions,
+            "outbox": self.outbox,
+            "driver": driver,
+            "audit": audit,
+            "domain": services.domain,
+            "clock": now,
+            "relay": ledger,
+        }
+        self.consents = ConsentService(
+            **shared, requests=services.requests, sealer=sealer, tables=services.tables
+        )
+        self.revocations = RevocationService(**shared, ledger=ledger)
+        self.storing = StoringService(
+            tenant=stores.tenant,
+            index=wrap(MongoRecordIndex(stores.database), "record index"),
+            vault=Vault(tenant=stores.tenant, keys=keys, blocks=wrap(stores.blocks, "blocks")),
+            keys=keys,
+            sealer=sealer,
+            ledger=wrap(stores.commitments, "commitments"),
+            outbox=self.outbox,
+            driver=driver,
+            audit=audit,
+            record_numbers=services.identity.record_numbers_of,
+            clock=now,
+        )
+
+    def go_on(self) -> None:
+        """What runs behind the acknowledgement."""
+        for act in self.driver.handed:
+            self.outbox.drive(act)
+
+    def recover(self) -> None:
+        """What a start does."""
+        self.revocations.restore_restrictions()
+        self.consents.restore_restrictions()
+        self.outbox.recover()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with open_service(tmp_path_factory.mktemp("faults") / "data") as service:
+        operator = staff(service, "faults-operator", Role.OPERATOR, Role.IDENTITY_DESK)
+        tenant = "0x" + service.world.stores.tenant.hex()
+        hospital = provider(service, operator, "hospital", tenant)
+        clinic = provider(service, operator, "clinic")
+        yield Stage(service, enrol(service, operator, hospital, 3), clinic.member_id)
+
+
+Run = Callable[[Process], object]
+Attempt = tuple[Run, Callable[[], None]]  # the act, and what must hold once it was done
+
+
+def storing(stage: Stage) -> Attempt:
+    record = RecordId(secrets.token_bytes(16))
+    document = NewDocument(
+        subject=stage.subject,
+        record_id=record,
+        version=1,
+        content=b"a report of " + record.hex().encode(),
+        media_type="text/plain",
+        author=stage.world.stores.tenant,
+        actor=Agent(AgentKind.SERVICE, "faults"),
+        categories=("laboratory",),
+        sensitivities=(),
+    )
+
+    def check() -> None:
+        row = MongoRecordIndex(stage.world.stores.database).current(record)
+        assert row is not None
+        assert stage.world.stores.commitments.committed(row.commitment)
+        assert stage.entries("record.stored", "records")[record.hex()] == 1
+
+    return lambda process: process.storing.store_attachment(document), check
+
+
+def granting(stage: Stage) -> Attempt:
+    draft, signature = signed_grant(stage)
+    consent = ConsentId(bytes.fromhex(draft["consent_id"][2:]))
+    document = from_json(Grant, draft["message"])
+
+    def check() -> None:
+        (slot,) = slots(stage, consent)
+        row = MongoConsentIndex(stage.world.stores.database).get(consent)
+        assert slot.is_recorded
+        assert row is not None
+        assert row.block is not None
+        assert stage.entries("consent.granted", "consents")[draft["consent_id"]] == 1
+
+    return lambda process: process.consents.submit(document, signature), check
+
+
+def revoking(stage: Stage) -> Attempt:
+    consent = stage.patient.permit(stage.grantee, categories=["laboratory"])
+    draft = stage.patient.api.post("/v1/revocations/draft", {"consent_id": consent})
+    signature = bytes.fromhex(stage.patient.wallet.sign_typed(draft["typed_data"])[2:])
+    stop = Revocation(signature=signature, consent=ConsentId(bytes.fromhex(consent[2:])))
+
+    def check() -> None:
+        assert stop.consent is not None
+        (slot,) = slots(stage, stop.consent)
+        assert slot.revoked_at
+        assert stage.entries("consent.revoked", "consents")[consent] == 1
+
+    return lambda process: process.revocations.revoke(stop), check
+
+
+def signed_grant(stage: Stage) -> tuple[dict[str, Any], bytes]:
+    wish = {
+        "subject": stage.patient.subject,
+        "kind": "permit",
+        "grantee": stage.grantee,
+        "purposes": ["TREAT"],
+        "categories": ["laboratory"],
+        "actions": ["access"],
+    }
+    draft = stage.patient.api.post("/v1/consents/draft", wish)
+    return draft, bytes.fromhex(stage.patient.wallet.sign_typed(draft["typed_data"])[2:])
+
+
+def slots(stage: Stage, consent: ConsentId) -> tuple[Any, ...]:
+    ledger = stage.world.stores.ledger
+    return ledger.evidence(stage.subject, (consent,), block=ledger.view().head_number).slots
+
+
+@pytest.mark.parametrize("make", [storing, granting, revoking])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_act_broken_at_each_port_call_is_complete_exactly_once_after_a_restart(
+    stage: Stage, make: Callable[[Stage], Attempt], after: bool
+) -> None:
+    number, reached = 0, True
+    while reached:
+        run, check = make(stage)
+        faults = Faults()
+        faults.arm(number, after=after)
+        process = Process(stage, faults)
+        with suppress(Crash):
+            run(process)
+            process.go_on()
+        reached = len(faults.calls) > number
+        point = faults.calls[-1] if reached else "no more"
+        restarted = Process(stage, quiet(), late=True)
+        promised = bool(unfinished(stage))
+        if promised and (number + after) % 2:
+            restarted.recover()
+        else:  # what was never acknowledged is sent again, perhaps before the outbox gets to it
+            run(restarted)
+            restarted.go_on()
+            restarted.recover()
+        assert not unfinished(stage), f"call {number} ({point}) left something undone"
+        try:
+            check()
+        except AssertionError as failure:
+            raise AssertionError(f"call {number} ({point}), after={after}") from failure
+        number += 1
+    assert number > 9  # so many calls the shortest act makes
+
+
+def quiet() -> Faults:
+    faults = Faults()
+    faults.arm(None)
+    return faults
+
+
+def unfinished(stage: Stage) -> list[Act]:
+    return MongoActStore(stage.world.stores.database).unfinished(["record", "consent", "revocation"])
