@@ -42,7 +42,7 @@ def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -
 
 def write_run_file(world: World, settings: Settings) -> None:
     """Say where this run's servers are, for the operator's own tools; readable by the owner only."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # nosec B104
     found = {
         "pid": os.getpid(),
         "url": f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}",
