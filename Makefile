@@ -108,6 +108,7 @@ slither: $(STAMPS)/dev $(STAMPS)/contracts
 	  $(BIN)/slither . --fail-low --compile-force-framework foundry
 
 brownie: $(STAMPS)/contracts $(STAMPS)/brownie forge
+	@mkdir -p .build/brownie
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" SOLCX_BINARY_PATH="$(CURDIR)/.build/solcx" \
 	  .venv-brownie/bin/brownie test --network anvil
 
