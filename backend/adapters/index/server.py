@@ -10,6 +10,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from backend.errors import OperatorError, Unavailable
 Document = dict[str, Any]
 WATCH_EVERY_SECONDS = 0.5
 _LOG = logging.getLogger("assent.index")
+
+
+START_ATTEMPTS = 5
+START_PAUSE_SECONDS = 0.5
 
 
 class IndexUnavailable(Unavailable):
@@ -115,10 +120,20 @@ class EmbeddedIndex:
 
     def _start(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        program = Path(sys.executable).parent / "nx-27017"
-        self._child = process.start(
+        # After a kill the server of the run before may still be dying: it holds the files for a moment, and
+        # the next one ends at once.
+        for _ in range(START_ATTEMPTS):
+            self._child = self._launch()
+            if process.wait_until(self._answers, timeout_seconds=30, child=self._child):
+                return
+            process.stop(self._child)
+            time.sleep(START_PAUSE_SECONDS)
+        raise IndexStartFailed
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        return process.start(
             [
-                program,
+                Path(sys.executable).parent / "nx-27017",
                 "--data-dir",
                 self._directory,
                 "-p",
@@ -129,9 +144,6 @@ class EmbeddedIndex:
                 self._directory / "nx-27017.pid",
             ],
         )
-        if not process.wait_until(self._answers, timeout_seconds=30, child=self._child):
-            process.stop(self._child)
-            raise IndexStartFailed
 
     def _answers(self) -> bool:
         client: MongoClient[Document] = MongoClient(self.uri, serverSelectionTimeoutMS=200)
