@@ -50,8 +50,10 @@ from backend.consent.typed_data import Domain
 from backend.identity_wiring import open_identity
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.records.manifests import ManifestBook
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
+from backend.records.trail import ReadingTrail
 from backend.records.vault import Vault
 from backend.research.budget import BudgetPolicy, PrivacyBudget
 from backend.research.candidates import CandidateSource
@@ -183,9 +185,11 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     vault = Vault(tenant=stores.tenant, keys=stores.keys, blocks=stores.blocks)
+    manifests = ManifestBook(index=record_index, keys=stores.keys, sealer=sealer, ledger=stores.commitments)
     storing = StoringService(
         tenant=stores.tenant,
         index=record_index,
+        manifests=manifests,
         vault=vault,
         keys=stores.keys,
         sealer=sealer,
@@ -198,12 +202,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     )
     reading = ReadingService(
         index=record_index,
+        manifests=manifests,
         vault=vault,
-        keys=stores.keys,
-        sealer=sealer,
-        ledger=stores.commitments,
         decisions=decisions,
-        audit=log,
+        trail=ReadingTrail(log),
     )
     permits = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     study_uses = MongoStudyUses(stores.database)

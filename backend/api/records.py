@@ -20,9 +20,10 @@ from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
-from backend.records.reading import Reader, Released, ReleasedSegment
+from backend.records.reading import Released, ReleasedSegment
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.storing import NewDocument
+from backend.records.trail import Reader
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds, to_hex
 
 router = APIRouter(prefix="/v1", tags=["records"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from pymongo.database import Database
 from backend.audit.verify import verify_bundle
 from backend.demo.actors import Refused
 from backend.demo.cast import Cast
+from backend.recent import MAX_AGE_SECONDS
 
 Restart = Callable[[], None]
 
@@ -28,6 +30,7 @@ def tamper(cast: Cast, data_directory: Path, restart: Restart) -> None:
         if row is None:
             raise ValueError("the record's manifest is not in the index")
         with _changed(database, "records", row, {"manifest": _flipped(row["manifest"])}):
+            time.sleep(MAX_AGE_SECONDS)  # the service remembers so long which manifest it checked
             cast.checks.refused(
                 "a flipped bit in a manifest", lambda: cast.clinic.read(patient.record_id), status=502
             )

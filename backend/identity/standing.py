@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from backend.identity.cache import RecentCache
 from backend.identity.ports import ActsFor, ClientStore, EnrolmentStore, StaffStore
 from backend.identity.roles import Role, Scope, scopes_of
 from backend.identity.seal import Sealer
 from backend.identity.types import Client, Grant, PrincipalKind, StaffAccount
+from backend.recent import RecentCache
 from backend.types import Address, SubjectId
 
 

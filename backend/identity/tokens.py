@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 from backend.identity.access_tokens import AccessTokens
-from backend.identity.cache import RecentCache
 from backend.identity.errors import (
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -28,6 +27,7 @@ from backend.identity.ports import FamilyStore, IdentityAudit
 from backend.identity.seal import Sealer
 from backend.identity.standing import Standing
 from backend.identity.types import AccessToken, Family, Grant, TokenPair
+from backend.recent import RecentCache
 from backend.types import UnixSeconds
 
 FAMILY_SECONDS: Final = 30 * 24 * 3600  # after this a person proves again who they are

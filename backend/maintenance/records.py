@@ -16,9 +16,17 @@ from backend.outbox.types import FAILED, Act
 from backend.records.blobs import load_blob
 from backend.records.blocks import Cid, parse_cid
 from backend.records.envelope_errors import NotCanonical
-from backend.records.manifest import Manifest, SegmentManifest, commitment, decode
+from backend.records.manifest import (
+    Manifest,
+    SegmentManifest,
+    commitment,
+    decode,
+    place_of,
+    salt_of,
+    version_name,
+)
 from backend.records.ports import VersionRow
-from backend.records.storing import ACT, place_of
+from backend.records.storing import ACT
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import RecordId, SubjectId
@@ -49,7 +57,7 @@ class RecordCheck:
         self._leftovers()
 
     def _row(self, row: VersionRow) -> None:
-        where = f"record {row.record_id.hex()}/{row.version}"
+        where = f"record {version_name(row.record_id, row.version)}"
         self._report.counts["record versions"] += 1
         manifest = self._manifest(row, where)
         if manifest is not None:
@@ -79,10 +87,10 @@ class RecordCheck:
     def _open(
         self, sealed: bytes, record_id: RecordId, version: int, subject: SubjectId, stands: bytes
     ) -> Manifest:
-        act_id = f"{record_id.hex()}/{version}"
+        act_id = version_name(record_id, version)
         encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id))
         manifest = decode(encoded)
-        salt = self._stores.keys.get("salt", f"record/{act_id}")
+        salt = self._stores.keys.get(*salt_of(act_id))
         if commitment(encoded, salt) != stands:
             raise IntegrityError
         if (manifest.record_id, manifest.version, manifest.subject) != (record_id, version, subject):
@@ -126,10 +134,12 @@ class RecordCheck:
         for row in newest.values():
             act = self._act(row)
             if not row.current and (act is None or act.is_over):
-                self._report.damaged("version_not_current", f"record {row.record_id.hex()}/{row.version}")
+                self._report.damaged(
+                    "version_not_current", f"record {version_name(row.record_id, row.version)}"
+                )
 
     def _act(self, row: VersionRow) -> Act | None:
-        return self._acts.get(ACT, f"{row.record_id.hex()}/{row.version}")
+        return self._acts.get(ACT, version_name(row.record_id, row.version))
 
     def _name_of_unfinished(self, act: Act) -> None:
         self._report.counts["records being stored"] += 1

@@ -15,6 +15,7 @@ from backend.consent.evidence_store import SignedDocument
 from backend.consent.service import ACT as CONSENT_ACT
 from backend.consent.terms import ZERO32, Grant, Kind
 from backend.maintenance.chain_facts import ChainFacts, read_chain
+from backend.records.manifest import version_name
 from backend.records.ports import VersionRow
 from backend.records.storing import ACT as RECORD_ACT
 from backend.sealed import DocumentSealer
@@ -76,7 +77,7 @@ def _current_versions(stores: Stores, facts: ChainFacts, done: Counter[str]) -> 
     acts, projections = MongoActStore(stores.database), Projections(stores.database)
     versions: dict[RecordId, list[VersionRow]] = defaultdict(list)
     for row in MongoRecordIndex(stores.database).everything():
-        act = acts.get(RECORD_ACT, f"{row.record_id.hex()}/{row.version}")
+        act = acts.get(RECORD_ACT, version_name(row.record_id, row.version))
         if act is None or act.is_over:
             versions[row.record_id].append(row)
     for rows in versions.values():

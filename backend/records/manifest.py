@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from backend.keystore import Secret
+from backend.keystore import KeyName, Secret
 from backend.records import canonical
 from backend.records.blocks import BlobAddress, Cid
 from backend.records.envelope_errors import NotCanonical
@@ -93,6 +93,21 @@ def decode(encoded: bytes) -> Manifest:
         label_tables=value["label_tables"],
         segments=tuple(_decode_segment(segment) for segment in value["segments"]),
     )
+
+
+def version_name(record_id: RecordId, version: int) -> str:
+    """Return what names a version of a record in stores and in the outbox."""
+    return f"{record_id.hex()}/{version}"
+
+
+def place_of(name: str) -> str:
+    """The place of a version's sealed manifest, as ``DocumentSealer`` binds it."""
+    return f"records/{name}"
+
+
+def salt_of(name: str) -> KeyName:
+    """The key store's name of the salt in a version's commitment."""
+    return "salt", f"record/{name}"
 
 
 def commitment(encoded: bytes, salt: Secret) -> Bytes32:

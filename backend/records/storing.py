@@ -26,7 +26,8 @@ from backend.records.attachments import attachment_segment
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_errors import BundleOfAnotherPatient
 from backend.records.label_tables import label_tables
-from backend.records.manifest import Manifest, commitment
+from backend.records.manifest import Manifest, commitment, place_of, salt_of, version_name
+from backend.records.manifests import ManifestBook
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.records.segments import Segment, segment
 from backend.records.vault import PlainSegment, Vault
@@ -84,6 +85,7 @@ class StoringService:
         *,
         tenant: MemberId,
         index: RecordIndex,
+        manifests: ManifestBook,
         vault: Vault,
         keys: KeyStore,
         sealer: DocumentSealer,
@@ -96,6 +98,7 @@ class StoringService:
     ) -> None:
         self._tenant = tenant
         self._index = index
+        self._manifests = manifests
         self._vault = vault
         self._keys = keys
         self._sealer = sealer
@@ -144,7 +147,7 @@ class StoringService:
         return self._store(document, ATTACHMENT, split)
 
     def _store(self, document: NewDocument, kind: str, split: Callable[[], Sequence[Segment]]) -> Stored:
-        act_id = f"{document.record_id.hex()}/{document.version}"
+        act_id = version_name(document.record_id, document.version)
         digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
         if act is None:
@@ -190,7 +193,7 @@ class StoringService:
     def _begin(self, act_id: str, digest: bytes, sealed: tuple[Manifest, Agent]) -> Act:
         manifest, actor = sealed
         encoded = manifest.encode()
-        salt = self._keys.get_or_create("salt", f"record/{act_id}")
+        salt = self._keys.get_or_create(*salt_of(act_id))
         return self._outbox.begin(
             ACT,
             act_id,
@@ -227,7 +230,9 @@ class StoringService:
         return Advance("committed", {"block": receipt.block_number})
 
     def _publish(self, act: Act) -> Advance:
-        self._index.make_current(*_identity(act))
+        record_id, version = _identity(act)
+        self._index.make_current(record_id, version)
+        self._manifests.changed(record_id, version)
         return Advance("published", {})
 
     def _log(self, act: Act) -> Advance:
@@ -263,11 +268,6 @@ def _normal(identifier: str) -> str | None:
         return normal_record_number(identifier)
     except RecordNumberInvalid:
         return None
-
-
-def place_of(act_id: str) -> str:
-    """The place of a sealed manifest, as ``DocumentSealer`` binds it: record id and version."""
-    return f"records/{act_id}"
 
 
 def _identity(act: Act) -> tuple[RecordId, int]:

@@ -18,7 +18,8 @@ from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.tables import Tables
 from backend.consent.terms import Grant
-from backend.records.reading import Reader, ReadingService
+from backend.records.reading import ReadingService
+from backend.records.trail import Reader
 from backend.research.study import Study
 from backend.research.types import Candidate, ResearchTerms, Resource
 from backend.types import ConsentId, MemberId, SubjectId

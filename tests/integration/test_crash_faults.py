@@ -28,6 +28,7 @@ from backend.consent.terms_json import from_json
 from backend.identity.roles import Role
 from backend.outbox.service import Outbox
 from backend.outbox.types import Act
+from backend.records.manifests import ManifestBook
 from backend.records.storing import NewDocument, StoringService
 from backend.records.vault import Vault
 from backend.sealed import DocumentSealer
@@ -115,9 +116,11 @@ class Process:
             **shared, requests=services.requests, sealer=sealer, tables=services.tables
         )
         self.revocations = RevocationService(**shared, ledger=ledger)
+        records = wrap(MongoRecordIndex(stores.database), "record index")
         self.storing = StoringService(
             tenant=stores.tenant,
-            index=wrap(MongoRecordIndex(stores.database), "record index"),
+            index=records,
+            manifests=ManifestBook(index=records, keys=keys, sealer=sealer, ledger=stores.commitments),
             vault=Vault(tenant=stores.tenant, keys=keys, blocks=wrap(stores.blocks, "blocks")),
             keys=keys,
             sealer=sealer,

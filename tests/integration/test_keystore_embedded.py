@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from backend.keystore import (
     KeyStoreMissing,
     KeyStorePassphrase,
     KeyStoreRolledBack,
+    KeyStoreUnavailable,
+    SecretNotFound,
 )
 
 PASSPHRASE = Passphrase("correct horse", Argon2Cost(1, 1, 64))
@@ -173,3 +176,29 @@ def test_page_that_is_emptied_goes_away(store: EmbeddedKeyStore, directory: Path
     store = EmbeddedKeyStore(directory, PASSPHRASE)
     assert store.get_or_create("salt", "again") == store.get("salt", "again")
     store.close()
+
+
+def test_secret_whose_transaction_failed_is_not_remembered(store: EmbeddedKeyStore, directory: Path) -> None:
+    path = next(directory.rglob("keys.db"))
+    with closing(sqlite3.connect(path)) as beside:
+        beside.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON secrets WHEN NEW.kind = 'audit'"
+            " BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        beside.commit()
+    with pytest.raises(KeyStoreUnavailable):
+        store.create_many([("salt", "s"), ("salt", "s"), ("audit", "a")])
+    with pytest.raises(SecretNotFound):
+        store.get("salt", "s")
+
+
+def test_secret_that_was_read_is_forgotten_when_another_is_erased(
+    store: EmbeddedKeyStore, directory: Path
+) -> None:
+    kept, _ = store.create_many([("salt", "kept"), ("salt", "erased")])
+    assert store.get("salt", "kept") == store.get("salt", "kept") == kept
+    store.get("salt", "erased")
+    store.erase("salt", "erased")
+    with pytest.raises(SecretNotFound):
+        store.get("salt", "erased")
+    assert store.get("salt", "kept") == kept

@@ -74,7 +74,8 @@ class EmbeddedKeyStore:
     """A ``KeyStore`` below a directory, owned by one process at a time.
 
     Opening raises KeyStoreInUse, KeyStorePassphrase, KeyStoreRolledBack, KeyStoreDamaged, and KeyStoreMissing
-    when there is none and ``create`` is false. Unwrapped page keys stay in memory, at most 1024 of them.
+    when there is none and ``create`` is false. Opened keys stay in memory, a bounded number
+    of them, until the next erasure.
     """
 
     def __init__(self, directory: Path, unlock: Unlock, *, create: bool = True) -> None:
@@ -102,7 +103,7 @@ class EmbeddedKeyStore:
 
     def get(self, kind: KeyKind, name: str) -> Secret:
         with self._locked() as database:
-            secret = self._find(database, kind, name)
+            secret = self._recall(database, kind, name)
         if secret is None:
             raise SecretNotFound
         return secret
@@ -117,7 +118,7 @@ class EmbeddedKeyStore:
     def create_many(self, names: Iterable[KeyName]) -> tuple[Secret, ...]:
         wanted = list(names)
         with self._locked() as database:
-            found = [self._find(database, kind, name) for kind, name in wanted]
+            found = [self._recall(database, kind, name) for kind, name in wanted]
             if None not in found:
                 return tuple(secret for secret in found if secret is not None)
             with database.transaction():
@@ -187,6 +188,13 @@ class EmbeddedKeyStore:
     def _blind(self, kind: str, name: str) -> bytes:
         check_name(kind, name)
         return blind_name(self._name_key, kind, name)
+
+    def _recall(self, database: KeyDatabase, kind: KeyKind, name: str) -> Secret | None:
+        """``_find`` with a memory. Never inside a transaction: what it wrote may yet come to nothing."""
+        if (cached := self._keyring.cached_secret((kind, name))) is not None:
+            return cached
+        found = self._find(database, kind, name)
+        return None if found is None else self._keyring.remember_secret((kind, name), found)
 
     def _find(self, database: KeyDatabase, kind: str, name: str) -> Secret | None:
         row = database.find(kind, self._blind(kind, name))

@@ -6,7 +6,6 @@ import pytest
 
 from backend.errors import AssentError
 from backend.identity import errors
-from backend.identity.cache import RecentCache
 from backend.identity.errors import ScopeInvalid, ScopeMissing
 from backend.identity.roles import (
     CHAIN_BIT_OF_ROLE,
@@ -89,29 +88,3 @@ def test_every_error_has_its_own_code_and_a_remedy() -> None:
     codes = [item.code for item in classes]
     assert len(set(codes)) == len(codes) > 30
     assert all("code" in vars(item) and "remedy" in vars(item) for item in classes)
-
-
-def test_cache_is_bounded_forgets_and_keeps_no_failure() -> None:
-    moment = [0.0]
-    cache = RecentCache[int, int](capacity=2, monotonic=lambda: moment[0])
-    assert [cache.get(key, lambda key=key: key * 10) for key in (1, 2, 3)] == [10, 20, 30]  # type: ignore[misc]
-    assert cache.get(1, lambda: 11) == 11  # pushed out
-    assert cache.get(3, lambda: 31) == 30
-    moment[0] = 2.0
-    assert cache.get(3, lambda: 32) == 32
-    cache.forget()
-    assert cache.get(3, lambda: 33) == 33
-    with pytest.raises(ZeroDivisionError):
-        cache.get(4, lambda: 1 // 0)
-    assert cache.get(4, lambda: 40) == 40
-
-
-def test_cache_does_not_keep_a_value_loaded_before_it_was_told_to_forget() -> None:
-    cache = RecentCache[int, int]()
-
-    def load() -> int:
-        cache.forget()
-        return 1
-
-    assert cache.get(1, load) == 1
-    assert cache.get(1, lambda: 2) == 2

@@ -52,8 +52,14 @@ class RecentCache(Generic[Key, Value]):
                     self._entries.popitem(last=False)
         return value
 
-    def forget(self) -> None:
-        """Forget everything: something that was remembered has changed."""
+    def forget(self, key: Key | None = None) -> None:
+        """Forget what was remembered of ``key``, or everything: it has changed.
+
+        Nor is anything remembered that is being loaded now.
+        """
         with self._lock:
             self._epoch += 1
-            self._entries.clear()
+            if key is None:
+                self._entries.clear()
+            else:
+                self._entries.pop(key, None)

@@ -1,0 +1,93 @@
+"""Manifests out of the index, each held against its commitment on the chain before anybody uses it.
+
+The index is not trusted, so what it gives is opened, decoded and compared with the chain's commitment. Both
+answers are remembered: which version is current for two seconds (forgotten at once when this process stores
+another one), what a sealed manifest says while there is room, since other bytes are another manifest.
+That the commitment stands is asked on every read: docs/decisions/0006-what-a-read-remembers.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+from backend.errors import IntegrityError
+from backend.keystore import KeyStore
+from backend.recent import RecentCache
+from backend.records.manifest import Manifest, commitment, decode, place_of, salt_of, version_name
+from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
+from backend.sealed import DocumentSealer
+from backend.types import Bytes32, RecordId
+
+_REMEMBERED: Final = 512  # a large bundle's manifest takes 100 KiB
+
+
+class ManifestRefused(IntegrityError):
+    """A manifest is not the one whose commitment stands on the chain."""
+
+    code = "manifest_refused"
+    remedy = "Tell the operator: 'assent fsck' names the record. Nothing of it was released."
+
+
+class _Opened(NamedTuple):
+    manifest: Manifest
+    commitment: Bytes32
+
+
+class ManifestBook:
+    """Safe for many threads."""
+
+    def __init__(
+        self, *, index: RecordIndex, keys: KeyStore, sealer: DocumentSealer, ledger: CommitmentLedger
+    ) -> None:
+        self._index = index
+        self._keys = keys
+        self._sealer = sealer
+        self._ledger = ledger
+        self._rows: RecentCache[tuple[RecordId, int | None], VersionRow | None] = RecentCache(
+            capacity=_REMEMBERED
+        )
+        self._opened: RecentCache[tuple[str, bytes], _Opened] = RecentCache(
+            max_age_seconds=math.inf, capacity=_REMEMBERED
+        )
+
+    def row(self, record_id: RecordId, version: int | None) -> VersionRow | None:
+        """Return a version of a record, by default the current one. Raises IndexUnavailable."""
+
+        def load() -> VersionRow | None:
+            if version is None:
+                return self._index.current(record_id)
+            return self._index.version(record_id, version)
+
+        return self._rows.get((record_id, version), load)
+
+    def changed(self, record_id: RecordId, version: int) -> None:
+        """Forget which versions there are: this one was stored, or is not what it should be."""
+        self._rows.forget((record_id, None))
+        self._rows.forget((record_id, version))
+
+    def manifest(self, row: VersionRow) -> Manifest:
+        """Return what a row's manifest says.
+
+        Raises SealedDocumentRefused, NotCanonical or ManifestRefused when it is not what was stored,
+        SecretNotFound when the patient was erased, LedgerUnavailable.
+        """
+        try:
+            return self._checked(row)
+        except IntegrityError:
+            self.changed(row.record_id, row.version)  # the operator may have mended the index meanwhile
+            raise
+
+    def _checked(self, row: VersionRow) -> Manifest:
+        name = version_name(row.record_id, row.version)
+        opened = self._opened.get((name, row.manifest), lambda: self._open(row, name))
+        named = opened.manifest
+        if (named.record_id, named.version, named.subject) != (row.record_id, row.version, row.subject):
+            raise ManifestRefused
+        if not self._ledger.committed(opened.commitment):
+            raise ManifestRefused
+        return named
+
+    def _open(self, row: VersionRow, name: str) -> _Opened:
+        encoded = self._sealer.open(row.manifest, subject=row.subject, place=place_of(name))
+        return _Opened(decode(encoded), commitment(encoded, self._keys.get(*salt_of(name))))

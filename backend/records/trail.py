@@ -1,0 +1,143 @@
+"""What reading leaves in the audit log: who tried, what came of it, on which grounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Final
+
+from backend.audit import codes
+from backend.audit.entry import Action, Agent, AuditEvent, Outcome
+from backend.audit.log import AuditLog
+from backend.consent.deciding import Question
+from backend.consent.decision_types import Decision, Reason
+from backend.errors import Unavailable
+from backend.records.manifest import Manifest, SegmentManifest
+from backend.types import MemberId, RecordId
+
+_NAMED: Final = 512  # segments and consents that one entry names
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads, as the audit log names them, with the question the decision answers."""
+
+    agent: Agent
+    organisation: MemberId | None
+    question: Question
+    purpose: str  # code of the question's purpose
+    action: Action
+
+
+class ReadingTrail:
+    """Each method returns when its entry is durable, and raises AuditUnavailable when that is not known."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+
+    def permitted(
+        self,
+        reader: Reader,
+        manifest: Manifest,
+        grounds: Sequence[tuple[SegmentManifest, Decision]],
+        *,
+        guard: Callable[[], None],
+    ) -> None:
+        """The segments named are about to be released. Raises what ``guard`` raises; release nothing then."""
+        names = tuple(part.name.encode() for part, _ in grounds)
+        decisions = [decision for _, decision in grounds]
+        self._audit.append(_read(reader, manifest, Outcome.PERMITTED, decisions, segments=names), guard=guard)
+
+    def refused(self, reader: Reader, manifest: Manifest, decisions: Sequence[Decision]) -> None:
+        self._audit.append(_read(reader, manifest, Outcome.DENIED, decisions))
+
+    def unknown(self, reader: Reader, record_id: RecordId) -> None:
+        """Somebody asked for a record that is not there."""
+        self._audit.append(
+            AuditEvent(
+                type=codes.RECORD_READ,
+                outcome=Outcome.DENIED,
+                occurred_at_ms=_now_ms(),
+                actor=reader.agent,
+                organisation=reader.organisation,
+                purpose=reader.purpose,
+                action=reader.action,
+                records=(record_id,),
+                reasons=(Reason.NO_PERMIT.value,),
+            )
+        )
+
+    def listed(self, reader: Reader, records: Sequence[RecordId]) -> None:
+        self._audit.append(
+            AuditEvent(
+                type=codes.RECORD_LISTED,
+                outcome=Outcome.PERMITTED if records else Outcome.DENIED,
+                occurred_at_ms=_now_ms(),
+                actor=reader.agent,
+                organisation=reader.organisation,
+                subject=reader.question.subject,
+                purpose=reader.purpose,
+                action=reader.action,
+                records=tuple(records),
+            )
+        )
+
+    @contextmanager
+    def unavailability(self, reader: Reader, *records: RecordId) -> Iterator[None]:
+        """A failure to find out is no refusal, and the patient sees all the same that somebody tried."""
+        try:
+            yield
+        except Unavailable as failure:
+            self._audit.append(
+                AuditEvent(
+                    type=codes.RECORD_READ if records else codes.RECORD_LISTED,
+                    outcome=Outcome.UNAVAILABLE,
+                    occurred_at_ms=_now_ms(),
+                    actor=reader.agent,
+                    organisation=reader.organisation,
+                    subject=reader.question.subject,
+                    purpose=reader.purpose,
+                    action=reader.action,
+                    records=records,
+                    reasons=(failure.code,),
+                )
+            )
+            raise
+
+
+def _read(
+    reader: Reader,
+    manifest: Manifest,
+    outcome: Outcome,
+    decisions: Sequence[Decision],
+    *,
+    segments: tuple[bytes, ...] = (),
+) -> AuditEvent:
+    first = decisions[0] if decisions else None  # all of one read rest on the same evidence
+    return AuditEvent(
+        type=codes.RECORD_READ,
+        outcome=outcome,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        subject=manifest.subject,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=(manifest.record_id,),
+        segments=segments[:_NAMED],
+        consents=tuple(sorted({name for decision in decisions for name in decision.consent_ids}))[:_NAMED],
+        reasons=tuple(sorted({reason.value for decision in decisions for reason in decision.reasons})),
+        final_block=first.final_block if first else None,
+        head_block=first.head_block if first else None,
+        queue_position=first.queue_position if first else None,
+        obligations=reduce(or_, (decision.obligations for decision in decisions), 0),
+        detail={"version": manifest.version},
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
