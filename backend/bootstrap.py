@@ -28,6 +28,7 @@ from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.participants import Admissions
 from backend.adapters.ledger.permits import LedgerPermits
 from backend.api.cursors import Cursors
+from backend.api.prompt import PromptReading
 from backend.api.services import Services
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
@@ -53,7 +54,6 @@ from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
-from backend.records.trail import ReadingTrail
 from backend.records.vault import Vault
 from backend.research.budget import BudgetPolicy, PrivacyBudget
 from backend.research.candidates import CandidateSource
@@ -205,7 +205,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         manifests=manifests,
         vault=vault,
         decisions=decisions,
-        trail=ReadingTrail(log),
+        audit=log,
     )
     permits = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     study_uses = MongoStudyUses(stores.database)
@@ -251,6 +251,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         decisions=decisions,
         storing=storing,
         reading=reading,
+        prompt_reading=PromptReading(reading=reading, audit=log),
         studies=StudyService(
             studies=MongoStudyStore(stores.database),
             permits=permits,

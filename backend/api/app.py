@@ -51,6 +51,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     problems.install(app)
     for module in (
+        records,  # first: routes are tried in order, and reads come most often
         wallets,
         accounts,
         oauth,
@@ -59,7 +60,6 @@ def create_api(services: Services) -> FastAPI:
         consents,
         revocations,
         decisions,
-        records,
         audit,
         studies,
         health,

@@ -20,7 +20,7 @@ from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
-from backend.records.reading import Released, ReleasedSegment
+from backend.records.reading import Released, ReleasedSegment, Wanted
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.storing import NewDocument
 from backend.records.trail import Reader
@@ -134,21 +134,18 @@ def list_records(
 
 
 @router.get("/records/{record}", response_model=RecordView)
-def read(
+async def read(
     record: str,
     caller: Reading,
     purpose: Purpose,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> RecordView:
     """Read all of a record that the caller may see."""
-    released = caller.services.reading.read(
-        record_id(record), reader_of=_reader(caller, purpose), version=version
-    )
-    return _view(caller, released)
+    return _view(caller, await _released(caller, record, purpose, version))
 
 
 @router.get("/records/{record}/segments/{segment}", response_class=Response)
-def read_segment(
+async def read_segment(
     record: str,
     segment: str,
     caller: Reading,
@@ -156,10 +153,7 @@ def read_segment(
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
     """Read one segment: its bytes, under its media type."""
-    released = caller.services.reading.read(
-        record_id(record), reader_of=_reader(caller, purpose), version=version, segment=segment
-    )
-    (only,) = released.segments
+    (only,) = (await _released(caller, record, purpose, version, segment)).segments
     return Response(
         only.payload,
         media_type=only.segment.media_type,
@@ -168,6 +162,13 @@ def read_segment(
             "Content-Disposition": "attachment",
         },
     )
+
+
+async def _released(
+    caller: Caller, record: str, purpose: str, version: int | None, segment: str | None = None
+) -> Released:
+    wanted = Wanted(record_id(record), _reader(caller, purpose), version, segment)
+    return await caller.services.prompt_reading.read(wanted)
 
 
 def _reader(caller: Caller, purpose: str) -> Callable[[SubjectId], Reader]:
@@ -252,13 +253,13 @@ def _new_id(caller: Caller, idempotency_key: str | None) -> RecordId:
     return RecordId(hmac.digest(caller.services.idempotency_key, message, hashlib.sha256)[:16])
 
 
-def _view(caller: Caller, released: Released) -> RecordView:
+def _view(caller: Caller, found: Released) -> RecordView:
     return RecordView(
-        record_id=released.record_id.hex(),
-        version=released.version,
-        document_type=released.document_type,
-        created_at=moment(released.created_at),
-        segments=[_segment(caller, part) for part in released.segments],
+        record_id=found.record_id.hex(),
+        version=found.version,
+        document_type=found.document_type,
+        created_at=moment(found.created_at),
+        segments=[_segment(caller, part) for part in found.segments],
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from backend.api.prompt import prompt
 from backend.api.services import Services
 from backend.audit.entry import Agent, AgentKind
 from backend.consent.decision_types import Requester
@@ -38,15 +39,17 @@ Open = Annotated[Services, Depends(services_of)]
 """For routes without a token."""
 
 
-def needs(*scopes: Scope) -> Callable[..., Caller]:
+def needs(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
     """Return a dependency that authenticates the caller and requires one of the scopes, if any are named."""
 
-    def authenticate(
-        services: Open, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    async def authenticate(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
     ) -> Caller:
         if credentials is None:
             raise NotAuthenticated
-        principal = services.identity.authenticate(credentials.credentials)
+        services: Services = request.app.state.services
+        bearer = credentials.credentials
+        principal = await prompt(lambda: services.identity.authenticate(bearer))
         if scopes and principal.scopes.isdisjoint(scopes):
             raise ScopeMissing
         return Caller(services, principal)

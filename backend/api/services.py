@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backend.api.cursors import Cursors
+from backend.api.prompt import PromptReading
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
@@ -68,6 +69,7 @@ class Services:
     decisions: DecisionService
     storing: StoringService
     reading: ReadingService
+    prompt_reading: PromptReading
     studies: StudyService
     permits: PermitRelay
     candidates: CandidateSource

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from backend.audit.bundling import prepare
 from backend.audit.entry import AuditEvent
-from backend.audit.errors import AuditClosed, EntryDamaged, InvalidEvent, StaleSeal
+from backend.audit.errors import AuditClosed, AuditUnavailable, EntryDamaged, InvalidEvent, StaleSeal
 from backend.audit.ports import Anchor, AuditKeys, AuditStore
 from backend.audit.reader import LogReader
-from backend.audit.sequencer import Guard, Sequencer, Waiting, new_holder
+from backend.audit.sequencer import Answer, Guard, Reply, Sequencer, Waiting, new_holder
 from backend.audit.startup import check_history, rebuild
 from backend.audit.state import LogState
 from backend.audit.types import ACT_BYTES, AppendedEntry
+from backend.waiting import about_to_wait
 
 _RESEALS = 8
 
@@ -47,7 +48,7 @@ class AuditLog:
         self._takeover = takeover
         self._ttl_ms = lease_ttl_ms
         self._settle_seconds = settle_seconds
-        self._timeout_seconds = append_timeout_seconds
+        self.timeout_seconds = append_timeout_seconds
         self._reader = LogReader(log=self, store=store, keys=keys)
         self._lock = threading.Lock()
         self._state: LogState | None = None
@@ -117,29 +118,44 @@ class AuditLog:
         Raises AuditUnavailable when it is not known to be durable, and EntryDamaged when the store claims an
         act as written that was not. Release nothing then.
         """
-        sequencer = self._sequencer
-        if sequencer is None:
-            raise AuditClosed
+        about_to_wait()
         if act is not None and len(act) != ACT_BYTES:
             raise InvalidEvent("an act is 16 bytes", field="act")
-        data = event.encode()
         for _ in range(_RESEALS):
-            prepared = prepare(
-                data,
-                subject=event.subject,
-                act=act or b"",
-                keys=self._keys,
-                state=self.state,
-                origin=self.origin,
-            )
-            waiting = Waiting(prepared, guard)
-            sequencer.submit(waiting)
+            reply = Reply()
+            waiting = self.prepare(event, guard=guard, act=act or b"", answer=reply.give)
+            self.submit([waiting])
             try:
-                entry = waiting.wait(self._timeout_seconds)
+                entry = reply.wait(self.timeout_seconds)
             except StaleSeal:
                 continue  # the patient's audit key was rotated meanwhile
+            if entry is None:
+                waiting.abandoned = True
+                raise AuditUnavailable
             if entry.repeated and self._reader.act_of(event.subject, entry.index) != act:
                 # The store says that the act was written before, and it was not: nothing may be hidden so.
                 raise EntryDamaged(f"entry {entry.index} is not of this act")
             return entry
         raise StaleSeal
+
+    def prepare(self, event: AuditEvent, *, guard: Guard | None, answer: Answer, act: bytes = b"") -> Waiting:
+        """The first half of ``append``, for a caller that does not wait: seal the event, for ``submit``.
+
+        ``answer`` gets the entry or the error. It may get StaleSeal, when the patient's audit key was rotated
+        meanwhile: prepare again. Whoever gives up marks what is returned as abandoned.
+        """
+        prepared = prepare(
+            event.encode(),
+            subject=event.subject,
+            act=act,
+            keys=self._keys,
+            state=self.state,
+            origin=self.origin,
+        )
+        return Waiting(prepared, guard, answer)
+
+    def submit(self, entries: Iterable[Waiting]) -> None:
+        """The other half: queue prepared entries, all or none. Raises AuditClosed or AuditFenced."""
+        if self._sequencer is None:
+            raise AuditClosed
+        self._sequencer.submit(entries)

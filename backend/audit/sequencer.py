@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 
 from backend.audit.bundling import BundleBuilder, PreparedEntry
@@ -22,37 +22,44 @@ from backend.audit.types import MAX_BUNDLE_ENTRIES, AppendedEntry, Bundle, Head
 
 _log = logging.getLogger(__name__)
 Guard = Callable[[], None]
+Answer = Callable[[AppendedEntry | Exception], None]
 _SHORT_PATIENCE_SECONDS = 0.2
 
 
 class Waiting:
-    """One entry under way, and the caller's place to wait for the answer."""
+    """One entry under way. ``answer`` is called once, by the sequencer's thread: it must be quick and not
+    raise. An ``abandoned`` entry that is still queued is not written."""
 
-    __slots__ = ("_done", "_error", "_result", "abandoned", "entry", "guard")
+    __slots__ = ("abandoned", "answer", "entry", "guard")
 
-    def __init__(self, entry: PreparedEntry, guard: Guard | None) -> None:
+    def __init__(self, entry: PreparedEntry, guard: Guard | None, answer: Answer) -> None:
         self.entry = entry
         self.guard = guard
+        self.answer = answer
         self.abandoned = False
-        self._result: AppendedEntry | None = None
-        self._error: Exception | None = None
+
+
+class Reply:
+    """Where a thread waits for an answer."""
+
+    __slots__ = ("_done", "_outcome")
+
+    def __init__(self) -> None:
+        self._outcome: AppendedEntry | Exception = AuditUnavailable()
         self._done = threading.Lock()  # cheaper than an Event: one release, one acquire
         self._done.acquire()
 
-    def answer(self, outcome: AppendedEntry | Exception) -> None:
-        if isinstance(outcome, Exception):
-            self._error = outcome
-        else:
-            self._result = outcome
+    def give(self, outcome: AppendedEntry | Exception) -> None:
+        self._outcome = outcome
         self._done.release()
 
-    def wait(self, timeout_seconds: float) -> AppendedEntry:
+    def wait(self, timeout_seconds: float) -> AppendedEntry | None:
+        """Return the entry, or None when the time is up; raise the error that was given."""
         if not self._done.acquire(timeout=timeout_seconds):
-            self.abandoned = True
-            raise AuditUnavailable
-        if self._result is None:
-            raise self._error or AuditUnavailable()
-        return self._result
+            return None
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
 
 
 class Sequencer:
@@ -84,13 +91,14 @@ class Sequencer:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, waiting: Waiting) -> None:
+    def submit(self, entries: Iterable[Waiting]) -> None:
         with self._gate:
             if self._closing:
                 raise AuditClosed
             if self.fenced:
                 raise AuditFenced
-            self._queue.put(waiting)
+            for waiting in entries:
+                self._queue.put(waiting)
 
     def close(self) -> None:
         """Write what is queued, give the lease back and end the thread."""

@@ -32,7 +32,6 @@ MAX_BLOCKS: Final = 24_000  # keeps the root below 1 MiB, the size every IPFS im
 _RAW_PREFIX: Final = b"\x01\x55\x12\x20"  # version 1, raw, sha2-256, 32 bytes
 _DAG_CBOR_PREFIX: Final = b"\x01\x71\x12\x20"
 _LINK_TAG: Final = 42
-_ROOT_FIELDS: Final[dict[str, type]] = {"blocks": list, "size": int, "v": int}
 
 # SHA-256 runs without the interpreter lock; the blob's own digest is computed beside the blocks' digests.
 _hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="digest")
@@ -52,13 +51,10 @@ class BlobAddress:
     size_bytes: int
     sha256: bytes  # of the whole blob
 
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A decoded root block."""
-
-    blocks: tuple[Cid, ...]
-    size_bytes: int
+    def require_root(self) -> None:
+        """Raise NotCanonical unless ``root`` is the CID of just these blocks and this size."""
+        if root_cid(encode_root(self.blocks, self.size_bytes)) != self.root:
+            raise NotCanonical("the root of a blob is not that of its blocks")
 
 
 def _text(binary: bytes) -> Cid:
@@ -109,21 +105,6 @@ def matches(cid: Cid, data: bytes) -> bool:
 def encode_root(blocks: Iterable[Cid], size_bytes: int) -> bytes:
     links = [cbor2.CBORTag(_LINK_TAG, b"\x00" + _binary(cid)) for cid in blocks]
     return canonical.encode({"blocks": links, "size": size_bytes, "v": 1})
-
-
-def decode_root(data: bytes) -> Root:
-    """Read a root block; raise NotCanonical unless it is byte for byte what ``encode_root`` writes."""
-    fields = canonical.decode_map(data, _ROOT_FIELDS)
-    blocks, size = [], fields["size"]
-    for link in fields["blocks"]:
-        if not isinstance(link, cbor2.CBORTag) or link.tag != _LINK_TAG or type(link.value) is not bytes:
-            raise NotCanonical("not a link")
-        if link.value[:5] != b"\x00" + _RAW_PREFIX or len(link.value) != 37:
-            raise NotCanonical("not a link to a raw block")
-        blocks.append(_text(link.value[1:]))
-    if fields["v"] != 1 or size < 0 or len(blocks) != -(-size // BLOCK_BYTES):
-        raise NotCanonical("not a root of this version")
-    return Root(tuple(blocks), size)
 
 
 class BlobDigest:

@@ -130,6 +130,7 @@ def _decode_segment(value: list[Any]) -> SegmentManifest:
     try:
         *plain, (root, blocks, size_bytes, sha256) = value
         address = BlobAddress(Cid(root), tuple(Cid(block) for block in blocks), size_bytes, sha256)
+        address.require_root()
         return SegmentManifest(**dict(zip(_SEGMENT_FIELDS, [*plain, address], strict=True)))
     except (TypeError, ValueError) as failure:
         raise NotCanonical("a segment of the manifest") from failure

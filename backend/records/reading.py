@@ -5,26 +5,35 @@ A requester without permission gets one refusal, whether the record exists or no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from backend.audit.entry import AuditEvent
+from backend.audit.log import AuditLog
+from backend.audit.sequencer import Guard
 from backend.consent.deciding import DecisionService
 from backend.consent.decision import require_permitted
 from backend.consent.decision_types import Answer, Decision, reference_of_record
 from backend.consent.decision_types import Segment as Asked
 from backend.consent.errors import ConsentRequired, RestrictionArrived
+from backend.consent.uses import UsesExhausted
+from backend.errors import AssentError, IntegrityError, Unavailable
+from backend.records import trail
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
 from backend.records.ports import RecordIndex, VersionRow
 from backend.records.references import release
 from backend.records.segments import FHIR_MEDIA_TYPE
-from backend.records.trail import Reader, ReadingTrail
+from backend.records.trail import Reader
 from backend.records.vault import Vault
 from backend.types import RecordId, SubjectId, UnixSeconds
+from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
 COLLECT_PAGE: Final = 100
+PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
 _Part = Callable[[SegmentManifest], bool]
 
 
@@ -55,12 +64,43 @@ class Listing:
     last: tuple[UnixSeconds, RecordId] | None
 
 
-class _Judged(NamedTuple):
+class _Decided(NamedTuple):
     """A record with the decision on each of its segments that was asked about."""
 
     manifest: Manifest
     decisions: tuple[Decision, ...]
     permitted: tuple[tuple[SegmentManifest, Decision], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to read: a version of a record, by default the current one, whole or one segment.
+
+    ``reader_of`` builds the reader's question once the record's subject is known.
+    """
+
+    record_id: RecordId
+    reader_of: Callable[[SubjectId], Reader]
+    version: int | None = None
+    segment: str | None = None
+
+    def names(self, part: SegmentManifest) -> bool:
+        return self.segment is None or part.name == self.segment
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a read comes to. Nothing of it may leave before the entry is durable."""
+
+    event: AuditEvent
+    guard: Guard | None
+    outcome: Released | AssentError
+
+    def settle(self) -> Released:
+        """Return what may leave, or raise why nothing may; the entry is durable."""
+        if isinstance(self.outcome, AssentError):
+            raise self.outcome
+        return self.outcome
 
 
 class ReadingService:
@@ -73,40 +113,53 @@ class ReadingService:
         manifests: ManifestBook,
         vault: Vault,
         decisions: DecisionService,
-        trail: ReadingTrail,
+        audit: AuditLog,
     ) -> None:
         self._index = index
         self._manifests = manifests
         self._vault = vault
         self._decisions = decisions
-        self._trail = trail
+        self._audit = audit
 
-    def read(
-        self,
-        record_id: RecordId,
-        *,
-        reader_of: Callable[[SubjectId], Reader],
-        version: int | None = None,
-        segment: str | None = None,
-    ) -> Released:
-        """Return the permitted segments of a record, or of one of its segments, with their content.
+    def read(self, wanted: Wanted) -> Released:
+        """Return the permitted segments of what is wanted, with their content.
 
-        ``reader_of`` builds the reader's question once the record's subject is known. Raises ConsentRequired
-        (whatever the reason), LedgerUnavailable, IndexUnavailable, StorageUnavailable, AuditUnavailable, and
-        an IntegrityError when what is stored is not what was stored.
+        Raises ConsentRequired (whatever the reason), LedgerUnavailable, IndexUnavailable, StorageUnavailable,
+        AuditUnavailable, and an IntegrityError when what is stored is not what was stored.
         """
-        row = self._manifests.row(record_id, version)
-        if row is None:
-            self._trail.unknown(reader_of(SubjectId(0)), record_id)
-            raise ConsentRequired
-        reader = reader_of(row.subject)
         for attempt in range(ATTEMPTS):
+            judgement = self.judge(wanted)
             try:
-                return self._read(row, reader, lambda part: segment is None or part.name == segment)
+                self._audit.append(judgement.event, guard=judgement.guard)
             except RestrictionArrived:
                 if attempt == ATTEMPTS - 1:
                     raise
+            else:
+                return judgement.settle()
         raise ConsentRequired
+
+    def judge(self, wanted: Wanted) -> Judgement:
+        """``read`` up to the entry in the audit log, for a caller that does not wait for it there.
+
+        The entry is still to be appended, under the guard; RestrictionArrived then means: judge again.
+        """
+        record_id = wanted.record_id
+        row = self._manifests.row(record_id, wanted.version)
+        if row is None:
+            event = trail.unknown(wanted.reader_of(SubjectId(0)), record_id)
+            return Judgement(event, None, ConsentRequired())
+        reader = wanted.reader_of(row.subject)
+        try:
+            manifest = self._manifests.manifest(row)
+            (record,) = self._decide([manifest], reader, wanted.names)
+            if not record.permitted:
+                event = trail.refused(reader, manifest, record.decisions)
+                return Judgement(event, None, _refusal(record.decisions))
+            (payloads,), guard = self._open([record], reader)
+            released = _released(manifest, _clean(record.permitted, payloads))
+        except (Unavailable, IntegrityError, UsesExhausted) as failure:
+            return Judgement(trail.failed(reader, failure, record_id), None, failure)
+        return Judgement(trail.permitted(reader, manifest, record.permitted), guard, released)
 
     def collect(self, reader: Reader) -> Sequence[bytes]:
         """Return the FHIR payloads of a subject that the reader may use, all records together.
@@ -114,11 +167,16 @@ class ReadingService:
         For computing, not for release: references stay. It is one use of the consents it rests on, and
         audited like a read, record by record.
         """
-        with self._trail.unavailability(reader):
+        with self._unavailability_logged(reader):
             manifests = [self._manifests.manifest(row) for row in self._current(reader.question.subject)]
-            judged = self._judge(manifests, reader, lambda part: part.media_type == FHIR_MEDIA_TYPE)
-        opened = self._open([record for record in judged if record.permitted], reader)
-        return [payload for payloads in opened for payload in payloads]
+            decided = self._decide(manifests, reader, lambda part: part.media_type == FHIR_MEDIA_TYPE)
+        opened = [record for record in decided if record.permitted]
+        if not opened:
+            return ()
+        payloads, guard = self._open(opened, reader)
+        for record in opened:
+            self._audit.append(trail.permitted(reader, record.manifest, record.permitted), guard=guard)
+        return [payload for of_record in payloads for payload in of_record]
 
     def list(
         self,
@@ -131,28 +189,25 @@ class ReadingService:
 
         Records of which nothing may be seen are left out, as if they were not there.
         """
-        with self._trail.unavailability(reader):
+        with self._unavailability_logged(reader):
             rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
-            judged = self._judge([self._manifests.manifest(row) for row in rows], reader, lambda _: True)
+            decided = self._decide([self._manifests.manifest(row) for row in rows], reader, lambda _: True)
         listed = [
             _released(record.manifest, [ReleasedSegment(part, b"") for part, _ in record.permitted])
-            for record in judged
+            for record in decided
             if record.permitted
         ]
-        self._trail.listed(reader, [released.record_id for released in listed])
+        self._audit.append(trail.listed(reader, [released.record_id for released in listed]))
         more = len(rows) == limit
         return Listing(tuple(listed), (rows[-1].created_at, rows[-1].record_id) if more else None)
 
-    def _read(self, row: VersionRow, reader: Reader, wanted: _Part) -> Released:
-        with self._trail.unavailability(reader, row.record_id):
-            (record,) = self._judge([self._manifests.manifest(row)], reader, wanted)
-        if not record.permitted:
-            self._trail.refused(reader, record.manifest, record.decisions)
-            if record.decisions:
-                require_permitted(record.decisions[0])
-            raise ConsentRequired
-        (payloads,) = self._open([record], reader)
-        return _released(record.manifest, _clean(record.permitted, payloads))
+    @contextmanager
+    def _unavailability_logged(self, reader: Reader) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable as failure:
+            self._audit.append(trail.failed(reader, failure))
+            raise
 
     def _current(self, subject: SubjectId) -> Sequence[VersionRow]:
         found: list[VersionRow] = []
@@ -162,30 +217,39 @@ class ReadingService:
             after = (rows[-1].created_at, rows[-1].record_id)
         return found
 
-    def _judge(self, manifests: Sequence[Manifest], reader: Reader, wanted: _Part) -> Sequence[_Judged]:
+    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: _Part) -> Sequence[_Decided]:
         """Decide about the wanted segments of all these records on the same evidence."""
         parts = [[part for part in manifest.segments if wanted(part)] for manifest in manifests]
         asked = [_asked(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of]
         decisions = iter(self._decisions.decide(reader.question, asked) if asked else ())
-        judged = []
+        decided = []
         for manifest, of in zip(manifests, parts, strict=True):
-            decided = [(part, next(decisions)) for part in of]
-            permitted = tuple(pair for pair in decided if pair[1].answer is Answer.PERMIT)
-            judged.append(_Judged(manifest, tuple(decision for _, decision in decided), permitted))
-        return judged
+            pairs = [(part, next(decisions)) for part in of]
+            permitted = tuple(pair for pair in pairs if pair[1].answer is Answer.PERMIT)
+            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted))
+        return decided
 
-    def _open(self, judged: Sequence[_Judged], reader: Reader) -> Sequence[Sequence[bytes]]:
-        """Return the permitted payloads of each record, once the entries that say so are durable."""
+    def _open(self, decided: Sequence[_Decided], reader: Reader) -> tuple[Sequence[Sequence[bytes]], Guard]:
+        """Return the permitted payloads of each record, and what guards their entries in the log."""
+        grounds = [pair for record in decided for pair in record.permitted]
+        if sum(part.size_bytes for part, _ in grounds) > PROMPT_BYTES:
+            about_to_wait()
         opened = [
-            [self._vault.read(record.manifest, part) for part, _ in record.permitted] for record in judged
+            [self._vault.read(record.manifest, part) for part, _ in record.permitted] for record in decided
         ]
-        grounds = [decision for record in judged for _, decision in record.permitted]
         subject = reader.question.subject
-        self._decisions.take_uses(subject, {name for decision in grounds for name in decision.consent_ids})
-        for record in judged:
-            guard = self._decisions.guard(grounds[0], subject)  # all rest on the evidence of one moment
-            self._trail.permitted(reader, record.manifest, record.permitted, guard=guard)
-        return opened
+        consents = {name for _, decision in grounds for name in decision.consent_ids}
+        self._decisions.take_uses(subject, consents)
+        return opened, self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
+
+
+def _refusal(decisions: Sequence[Decision]) -> AssentError:
+    try:
+        if decisions:
+            require_permitted(decisions[0])
+    except AssentError as refusal:
+        return refusal
+    return ConsentRequired()
 
 
 def _asked(manifest: Manifest, part: SegmentManifest) -> Asked:

@@ -1,10 +1,9 @@
-"""What reading leaves in the audit log: who tried, what came of it, on which grounds."""
+"""The entries that reading leaves in the audit log: who tried, what came of it, on which grounds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -12,10 +11,9 @@ from typing import Final
 
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AuditEvent, Outcome
-from backend.audit.log import AuditLog
 from backend.consent.deciding import Question
 from backend.consent.decision_types import Decision, Reason
-from backend.errors import Unavailable
+from backend.errors import AssentError
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.types import MemberId, RecordId
 
@@ -33,80 +31,61 @@ class Reader:
     action: Action
 
 
-class ReadingTrail:
-    """Each method returns when its entry is durable, and raises AuditUnavailable when that is not known."""
+def permitted(
+    reader: Reader, manifest: Manifest, grounds: Sequence[tuple[SegmentManifest, Decision]]
+) -> AuditEvent:
+    """The segments named are about to be released."""
+    names = tuple(part.name.encode() for part, _ in grounds)
+    return _read(reader, manifest, Outcome.PERMITTED, [decision for _, decision in grounds], segments=names)
 
-    def __init__(self, audit: AuditLog) -> None:
-        self._audit = audit
 
-    def permitted(
-        self,
-        reader: Reader,
-        manifest: Manifest,
-        grounds: Sequence[tuple[SegmentManifest, Decision]],
-        *,
-        guard: Callable[[], None],
-    ) -> None:
-        """The segments named are about to be released. Raises what ``guard`` raises; release nothing then."""
-        names = tuple(part.name.encode() for part, _ in grounds)
-        decisions = [decision for _, decision in grounds]
-        self._audit.append(_read(reader, manifest, Outcome.PERMITTED, decisions, segments=names), guard=guard)
+def refused(reader: Reader, manifest: Manifest, decisions: Sequence[Decision]) -> AuditEvent:
+    return _read(reader, manifest, Outcome.DENIED, decisions)
 
-    def refused(self, reader: Reader, manifest: Manifest, decisions: Sequence[Decision]) -> None:
-        self._audit.append(_read(reader, manifest, Outcome.DENIED, decisions))
 
-    def unknown(self, reader: Reader, record_id: RecordId) -> None:
-        """Somebody asked for a record that is not there."""
-        self._audit.append(
-            AuditEvent(
-                type=codes.RECORD_READ,
-                outcome=Outcome.DENIED,
-                occurred_at_ms=_now_ms(),
-                actor=reader.agent,
-                organisation=reader.organisation,
-                purpose=reader.purpose,
-                action=reader.action,
-                records=(record_id,),
-                reasons=(Reason.NO_PERMIT.value,),
-            )
-        )
+def unknown(reader: Reader, record_id: RecordId) -> AuditEvent:
+    """Somebody asked for a record that is not there."""
+    return AuditEvent(
+        type=codes.RECORD_READ,
+        outcome=Outcome.DENIED,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=(record_id,),
+        reasons=(Reason.NO_PERMIT.value,),
+    )
 
-    def listed(self, reader: Reader, records: Sequence[RecordId]) -> None:
-        self._audit.append(
-            AuditEvent(
-                type=codes.RECORD_LISTED,
-                outcome=Outcome.PERMITTED if records else Outcome.DENIED,
-                occurred_at_ms=_now_ms(),
-                actor=reader.agent,
-                organisation=reader.organisation,
-                subject=reader.question.subject,
-                purpose=reader.purpose,
-                action=reader.action,
-                records=tuple(records),
-            )
-        )
 
-    @contextmanager
-    def unavailability(self, reader: Reader, *records: RecordId) -> Iterator[None]:
-        """A failure to find out is no refusal, and the patient sees all the same that somebody tried."""
-        try:
-            yield
-        except Unavailable as failure:
-            self._audit.append(
-                AuditEvent(
-                    type=codes.RECORD_READ if records else codes.RECORD_LISTED,
-                    outcome=Outcome.UNAVAILABLE,
-                    occurred_at_ms=_now_ms(),
-                    actor=reader.agent,
-                    organisation=reader.organisation,
-                    subject=reader.question.subject,
-                    purpose=reader.purpose,
-                    action=reader.action,
-                    records=records,
-                    reasons=(failure.code,),
-                )
-            )
-            raise
+def listed(reader: Reader, records: Sequence[RecordId]) -> AuditEvent:
+    return AuditEvent(
+        type=codes.RECORD_LISTED,
+        outcome=Outcome.PERMITTED if records else Outcome.DENIED,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        subject=reader.question.subject,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=tuple(records),
+    )
+
+
+def failed(reader: Reader, failure: AssentError, *records: RecordId) -> AuditEvent:
+    """A failure to find out is no refusal, and the patient sees all the same that somebody tried."""
+    return AuditEvent(
+        type=codes.RECORD_READ if records else codes.RECORD_LISTED,
+        outcome=Outcome.UNAVAILABLE,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        subject=reader.question.subject,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=records,
+        reasons=(failure.code,),
+    )
 
 
 def _read(

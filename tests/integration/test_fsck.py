@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dag_cbor
 import pytest
 from pymongo.database import Database
 
@@ -17,7 +18,7 @@ from backend.maintenance.fsck import check_everything
 from backend.maintenance.records import collect
 from backend.maintenance.reindex import reindex
 from backend.maintenance.report import Finding, Report
-from backend.records.blocks import decode_root, raw_cid
+from backend.records.blocks import Cid, raw_cid
 from backend.records.storage_ports import Pin
 from backend.samples import first_run
 from backend.settings import Settings
@@ -148,7 +149,8 @@ def test_fsck_pin_removed_is_named(site: Site) -> None:
         assert found.code == "pin_missing"
         assert root in found.where
     finally:
-        site.stores.blocks.pin(root, decode_root(site.stores.blocks.get_block(root)).blocks)
+        links = dag_cbor.decode(site.stores.blocks.get_block(root))["blocks"]
+        site.stores.blocks.pin(root, tuple(Cid(link.encode("base32")) for link in links))
 
 
 def test_fsck_key_of_a_segment_erased_is_found(site: Site) -> None:

@@ -16,6 +16,7 @@ from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint
 
 from backend.errors import LedgerUnavailable
+from backend.waiting import about_to_wait
 
 _CONNECTIONS = 64
 
@@ -72,6 +73,7 @@ class Rpc:
         return [_result_or_error(answer) for answer in answers]
 
     def _guarded(self, ask: Callable[[], Any]) -> Any:
+        about_to_wait()
         try:
             return ask()
         except (requests.Timeout, requests.ConnectionError) as error:

@@ -28,6 +28,7 @@ from backend.records.storage_ports import (
     StorageFull,
     StorageUnavailable,
 )
+from backend.waiting import about_to_wait
 
 OLDEST_VERSION: Final = (0, 38)  # the RPC used here was tried with 0.42
 _FIRST_UNKNOWN_VERSION: Final = (1, 0)
@@ -39,6 +40,7 @@ _WARNING: Final = "The 'strict' parameter is no longer needed"
 
 @contextmanager
 def _driver_errors() -> Iterator[None]:
+    about_to_wait()
     try:
         yield
     except exceptions.ErrorResponse as error:
