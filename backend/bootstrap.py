@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore
@@ -28,6 +29,7 @@ from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.participants import Admissions
 from backend.adapters.ledger.permits import LedgerPermits
 from backend.api.cursors import Cursors
+from backend.api.limits import AddressLimits, Allowance
 from backend.api.services import Services
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
@@ -47,7 +49,8 @@ from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import Tables, load_tables
 from backend.consent.typed_data import Domain
-from backend.identity_wiring import open_identity
+from backend.idempotency import Idempotency
+from backend.identity_wiring import open_identity, open_purging
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.reading import ReadingService
@@ -231,15 +234,21 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     closing.callback(driver.close)
     anchorer.start()
     closing.callback(anchorer.close)
+    purging = open_purging(settings, stores, clock=clock)
+    purging.start()
+    closing.callback(purging.close)
+    idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
     services = Services(
         tenant=stores.tenant,
         domain=domain,
         tables=tables,
         clock=clock,
         cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
-        idempotency_key=stores.keys.get_or_create("master", "idempotency").reveal(),
+        idempotency_key=idempotency_key,
         identity=identity,
         open_subject=open_subject,
+        idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
+        limits=_limits(settings),
         admit=Admissions(stores.participants, SealedMemberNames(stores.database, sealer)),
         evidence=evidence,
         requests=requests,
@@ -276,6 +285,16 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
 def clock() -> int:
     """Unix seconds."""
     return int(time.time())
+
+
+def _limits(settings: Settings) -> AddressLimits:
+    allowance = Allowance(
+        sign_ins=settings.sign_ins_per_minute,
+        challenges=settings.challenges_per_minute,
+        refreshes=settings.refreshes_per_minute,
+        drafts=settings.drafts_per_minute,
+    )
+    return AddressLimits(allowance, trusted_proxies=settings.trusted_proxy_networks, clock=clock)
 
 
 def _notice(tables: Tables) -> Bytes32:

@@ -23,6 +23,7 @@ from backend.identity.patient_refs import PatientReferences
 from backend.identity.people import People
 from backend.identity.ports import ActsFor, SubjectCommands
 from backend.identity.principal import Authenticator
+from backend.identity.purging import Purging
 from backend.identity.seal import Sealer
 from backend.identity.services import Identity
 from backend.identity.signing_keys import KeyRing
@@ -36,6 +37,17 @@ from backend.settings import Settings
 from backend.stores import Stores
 
 DAY_SECONDS = 24 * 3600
+
+
+def open_purging(settings: Settings, stores: Stores, *, clock: Callable[[], int]) -> Purging:
+    """Return what forgets expired marks, counters and families; not started."""
+    return Purging(
+        used=MongoSingleUse(stores.database),
+        attempts=MongoAttemptCounter(stores.database),
+        families=MongoFamilyStore(stores.database),
+        clock=clock,
+        interval_seconds=settings.purge_interval_seconds,
+    )
 
 
 def open_identity(
