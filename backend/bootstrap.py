@@ -29,7 +29,6 @@ from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.participants import Admissions
 from backend.adapters.ledger.permits import LedgerPermits
 from backend.api.cursors import Cursors
-from backend.api.limits import AddressLimits, Allowance
 from backend.api.services import Services
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
@@ -50,7 +49,7 @@ from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import Tables, load_tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
-from backend.identity_wiring import open_identity, open_purging
+from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.reading import ReadingService
@@ -248,7 +247,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         identity=identity,
         open_subject=open_subject,
         idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
-        limits=_limits(settings),
+        limits=address_limits(settings, clock=clock),
         admit=Admissions(stores.participants, SealedMemberNames(stores.database, sealer)),
         evidence=evidence,
         requests=requests,
@@ -285,16 +284,6 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
 def clock() -> int:
     """Unix seconds."""
     return int(time.time())
-
-
-def _limits(settings: Settings) -> AddressLimits:
-    allowance = Allowance(
-        sign_ins=settings.sign_ins_per_minute,
-        challenges=settings.challenges_per_minute,
-        refreshes=settings.refreshes_per_minute,
-        drafts=settings.drafts_per_minute,
-    )
-    return AddressLimits(allowance, trusted_proxies=settings.trusted_proxy_networks, clock=clock)
 
 
 def _notice(tables: Tables) -> Bytes32:
