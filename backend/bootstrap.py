@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore
@@ -48,7 +49,8 @@ from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import Tables, load_tables
 from backend.consent.typed_data import Domain
-from backend.identity_wiring import open_identity
+from backend.idempotency import Idempotency
+from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
@@ -233,15 +235,21 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     closing.callback(driver.close)
     anchorer.start()
     closing.callback(anchorer.close)
+    purging = open_purging(settings, stores, clock=clock)
+    purging.start()
+    closing.callback(purging.close)
+    idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
     services = Services(
         tenant=stores.tenant,
         domain=domain,
         tables=tables,
         clock=clock,
         cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
-        idempotency_key=stores.keys.get_or_create("master", "idempotency").reveal(),
+        idempotency_key=idempotency_key,
         identity=identity,
         open_subject=open_subject,
+        idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
+        limits=address_limits(settings, clock=clock),
         admit=Admissions(stores.participants, SealedMemberNames(stores.database, sealer)),
         evidence=evidence,
         requests=requests,

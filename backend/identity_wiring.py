@@ -1,4 +1,4 @@
-"""Builds the parts of identity on their stores."""
+"""Builds the parts of identity on their stores, and the limits before them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from backend.adapters.index.identity_store import (
     MongoStaffStore,
 )
 from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
+from backend.api.limits import AddressLimits, Allowance
 from backend.audit.log import AuditLog
 from backend.identity.access_tokens import AccessTokens
 from backend.identity.client_assertion import ClientAssertions
@@ -23,6 +24,7 @@ from backend.identity.patient_refs import PatientReferences
 from backend.identity.people import People
 from backend.identity.ports import ActsFor, SubjectCommands
 from backend.identity.principal import Authenticator
+from backend.identity.purging import Purging
 from backend.identity.seal import Sealer
 from backend.identity.services import Identity
 from backend.identity.signing_keys import KeyRing
@@ -36,6 +38,28 @@ from backend.settings import Settings
 from backend.stores import Stores
 
 DAY_SECONDS = 24 * 3600
+
+
+def address_limits(settings: Settings, *, clock: Callable[[], int]) -> AddressLimits:
+    """Return the limits by network address."""
+    allowance = Allowance(
+        sign_ins=settings.sign_ins_per_minute,
+        challenges=settings.challenges_per_minute,
+        refreshes=settings.refreshes_per_minute,
+        drafts=settings.drafts_per_minute,
+    )
+    return AddressLimits(allowance, trusted_proxies=settings.trusted_proxy_networks, clock=clock)
+
+
+def open_purging(settings: Settings, stores: Stores, *, clock: Callable[[], int]) -> Purging:
+    """Return what forgets expired marks, counters and families; not started."""
+    return Purging(
+        used=MongoSingleUse(stores.database),
+        attempts=MongoAttemptCounter(stores.database),
+        families=MongoFamilyStore(stores.database),
+        clock=clock,
+        interval_seconds=settings.purge_interval_seconds,
+    )
 
 
 def open_identity(

@@ -43,9 +43,9 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way get ``DRAIN_SECONDS`` to end."""
-    config = uvicorn.Config(
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How the HTTP server runs."""
+    return uvicorn.Config(
         app,
         http="httptools",
         loop="uvloop",
@@ -54,10 +54,17 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         log_config=None,
         server_header=False,
         date_header=True,
+        # The server's own reading of forwarded headers believes anything that connects from this machine;
+        # ``backend.api.limits`` believes only the proxies that a setting names.
+        proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = _Announcing(config, ready)
+
+
+def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way get ``DRAIN_SECONDS`` to end."""
+    server = _Announcing(server_config(app), ready)
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its orderly end
         server.run(sockets=[listener])
 

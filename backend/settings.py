@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -40,12 +41,29 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
+    purge_interval_seconds: int = Field(default=600, ge=1)
+    sign_ins_per_minute: int = Field(default=600, ge=1, description="from one address, of each kind")
+    challenges_per_minute: int = Field(default=600, ge=1, description="from one address")
+    refreshes_per_minute: int = Field(default=1200, ge=1, description="from one address")
+    drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
+    trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
 
     @property
     def is_development(self) -> bool:
         return self.environment == "development"
+
+    @property
+    def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _require_networks(cls, text: str) -> str:
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            ip_network(part)  # its ValueError names the part
+        return text
 
     @model_validator(mode="after")
     def _refuse_development_defaults_in_production(self) -> Self:

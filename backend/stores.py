@@ -36,7 +36,7 @@ from backend.adapters.storage.kubo import KuboBlockStore
 from backend.keystore import KeyStore
 from backend.records.storage_ports import BlockStore
 from backend.settings import Settings
-from backend.types import MemberId
+from backend.types import MemberId, UnixSeconds
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent  # where npm put the chain's program
 CUSTODIAN_ROLES: Final = 1 | 2 | 128  # custodian, provider, relayer
@@ -184,4 +184,5 @@ def _unlock(settings: Settings, directory: DataDirectory) -> Passphrase | KeyFil
 def _admit_custodian(members: MemberLedger, tenant: MemberId, relayer: Relayer) -> None:
     if not members.has_role(tenant, CUSTODIAN_ROLES, now=int(time.time())):
         account = relayer.address(Sender.CUSTODIAN)
-        RegistryParticipants(members).admit(tenant, CUSTODIAN_ROLES, account, CREDENTIAL_DAYS)
+        expiry = UnixSeconds(int(time.time()) + CREDENTIAL_DAYS * 24 * 3600)
+        RegistryParticipants(members).admit(tenant, CUSTODIAN_ROLES, account, expiry)

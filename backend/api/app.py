@@ -6,18 +6,21 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from backend.api import (
-    accounts,
     audit,
+    clients,
     consent_requests,
     consents,
     decisions,
     enrolments,
     health,
+    members,
     oauth,
     problems,
     records,
     revocations,
+    signing_keys,
     studies,
+    users,
     wallets,
 )
 from backend.api.middleware import Edge
@@ -53,7 +56,10 @@ def create_api(services: Services) -> FastAPI:
     for module in (
         records,  # first: routes are tried in order, and reads come most often
         wallets,
-        accounts,
+        members,
+        users,
+        clients,
+        signing_keys,
         oauth,
         enrolments,
         consent_requests,

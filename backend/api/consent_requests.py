@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
     Body,
     Codes,
@@ -191,8 +192,11 @@ def draft(
     request_id: Hex32,
     body: DraftBody,
     caller: Annotated[Caller, Depends(needs(Scope.CONSENT_OWN))],
+    spend: Spending,
 ) -> Draft:
     """Get the message to sign: the grant as asked or narrowed, or the refusal; then POST /v1/consents."""
+    if body.answer == "grant":  # a refusal is never made to wait
+        spend(Limited.DRAFT)
     services, principal = caller
     request = _known(services, request_id)
     require_party(principal, subject=request.asked.subject, member=None)

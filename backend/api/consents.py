@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from backend.api.consent_requests import Draft, Emergency, RuleBody, Via, draft_of
+from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
     AccountText,
     Body,
@@ -132,8 +133,10 @@ class ConsentView(BaseModel):
 
 
 @router.post("/consents/draft", response_model=Draft)
-def draft_consent(body: WishBody, caller: Own) -> Draft:
+def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
     """Get the message to sign for a permit or deny on the patient's own initiative."""
+    if body.kind == "permit":  # a deny stops something, and nothing may block that
+        spend(Limited.DRAFT)
     services, principal = caller
     subject = subject_id(body.subject)
     require_party(principal, subject=subject, member=None)
@@ -174,8 +177,9 @@ def draft_consent(body: WishBody, caller: Own) -> Draft:
 
 
 @router.post("/delegations/draft", response_model=Draft)
-def draft_delegation(body: DelegationWishBody, caller: Own) -> Draft:
+def draft_delegation(body: DelegationWishBody, caller: Own, spend: Spending) -> Draft:
     """Get the message to sign for a delegation."""
+    spend(Limited.DRAFT)
     services, principal = caller
     subject = subject_id(body.subject)
     require_party(principal, subject=subject, member=None)

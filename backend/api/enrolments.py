@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from backend.api.limits import Limited, Spending
 from backend.api.schemas import AccountText, Body, HexSignature, Message, account, moment, subject_text
 from backend.api.security import Caller, Open, needs
 from backend.identity.roles import Scope
@@ -95,8 +96,9 @@ def enrol(body: EnrolBody, caller: Desk) -> CodeView:
 
 
 @router.post("/enrolments/claims/draft", response_model=ClaimDraft)
-def draft_claim(body: ClaimDraftBody, services: Open) -> ClaimDraft:
+def draft_claim(body: ClaimDraftBody, services: Open, spend: Spending) -> ClaimDraft:
     """Get the message with which your wallet takes control of your records (or a child's)."""
+    spend(Limited.DRAFT)
     return ClaimDraft(
         typed_data=dict(services.identity.draft_claim(body.code, account(body.account, field="account")))
     )

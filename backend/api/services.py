@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backend.api.cursors import Cursors
+from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptReading
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
@@ -23,6 +24,7 @@ from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
+from backend.idempotency import Attempt, Idempotency
 from backend.identity.roles import Role
 from backend.identity.services import Identity
 from backend.records.reading import ReadingService
@@ -44,8 +46,10 @@ class Admission(Protocol):
     """Admits an organisation: its name is kept here, sealed; the chain gets a random id and the roles."""
 
     def __call__(
-        self, name: str, *, roles: frozenset[Role], account: Address | None, days: int
-    ) -> MemberId: ...
+        self, name: str, *, roles: frozenset[Role], account: Address | None, days: int, attempt: Attempt
+    ) -> MemberId:
+        """Return the member's id; the same for each try of an attempt."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,9 @@ class Services:
     tables: Tables
     clock: Callable[[], int]
     cursors: Cursors
-    idempotency_key: bytes  # turns a caller and its idempotency key into an id
+    idempotency_key: bytes  # turns a caller and its idempotency key into a record's id
+    idempotency: Idempotency
+    limits: AddressLimits
     identity: Identity
     open_subject: SubjectOpening
     admit: Admission

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from backend.api.idempotent import Key, attempt
+from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
     Body,
     Code,
@@ -117,35 +118,28 @@ class UseView(BaseModel):
 
 
 @router.post("", status_code=201, response_model=StudyView)
-def propose(body: ProposalBody, caller: Proposing) -> StudyView:
+def propose(body: ProposalBody, caller: Proposing, idempotency_key: Key = None) -> StudyView:
     """Propose a study. The answer tells what error to expect before anything is spent."""
     services, principal = caller
-    study, plan = services.studies.propose(
-        Proposal(
-            researcher=requesting_member(principal),
-            title=body.title,
-            purpose=body.purpose,
-            duo=tuple(body.duo),
-            variables=tuple(
-                Variable(
-                    **{
-                        **variable.model_dump(),
-                        "edges": tuple(variable.edges),
-                        "levels": tuple(variable.levels),
-                    }
-                )
-                for variable in body.variables
-            ),
-            outputs=tuple(_output(output) for output in body.outputs),
-            not_before=seconds(body.not_before),
-            not_after=seconds(body.not_after),
-            epsilon=round(body.epsilon * 1_000_000),
-            runs=body.runs,
-            minimum_cohort=body.minimum_cohort,
-            salt=secrets.token_bytes(32),
+    with attempt(caller, "studies", idempotency_key, body) as act:
+        study, plan = services.studies.propose(
+            Proposal(
+                researcher=requesting_member(principal),
+                title=body.title,
+                purpose=body.purpose,
+                duo=tuple(body.duo),
+                variables=tuple(_variable(variable) for variable in body.variables),
+                outputs=tuple(_output(output) for output in body.outputs),
+                not_before=seconds(body.not_before),
+                not_after=seconds(body.not_after),
+                epsilon=round(body.epsilon * 1_000_000),
+                runs=body.runs,
+                minimum_cohort=body.minimum_cohort,
+                salt=act.draw("salt"),
+            )
         )
-    )
-    _log(caller, codes.STUDY_PROPOSED, study)
+        if not act.finished:
+            _log(caller, codes.STUDY_PROPOSED, study)
     errors = {question.name: question.expected_error for question in plan.questions}
     return _view(study).model_copy(update={"expected_errors": errors})
 
@@ -178,8 +172,9 @@ def list_uses(
 
 
 @router.get("/{study}/permit-draft", response_model=PermitDraft)
-def draft_permit(study: Hex32, caller: Approving) -> PermitDraft:
+def draft_permit(study: Hex32, caller: Approving, spend: Spending) -> PermitDraft:
     """Get the permit to sign with the board member's wallet."""
+    spend(Limited.DRAFT)
     services, _ = caller
     submit_by = UnixSeconds(services.clock() + SUBMIT_WITHIN_SECONDS)
     permit = permit_for(services.studies.get(_study_id(study)), submit_by=submit_by)
@@ -232,6 +227,10 @@ def _own(study: Study, principal: Principal) -> Study:
 
 def _study_id(text: str) -> StudyId:
     return StudyId(bytes32(text))
+
+
+def _variable(body: VariableBody) -> Variable:
+    return Variable(**{**body.model_dump(), "edges": tuple(body.edges), "levels": tuple(body.levels)})
 
 
 def _output(body: OutputBody) -> Output:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
+from backend.api.limits import Limited, Spending
 from backend.api.schemas import AccountText, Body, HexSignature, account
 from backend.api.security import Caller, Open, needs
 from backend.identity.types import TokenPair
@@ -33,6 +34,11 @@ class StaffBody(Body):
     password: str = Field(max_length=1024)
 
 
+class PasswordBody(Body):
+    old: str = Field(max_length=1024)
+    new: str = Field(min_length=1, max_length=1024)
+
+
 class RefreshBody(Body):
     refresh_token: str = Field(max_length=200)
 
@@ -48,28 +54,43 @@ class Tokens(BaseModel):
 
 
 @router.post("/wallet/challenge", response_model=Challenge)
-def challenge(body: ChallengeBody, services: Open) -> Challenge:
+def challenge(body: ChallengeBody, services: Open, spend: Spending) -> Challenge:
     """Get a sign-in message with a fresh nonce, good once and for five minutes."""
+    spend(Limited.CHALLENGE)
     message, nonce = services.identity.wallet_challenge(account(body.account, field="account"))
     return Challenge(message=message, nonce=nonce)
 
 
 @router.post("/wallet", response_model=Tokens)
-def sign_in_wallet(body: WalletBody, services: Open) -> Tokens:
+def sign_in_wallet(body: WalletBody, services: Open, spend: Spending) -> Tokens:
     """Sign in with a wallet."""
+    spend(Limited.WALLET)
     return tokens(services.identity.sign_in_wallet(body.message, bytes.fromhex(body.signature[2:])))
 
 
 @router.post("/staff", response_model=Tokens)
-def sign_in_staff(body: StaffBody, services: Open) -> Tokens:
+def sign_in_staff(body: StaffBody, services: Open, spend: Spending) -> Tokens:
     """Sign in with a staff account. Five failures lock the account for fifteen minutes."""
+    spend(Limited.STAFF)
     return tokens(services.identity.sign_in_staff(body.username, body.password))
 
 
 @router.post("/refresh", response_model=Tokens)
-def refresh(body: RefreshBody, services: Open) -> Tokens:
+def refresh(body: RefreshBody, services: Open, spend: Spending) -> Tokens:
     """Get new tokens. The old refresh token is spent; using it again ends the session."""
+    spend(Limited.REFRESH)
     return tokens(services.identity.refresh(body.refresh_token))
+
+
+@router.put("/password", status_code=204, response_class=Response)
+def change_password(
+    body: PasswordBody, caller: Annotated[Caller, Depends(needs())], spend: Spending
+) -> Response:
+    """Set your own password as staff; the old one proves it is you. All your sessions end. Wrong old
+    passwords count as failures to sign in."""
+    spend(Limited.STAFF)
+    caller.services.identity.change_own_password(caller.principal, old=body.old, new=body.new)
+    return Response(status_code=204)
 
 
 @router.post("/sign-out", status_code=204, response_class=Response)

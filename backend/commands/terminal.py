@@ -59,11 +59,16 @@ def fail(code: str, detail: str, remedy: str) -> NoReturn:
 
 
 def show(value: object, *, as_json: bool) -> None:
-    """Print an answer: JSON on one line for programs, a line a member for people."""
+    """Print an answer: JSON on one line for programs; for people a line a member, and a block an item."""
     if as_json:
         typer.echo(json.dumps(value, default=str))
     elif isinstance(value, dict):
         for name, item in value.items():
             OUT.print(f"{name:<24} {item}", highlight=False, markup=False, soft_wrap=True)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            if number:
+                OUT.print()
+            show(item, as_json=False)
     else:
         OUT.print(value)

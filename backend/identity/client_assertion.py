@@ -44,19 +44,24 @@ class ClientAssertions:
         self._audience = audience
         self._registry = JWSRegistry(algorithms=list(ALGORITHMS))
 
-    def sign_in(self, assertion: str, *, scope: str | None = None) -> TokenPair:
-        """Return an access token for the client that signed. Raises ClientRefused for any flaw."""
-        client = self._proved(assertion)
+    def sign_in(self, assertion: str, *, client_id: str | None = None, scope: str | None = None) -> TokenPair:
+        """Return an access token for the client that signed; ``client_id`` must then be its id, where given.
+
+        Raises ClientRefused for any flaw.
+        """
+        client = self._proved(assertion, client_id)
         if client is None:
             self._audit.sign_in_refused(kind=PrincipalKind.CLIENT, principal_id="", code=ClientRefused.code)
             raise ClientRefused
         return self._clients.start(client, scope=scope)
 
-    def _proved(self, assertion: str) -> Client | None:
+    def _proved(self, assertion: str, client_id: str | None) -> Client | None:
         if len(assertion) > _MAX_CHARACTERS:
             return None
         try:
             unproved = json.loads(extract_compact(assertion.encode()).payload)
+            if client_id is not None and unproved["iss"] != client_id:
+                return None
             client = self._clients.find(str(unproved["iss"]))
             if client is None or client.disabled or client.assertion_keys is None:
                 return None

@@ -6,14 +6,14 @@ import base64
 import hashlib
 import hmac
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from backend.errors import InvalidInput
+from backend.idempotency import Attempt
 from backend.identity.assertion_keys import require_public_keys
-from backend.identity.errors import AccountChanged, ClientRefused, ClientUnknown
+from backend.identity.errors import AccountChanged, ClientRefused, ClientSecretNotShown, ClientUnknown
 from backend.identity.ports import ClientStore, IdentityAudit
 from backend.identity.rate_limit import RateLimit
 from backend.identity.roles import CLIENT_ROLES, Role, Scope, narrow, scopes_of
@@ -24,6 +24,7 @@ from backend.identity.types import Client, PrincipalKind, TokenPair
 from backend.types import MemberId, UnixSeconds
 
 SIGN_INS_A_MINUTE: Final = 120
+SHOW_AGAIN_SECONDS: Final = 24 * 3600  # for how long a retry is told the secret again
 _CLIENT_ID: Final = re.compile(r"[0-9a-f]{32}")
 _NO_HASH: Final = bytes(32)
 
@@ -58,10 +59,12 @@ class Clients:
         scopes: frozenset[Scope] | None = None,
         assertion_keys: str | None = None,
         by: str,
+        attempt: Attempt | None = None,
     ) -> tuple[Client, str]:
-        """Return the client and its secret, which is shown this once. Default scopes: all of its roles.
+        """Return the client and its secret, which only this attempt shows. Default scopes: all of its roles.
 
-        Raises InvalidInput for a role that systems cannot have or a scope beyond the roles.
+        The secret is drawn from the attempt, so a retry shows the same one and only its hash is kept. Raises
+        InvalidInput for a role that systems cannot have or a scope beyond the roles; ClientSecretNotShown.
         """
         allowed = scopes_of(roles)
         wanted = allowed if scopes is None else scopes
@@ -73,16 +76,17 @@ class Clients:
             raise InvalidInput("A client belongs to a member.", field="member_id")
         if assertion_keys is not None:
             require_public_keys(assertion_keys)
-        secret, hashed = _new_secret()
+        attempt = attempt or Attempt.only(now=self._clock())
+        secret = _secret_of(attempt)
         client = self._sealer.seal(
             Client(
-                client_id=secrets.token_hex(16),
+                client_id=attempt.draw("client id", 16).hex(),
                 name=name,
                 roles=roles,
                 scopes=wanted,
                 member_id=member_id,
                 organisations=organisations,
-                secret_hash=hashed,
+                secret_hash=_hash(secret),
                 previous_hash=None,
                 previous_until=UnixSeconds(0),
                 assertion_keys=assertion_keys,
@@ -92,8 +96,10 @@ class Clients:
             )
         )
         if not self._store.insert(client):
-            raise AccountChanged
-        self._audit.client_changed(client_id=client.client_id, by=by, change="registered")
+            client = self.get(client.client_id)  # an earlier try of this attempt made it
+            self._require_shown(client, secret, attempt)
+        if not attempt.finished:
+            self._audit.client_changed(client_id=client.client_id, by=by, change="registered")
         return client, secret
 
     def sign_in(self, client_id: str, secret: str, *, scope: str | None = None) -> TokenPair:
@@ -128,31 +134,43 @@ class Clients:
             raise ClientRefused
         return pair
 
-    def rotate_secret(self, client_id: str, *, overlap_seconds: int, by: str) -> str:
-        """Return a new secret; the old one holds ``overlap_seconds`` more (0: ends now, with sessions)."""
+    def rotate_secret(
+        self, client_id: str, *, overlap_seconds: int, by: str, attempt: Attempt | None = None
+    ) -> str:
+        """Return a new secret; the old one holds ``overlap_seconds`` more (0: ends now, with sessions).
+
+        A retry of the attempt rotates nothing more: the old secret keeps its overlap. Raises ClientUnknown,
+        AccountChanged, ClientSecretNotShown.
+        """
         client = self.get(client_id)
-        secret, hashed = _new_secret()
-        changed = replace(
-            client,
-            secret_hash=hashed,
-            previous_hash=client.secret_hash if overlap_seconds else None,
-            previous_until=UnixSeconds(self._clock() + overlap_seconds),
-        )
+        attempt = attempt or Attempt.only(now=self._clock())
+        secret = _secret_of(attempt)
+        if attempt.finished:
+            self._require_shown(client, secret, attempt)
+            return secret
+        changed = client
+        if not hmac.compare_digest(client.secret_hash, _hash(secret)):
+            changed = replace(
+                client,
+                secret_hash=_hash(secret),
+                previous_hash=client.secret_hash if overlap_seconds else None,
+                previous_until=UnixSeconds(self._clock() + overlap_seconds),
+            )
         self._change(changed, by=by, change="secret_rotated", end_sessions=overlap_seconds == 0)
         return secret
 
-    def set_assertion_keys(self, client_id: str, key_set: str | None, *, by: str) -> None:
+    def set_assertion_keys(self, client_id: str, key_set: str | None, *, by: str) -> Client:
         """Set the JWK Set (JSON) whose keys sign the client's assertions; None: only the secret counts."""
         if key_set is not None:
             require_public_keys(key_set)
-        self._change(replace(self.get(client_id), assertion_keys=key_set), by=by, change="keys")
+        return self._change(replace(self.get(client_id), assertion_keys=key_set), by=by, change="keys")
 
-    def disable(self, client_id: str, *, by: str) -> None:
+    def disable(self, client_id: str, *, by: str) -> Client:
         """Close the client and end its sessions."""
-        self._change(replace(self.get(client_id), disabled=True), by=by, change="disabled")
+        return self._change(replace(self.get(client_id), disabled=True), by=by, change="disabled")
 
-    def enable(self, client_id: str, *, by: str) -> None:
-        self._change(replace(self.get(client_id), disabled=False), by=by, change="enabled")
+    def enable(self, client_id: str, *, by: str) -> Client:
+        return self._change(replace(self.get(client_id), disabled=False), by=by, change="enabled")
 
     def get(self, client_id: str) -> Client:
         """Raises ClientUnknown."""
@@ -177,17 +195,23 @@ class Clients:
             previous and client.previous_hash is not None and self._clock() < client.previous_until
         )
 
-    def _change(self, changed: Client, *, by: str, change: str, end_sessions: bool = True) -> None:
-        if not self._store.replace(self._sealer.seal(replace(changed, revision=changed.revision + 1))):
+    def _require_shown(self, client: Client, secret: str, attempt: Attempt) -> None:
+        late = attempt.finished and self._clock() - attempt.begun_at > SHOW_AGAIN_SECONDS
+        if late or not hmac.compare_digest(client.secret_hash, _hash(secret)):
+            raise ClientSecretNotShown
+
+    def _change(self, changed: Client, *, by: str, change: str, end_sessions: bool = True) -> Client:
+        sealed = self._sealer.seal(replace(changed, revision=changed.revision + 1))
+        if not self._store.replace(sealed):
             raise AccountChanged
         if end_sessions:
             self._tokens.end_all(f"{PrincipalKind.CLIENT}:{changed.client_id}", by=by)
-        self._audit.client_changed(client_id=changed.client_id, by=by, change=change)
+        self._audit.client_changed(client_id=sealed.client_id, by=by, change=change)
+        return sealed
 
 
-def _new_secret() -> tuple[str, bytes]:
-    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
-    return secret, _hash(secret)
+def _secret_of(attempt: Attempt) -> str:
+    return base64.urlsafe_b64encode(attempt.draw("client secret")).rstrip(b"=").decode()
 
 
 def _hash(secret: str) -> bytes:

@@ -25,6 +25,17 @@ class TooManyAttempts(NotAuthenticated):
     code = "too_many_attempts"
     remedy = "Wait a minute, then sign in again. A signed revocation needs no sign-in: POST /v1/revocations."
 
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 60) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AddressLimited(TooManyAttempts):
+    """More calls from one network address in a minute than its people and systems need."""
+
+    code = "address_limited"
+    remedy = "Wait as long as Retry-After says. A signed revocation is never limited: POST /v1/revocations."
+
 
 class SignInMessageMalformed(InvalidInput):
     code = "siwe_malformed"
@@ -118,12 +129,19 @@ class UsernameTaken(Conflict):
 
 class StaffUnknown(NotFound):
     code = "staff_unknown"
-    remedy = "Check the id; POST /v1/users gave it when the account was made."
+    remedy = "Check the id; GET /v1/users lists the accounts."
 
 
 class ClientUnknown(NotFound):
     code = "client_unknown"
-    remedy = "Check the client id; POST /v1/clients gave it when the client was registered."
+    remedy = "Check the client id; GET /v1/clients lists the clients."
+
+
+class ClientSecretNotShown(Conflict):
+    """A retry came more than a day after the first answer, or the secret was replaced since."""
+
+    code = "client_secret_not_shown"
+    remedy = "The client exists; get a new secret: POST /v1/clients/{client_id}/secret with another key."
 
 
 class ClientRefused(NotAuthenticated):
@@ -141,6 +159,13 @@ class ScopeInvalid(InvalidInput):
 class ScopeMissing(NotPermitted):
     code = "scope_missing"
     remedy = "Sign in with an account whose role covers this; docs/integrate.md lists roles and scopes."
+
+
+class LastOperator(Conflict):
+    """Without an enabled operator nobody could manage accounts any more."""
+
+    code = "last_operator"
+    remedy = "Make or enable another operator first."
 
 
 class AccountChanged(Conflict):

@@ -16,18 +16,26 @@ class RateLimit:
     """
 
     def __init__(
-        self, *, limit: int, clock: Callable[[], int], window_seconds: int = 60, capacity: int = 50_000
+        self,
+        *,
+        limit: int,
+        clock: Callable[[], int],
+        window_seconds: int = 60,
+        capacity: int = 50_000,
+        refusal: type[TooManyAttempts] = TooManyAttempts,
     ) -> None:
         self._limit = limit
         self._clock = clock
         self._window_seconds = window_seconds
         self._capacity = capacity
+        self._refusal = refusal
         self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()  # key -> window, calls in it
         self._lock = threading.Lock()
 
     def spend(self, key: str) -> None:
         """Count one call; raises TooManyAttempts when the window is used up."""
-        window = self._clock() // self._window_seconds
+        now = self._clock()
+        window = now // self._window_seconds
         with self._lock:
             seen, count = self._counts.pop(key, (window, 0))
             count = count + 1 if seen == window else 1
@@ -35,4 +43,4 @@ class RateLimit:
             while len(self._counts) > self._capacity:
                 self._counts.popitem(last=False)
         if count > self._limit:
-            raise TooManyAttempts
+            raise self._refusal(retry_after_seconds=self._window_seconds - now % self._window_seconds)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from backend.errors import NotFound, NotPermitted
+from backend.idempotency import Attempt
 from backend.identity.client_assertion import ClientAssertions
 from backend.identity.clients import Clients
 from backend.identity.enrolment import EnrolmentService
@@ -69,11 +70,13 @@ class Identity:
     def sign_in_client(self, client_id: str, secret: str, *, scope: str | None = None) -> TokenPair:
         return self.clients.sign_in(client_id, secret, scope=scope)
 
-    def sign_in_assertion(self, assertion: str, *, scope: str | None = None) -> TokenPair:
+    def sign_in_assertion(
+        self, assertion: str, *, client_id: str | None = None, scope: str | None = None
+    ) -> TokenPair:
         """Sign a client in by ``private_key_jwt``. Raises ClientRefused where that is not offered."""
         if self.assertions is None:
             raise ClientRefused
-        return self.assertions.sign_in(assertion, scope=scope)
+        return self.assertions.sign_in(assertion, client_id=client_id, scope=scope)
 
     def refresh(self, refresh_token: str) -> TokenPair:
         return self.tokens.refresh(refresh_token)
@@ -102,18 +105,42 @@ class Identity:
         member_id: MemberId | None,
         account: Address | None = None,
         by: Principal | None,
+        attempt: Attempt | None = None,
     ) -> StaffAccount:
         """Make a staff account; ``by`` is None for the operator's own program."""
         return self.staff.create(
-            username, password, roles=roles, member_id=member_id, account=account, by=_name(by)
+            username,
+            password,
+            roles=roles,
+            member_id=member_id,
+            account=account,
+            by=_name(by),
+            attempt=attempt,
         )
 
     def add_client(
-        self, *, name: str, roles: frozenset[Role], member_id: MemberId, by: Principal | None
+        self,
+        *,
+        name: str,
+        roles: frozenset[Role],
+        member_id: MemberId,
+        by: Principal | None,
+        attempt: Attempt | None = None,
     ) -> tuple[str, str]:
         """Return the client id and its secret, which is shown this once."""
-        client, secret = self.clients.register(name, roles=roles, member_id=member_id, by=_name(by))
+        client, secret = self.clients.register(
+            name, roles=roles, member_id=member_id, by=_name(by), attempt=attempt
+        )
         return client.client_id, secret
+
+    def change_own_password(self, principal: Principal, *, old: str, new: str) -> None:
+        """Set the caller's own password; the old one is proved.
+
+        Raises NotPermitted, SignInFailed, SignInLocked, PasswordUnacceptable.
+        """
+        if principal.kind is not PrincipalKind.STAFF:
+            raise NotPermitted("Only staff sign in with a password.")
+        self.staff.change_password(principal.id, old=old, new=new)
 
     # --- patients
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from backend.errors import InvalidInput
+from backend.idempotency import Attempt, IdempotencyKeyReused
 from backend.identity.errors import (
     AccountChanged,
+    LastOperator,
     SignInFailed,
     SignInLocked,
     StaffUnknown,
@@ -53,6 +55,7 @@ class StaffAccounts:
         self._sealer = sealer
         self._audit = audit
         self._clock = clock
+        self._taking_away = threading.Lock()
 
     def create(
         self,
@@ -64,12 +67,14 @@ class StaffAccounts:
         organisations: tuple[MemberId, ...] = (),
         account: Address | None = None,
         by: str,
+        attempt: Attempt | None = None,
     ) -> StaffAccount:
         """Make an account. ``by``: who makes it, a principal's name or an operator's program.
 
-        Raises UsernameInvalid, UsernameTaken, PasswordUnacceptable, and InvalidInput for a role staff cannot
-        have.
+        A retry of the attempt returns the account as it is now. Raises UsernameInvalid, UsernameTaken,
+        PasswordUnacceptable, InvalidInput for a role staff cannot have, IdempotencyKeyReused.
         """
+        attempt = attempt or Attempt.only(now=self._clock())
         name = username.strip().lower()
         if not _USERNAME.fullmatch(name):
             raise UsernameInvalid(field="username")
@@ -77,7 +82,7 @@ class StaffAccounts:
         self._passwords.require_acceptable(password, username=name)
         made = self._sealer.seal(
             StaffAccount(
-                staff_id=secrets.token_hex(16),
+                staff_id=attempt.draw("staff id", 16).hex(),
                 username=name,
                 password=self._passwords.hash(password),
                 roles=roles,
@@ -90,8 +95,9 @@ class StaffAccounts:
             )
         )
         if not self._store.insert(made):
-            raise UsernameTaken(field="username")
-        self._audit.staff_changed(staff_id=made.staff_id, by=by, change="created", roles=roles)
+            made = self._made_before(made.staff_id, password)
+        if not attempt.finished:
+            self._audit.staff_changed(staff_id=made.staff_id, by=by, change="created", roles=roles)
         return made
 
     def sign_in(self, username: str, password: str) -> TokenPair:
@@ -118,13 +124,18 @@ class StaffAccounts:
         self._attempts.clear(_attempt_key(account.username))
 
     def set_roles(self, staff_id: str, roles: frozenset[Role], *, by: str) -> StaffAccount:
-        """Replace the roles. Sessions end: their tokens carry the old ones."""
+        """Replace the roles. Sessions end: their tokens carry the old ones. Raises LastOperator."""
         _require_staff_roles(roles)
-        return self._change(replace(self.get(staff_id), roles=roles), by=by, change="roles")
+        with self._taking_away:
+            if Role.OPERATOR not in roles:
+                self._require_other_operator(staff_id)
+            return self._change(replace(self.get(staff_id), roles=roles), by=by, change="roles")
 
     def disable(self, staff_id: str, *, by: str) -> StaffAccount:
-        """Close the account and end its sessions."""
-        return self._change(replace(self.get(staff_id), disabled=True), by=by, change="disabled")
+        """Close the account and end its sessions. Raises LastOperator."""
+        with self._taking_away:
+            self._require_other_operator(staff_id)
+            return self._change(replace(self.get(staff_id), disabled=True), by=by, change="disabled")
 
     def enable(self, staff_id: str, *, by: str) -> StaffAccount:
         return self._change(replace(self.get(staff_id), disabled=False), by=by, change="enabled")
@@ -138,6 +149,29 @@ class StaffAccounts:
 
     def all(self) -> Sequence[StaffAccount]:
         return [self._sealer.check(account) for account in self._store.all()]
+
+    def _made_before(self, staff_id: str, password: str) -> StaffAccount:
+        """Return the account that an earlier try of the same attempt made."""
+        known = self._store.get(staff_id)
+        if known is None:
+            raise UsernameTaken(field="username")
+        self._sealer.check(known)
+        # The request's fingerprint leaves the password out, so it is compared here. Not after a change: the
+        # answer would tell whoever made the account whether a guess at the person's own password is right.
+        if known.revision == 1 and not self._passwords.matches(password, known.password):
+            raise IdempotencyKeyReused(field="Idempotency-Key")
+        return known
+
+    def _require_other_operator(self, staff_id: str) -> None:
+        # Two processes could each take one of the last two away at the same moment. That is not for ever:
+        # 'assent users add NAME --role operator' works on a stopped service without any account.
+        operators = {
+            account.staff_id
+            for account in self.all()
+            if Role.OPERATOR in account.roles and not account.disabled
+        }
+        if operators == {staff_id}:
+            raise LastOperator
 
     def _proved(self, name: str, password: str) -> StaffAccount:
         # Counted before the check: of many guesses at once no more than five are looked at.

@@ -25,3 +25,10 @@ class ServiceRefused(OperatorError):
 
     code = "service_refused"
     remedy = "Correct what the service names and call again."
+
+
+class OperatorFileMissing(OperatorError):
+    """A service runs, and the commands would sign in to it with the password in ``operator.json``."""
+
+    code = "operator_file_missing"
+    remedy = "Use the API as an operator, or stop the service and call again: then no password is needed."

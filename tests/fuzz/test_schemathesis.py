@@ -15,11 +15,12 @@ from schemathesis import Case, GenerationMode
 from backend.api.app import create_api
 from backend.api.services import Services
 from backend.demo.actors import Api
-from tests.integration.api.world import Patient, Service
+from tests.integration.api.world import PASSWORD, Patient, Service, provider
 
 EXAMPLES: Final = 30  # of each mode for each operation: a bit more than a minute in all
 CALLERS: Final = 2  # staff with every role, and a patient
-SKIPPED: Final = frozenset({"POST /v1/auth/sign-out"})  # it would end the session of the fuzzer itself
+# These would end the sessions of the fuzzer itself.
+SKIPPED: Final = frozenset({"POST /v1/auth/sign-out", "POST /v1/signing-keys"})
 SCHEMA: Final = schemathesis.openapi.from_dict(create_api(cast(Services, None)).openapi())
 OPERATIONS: Final = {
     operation.label: operation
@@ -79,6 +80,8 @@ def fuzzer(service: Service, everything: Api, patient: Patient) -> Fuzzer:
     ref = everything.post("/v1/patients/search", {"identifier": patient.record_number})["patient_ref"]
     consent = patient.permit("0x" + service.world.stores.tenant.hex())
     message = patient.consents()[0]["message"]
+    body = {"username": "fuzzed", "password": PASSWORD, "roles": ["auditor"]}
+    tenant = "0x" + service.world.stores.tenant.hex()
     known = {
         "subject": patient.subject,
         "record": patient.record_id,
@@ -89,6 +92,8 @@ def fuzzer(service: Service, everything: Api, patient: Patient) -> Fuzzer:
         "consent_id": consent,
         "message": message,
         "account": patient.wallet.address,
+        "user": everything.post("/v1/users", body)["staff_id"],
+        "client": provider(service, everything, "fuzzed system", tenant).client_id,
     }
     return Fuzzer(service, [str(everything.token), str(patient.api.token)], known)
 

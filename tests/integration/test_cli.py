@@ -20,7 +20,10 @@ from tests.support.process_world import People, Program
 PASSWORD = "a password that is long enough"
 COMMANDS = [
     ["up"], ["demo"], ["deploy"], ["import"], ["fsck"], ["reindex"], ["users"], ["users", "add"],
-    ["clients"], ["clients", "add"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
+    ["users", "list"], ["users", "disable"], ["users", "enable"], ["users", "set-roles"],
+    ["users", "reset-password"], ["clients"], ["clients", "add"], ["clients", "list"],
+    ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
+    ["keys", "rotate"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
 ]  # fmt: skip
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from typing import Protocol
 
 from backend.adapters.ledger.members import Credential
 from backend.adapters.ledger.membership import MemberLedger
 from backend.consent.ledger_types import NOBODY
+from backend.idempotency import Attempt
 from backend.identity.roles import CHAIN_BIT_OF_ROLE, Role
 from backend.types import Address, MemberId, UnixSeconds
 
@@ -21,12 +20,11 @@ class RegistryParticipants:
     def __init__(self, members: MemberLedger) -> None:
         self._members = members
 
-    def admit(self, member: MemberId, bits: int, account: Address | None, days: int) -> None:
-        """Admit a member with a mask of roles for so many days; the same again does nothing.
+    def admit(self, member: MemberId, bits: int, account: Address | None, expiry: UnixSeconds) -> None:
+        """Admit a member with a mask of roles until ``expiry``; the same again does nothing.
 
         Raises LedgerRejected where the registry delays admissions and the delay has not passed.
         """
-        expiry = UnixSeconds(int(time.time()) + days * _DAY_SECONDS)
         self._members.register_member(
             member, Credential(roles=bits, expiry=expiry, account=account or NOBODY)
         )
@@ -43,9 +41,14 @@ class Admissions:
         self._registry = registry
         self._names = names
 
-    def __call__(self, name: str, *, roles: frozenset[Role], account: Address | None, days: int) -> MemberId:
-        member = MemberId(secrets.token_bytes(32))
+    def __call__(
+        self, name: str, *, roles: frozenset[Role], account: Address | None, days: int, attempt: Attempt
+    ) -> MemberId:
+        member = MemberId(attempt.draw("member id"))
+        if attempt.finished:
+            return member
         self._names.put(member, name)
         bits = sum(CHAIN_BIT_OF_ROLE.get(role, 0) for role in roles)
-        self._registry.admit(member, bits, account, days)
+        # Counted from the first try, so that a later one asks the chain for exactly the same.
+        self._registry.admit(member, bits, account, UnixSeconds(attempt.begun_at + days * _DAY_SECONDS))
         return member

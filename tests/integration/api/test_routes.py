@@ -48,13 +48,26 @@ ANY: Final = frozenset(
 MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/oauth2/introspect"): ANY,
     ("POST", "/v1/auth/sign-out"): ANY,
+    ("PUT", "/v1/auth/password"): ANY,
     ("GET", "/v1/consent-requests"): ANY,
     ("GET", "/v1/consent-requests/{request_id}"): ANY,
     ("GET", "/v1/consents"): ANY,
     ("GET", "/v1/consents/{consent}"): ANY,
     ("POST", "/v1/members"): frozenset({"operator"}),
     ("POST", "/v1/users"): frozenset({"operator"}),
+    ("GET", "/v1/users"): frozenset({"operator"}),
+    ("GET", "/v1/users/{user}"): frozenset({"operator"}),
+    ("PUT", "/v1/users/{user}/state"): frozenset({"operator"}),
+    ("PUT", "/v1/users/{user}/roles"): frozenset({"operator"}),
+    ("PUT", "/v1/users/{user}/password"): frozenset({"operator"}),
     ("POST", "/v1/clients"): frozenset({"operator"}),
+    ("GET", "/v1/clients"): frozenset({"operator"}),
+    ("GET", "/v1/clients/{client}"): frozenset({"operator"}),
+    ("PUT", "/v1/clients/{client}/state"): frozenset({"operator"}),
+    ("POST", "/v1/clients/{client}/secret"): frozenset({"operator"}),
+    ("PUT", "/v1/clients/{client}/assertion-keys"): frozenset({"operator"}),
+    ("DELETE", "/v1/clients/{client}/assertion-keys"): frozenset({"operator"}),
+    ("POST", "/v1/signing-keys"): frozenset({"operator"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
     ("POST", "/v1/patients/search"): frozenset({"provider"}),
@@ -80,7 +93,9 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/studies/{study}/refusal"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
 }
-BODILESS: Final = frozenset({("POST", "/v1/auth/sign-out")})
+BODILESS: Final = frozenset(
+    {("POST", "/v1/auth/sign-out"), ("DELETE", "/v1/clients/{client}/assertion-keys")}
+)
 HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

@@ -20,7 +20,7 @@ from backend.api.app import create_app
 from backend.bootstrap import World, open_world
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
-from backend.main import bind
+from backend.main import bind, server_config
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.settings import Settings
 from scripts.generate_bundles import encode, generate
@@ -90,15 +90,8 @@ def in_days(days: float) -> str:
 @contextmanager
 def serving(app: ASGIApp, listener: Any) -> Iterator[None]:
     """Serve on an open listener, in a thread, until the block ends."""
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+    config = server_config(app)
+    config.timeout_graceful_shutdown = 5
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -13,7 +13,12 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 
 from backend.errors import InvalidInput
 from backend.identity.assertion_keys import require_public_keys
-from backend.identity.errors import ClientRefused, ScopeInvalid, TokenRevoked, TooManyAttempts
+from backend.identity.errors import (
+    ClientRefused,
+    ScopeInvalid,
+    TokenRevoked,
+    TooManyAttempts,
+)
 from backend.identity.roles import Role, Scope, scopes_of
 from backend.identity.types import Client
 from backend.types import MemberId
@@ -197,6 +202,13 @@ def test_assertion_with_a_wrong_claim_is_refused(world: World, changes: dict[str
     client = _asserting(world)
     with pytest.raises(ClientRefused):
         world.assertions.sign_in(_assertion(client, **changes))
+
+
+def test_assertion_under_the_name_of_another_client_is_refused(world: World) -> None:
+    client = _asserting(world)
+    with pytest.raises(ClientRefused):
+        world.identity.sign_in_assertion(_assertion(client), client_id="0" * 32)
+    assert world.identity.sign_in_assertion(_assertion(client, jti="two"), client_id=client.client_id)
 
 
 @pytest.mark.parametrize(

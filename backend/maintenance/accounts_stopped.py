@@ -1,0 +1,94 @@
+"""Accounts in the stores themselves, while no service has them open."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from backend.api.clients import client_view
+from backend.api.users import user_view
+from backend.audit import codes
+from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
+from backend.bootstrap import World
+from backend.idempotency import Attempt
+from backend.identity.types import Client
+from backend.maintenance.account_names import read_member, read_roles
+from backend.types import to_hex
+
+MEMBER_DAYS: Final = 365
+_BY: Final = ""  # the operator's own program, which needs no account
+
+
+class AccountsOfStopped:
+    """Implements ``backend.maintenance.accounts.Accounts``."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._services = world.services
+        self._identity = world.services.identity
+
+    def add_user(self, username: str, password: str, roles: list[str]) -> dict[str, Any]:
+        made = self._identity.add_user(
+            username=username,
+            password=password,
+            roles=read_roles(roles),
+            member_id=self._world.stores.tenant,
+            by=None,
+        )
+        return user_view(made).model_dump(mode="json")
+
+    def users(self) -> list[dict[str, Any]]:
+        return [user_view(staff).model_dump(mode="json") for staff in self._identity.staff.all()]
+
+    def set_user_disabled(self, staff_id: str, disabled: bool) -> dict[str, Any]:
+        change = self._identity.staff.disable if disabled else self._identity.staff.enable
+        return user_view(change(staff_id, by=_BY)).model_dump(mode="json")
+
+    def set_user_roles(self, staff_id: str, roles: list[str]) -> dict[str, Any]:
+        changed = self._identity.staff.set_roles(staff_id, read_roles(roles), by=_BY)
+        return user_view(changed).model_dump(mode="json")
+
+    def reset_password(self, staff_id: str, password: str) -> None:
+        self._identity.staff.reset_password(staff_id, password, by=_BY)
+
+    def add_member(self, name: str, roles: list[str]) -> str:
+        member = self._services.admit(
+            name,
+            roles=read_roles(roles),
+            account=None,
+            days=MEMBER_DAYS,
+            attempt=Attempt.only(now=self._services.clock()),
+        )
+        self._services.audit.append(
+            AuditEvent(
+                type=codes.PARTICIPANT_CHANGED,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=self._services.clock() * 1000,
+                actor=Agent(AgentKind.SERVICE, "operator"),
+                organisation=member,
+            )
+        )
+        return to_hex(member)
+
+    def add_client(self, name: str, roles: list[str], member_id: str) -> dict[str, Any]:
+        client_id, secret = self._identity.add_client(
+            name=name, roles=read_roles(roles), member_id=read_member(member_id), by=None
+        )
+        return {"client_id": client_id, "client_secret": secret, "member_id": member_id}
+
+    def clients(self) -> list[dict[str, Any]]:
+        return [self._view(client) for client in self._identity.clients.all()]
+
+    def set_client_disabled(self, client_id: str, disabled: bool) -> dict[str, Any]:
+        change = self._identity.clients.disable if disabled else self._identity.clients.enable
+        return self._view(change(client_id, by=_BY))
+
+    def rotate_secret(self, client_id: str, overlap_seconds: int) -> dict[str, Any]:
+        secret = self._identity.clients.rotate_secret(client_id, overlap_seconds=overlap_seconds, by=_BY)
+        member_id = to_hex(self._identity.clients.get(client_id).member_id)
+        return {"client_id": client_id, "client_secret": secret, "member_id": member_id}
+
+    def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
+        return {"key_id": self._identity.ring.rotate(by=_BY, compromised=compromised)}
+
+    def _view(self, client: Client) -> dict[str, Any]:
+        return client_view(client, now=self._services.clock()).model_dump(mode="json")
