@@ -15,7 +15,7 @@ from typing import Any
 
 from backend.consent.decision import decide
 from backend.consent.decision_json import decision_to_json, input_to_json
-from scripts.vectors import denies, people, permits, rules
+from scripts.vectors import denies, members, people, permits, rules
 from scripts.vectors.case import Case
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
 from scripts.vectors.world import TABLES
@@ -25,7 +25,7 @@ GROUPS = (
     *(permits.scope, permits.validity, permits.revocation),
     *(denies.denies, denies.sensitivity, denies.data_period),
     *(rules.rules, rules.obligations, rules.uses),
-    *(people.coverage, people.ledger, people.own_records, people.delegates),
+    *(people.coverage, people.ledger, members.members, people.own_records, people.delegates),
 )
 
 

@@ -48,7 +48,7 @@ class DecisionService:
 
         Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
         """
-        gathered = self._evidence.gather(question.subject)
+        gathered = self._evidence.gather(question.subject, question.requester.members)
         request = DecisionInput(
             subject=question.subject,
             requester=question.requester,
@@ -61,6 +61,9 @@ class DecisionService:
             head=gathered.head,
             evidence=gathered.evidence,
             queue_position=gathered.pending.position,
+            members_final=gathered.members_final,
+            members_head=gathered.members_head,
+            suspended=gathered.pending.suspended,
             fulfils=question.fulfils,
             ended_epoch=gathered.pending.ended_epoch,
             tables=self._tables.digest,

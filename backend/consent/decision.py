@@ -22,11 +22,12 @@ from backend.consent.decision_types import (
 from backend.consent.errors import ConsentRequired
 from backend.consent.ledger_types import NOBODY
 from backend.consent.matching import match, question
+from backend.consent.membership import ended_organisations, in_standing
 from backend.consent.prepared import ANY, Prepared
 from backend.consent.standing import Standing, grant_standing, hindered, recorded
 from backend.consent.terms import ABSENT, MAX_DEPTH, Delegation, Kind, Power
 from backend.errors import InvalidInput, LedgerUnavailable
-from backend.types import ConsentId
+from backend.types import ConsentId, MemberId
 
 # Bits of the purpose and action tables that the decision itself knows (checked against the tables in a test).
 PATRQT: Final = 1 << 47
@@ -52,6 +53,7 @@ def decide_many(request: DecisionInput, segments: Sequence[Segment]) -> tuple[De
         return tuple([_decision(request, *refusal)] * len(segments))
     if _is_own(request):
         return tuple([_decision(request, Answer.PERMIT, (Reason.OWN_RECORDS,))] * len(segments))
+    ended = ended_organisations(request)
     weighed: list[tuple[Prepared, Standing]] = []
     delegations: list[tuple[ConsentId, Reason, tuple[int, int]]] = []
     for consent, item in sorted(evidence.items(), key=_by_id):
@@ -59,7 +61,7 @@ def decide_many(request: DecisionInput, segments: Sequence[Segment]) -> tuple[De
             weighed.append((item.prepared, grant_standing(item, request)))
         elif request.requester.account is not None:
             delegations.append((consent, *_reading(item, request, evidence)))
-    return tuple([_decide(request, segment, weighed, delegations) for segment in segments])
+    return tuple([_decide(request, segment, weighed, delegations, ended) for segment in segments])
 
 
 def require_permitted(decision: Decision) -> Decision:
@@ -79,8 +81,9 @@ def _decide(
     segment: Segment,
     weighed: Sequence[tuple[Prepared, Standing]],
     delegations: Sequence[tuple[ConsentId, Reason, tuple[int, int]]],
+    ended: frozenset[MemberId],
 ) -> Decision:
-    asked = question(request.requester, request.purpose, request.action, segment)
+    asked = question(request.requester, request.purpose, request.action, segment, ended=ended)
     findings: list[Finding] = []
     permitting: list[ConsentId] = []
     denying: list[ConsentId] = []
@@ -92,14 +95,13 @@ def _decide(
             continue
         finding = match(prepared, asked)
         reason = finding.reason
+        obligations |= finding.obligations  # of a permission that does not count, too: its end never widens
         if reason is Reason.DENIES:
             denying.append(finding.consent_id)
-        elif reason is Reason.PERMITS or reason is Reason.EXEMPTS:
-            obligations |= finding.obligations
-            if permits and reason is Reason.PERMITS:
-                permitting.append(finding.consent_id)
-            elif reason is Reason.PERMITS:
-                finding = finding._replace(reason=why_not)
+        elif reason is Reason.PERMITS and permits:
+            permitting.append(finding.consent_id)
+        elif reason is Reason.PERMITS:
+            finding = finding._replace(reason=why_not)
         findings.append(finding)
     for finding in _delegated(segment, delegations):
         if finding.reason is Reason.PERMITS:
@@ -139,6 +141,9 @@ def _refusal(
         return Answer.UNAVAILABLE, (Reason.LEDGER_UNAVAILABLE,)
     if request.requester == Requester():
         return Answer.DENY, (Reason.REQUESTER_UNRESOLVED,)
+    actor = request.requester.actor
+    if actor is not None and not in_standing(actor, request):
+        return Answer.DENY, (Reason.REQUESTER_NOT_IN_STANDING,)
     if not (request.final.opened and request.head.opened):
         return Answer.NO_CONSENT, (Reason.SUBJECT_UNKNOWN,)
     at_final = at_head = 0

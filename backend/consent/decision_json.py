@@ -12,7 +12,13 @@ from typing import Any
 from backend.consent.assembly import EMPTY_SLOT
 from backend.consent.decision_types import Decision, DecisionInput, Evidence, Requester, Segment
 from backend.consent.errors import InvalidTerms
-from backend.consent.ledger_types import ConsentSlot, LedgerView, SubjectEvidence
+from backend.consent.ledger_types import (
+    ConsentSlot,
+    LedgerView,
+    Membership,
+    MemberStanding,
+    SubjectEvidence,
+)
 from backend.consent.prepared import prepare
 from backend.consent.tables import Tables
 from backend.consent.terms import Delegation, Document, Grant
@@ -57,6 +63,9 @@ def input_to_json(
         "subjectAtFinal": _subject_to_json(request.final),
         "subjectAtHead": _subject_to_json(request.head),
         "evidence": [_evidence_to_json(item, via or {}) for item in request.evidence],
+        "membersAtFinal": _members_to_json(request.members_final),
+        "membersAtHead": _members_to_json(request.members_head),
+        "suspended": sorted(map(to_hex, request.suspended)),
         "queuePosition": request.queue_position,
         "endedEpoch": request.ended_epoch,
         "fulfils": list(tables.obligations.codes(request.fulfils)),
@@ -66,7 +75,8 @@ def input_to_json(
 def input_from_json(data: Mapping[str, Any], tables: Tables) -> DecisionInput:
     """Return the input of a JSON object. Raise InvalidTerms for unknown or missing members."""
     names = "subject requester purpose action segment now view stale subjectAtFinal subjectAtHead evidence"
-    _members(data, f"{names} queuePosition endedEpoch fulfils", "")
+    of_members = "membersAtFinal membersAtHead suspended"
+    _members(data, f"{names} {of_members} queuePosition endedEpoch fulfils", "")
     requester, segment, view = data["requester"], data["segment"], data["view"]
     _members(requester, "actor organisations account", "requester.")
     _members(segment, "categories sensitivities dataFrom dataTo references", "segment.")
@@ -95,6 +105,9 @@ def input_from_json(data: Mapping[str, Any], tables: Tables) -> DecisionInput:
         final=_subject_from_json(data["subjectAtFinal"], "subjectAtFinal."),
         head=_subject_from_json(data["subjectAtHead"], "subjectAtHead."),
         evidence=tuple(_evidence_from_json(item) for item in data["evidence"]),
+        members_final=_members_from_json(data["membersAtFinal"], "membersAtFinal."),
+        members_head=_members_from_json(data["membersAtHead"], "membersAtHead."),
+        suspended=frozenset(MemberId(_bytes(member)) for member in data["suspended"]),
         queue_position=QueuePosition(data["queuePosition"]),
         ended_epoch=data["endedEpoch"],
         fulfils=tables.obligations.mask(data["fulfils"], field="fulfils"),
@@ -142,6 +155,24 @@ def _subject_to_json(subject: SubjectEvidence) -> dict[str, Any]:
 def _subject_from_json(data: Mapping[str, Any], path: str) -> SubjectEvidence:
     _members(data, "controller epoch count opened", path)
     return SubjectEvidence(data["controller"], data["epoch"], data["count"], data["opened"], ())
+
+
+def _members_to_json(members: Mapping[MemberId, Membership]) -> dict[str, Any]:
+    return {
+        to_hex(member): {"standing": MemberStanding(found.standing).name.lower(), "expiry": found.expiry}
+        for member, found in sorted(members.items())
+    }
+
+
+def _members_from_json(data: Mapping[str, Any], path: str) -> dict[MemberId, Membership]:
+    found = {}
+    for member, value in data.items():
+        _members(value, "standing expiry", path)
+        if value["standing"].upper() not in MemberStanding.__members__:
+            raise InvalidTerms("unknown, active, suspended or removed.", field=path + "standing")
+        standing = MemberStanding[value["standing"].upper()]
+        found[MemberId(_bytes(member))] = Membership(standing, UnixSeconds(value["expiry"]))
+    return found
 
 
 def _evidence_to_json(item: Evidence, via: Mapping[ConsentId, tuple[Delegation, ...]]) -> dict[str, Any]:

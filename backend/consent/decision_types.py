@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from backend.consent.ledger_types import ConsentSlot, LedgerView, SubjectEvidence
+from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, SubjectEvidence
 from backend.consent.prepared import Prepared
 from backend.consent.terms import BEGINNING, UNBOUNDED
 from backend.types import (
@@ -45,6 +46,7 @@ class Reason(StrEnum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     SUBJECT_UNKNOWN = "subject_unknown"
     REQUESTER_UNRESOLVED = "requester_unresolved"
+    REQUESTER_NOT_IN_STANDING = "requester_not_in_standing"
     EMERGENCY_PATH_ONLY = "emergency_path_only"
     # of one consent: it counts
     PERMITS = "permits"
@@ -68,6 +70,7 @@ class Reason(StrEnum):
     PARENT_ENDED = "parent_ended"
     # of one consent: it does not speak about this
     OTHER_GRANTEE = "other_grantee"
+    GRANTEE_NOT_IN_STANDING = "grantee_not_in_standing"
     OTHER_PURPOSE = "other_purpose"
     OTHER_ACTION = "other_action"
     OTHER_CATEGORY = "other_category"
@@ -82,6 +85,11 @@ class Requester:
     actor: MemberId | None = None
     organisations: tuple[MemberId, ...] = ()
     account: Address | None = None
+
+    @property
+    def members(self) -> tuple[MemberId, ...]:
+        """The ids whose standing a decision about this requester needs."""
+        return self.organisations if self.actor is None else (self.actor, *self.organisations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,10 @@ class DecisionInput:
     """Everything a decision depends on. ``purpose`` and ``action`` have exactly one bit set.
 
     ``view`` is None when the chain could not be read, and ``stale`` says that its head is too old.
-    ``ended_epoch`` is the highest epoch that an accepted revoke-all, not yet final, ends. ``fulfils`` is the
-    mask of obligations that the caller can carry out. ``tables`` is the digest of the code tables in use.
+    ``ended_epoch`` is the highest epoch that an accepted revoke-all, not yet final, ends. ``members_*`` say
+    where the requester's actor and organisations stand; ``suspended`` are members whose suspension or removal
+    was accepted and is not on the chain yet. ``fulfils`` is the mask of obligations that the caller can carry
+    out. ``tables`` is the digest of the code tables in use.
     """
 
     subject: SubjectId
@@ -131,6 +141,9 @@ class DecisionInput:
     head: SubjectEvidence
     evidence: tuple[Evidence, ...]
     queue_position: QueuePosition
+    members_final: Mapping[MemberId, Membership] = field(default_factory=dict)
+    members_head: Mapping[MemberId, Membership] = field(default_factory=dict)
+    suspended: frozenset[MemberId] = frozenset()
     fulfils: int = 0
     ended_epoch: int | None = None
     stale: bool = False

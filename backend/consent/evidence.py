@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from backend.consent.assembly import assemble
 from backend.consent.decision_types import Evidence
 from backend.consent.evidence_store import ConsentIndex, SignedDocument
-from backend.consent.ledger_types import ConsentSlot, LedgerView, SubjectEvidence
+from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, SubjectEvidence
 from backend.consent.ports import Ledger
 from backend.consent.prepared import Prepared, prepare
 from backend.consent.restrictions import Pending, RestrictionQueue
 from backend.consent.terms import Grant
 from backend.consent.uses import UseStore
 from backend.sealed import DocumentSealer
-from backend.types import BlockNumber, ConsentId, SubjectId
+from backend.types import ConsentId, MemberId, SubjectId
 
 MAX_CACHED_SUBJECTS: Final = 10_000
 
@@ -34,6 +34,8 @@ class Gathered:
     view: LedgerView
     final: SubjectEvidence
     head: SubjectEvidence
+    members_final: Mapping[MemberId, Membership]
+    members_head: Mapping[MemberId, Membership]
     evidence: tuple[Evidence, ...]
     pending: Pending
 
@@ -58,18 +60,19 @@ class EvidenceBook:
         self._lock = threading.Lock()
         self._documents: OrderedDict[SubjectId, dict[ConsentId, Prepared]] = OrderedDict()
 
-    def gather(self, subject: SubjectId) -> Gathered:
-        """Return a subject's evidence. Raises LedgerUnavailable, IndexUnavailable, SealedDocumentRefused.
+    def gather(self, subject: SubjectId, members: Collection[MemberId] = ()) -> Gathered:
+        """Return a subject's evidence, and where these members stand.
 
+        Raises LedgerUnavailable, IndexUnavailable, SealedDocumentRefused.
         The queue's position is read first: whatever is accepted afterwards is caught by the guard of the
         audit append, so nothing can fall between the two.
         """
         pending = self._restrictions.pending_for(subject)
         view = self._ledger.view()
-        gathered = self._at(view, subject, self._known(subject), pending)
+        gathered = self._at(view, subject, self._known(subject), pending, members)
         if not _covers(gathered):
             # Another process recorded a consent, or the index lost one: only the index can tell.
-            gathered = self._at(view, subject, self._load(subject), pending)
+            gathered = self._at(view, subject, self._load(subject), pending, members)
         return gathered
 
     def subject(self, subject: SubjectId) -> SubjectEvidence:
@@ -120,18 +123,22 @@ class EvidenceBook:
         return loaded
 
     def _at(
-        self, view: LedgerView, subject: SubjectId, documents: dict[ConsentId, Prepared], pending: Pending
+        self,
+        view: LedgerView,
+        subject: SubjectId,
+        documents: dict[ConsentId, Prepared],
+        pending: Pending,
+        members: Collection[MemberId],
     ) -> Gathered:
         ids = tuple(documents)
-        final = self._slots(subject, ids, view.final_number)
-        head = final if view.head_number == view.final_number else self._slots(subject, ids, view.head_number)
+        at_final = at_head = self._ledger.facts(subject, ids, members, block=view.final_number)
+        if view.head_number != view.final_number:
+            at_head = self._ledger.facts(subject, ids, members, block=view.head_number)
+        final, head = at_final.subject, at_head.subject
         limited = [name for name, prepared in documents.items() if prepared.is_limited]
         uses = self._uses.counts(limited) if limited else {}
         evidence = assemble(tuple(documents.values()), final=final, head=head, pending=pending, uses=uses)
-        return Gathered(view, final, head, evidence, pending)
-
-    def _slots(self, subject: SubjectId, ids: tuple[ConsentId, ...], block: BlockNumber) -> SubjectEvidence:
-        return self._ledger.evidence(subject, ids, block=block)
+        return Gathered(view, final, head, at_final.members, at_head.members, evidence, pending)
 
 
 def _covers(gathered: Gathered) -> bool:

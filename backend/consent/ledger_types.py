@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
+from typing import Final
 
 from eth_utils.address import to_checksum_address
 
-from backend.types import MAX_UINT40, Address, BlockNumber, Bytes32, SubjectId, UnixSeconds
+from backend.types import MAX_UINT40, Address, BlockNumber, Bytes32, MemberId, SubjectId, UnixSeconds
 
 _UINT32 = 2**32 - 1
 _UINT96 = 2**96 - 1
@@ -70,6 +72,37 @@ class SubjectEvidence:
     count: int
     opened: bool
     slots: tuple[ConsentSlot, ...]
+
+
+class MemberStanding(IntEnum):
+    """Where a member stands, as ``contracts/interfaces/IParticipantRegistry.sol`` numbers it."""
+
+    UNKNOWN = 0
+    ACTIVE = 1
+    SUSPENDED = 2
+    REMOVED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One member at one block. ``expiry``: the second from which its credential no longer counts."""
+
+    standing: int  # a ``MemberStanding``
+    expiry: UnixSeconds
+
+    def counts_at(self, now: int) -> bool:
+        return self.standing == MemberStanding.ACTIVE and now < self.expiry
+
+
+NO_MEMBER: Final = Membership(MemberStanding.UNKNOWN, UnixSeconds(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision needs of one block: the subject with its slots, and each member that was asked for."""
+
+    subject: SubjectEvidence
+    members: Mapping[MemberId, Membership]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,20 @@ from typing import Final, NamedTuple
 from backend.consent.decision_types import Finding, Reason, Requester, Segment
 from backend.consent.prepared import ANY, Prepared, PreparedRule
 from backend.consent.terms import EVERYONE, Effect, Grant
+from backend.types import MemberId
 
 UNLABELLED: Final = 1 << 31  # sensitivity unknown: may be any that a prohibition names
 
 
 class Question(NamedTuple):
-    """Requester, purpose, action and data in the form that the matcher compares."""
+    """Requester, purpose, action and data in the form that the matcher compares.
+
+    ``ids`` are all that the requester goes by, ``counting`` those of them by which it may be permitted
+    something: what a consent forbids or demands of a suspended organisation still holds.
+    """
 
     ids: frozenset[bytes]
+    counting: frozenset[bytes]
     purpose: int
     action: int
     categories: int
@@ -31,16 +37,22 @@ class Question(NamedTuple):
 class _Winners(NamedTuple):
     permit_rank: int
     permit_index: int
+    permit_counts: bool  # not only for organisations that are no longer in standing
     obligations: int
     deny_rank: int
     deny_index: int
 
 
-_NO_RULES: Final = _Winners(-1, -1, 0, -1, -1)
+_NO_RULES: Final = _Winners(-1, -1, permit_counts=True, obligations=0, deny_rank=-1, deny_index=-1)
 
 
-def question(requester: Requester, purpose: int, action: int, segment: Segment) -> Question:
-    """Return the question. Times before 1970, which no terms can name, become 1970."""
+def question(
+    requester: Requester, purpose: int, action: int, segment: Segment, *, ended: frozenset[MemberId]
+) -> Question:
+    """Return the question. Times before 1970, which no terms can name, become 1970.
+
+    ``ended``: organisations of the requester that are members no longer in standing.
+    """
     ids = {*requester.organisations}
     if requester.actor is not None:
         ids.add(requester.actor)
@@ -48,6 +60,7 @@ def question(requester: Requester, purpose: int, action: int, segment: Segment) 
     start = max(segment.data_from, 0)
     return Question(
         frozenset(ids),
+        frozenset(ids - ended),
         purpose,
         action,
         segment.categories,
@@ -90,7 +103,9 @@ def _match_permit(prepared: Prepared, grant: Grant, asked: Question) -> Finding:
         return Finding(name, Reason.OTHER_SENSITIVITY)
     if asked.start < terms.data_from or asked.end > terms.data_to:
         return Finding(name, Reason.OTHER_DATA_PERIOD)
-    return Finding(name, Reason.PERMITS, won.permit_index, won.obligations)
+    counts = terms.grantee in asked.counting and won.permit_counts
+    reason = Reason.PERMITS if counts else Reason.GRANTEE_NOT_IN_STANDING
+    return Finding(name, reason, won.permit_index, won.obligations)
 
 
 def _match_deny(prepared: Prepared, grant: Grant, asked: Question) -> Finding:
@@ -108,7 +123,7 @@ def _match_deny(prepared: Prepared, grant: Grant, asked: Question) -> Finding:
     if asked.start >= terms.data_to or terms.data_from >= asked.end:
         return Finding(name, Reason.OTHER_DATA_PERIOD)
     won = _winners(prepared.rules, asked) if prepared.rules else _NO_RULES
-    if won.permit_rank > won.deny_rank:
+    if won.permit_rank > won.deny_rank and won.permit_counts:
         return Finding(name, Reason.EXEMPTS, won.permit_index, won.obligations)
     return Finding(name, Reason.DENIES, won.deny_index)
 
@@ -118,9 +133,9 @@ def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
 
     Obligations are those of all permitting rules of the highest rank.
     """
-    ids, purpose, action, categories, sensitivities, start, end, references = asked
+    ids, counting, purpose, action, categories, sensitivities, start, end, references = asked
     permit_rank = permit_index = deny_rank = deny_index = -1
-    obligations = 0
+    obligations, permit_counts = 0, True
     for rule in rules:
         index, permit, rank, of_purposes, of_categories, of_sensitivities, names_sensitivities = rule[:7]
         of_actions, grantees, data_from, data_to, of_references, rule_obligations = rule[7:]
@@ -142,8 +157,9 @@ def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
             ):
                 continue
             if rank > permit_rank:
-                permit_rank, permit_index, obligations = rank, index, 0
+                permit_rank, permit_index, obligations, permit_counts = rank, index, 0, False
             obligations |= rule_obligations
+            permit_counts = permit_counts or not grantees or not grantees.isdisjoint(counting)
         elif not (
             rank <= deny_rank
             or (categories and not categories & of_categories)
@@ -152,4 +168,4 @@ def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
             or data_from >= end
         ):
             deny_rank, deny_index = rank, index
-    return _Winners(permit_rank, permit_index, obligations, deny_rank, deny_index)
+    return _Winners(permit_rank, permit_index, permit_counts, obligations, deny_rank, deny_index)

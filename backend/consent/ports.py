@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from backend.consent.ledger_types import LedgerView, SubjectEvidence
-from backend.types import BlockNumber, ConsentId, SubjectId
+from backend.consent.ledger_types import Facts, LedgerView, SubjectEvidence
+from backend.types import BlockNumber, ConsentId, MemberId, SubjectId
 
 
 class Ledger(Protocol):
@@ -19,3 +19,13 @@ class Ledger(Protocol):
         self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber
     ) -> SubjectEvidence:
         """Return the subject and one slot per id, in the order of ``ids``, as they stood at ``block``."""
+
+    def facts(
+        self,
+        subject: SubjectId,
+        ids: Sequence[ConsentId],
+        members: Collection[MemberId],
+        *,
+        block: BlockNumber,
+    ) -> Facts:
+        """``evidence``, and where each of the members stood at ``block``."""

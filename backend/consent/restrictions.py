@@ -15,7 +15,7 @@ from typing import Final
 from backend.consent.errors import RestrictionArrived
 from backend.consent.terms import Grant
 from backend.consent.typed_data import consent_id
-from backend.types import BlockNumber, ConsentId, QueuePosition, SubjectId
+from backend.types import BlockNumber, ConsentId, MemberId, QueuePosition, SubjectId
 
 BEGINNING: Final = QueuePosition(0)
 # A settled restriction is still shown to readers whose view of the chain is older than the block that settled
@@ -27,23 +27,27 @@ KEEP_SETTLED_BLOCKS: Final = 256
 class Pending:
     """What is pending for one subject, and the position up to which the queue was read.
 
-    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies.
+    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies. ``suspended`` are
+    members, whoever the subject is.
     """
 
     position: QueuePosition
     revoked: frozenset[ConsentId] = frozenset()
     ended_epoch: int | None = None
     documents: tuple[Grant, ...] = ()
+    suspended: frozenset[MemberId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Restriction:
-    """One of ``revoked``, ``ended_epoch`` and ``denied`` is set; ``by`` tells ends of one consent apart."""
+    """One of ``revoked``, ``ended_epoch``, ``denied`` and ``suspended`` is set; ``by`` tells ends of one
+    consent apart."""
 
     revoked: ConsentId | None = None
     by: ConsentId | None = None
     ended_epoch: int | None = None
     denied: ConsentId | None = None
+    suspended: MemberId | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +59,8 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Subject:
+    """What restricts one subject's data; one more such list is about everybody's."""
+
     last: QueuePosition = BEGINNING
     entries: dict[_Restriction, _Entry] = field(default_factory=dict)
 
@@ -66,6 +72,7 @@ class RestrictionQueue:
         self._lock = threading.Lock()
         self._position = start
         self._subjects: dict[SubjectId, _Subject] = {}
+        self._everybody = _Subject()
 
     @property
     def position(self) -> QueuePosition:
@@ -91,6 +98,14 @@ class RestrictionQueue:
     def accept_deny(self, document: Grant) -> QueuePosition:
         """Count a deny from now on, before any store but the outbox knows it."""
         return self._accept(document.subject, _Restriction(denied=consent_id(document)), document)
+
+    def accept_suspension(self, member: MemberId) -> QueuePosition:
+        """Count this member as suspended from now on, for the data of every subject."""
+        return self._accept(None, _Restriction(suspended=member))
+
+    def settle_suspension(self, member: MemberId, *, block: BlockNumber | None = None) -> None:
+        """Say that the suspension, or removal, is final on the chain in ``block``."""
+        self._settle(None, _Restriction(suspended=member), block)
 
     def settle_revocation(
         self,
@@ -121,11 +136,13 @@ class RestrictionQueue:
         """
         with self._lock:
             state = self._subjects.get(subject)
-            if state is None:
+            if state is None and not self._everybody.entries:
                 return Pending(self._position)
             counting = [
                 (restriction, entry.document)
-                for restriction, entry in state.entries.items()
+                for of in (state, self._everybody)
+                if of is not None
+                for restriction, entry in of.entries.items()
                 if entry.settled is None or (final is not None and entry.settled > final)
             ]
             epochs = [item.ended_epoch for item, _ in counting if item.ended_epoch is not None]
@@ -134,21 +151,23 @@ class RestrictionQueue:
                 revoked=frozenset(item.revoked for item, _ in counting if item.revoked is not None),
                 ended_epoch=max(epochs, default=None),
                 documents=tuple(document for _, document in counting if document is not None),
+                suspended=frozenset(item.suspended for item, _ in counting if item.suspended is not None),
             )
 
     def guard(self, subject: SubjectId, position: QueuePosition) -> None:
-        """Raise RestrictionArrived when the subject got a restriction after ``position``, settled or not."""
+        """Raise RestrictionArrived when a restriction of the subject, or of everybody, was accepted after
+        ``position``, settled or not."""
         with self._lock:
             state = self._subjects.get(subject)
-            if state is not None and state.last > position:
+            if self._everybody.last > position or (state is not None and state.last > position):
                 raise RestrictionArrived
 
     def _accept(
-        self, subject: SubjectId, restriction: _Restriction, document: Grant | None = None
+        self, subject: SubjectId | None, restriction: _Restriction, document: Grant | None = None
     ) -> QueuePosition:
         """Give the restriction the next position; a pending one keeps its own: a retry is harmless."""
         with self._lock:
-            state = self._subjects.setdefault(subject, _Subject())
+            state = self._everybody if subject is None else self._subjects.setdefault(subject, _Subject())
             held = state.entries.get(restriction)
             if held is not None and held.settled is None:
                 return held.position
@@ -156,9 +175,11 @@ class RestrictionQueue:
             state.entries[restriction] = _Entry(self._position, document)
             return self._position
 
-    def _settle(self, subject: SubjectId, restriction: _Restriction, block: BlockNumber | None) -> None:
+    def _settle(
+        self, subject: SubjectId | None, restriction: _Restriction, block: BlockNumber | None
+    ) -> None:
         with self._lock:
-            state = self._subjects.get(subject)
+            state = self._everybody if subject is None else self._subjects.get(subject)
             if state is None or restriction not in state.entries:
                 return
             if block is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.consent.assembly import EMPTY_SLOT
 from backend.consent.decision_types import DecisionInput, Evidence, Requester, Segment
-from backend.consent.ledger_types import ConsentSlot, LedgerView, SubjectEvidence
+from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, MemberStanding, SubjectEvidence
 from backend.consent.prepared import prepare
 from backend.consent.tables import load_tables
 from backend.consent.terms import (
@@ -195,7 +195,16 @@ def ask(*evidence: Evidence, **changes: Any) -> DecisionInput:
         queue_position=QueuePosition(5),
         tables=TABLES.digest,
     )
-    return dataclasses.replace(request, **changes)
+    asked = dataclasses.replace(request, **changes)
+    standing = members(*asked.requester.members)
+    given = {name: changes.get(name, standing) for name in ("members_final", "members_head")}
+    return dataclasses.replace(asked, **given)
+
+
+def members(*named: MemberId, **changes: Any) -> dict[MemberId, Membership]:
+    """Return members in standing, with ``changes`` made to each."""
+    standing = Membership(MemberStanding.ACTIVE, UNBOUNDED)
+    return {member: dataclasses.replace(standing, **changes) for member in named}
 
 
 def segment(*codes: str, sensitive: tuple[str, ...] = (), **changes: Any) -> Segment:

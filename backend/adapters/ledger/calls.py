@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -34,6 +35,20 @@ class Call:
     sender: Sender = Sender.RELAYER
 
 
+def read_together(chain: Chain, reads: Sequence[tuple[Address, bytes]], *, block: BlockNumber) -> list[bytes]:
+    """Ask several views, each an address and its call data, at one block in one request.
+
+    Raises as the views of ``BoundContract`` do.
+    """
+    answers = chain.rpc().batch([("eth_call", (_target(*read), hex(block))) for read in reads])
+    found = []
+    for answer in answers:
+        if isinstance(answer, RpcError):
+            raise _refusal(answer) from answer
+        found.append(_bytes(answer))
+    return found
+
+
 class BoundContract:
     """Base of the wrappers. Views raise LedgerUnavailable, BlockForgotten or LedgerRejected."""
 
@@ -48,12 +63,23 @@ class BoundContract:
 
     def _read(self, data: bytes, block: str | dict[str, Any]) -> bytes:
         try:
-            found = self._chain.rpc().call("eth_call", {"to": self.address, "data": "0x" + data.hex()}, block)
+            return _bytes(self._chain.rpc().call("eth_call", _target(self.address, data), block))
         except RpcError as error:
-            if error.data is None and any(word in error.message.lower() for word in _FORGOTTEN):
-                raise BlockForgotten from error
-            raise rejection_of(error) from error
-        return bytes.fromhex(found[2:])
+            raise _refusal(error) from error
 
     def _call(self, function: str, *arguments: Any, gas: int, sender: Sender = Sender.RELAYER) -> Call:
         return Call(self.address, self.artifact.functions[function].encode(arguments), gas, sender)
+
+
+def _target(address: Address, data: bytes) -> dict[str, str]:
+    return {"to": address, "data": "0x" + data.hex()}
+
+
+def _bytes(answer: str) -> bytes:
+    return bytes.fromhex(answer[2:])
+
+
+def _refusal(error: RpcError) -> Exception:
+    if error.data is None and any(word in error.message.lower() for word in _FORGOTTEN):
+        return BlockForgotten()
+    return rejection_of(error)

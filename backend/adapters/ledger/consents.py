@@ -40,15 +40,20 @@ class ConsentRegistry(BoundContract):
     def evidence(
         self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber
     ) -> SubjectEvidence:
-        """Return the subject and the slots of ``ids`` in order. Encoded by hand: every decision makes
-        this call.
+        """Return the subject and the slots of ``ids`` in order."""
+        return self.read_evidence(self._read(self.ask_evidence(subject, ids), hex(block)), ids)
+
+    def ask_evidence(self, subject: SubjectId, ids: Sequence[ConsentId]) -> bytes:
+        """Return the call data. Encoded by hand: every decision makes this call.
 
         ABI: subject, offset of the ids (64), their number, the ids; back come the subject's slot, the offset,
         the number and the slots.
         """
         arguments = (int(subject), 2 * _WORD, len(ids))
-        data = self._evidence + b"".join(value.to_bytes(_WORD) for value in arguments) + b"".join(ids)
-        found = self._read(data, hex(block))
+        return self._evidence + b"".join(value.to_bytes(_WORD) for value in arguments) + b"".join(ids)
+
+    def read_evidence(self, found: bytes, ids: Sequence[ConsentId]) -> SubjectEvidence:
+        """Decode the answer to ``ask_evidence``."""
         if len(found) != (3 + len(ids)) * _WORD:
             raise LedgerUnavailable("The chain answered with evidence of another length.")
         words = [int.from_bytes(found[at : at + _WORD]) for at in range(0, len(found), _WORD)]

@@ -7,22 +7,33 @@ one that the contract refuses raises LedgerRejected; doubt raises LedgerUnavaila
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from backend.adapters.ledger.block_cache import BlockCache
+from backend.adapters.ledger.calls import read_together
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.consents import ConsentRegistry
 from backend.adapters.ledger.effects import Effect, Effects
 from backend.adapters.ledger.errors import LedgerRejected
-from backend.adapters.ledger.evidence_cache import EvidenceCache
+from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.wallets import is_valid_signature
-from backend.consent.ledger_types import LedgerView, Receipt, SubjectEvidence
+from backend.consent.ledger_types import (
+    NO_MEMBER,
+    Facts,
+    LedgerView,
+    Membership,
+    Receipt,
+    SubjectEvidence,
+)
 from backend.consent.terms import Delegation, Document, Grant, OpenSubject
 from backend.consent.typed_data import consent_id
-from backend.types import Address, BlockNumber, Bytes32, ConsentId, SubjectId
+from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId
 
 _CACHED_EVIDENCE = 20_000
+_CACHED_MEMBERS = 5_000
+_Asked = tuple[SubjectId, tuple[ConsentId, ...]]
 
 
 class ConsentLedger:
@@ -34,14 +45,17 @@ class ConsentLedger:
         chain: Chain,
         relayer: Relayer,
         registry: ConsentRegistry,
+        participants: ParticipantRegistry,
         effects: Effects,
         cached_evidence: int = _CACHED_EVIDENCE,
     ) -> None:
         self._chain = chain
         self._relayer = relayer
         self._registry = registry
+        self._participants = participants
         self._effects = effects
-        self._cache = EvidenceCache(cached_evidence)
+        self._subjects: BlockCache[_Asked, SubjectEvidence] = BlockCache(cached_evidence)
+        self._members: BlockCache[MemberId, Membership] = BlockCache(_CACHED_MEMBERS)
 
     # --- reading
 
@@ -56,17 +70,47 @@ class ConsentLedger:
         self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber
     ) -> SubjectEvidence:
         """Return the subject and one slot per id, in order, as they stood at ``block``."""
-        view = self._chain.view()
-        block_hash = _hash_of(block, view)
-        if block_hash is None:
-            return self._registry.evidence(subject, ids, block=block)
-        key = (block_hash, subject, tuple(ids))
-        found = self._cache.get(key)
-        if found is None:
-            found = self._registry.evidence(subject, ids, block=block)
-            if _hash_of(block, self._chain.view()) == block_hash:  # not replaced while we read it
-                self._cache.put(key, found)
-        return found
+        return self.facts(subject, ids, (), block=block).subject
+
+    def facts(
+        self,
+        subject: SubjectId,
+        ids: Sequence[ConsentId],
+        members: Collection[MemberId],
+        *,
+        block: BlockNumber,
+    ) -> Facts:
+        """Return the same, and where each of ``members`` stood, in one request to the node."""
+        block_hash = _hash_of(block, self._chain.view())
+        asked = (subject, tuple(ids))
+        known = {member: self._members.get(block_hash, member) for member in members}
+        missing = [member for member, found in known.items() if found is None]
+        evidence = self._subjects.get(block_hash, asked)
+        if missing or evidence is None:
+            evidence, read = self._read(asked, missing, block)
+            known.update(read)
+            if block_hash is not None and _hash_of(block, self._chain.view()) == block_hash:
+                # Not replaced while we read it.
+                self._subjects.put(block_hash, asked, evidence)
+                for member, found in read.items():
+                    self._members.put(block_hash, member, found)
+        return Facts(evidence, {member: found or NO_MEMBER for member, found in known.items()})
+
+    def _read(
+        self, asked: _Asked, members: Sequence[MemberId], block: BlockNumber
+    ) -> tuple[SubjectEvidence, dict[MemberId, Membership]]:
+        subject, ids = asked
+        participants = self._participants
+        first, *others = read_together(
+            self._chain,
+            [
+                (self._registry.address, self._registry.ask_evidence(subject, ids)),
+                *((participants.address, participants.ask_membership(member)) for member in members),
+            ],
+            block=block,
+        )
+        memberships = map(participants.read_membership, others)
+        return self._registry.read_evidence(first, ids), dict(zip(members, memberships, strict=True))
 
     def is_valid_signature(self, account: Address, digest: bytes, signature: bytes) -> bool:
         """Ask a contract wallet (ERC-1271) at the head; False for an account without code."""

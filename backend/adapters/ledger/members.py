@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.calls import BoundContract, Call, Sender
 from backend.adapters.ledger.chain import Chain, parse_address
-from backend.consent.ledger_types import NOBODY
+from backend.consent.ledger_types import NOBODY, Membership
 from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 
 _GAS = 500_000
@@ -41,6 +41,7 @@ class ParticipantRegistry(BoundContract):
 
     def __init__(self, address: Address, chain: Chain) -> None:
         super().__init__("ParticipantRegistry", address, chain)
+        self._member = self.artifact.functions["memberById"]
 
     def authority(self, *, block: BlockNumber) -> Address:
         """Return the AccessManager that this registry made for itself."""
@@ -54,6 +55,15 @@ class ParticipantRegistry(BoundContract):
             roles, expiry, parse_address(account), Bytes32(credential_hash), Bytes32(key_hash)
         )
         return MemberState(credential, standing)
+
+    def ask_membership(self, member: MemberId) -> bytes:
+        """Return the call data that asks where the member stands."""
+        return self._member.selector + member
+
+    def read_membership(self, found: bytes) -> Membership:
+        """Decode the answer to ``ask_membership``."""
+        _, _, expiry, standing, _, _ = self._member.decode(found)[0]
+        return Membership(standing, UnixSeconds(expiry))
 
     def has_role(self, member: MemberId, roles: int, *, block: BlockNumber) -> bool:
         """Return whether an active member with an unexpired credential holds every role of the mask."""

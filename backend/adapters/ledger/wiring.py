@@ -54,7 +54,9 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
     members = ParticipantRegistry(deployment.address("ParticipantRegistry"), chain)
     market = ResearchMarket(deployment.address("ResearchMarket"), chain)
     return LedgerAdapters(
-        consents=ConsentLedger(chain=chain, relayer=relayer, registry=consents, effects=effects),
+        consents=ConsentLedger(
+            chain=chain, relayer=relayer, registry=consents, participants=members, effects=effects
+        ),
         commitments=CommitmentLedger(chain=chain, relayer=relayer, registry=records, effects=effects),
         members=MemberLedger(chain=chain, relayer=relayer, registry=members, effects=effects),
         studies=StudyLedger(chain=chain, relayer=relayer, market=market, effects=effects),

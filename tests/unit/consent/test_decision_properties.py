@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.consent.decision import decide, decide_many
-from backend.consent.decision_types import Answer, Decision, DecisionInput, Evidence
+from backend.consent.decision_types import Answer, Decision, DecisionInput, Evidence, Requester
+from backend.consent.ledger_types import MemberStanding
 from backend.consent.prepared import prepare
 from backend.consent.terms import Grant, Kind, Rule
+from backend.types import MemberId
 from scripts.vectors import world as w
 from tests.unit.consent.strategies import deny_rules, grants, questions, segments
 
@@ -71,6 +73,24 @@ def test_taking_away_a_permission_never_widens_whatever_else_the_consent_says(re
         evidence[position] = replace(item, revocation_pending=True)
         assert not wider(decide(replace(request, evidence=tuple(evidence))), before)
     assert not wider(decide(replace(request, ended_epoch=0)), before)
+
+
+@SETTINGS
+@given(questions(minimum=1), st.sampled_from([w.DOCTOR, w.CLINIC, w.HOSPITAL]))
+def test_ending_a_membership_never_widens(request: DecisionInput, member: MemberId) -> None:
+    both = replace(request, requester=Requester(w.DOCTOR, (w.CLINIC, w.HOSPITAL)))
+    standing = w.members(w.DOCTOR, w.CLINIC, w.HOSPITAL)
+    both = replace(both, members_final=standing, members_head=standing)
+    before = decide(both)
+    ended = standing | w.members(member, standing=MemberStanding.SUSPENDED)
+    for fewer in (
+        replace(both, suspended=frozenset({member})),
+        replace(both, members_head=ended),
+        replace(both, members_final=ended, members_head=ended),
+        replace(both, members_head=standing | w.members(member, expiry=w.NOW)),
+    ):
+        assert not wider(decide(fewer), before)
+        assert member != w.DOCTOR or decide(fewer).answer is not Answer.PERMIT
 
 
 @SETTINGS
