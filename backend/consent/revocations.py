@@ -32,7 +32,7 @@ from backend.consent.typed_data import Domain, consent_id
 from backend.errors import InvalidInput, LedgerUnavailable, NotFound
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
-from backend.outbox.types import DONE, Act, Advance
+from backend.outbox.types import DONE, FAILED, Act, Advance
 from backend.types import BlockNumber, ConsentId, SubjectId
 
 ACT = "revocation"
@@ -119,10 +119,10 @@ class RevocationService:
         with suppress(LedgerUnavailable):
             self._require_authority(revocation, subject)
         act = self._outbox.begin(
-            ACT, _act_id(revocation), state="received", data=self._data(revocation, subject)
+            ACT, self._free_id(revocation), state="received", data=self._data(revocation, subject)
         )
         self._restrict(revocation, subject)
-        act = self._outbox.drive(act, until="logged") if act.state == "received" else act
+        act = self._outbox.drive(act, until="logged")
         if not act.is_over:
             self._driver.hand_over(act)
         return Acknowledged(act.act_id, subject, act.data.get("block"))
@@ -139,6 +139,14 @@ class RevocationService:
             self._restrictions.accept_revocation(subject, revocation.consent)
         elif revocation.epoch is not None:
             self._restrictions.accept_revoke_all(subject, revocation.epoch)
+
+    def _free_id(self, revocation: Revocation) -> str:
+        """The id of this stop; another one where the chain refused it before, since what was missing then
+        (such as a delegation under way) may be there now, and nothing may block a stop."""
+        act_id = _act_id(revocation)
+        while (earlier := self._outbox.find(ACT, act_id)) is not None and earlier.state == FAILED:
+            act_id += "/again"
+        return act_id
 
     def _subject_of(self, revocation: Revocation) -> SubjectId:
         if revocation.subject is not None:
