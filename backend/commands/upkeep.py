@@ -102,6 +102,7 @@ def audit_verify(
 ) -> None:
     """Check a proof bundle offline: nothing but the file and the log's public key is needed."""
     from backend.audit import verify
+    from backend.commands.proof_report import print_report
 
     try:
         report = verify.verify_bundle(json.loads(bundle.read_text()), [key])
@@ -113,7 +114,10 @@ def audit_verify(
             )
     except (OSError, ValueError) as failure:
         fail("proof_refused", str(failure), "Do not rely on this bundle. Get it again and ask the custodian.")
-    show(report, as_json=as_json)
+    if as_json:
+        show(report, as_json=True)
+    else:
+        print_report(report, OUT)
 
 
 def _answer(report: Report, *, as_json: bool) -> None:

@@ -61,8 +61,9 @@ def summary_vectors(tables: Tables) -> list[dict[str, Any]]:
 
 
 def _worded(document: Document, tables: Tables) -> Document:
-    # The type checker wants one kind at a time.
-    return with_summary(document, tables) if isinstance(document, Grant) else with_summary(document, tables)
+    if isinstance(document, Grant):  # a branch a type: the type checker takes one at a time
+        return with_summary(document, tables)
+    return with_summary(document, tables)
 
 
 def _signed(name: str, command: Command) -> dict[str, Any]:
