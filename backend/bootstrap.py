@@ -287,4 +287,9 @@ def _checks(stores: Stores) -> Mapping[str, Callable[[], None]]:
     def chain() -> None:
         stores.ledger.view()
 
-    return {"ledger": chain, "index": stores.check_index, "blocks": stores.blocks.check}
+    return {
+        "ledger": chain,
+        "index": stores.check_index,
+        "blocks": stores.blocks.check,
+        "disk": stores.directory.check_room,
+    }
