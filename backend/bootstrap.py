@@ -36,6 +36,7 @@ from backend.audit.log import AuditLog
 from backend.audit.note import Ed25519Signer
 from backend.audit.proof import ProofBuilder
 from backend.audit.reader import LogReader
+from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
@@ -231,6 +232,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     closing.callback(driver.close)
     anchorer.start()
     closing.callback(anchorer.close)
+    turned_away = TurnedAway(log=log, clock=clock)
+    closing.callback(turned_away.close)
     services = Services(
         tenant=stores.tenant,
         domain=domain,
@@ -263,6 +266,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         runner=runner,
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
         audit=log,
+        turned_away=turned_away,
         accesses=AccessList(reader),
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,

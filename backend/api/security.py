@@ -42,11 +42,14 @@ def needs(*scopes: Scope) -> Callable[..., Caller]:
     """Return a dependency that authenticates the caller and requires one of the scopes, if any are named."""
 
     def authenticate(
-        services: Open, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+        request: Request,
+        services: Open,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Caller:
         if credentials is None:
             raise NotAuthenticated
         principal = services.identity.authenticate(credentials.credentials)
+        request.state.principal = principal  # for the log, should the request be turned away
         if scopes and principal.scopes.isdisjoint(scopes):
             raise ScopeMissing
         return Caller(services, principal)

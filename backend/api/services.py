@@ -12,6 +12,7 @@ from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
+from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import SubjectOpening
@@ -74,6 +75,7 @@ class Services:
     runner: StudyRunner
     research_contract: Address
     audit: AuditLog
+    turned_away: TurnedAway
     accesses: AccessList
     proofs: ProofBuilder
     anchorer: Anchorer
