@@ -13,13 +13,10 @@ from rich.console import Console
 from backend.adapters.storage.kubo_node import KuboNode
 from backend.demo import care, cast, evidence, privacy, study
 from backend.demo.actors import Api
+from backend.demo.bundles import read_bundles
 from backend.demo.checks import Checks
 from backend.demo.service import Service
 from backend.stores import REPOSITORY
-from scripts.generate_bundles import encode, generate
-
-PATIENTS = 20
-SEED = 7
 
 
 def tell(*, bundles: Path | None, storage: str, report: Path, console: Console) -> bool:
@@ -47,13 +44,6 @@ def tell(*, bundles: Path | None, storage: str, report: Path, console: Console) 
     checks.write(report)
     console.print(f"Report: {report}", highlight=False)
     return checks.all_held
-
-
-def read_bundles(folder: Path | None) -> list[bytes]:
-    """Return the FHIR bundles of a folder, or generated ones."""
-    if folder is None:
-        return [encode(bundle) for bundle in generate(PATIENTS, SEED)]
-    return [path.read_bytes() for path in sorted(folder.glob("*.json"))]
 
 
 def _acts(service: Service, checks: Checks, raw: list[bytes]) -> None:
