@@ -41,6 +41,7 @@ from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
+from backend.consent.history import HistoryService
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.revocations import RevocationService
@@ -249,6 +250,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         drafter=drafter,
         consents=consents,
         revocations=revocations,
+        history=HistoryService(index=consent_index, ledger=stores.ledger),
         decisions=decisions,
         storing=storing,
         reading=reading,

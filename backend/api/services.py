@@ -17,6 +17,7 @@ from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import SubjectOpening
 from backend.consent.evidence import EvidenceBook
+from backend.consent.history import HistoryService
 from backend.consent.ledger_types import Receipt
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
@@ -66,6 +67,7 @@ class Services:
     drafter: Drafter
     consents: ConsentService
     revocations: RevocationService
+    history: HistoryService
     decisions: DecisionService
     storing: StoringService
     reading: ReadingService
