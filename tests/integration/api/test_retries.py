@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.demo.actors import Provider
+from backend.outbox.types import FAILED, Act
+from backend.types import UnixSeconds
 from tests.integration.api.world import Patient, Service, assert_problem, in_days, raw, store
 
 CALLERS = 8
@@ -84,27 +88,50 @@ def test_grant_that_the_chain_refused_is_refused_again_and_never_called_pending(
 ) -> None:
     body = signed_permit(patient, clinic)
     with monkeypatch.context() as patch:
-        patch.setattr(ConsentLedger, "record", _rejecting)
+        patch.setattr(ConsentLedger, "record", lambda *_, **__: _rejecting([]))
         assert_problem(raw(service.anyone(), "POST", "/v1/consents", json=body), 409, "ledger_rejected")
     again = assert_problem(raw(service.anyone(), "POST", "/v1/consents", json=body), 409, "act_failed")
     assert "ledger_rejected" in again["detail"]
 
 
-def test_stop_that_the_chain_refused_once_takes_effect_when_it_is_sent_again(
+def test_stop_that_the_chain_refuses_stays_in_force_and_is_recorded_later(
     service: Service, new_patient: Callable[[], Patient], clinic: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient = new_patient()
     stop = signed_stop(patient, patient.permit(clinic.member_id))
+    restart = (
+        service.world.services.revocations.restore_restrictions
+    )  # what a start does with unfinished acts
+    read = {"purpose": "TREAT"}
     with monkeypatch.context() as patch:
-        patch.setattr(ConsentLedger, "revoke", _rejecting)
+        tried: list[bool] = []
+        patch.setattr(ConsentLedger, "revoke", lambda *_, **__: _rejecting(tried))
         assert raw(service.anyone(), "POST", "/v1/revocations", json=stop).json()["block"] is None
-        eventually(lambda: _states(service, stop) == ["failed"])
+        eventually(lambda: bool(tried))
+        restart()
+        response = raw(clinic.api, "GET", f"/v1/records/{patient.record_id}", params=read)
+        assert_problem(response, 403, "consent_required")
+        assert _states(service, stop) == ["logged"]
+    eventually(lambda: _states(service, stop) == ["done"])
+    assert patient.consents()[-1]["state"] == "revoked"
+    assert raw(service.anyone(), "POST", "/v1/revocations", json=stop).json()["block"] is not None
 
-    def is_mined() -> bool:
-        return raw(service.anyone(), "POST", "/v1/revocations", json=stop).json()["block"] is not None
 
-    eventually(is_mined)
-    assert sorted(_states(service, stop)) == ["done", "failed"]
+def test_stop_that_was_found_false_begins_anew_when_it_is_sent_again(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    """What it lacked then, such as a subject still being opened, may be there now."""
+    patient = new_patient()
+    stop = signed_stop(patient, patient.permit(clinic.member_id))
+    body = {**stop, "signature": "0x" + bytes(65).hex()}
+    assert_problem(raw(service.anyone(), "POST", "/v1/revocations", json=body), 422, "signature_invalid")
+    signed = hashlib.sha256(bytes.fromhex(stop["signature"][2:])).hexdigest()[:16]
+    store = MongoActStore(service.world.stores.database)
+    act_id = f"{stop['consent_id'][2:]}/{signed}"
+    act = Act("revocation", act_id, FAILED, {}, fence=1, attempts=0, created_at=UnixSeconds(1))
+    assert store.insert(act, holder="", leased_until=UnixSeconds(0))
+    assert raw(service.anyone(), "POST", "/v1/revocations", json=stop).json()["state"] == "in_force"
+    eventually(lambda: sorted(_states(service, stop)) == ["done", "failed"])
 
 
 def _states(service: Service, stop: dict[str, Any]) -> list[str]:
@@ -120,5 +147,6 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def _rejecting(*_: object, **__: object) -> None:
+def _rejecting(tried: list[bool]) -> None:
+    tried.append(True)
     raise LedgerRejected("Reverted")
