@@ -48,6 +48,9 @@ class Cast:
     hospital: Provider = field(init=False)
     clinic: Provider = field(init=False)
     other_clinic: Provider = field(init=False)
+    researcher: Provider = field(init=False)
+    board: Wallet = field(init=False)  # signs permits
+    board_api: Api = field(init=False)
     patients: list[Patient] = field(default_factory=list)
 
     @property

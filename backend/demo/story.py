@@ -51,8 +51,9 @@ def _acts(service: Service, checks: Checks, raw: list[bytes]) -> None:
         operator = Api(http)
         operator.token = operator.post("/v1/auth/staff", service.operator())["access_token"]
         players = cast.Cast(http, checks, operator)
-        with checks.step("1 the operator registers a hospital's people and two clinics"):
+        with checks.step("1 a hospital, two clinics, a researcher, an ethics board"):
             cast.set_the_scene(players)
+            study.register(players)
         with checks.step("2 patients enrol with fresh wallets"):
             cast.enrol(players, raw)
         with checks.step("2 the hospital stores their records"):
