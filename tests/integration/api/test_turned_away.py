@@ -17,9 +17,14 @@ def seen(auditor: Api) -> Callable[[], list[dict[str, Any]]]:
     """What the auditor sees of attempts that were turned away, newest first."""
 
     def read() -> list[dict[str, Any]]:
-        page = auditor.get("/v1/log/entries", limit=200)
-        assert page["gaps"] == 0
-        return [entry for entry in page["entries"] if entry["type"] == "access.turned_away"]
+        found, before = [], {}
+        while True:
+            page = auditor.get("/v1/log/entries", limit=200, **before)
+            assert page["gaps"] == 0
+            found += [entry for entry in page["entries"] if entry["type"] == "access.turned_away"]
+            if page["next_before"] is None:
+                return found
+            before = {"before": page["next_before"]}
 
     return read
 
