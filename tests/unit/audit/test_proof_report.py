@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from backend.audit import verify as verifier
 from backend.audit.entry import Outcome
 from backend.audit.log import AuditLog
 from backend.cli import app
@@ -60,6 +61,24 @@ def test_bundle_that_was_changed_is_refused_with_what_to_do(world: World, bundle
     assert done.exit_code == 2
     assert "VERIFIED" not in done.output
     assert "proof_refused" in done.stderr
+
+
+def test_file_that_is_not_there_and_chain_that_does_not_answer_are_no_refused_proof(
+    world: World, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = verify(world, bundle.with_name("none.json"))
+    assert (missing.exit_code, "usage" in missing.stderr) == (2, True)
+
+    def no_answer(*_: object) -> None:
+        raise ConnectionRefusedError("Connection refused")
+
+    monkeypatch.setattr(verifier, "_rpc", no_answer)
+    endpoint = ("--endpoint", "http://chain.example")
+    silent = verify(world, bundle, *endpoint, "--contract", "0x" + "00" * 20, "--log-id", "0x" + "00" * 32)
+    assert (silent.exit_code, "endpoint_unreachable" in silent.stderr) == (2, True)
+    assert "VERIFIED" not in silent.output
+    alone = verify(world, bundle, *endpoint)
+    assert "--endpoint needs" in alone.stderr
 
 
 def test_single_entry_does_not_claim_that_there_is_no_other(
