@@ -7,6 +7,7 @@ BIN := .venv/bin
 STAMPS := .build/stamps
 IPFS ?= directory
 BUNDLES ?=
+KILL_POINTS ?= 100
 
 .PHONY: help run demo kubo test check lint types unit generated contracts-test forge gas solhint slither brownie \
   integration demo-test fuzz test-faults bench lock clean
@@ -16,12 +17,17 @@ help: ## this list
 
 # --- set-up: each stamp is made once and again when its lock file changes ---------------------------------
 
+# The folder is made last: as long as something is missing, each try says so.
 $(STAMPS):
-	@mkdir -p $@
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Assent needs Python 3.11 or newer. Debian: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Assent needs Python's venv. Debian: apt-get install python3-venv"; exit 1; }
 	@command -v node >/dev/null && node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' || \
-	  { echo "Assent needs Node.js 20 or newer, for the compiler and the embedded chain: https://nodejs.org"; exit 1; }
+	  { echo "Assent needs Node.js 20 or newer, for the compiler and the embedded chain."; \
+	    echo "Debian 13: apt-get install nodejs npm. Elsewhere: https://nodejs.org"; exit 1; }
+	@command -v npm >/dev/null || { echo "Assent needs npm. Debian: apt-get install npm"; exit 1; }
+	@mkdir -p $@
 
 $(STAMPS)/runtime: requirements/runtime.txt pyproject.toml | $(STAMPS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -121,8 +127,8 @@ demo-test: $(STAMPS)/dev $(STAMPS)/contracts ## the story, as CI tells it
 fuzz: $(STAMPS)/dev $(STAMPS)/contracts ## every route against generated requests
 	@$(BIN)/pytest -q tests/fuzz
 
-test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite
-	@ASSENT_KILL_POINTS=100 $(BIN)/pytest -q --timeout=1800 tests/integration/test_crash.py
+test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite: KILL_POINTS=N kills, 100 without
+	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=1800 tests/integration/test_crash.py
 
 bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run

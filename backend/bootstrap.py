@@ -38,10 +38,12 @@ from backend.audit.log import AuditLog
 from backend.audit.note import Ed25519Signer
 from backend.audit.proof import ProofBuilder
 from backend.audit.reader import LogReader
+from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
+from backend.consent.history import HistoryService
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.revocations import RevocationService
@@ -239,6 +241,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     purging.start()
     closing.callback(purging.close)
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
+    turned_away = TurnedAway(log=log, clock=clock)
+    closing.callback(turned_away.close)
     services = Services(
         tenant=stores.tenant,
         domain=domain,
@@ -256,6 +260,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         drafter=drafter,
         consents=consents,
         revocations=revocations,
+        history=HistoryService(index=consent_index, ledger=stores.ledger),
         decisions=decisions,
         storing=storing,
         reading=reading,
@@ -274,6 +279,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         runner=runner,
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
         audit=log,
+        turned_away=turned_away,
         accesses=AccessList(reader),
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
@@ -298,4 +304,9 @@ def _checks(stores: Stores) -> Mapping[str, Callable[[], None]]:
     def chain() -> None:
         stores.ledger.view()
 
-    return {"ledger": chain, "index": stores.check_index, "blocks": stores.blocks.check}
+    return {
+        "ledger": chain,
+        "index": stores.check_index,
+        "blocks": stores.blocks.check,
+        "disk": stores.directory.check_room,
+    }

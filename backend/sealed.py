@@ -29,6 +29,19 @@ class SealedDocumentRefused(IntegrityError):
     remedy = "Tell the operator: 'assent fsck' names the damaged document. Nothing of it was used."
 
 
+class SchemaUnknown(IntegrityError):
+    """A stored document has a form that this release does not know: a newer one wrote it."""
+
+    code = "document_schema_unknown"
+    remedy = "The operator installs the release that wrote this data, or a newer one. Nothing of it was used."
+
+
+def require_schema(found: object, known: int) -> None:
+    """Raise SchemaUnknown for a document of another form, which would be misread."""
+    if found != known:
+        raise SchemaUnknown
+
+
 class DocumentSealer:
     """Seals and opens documents under a key of the subject, or of the custodian where there is no subject."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from backend.adapters.data_directory import DataDirectory
+from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.keys.embedded import EmbeddedKeyStore
@@ -120,7 +120,7 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
     blocks: BlockStore = (
         KuboBlockStore(settings.kubo_address)
         if settings.storage == "kubo"
-        else DirectoryBlockStore(directory.blocks)
+        else DirectoryBlockStore(directory.blocks, reserve_bytes=MIN_FREE_BYTES)
     )
     closing.callback(blocks.close)
     blocks.check()

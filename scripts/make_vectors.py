@@ -15,6 +15,7 @@ from typing import Any
 
 from backend.consent.decision import decide
 from backend.consent.decision_json import decision_to_json, input_to_json
+from backend.consent.tables import Tables, load_tables, published_versions
 from scripts.vectors import denies, members, people, permits, rules
 from scripts.vectors.case import Case
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
@@ -57,15 +58,22 @@ def files() -> dict[str, str]:
     topics: dict[str, list[dict[str, Any]]] = {}
     for case in all_cases():
         topics.setdefault(case.topic, []).append(decision_vector(case))
-    head = {"format": 1, "tables": {"version": TABLES.version, "digest": TABLES.digest}}
+    head = _head(TABLES)
     contents: dict[str, Any] = {
         f"decisions/{topic}.json": {**head, "topic": topic, "cases": cases} for topic, cases in topics.items()
     }
     contents["typed_data.json"] = {"format": 1, **typed_data_vectors()}
-    contents["summaries.json"] = {**head, "cases": summary_vectors()}
+    contents["summaries.json"] = {**head, "cases": summary_vectors(TABLES)}
+    for version in published_versions()[:-1]:  # what was signed over earlier words stays verifiable
+        earlier = load_tables(version)
+        contents[f"summaries_v{version}.json"] = {**_head(earlier), "cases": summary_vectors(earlier)}
     return {
         name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in contents.items()
     }
+
+
+def _head(tables: Tables) -> dict[str, Any]:
+    return {"format": 1, "tables": {"version": tables.version, "digest": tables.digest}}
 
 
 def main() -> int:

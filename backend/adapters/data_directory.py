@@ -20,8 +20,13 @@ class DataDirectoryInUse(OperatorError):
 
 
 class DiskFull(OperatorError):
+    """The room that keeps stops, denies and the audit log going is being used up."""
+
     code = "disk_full"
-    remedy = "Less than 256 MiB are free where the data directory lies. Free some space and start again."
+    remedy = (
+        "Less than 256 MiB are free where the data directory lies: no start and no new records. "
+        "Free some space."
+    )
 
 
 class DataDirectoryUnusable(OperatorError):
@@ -68,8 +73,15 @@ class DataDirectory:
             os.close(lock_file)
             raise DataDirectoryInUse from failure
         self._lock_file = lock_file
-        if shutil.disk_usage(self.root).free < MIN_FREE_BYTES:
+        try:
+            self.check_room()
+        except DiskFull:
             self.close()
+            raise
+
+    def check_room(self) -> None:
+        """Raise DiskFull when less than ``MIN_FREE_BYTES`` are free."""
+        if shutil.disk_usage(self.root).free < MIN_FREE_BYTES:
             raise DiskFull
 
     def close(self) -> None:

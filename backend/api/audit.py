@@ -18,6 +18,7 @@ from backend.types import LogIndex, SubjectId, to_hex
 
 router = APIRouter(prefix="/v1", tags=["audit"])
 Own = Annotated[Caller, Depends(needs(Scope.ACCESS_LOG_OWN))]
+Auditing = Annotated[Caller, Depends(needs(Scope.AUDIT_READ))]
 Subject = Annotated[
     HexSubject, Query(description="the patient, who is the caller or acts through the caller")
 ]
@@ -40,6 +41,7 @@ class AccessView(BaseModel):
     consents: list[str]
     reasons: list[str]
     final_block: int | None
+    detail: dict[str, str | int | bool] = Field(description="coded values that belong to the type")
 
 
 class AccessPageView(BaseModel):
@@ -64,15 +66,7 @@ def list_accesses(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AccessPageView:
     """Who looked, who was refused, what changed. Newest first. Reading it is logged too."""
-    services, wanted = caller.services, _wanted(caller, subject)
-    page = services.accesses.page(wanted, before=None if before is None else LogIndex(before), limit=limit)
-    _log_reading(caller, wanted)
-    return AccessPageView(
-        entries=[_view(entry) for entry in page.entries],
-        total=page.total,
-        next_before=page.next_before,
-        gaps=len(services.accesses.gaps(wanted)) if before is None else 0,
-    )
+    return _page(caller, _wanted(caller, subject), before=before, limit=limit)
 
 
 @router.get("/accesses/proof")
@@ -85,6 +79,17 @@ def prove_accesses(caller: Own, subject: Subject) -> dict[str, Any]:
 def prove_access(index: int, caller: Own, subject: Subject) -> dict[str, Any]:
     """One entry as a bundle that ``assent audit verify`` checks offline."""
     return caller.services.proofs.entry(_wanted(caller, subject), LogIndex(index))
+
+
+@router.get("/log/entries", response_model=AccessPageView)
+def list_system_entries(
+    caller: Auditing,
+    before: Annotated[int | None, Query(ge=0)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AccessPageView:
+    """What concerns no single patient, for an auditor: sign-ins, changes of accounts, attempts that were
+    turned away before any decision. Newest first. Reading it is logged too."""
+    return _page(caller, None, before=before, limit=limit)
 
 
 @router.get("/log/checkpoint", response_model=CheckpointView)
@@ -105,13 +110,25 @@ def log_key(services: Open) -> Response:
     return Response(services.log_key + "\n", media_type="text/plain")
 
 
+def _page(caller: Caller, wanted: SubjectId | None, *, before: int | None, limit: int) -> AccessPageView:
+    services = caller.services
+    page = services.accesses.page(wanted, before=None if before is None else LogIndex(before), limit=limit)
+    _log_reading(caller, wanted)
+    return AccessPageView(
+        entries=[_view(entry) for entry in page.entries],
+        total=page.total,
+        next_before=page.next_before,
+        gaps=len(services.accesses.gaps(wanted)) if before is None else 0,
+    )
+
+
 def _wanted(caller: Caller, subject: str) -> SubjectId:
     wanted = subject_id(subject)
     require_party(caller.principal, subject=wanted, member=None)
     return wanted
 
 
-def _log_reading(caller: Caller, subject: SubjectId) -> None:
+def _log_reading(caller: Caller, subject: SubjectId | None) -> None:
     caller.services.audit.append(
         AuditEvent(
             type=codes.AUDIT_READ,
@@ -140,4 +157,9 @@ def _view(entry: AccessEntry) -> AccessView:
         consents=[to_hex(consent) for consent in event.consents] if event else [],
         reasons=list(event.reasons) if event else [],
         final_block=event.final_block if event else None,
+        detail={
+            name: to_hex(value) if isinstance(value, bytes) else value for name, value in event.detail.items()
+        }
+        if event
+        else {},
     )

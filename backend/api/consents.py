@@ -32,12 +32,15 @@ from backend.api.services import Services
 from backend.consent.decision_types import Evidence
 from backend.consent.drafting import BEGINNING, DelegationWish, Wish
 from backend.consent.evidence import Gathered
+from backend.consent.evidence_store import ConsentRow
+from backend.consent.history import Step
 from backend.consent.terms import (
     ABSENT,
     EVERYONE,
     UNLIMITED_USES,
     BreakGlass,
     Delegation,
+    Document,
     Grant,
     Kind,
     ResearchTerms,
@@ -122,14 +125,32 @@ class RecordedView(BaseModel):
 
 
 class ConsentView(BaseModel):
+    """``block`` and ``transaction`` are where it was recorded; None until it is."""
+
     consent_id: str
     subject: str
     kind: str
-    state: str = Field(description="pending, not_yet_valid, live, revoked, expired or superseded_epoch")
+    state: str = Field(description="pending, not_yet_valid, live, revoked or expired")
+    received_at: datetime | None = Field(description="None where only the chain knows of it")
+    block: int | None
+    transaction: str | None
     not_before: datetime | None
     not_after: datetime | None
     summary: str
     message: dict[str, Any]
+
+
+class StepView(BaseModel):
+    """One change: received, recorded, revoked or revoked_with_all."""
+
+    change: str
+    at: datetime | None
+    block: int | None
+    transaction: str | None
+
+
+class ConsentHistoryView(ConsentView):
+    history: list[StepView] = Field(description="oldest first")
 
 
 @router.post("/consents/draft", response_model=Draft)
@@ -222,23 +243,40 @@ def record_delegation(body: SignedBody, services: Open, response: Response) -> R
 def list_consents(subject: HexSubject, caller: Anyone) -> list[ConsentView]:
     """All consents and delegations of a patient: for the patient, those acting for the patient, and, of those
     given to it, for a provider."""
+    return [view for view, _ in _visible(subject, caller)]
+
+
+@router.get("/consents/{consent}", response_model=ConsentHistoryView)
+def get_consent(consent: Hex32, subject: HexSubject, caller: Anyone) -> ConsentHistoryView:
+    """One of them, with every change of it."""
+    for view, document in _visible(subject, caller):
+        if view.consent_id == consent.lower():
+            steps = [_step(step) for step in caller.services.history.of(document)]
+            return ConsentHistoryView(**view.model_dump(), history=steps)
+    raise NotFound
+
+
+def _visible(subject: str, caller: Caller) -> list[tuple[ConsentView, Document]]:
+    """What the caller may see of a patient's documents: all, or those given to the caller's member."""
     services, principal = caller
     wanted = subject_id(subject)
     whole = wanted in principal.subject_ids
     gathered = services.evidence.gather(wanted)
+    rows = services.history.rows(wanted)
     return [
-        _view(services, gathered, item)
+        (_view(services, gathered, item, rows.get(item.prepared.consent_id)), item.prepared.document)
         for item in gathered.evidence
         if whole or _concerns(item, principal.member_id)
     ]
 
 
-@router.get("/consents/{consent}", response_model=ConsentView)
-def get_consent(consent: Hex32, subject: HexSubject, caller: Anyone) -> ConsentView:
-    for view in list_consents(subject, caller):
-        if view.consent_id == consent.lower():
-            return view
-    raise NotFound
+def _step(step: Step) -> StepView:
+    return StepView(
+        change=step.change.value,
+        at=None if step.at is None else moment(step.at),
+        block=step.block,
+        transaction=to_hex(step.transaction) if step.transaction else None,
+    )
 
 
 def _record(
@@ -283,13 +321,16 @@ def _concerns(item: Evidence, member: MemberId | None) -> bool:
     return member is not None and isinstance(document, Grant) and document.terms.grantee == member
 
 
-def _view(services: Services, gathered: Gathered, item: Evidence) -> ConsentView:
+def _view(services: Services, gathered: Gathered, item: Evidence, row: ConsentRow | None) -> ConsentView:
     document = item.prepared.document
     return ConsentView(
         consent_id=to_hex(item.prepared.consent_id),
         subject=subject_text(document.subject),
         kind=Kind(document.kind).name.lower(),
         state=_State(item, gathered, services.clock()).word(),
+        received_at=None if row is None else moment(row.received_at),
+        block=None if row is None else row.block,
+        transaction=to_hex(row.transaction) if row is not None and row.transaction else None,
         not_before=moment(document.not_before) if document.not_before else None,
         not_after=moment(document.not_after),
         summary=document.terms.summary,

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from backend.api.attempts import note_if_turned_away
 from backend.errors import (
     AssentError,
     Conflict,
@@ -83,6 +84,7 @@ def status_of(error: AssentError) -> int:
 async def _on_assent_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, AssentError):
         raise error
+    await note_if_turned_away(request, error)
     status = int(status_of(error))
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:

@@ -50,6 +50,7 @@ def needs(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
         services: Services = request.app.state.services
         bearer = credentials.credentials
         principal = await prompt(lambda: services.identity.authenticate(bearer))
+        request.state.principal = principal  # for the log, should the request be turned away
         if scopes and principal.scopes.isdisjoint(scopes):
             raise ScopeMissing
         return Caller(services, principal)

@@ -14,10 +14,12 @@ from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
+from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import SubjectOpening
 from backend.consent.evidence import EvidenceBook
+from backend.consent.history import HistoryService
 from backend.consent.ledger_types import Receipt
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
@@ -72,6 +74,7 @@ class Services:
     drafter: Drafter
     consents: ConsentService
     revocations: RevocationService
+    history: HistoryService
     decisions: DecisionService
     storing: StoringService
     reading: ReadingService
@@ -82,6 +85,7 @@ class Services:
     runner: StudyRunner
     research_contract: Address
     audit: AuditLog
+    turned_away: TurnedAway
     accesses: AccessList
     proofs: ProofBuilder
     anchorer: Anchorer

@@ -11,6 +11,7 @@ RECORD_READ: Final = "record.read"
 RECORD_STORED: Final = "record.stored"
 RECORD_ERASED: Final = "record.erased"
 RECORD_EXPORTED: Final = "record.exported"
+ACCESS_TURNED_AWAY: Final = "access.turned_away"  # before any decision: no token, no scope
 # consent
 CONSENT_REQUESTED: Final = "consent.requested"
 CONSENT_GRANTED: Final = "consent.granted"

@@ -102,18 +102,32 @@ def audit_verify(
 ) -> None:
     """Check a proof bundle offline: nothing but the file and the log's public key is needed."""
     from backend.audit import verify
+    from backend.commands.proof_report import print_report
 
+    if endpoint is not None and (contract is None or log_id is None):
+        fail("usage", "--endpoint needs --contract and --log-id", "Take them from a place you trust.")
     try:
-        report = verify.verify_bundle(json.loads(bundle.read_text()), [key])
+        content = bundle.read_bytes()
+    except OSError as failure:
+        fail("usage", f"{bundle}: {failure.strerror}", "Name the file that was downloaded.")
+    try:
+        report = verify.verify_bundle(json.loads(content), [key])
         if endpoint is not None:
-            if contract is None or log_id is None:
-                fail("usage", "--endpoint needs --contract and --log-id", "Take them from a place you trust.")
             report["chain"] = verify.check_chain(
-                report["anchor"], rpc=endpoint, contract=contract, log_id=log_id
+                report["anchor"], rpc=endpoint, contract=contract or "", log_id=log_id or ""
             )
-    except (OSError, ValueError) as failure:
+    except ValueError as failure:
         fail("proof_refused", str(failure), "Do not rely on this bundle. Get it again and ask the custodian.")
-    show(report, as_json=as_json)
+    except OSError as failure:
+        fail(
+            "endpoint_unreachable",
+            str(failure),
+            "The bundle verified, but the chain was not asked. Try again.",
+        )
+    if as_json:
+        show(report, as_json=True)
+    else:
+        print_report(report, OUT)
 
 
 def _answer(report: Report, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from backend.consent.terms import Delegation, Document, Grant
 from backend.consent.terms_json import from_json, to_json
+from backend.sealed import require_schema
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 SCHEMA_VERSION = 1
@@ -40,7 +41,9 @@ class SignedDocument:
 
     @classmethod
     def decode(cls, encoded: bytes) -> SignedDocument:
+        """Read what ``encode`` wrote. Raises SchemaUnknown."""
         value = json.loads(encoded)
+        require_schema(value["schema"], SCHEMA_VERSION)
         message = value["message"]
         return cls(
             document=from_json(Grant, message)

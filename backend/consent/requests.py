@@ -19,9 +19,10 @@ from backend.consent.subset import Asked, check_answers
 from backend.consent.tables import Tables
 from backend.consent.terms import UNBOUNDED, ZERO32, Grant, Kind
 from backend.errors import Conflict, NotFound
-from backend.sealed import DocumentSealer
+from backend.sealed import DocumentSealer, require_schema
 from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
+SCHEMA_VERSION: Final = 1
 LAPSE_SECONDS: Final = 30 * 24 * 3600
 MAX_MESSAGE_CHARACTERS: Final = 1_000
 
@@ -169,11 +170,12 @@ class RequestService:
 
 def _encode(asked: Asked, message: str) -> bytes:
     plain = {name: value for name, value in asdict(asked).items() if name not in ("subject", "grantee")}
-    return json.dumps({"schema": 1, "asked": plain, "message": message}).encode()
+    return json.dumps({"schema": SCHEMA_VERSION, "asked": plain, "message": message}).encode()
 
 
 def _decode(encoded: bytes, subject: SubjectId, grantee: MemberId) -> tuple[Asked, str]:
     value = json.loads(encoded)
+    require_schema(value["schema"], SCHEMA_VERSION)
     return Asked(subject=subject, grantee=grantee, **value["asked"]), value["message"]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from backend.audit.log import AuditLog
 from backend.consent.authority import expected_signer, require_signed_by, revocation_for
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
-from backend.consent.ledger_types import ConsentSlot
+from backend.consent.ledger_types import ConsentSlot, Receipt
 from backend.consent.ports import Ledger
 from backend.consent.relay import ConsentRelay
 from backend.consent.restrictions import RestrictionQueue
@@ -29,18 +30,26 @@ from backend.consent.service import act_identity
 from backend.consent.terms import ABSENT, Command, Delegation, Document, Grant, Kind, RevokeAll
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import Domain, consent_id
-from backend.errors import InvalidInput, LedgerUnavailable, NotFound
+from backend.errors import Conflict, InvalidInput, LedgerUnavailable, NotFound, Unavailable
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
-from backend.outbox.types import DONE, Act, Advance
+from backend.outbox.types import DONE, FAILED, Act, Advance
 from backend.types import BlockNumber, ConsentId, SubjectId
 
+_LOG = logging.getLogger("assent.consent")
 ACT = "revocation"
 
 
 class ConsentUnknown(NotFound):
     code = "consent_unknown"
     remedy = "Send the whole signed grant as 'document' with the revocation, so that its id can be checked."
+
+
+class StopNotRecorded(Unavailable):
+    """The chain refused a stop that was valid when it was received. It stays in force and is tried again."""
+
+    code = "stop_not_recorded"
+    remedy = "The stop is in force here. The operator looks at the log for the reason; it is tried again."
 
 
 class EpochAhead(InvalidInput):
@@ -119,10 +128,10 @@ class RevocationService:
         with suppress(LedgerUnavailable):
             self._require_authority(revocation, subject)
         act = self._outbox.begin(
-            ACT, _act_id(revocation), state="received", data=self._data(revocation, subject)
+            ACT, self._free_id(revocation), state="received", data=self._data(revocation, subject)
         )
         self._restrict(revocation, subject)
-        act = self._outbox.drive(act, until="logged") if act.state == "received" else act
+        act = self._outbox.drive(act, until="logged")
         if not act.is_over:
             self._driver.hand_over(act)
         return Acknowledged(act.act_id, subject, act.data.get("block"))
@@ -139,6 +148,14 @@ class RevocationService:
             self._restrictions.accept_revocation(subject, revocation.consent)
         elif revocation.epoch is not None:
             self._restrictions.accept_revoke_all(subject, revocation.epoch)
+
+    def _free_id(self, revocation: Revocation) -> str:
+        """The id of this stop; another one where it was found false before, since what was missing then (such
+        as a delegation under way) may be there now, and nothing may block a stop."""
+        act_id = _act_id(revocation)
+        while (earlier := self._outbox.find(ACT, act_id)) is not None and earlier.state == FAILED:
+            act_id += "/again"
+        return act_id
 
     def _subject_of(self, revocation: Revocation) -> SubjectId:
         if revocation.subject is not None:
@@ -211,21 +228,30 @@ class RevocationService:
             self._release(revocation, subject, block=None)  # a false stop: it came to nothing
             self.restore_restrictions(but=act.act_id)
             raise
+        try:
+            receipt = self._send(revocation, subject)
+        except Conflict as refusal:
+            # It was valid when it was received, and counts from then: what the chain lacks may come yet.
+            _LOG.warning(
+                "the chain refused to record a stop", extra={"code": refusal.code, "act": act.act_id}
+            )
+            raise StopNotRecorded from refusal
+        # None: an earlier attempt of this step, or somebody else, was first.
+        return Advance("relayed", {} if receipt is None else {"block": receipt.block_number})
+
+    def _send(self, revocation: Revocation, subject: SubjectId) -> Receipt | None:
+        signature, via = revocation.signature, revocation.via
         if revocation.consent is None:
-            epoch = revocation.epoch or 0
-            receipt = self._relay.revoke_all(subject, epoch, revocation.signature, via=revocation.via)
-        else:
-            slot = self._slot(revocation.consent)
-            if slot.is_recorded and slot.revoked_at:
-                return Advance("relayed", {})  # an earlier attempt of this step, or somebody else, was first
-            if revocation.desk is not None:
-                receipt = self._relay.end_guardianship(revocation.consent)
-            elif slot.is_recorded:
-                receipt = self._relay.revoke(revocation.consent, revocation.signature, via=revocation.via)
-            else:
-                document = revocation.document or self._kept_document(subject, revocation.consent)
-                receipt = self._relay.revoke_ahead(document, revocation.signature, via=revocation.via)
-        return Advance("relayed", {"block": receipt.block_number})
+            return self._relay.revoke_all(subject, revocation.epoch or 0, signature, via=via)
+        slot = self._slot(revocation.consent)
+        if slot.is_recorded and slot.revoked_at:
+            return None
+        if revocation.desk is not None:
+            return self._relay.end_guardianship(revocation.consent)
+        if slot.is_recorded:
+            return self._relay.revoke(revocation.consent, signature, via=via)
+        document = revocation.document or self._kept_document(subject, revocation.consent)
+        return self._relay.revoke_ahead(document, signature, via=via)
 
     def _settle(self, act: Act) -> Advance:
         block = act.data.get("block")

@@ -102,8 +102,9 @@ class ConsentService:
         """Take a signed grant, deny, refusal or delegation, and return when it is on the chain.
 
         The same document again gives the same answer. Raises InvalidTerms, SummaryMismatch, WrongSigner,
-        SignatureInvalid, WiderThanRequest, WiderThanParent, EpochEnded, SubmittedTooLate; LedgerUnavailable
-        when it was kept and will be recorded once the chain answers.
+        SignatureInvalid, WiderThanRequest, WiderThanParent, EpochEnded, SubmittedTooLate; ActFailed when the
+        chain refused it before; LedgerUnavailable when it was kept and will be recorded once the chain
+        answers.
         """
         identity = consent_id(document)
         known = self._outbox.find(ACT, identity.hex())
@@ -112,7 +113,7 @@ class ConsentService:
             known = self._begin(SignedDocument(document, signature, signer, tuple(via)), identity)
         # A restriction is acknowledged only when its audit entry stands (docs/decisions/0002).
         until = "recorded" if document.kind == Kind.PERMIT else DONE
-        act = self._outbox.drive(known, until=until) if known.state in ("received", "kept") else known
+        act = self._outbox.drive(known, until=until)
         if not act.is_over:
             self._driver.hand_over(act)
         return _recorded(act, identity)

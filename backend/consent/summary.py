@@ -140,7 +140,11 @@ class _Writer:
         return self.say(phrase, **{"from": self._date(start), "to": self._date(end)})
 
     def _validity(self, document: Document) -> str:
-        phrase = "valid_open" if document.not_after == UNBOUNDED else "valid"
+        # Version 1 of the tables has no words for a consent without a start and dates it to 1970.
+        at_once = document.not_before == 0 and "valid_at_once" in self.tables.phrases[self.language]
+        phrase = "valid_at_once" if at_once else "valid"
+        if document.not_after == UNBOUNDED:
+            phrase += "_open"
         window = {"from": self._date(document.not_before), "to": self._date(document.not_after)}
         return self.say(phrase, **window)
 

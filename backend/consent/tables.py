@@ -17,7 +17,7 @@ from typing import Any, Final
 from backend.consent.errors import UnknownBit, UnknownCode
 
 LANGUAGES: Final = ("en", "de")
-CURRENT_VERSION: Final = 1
+CURRENT_VERSION: Final = 2
 _DATA: Final = Path(__file__).parent / "data"
 
 

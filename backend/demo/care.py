@@ -85,7 +85,7 @@ def read_what_is_covered(cast: Cast) -> None:
 
 
 def be_refused(cast: Cast) -> None:
-    """Every other attempt is refused, and the patient sees it."""
+    """Every other attempt is refused; the patient sees those that were decided, the auditor the others."""
     patient = cast.adults[0]
     record = patient.record_id
     refused = cast.checks.refused
@@ -133,6 +133,13 @@ def be_refused(cast: Cast) -> None:
         "the patient sees the refused attempts", held=len(denied) >= 5, detail=f"{len(denied)} denied"
     )
     cast.checks.that("the patient's list has no gap", held=log["gaps"] == 0)
+    entries = cast.auditor.get("/v1/log/entries", limit=200)["entries"]
+    turned_away = {entry["reasons"][0] for entry in entries if entry["type"] == "access.turned_away"}
+    cast.checks.that(
+        "the auditor sees those turned away: no token, a stranger",
+        held={"not_authenticated", "scope_missing"} <= turned_away,
+        detail=", ".join(sorted(turned_away)),
+    )
 
 
 def revoke(cast: Cast) -> None:

@@ -43,10 +43,14 @@ class Cast:
     checks: Checks
     operator: Api
     desk: Api = field(init=False)
+    auditor: Api = field(init=False)
     tenant: str = ""
     hospital: Provider = field(init=False)
     clinic: Provider = field(init=False)
     other_clinic: Provider = field(init=False)
+    researcher: Provider = field(init=False)
+    board: Wallet = field(init=False)  # signs permits
+    board_api: Api = field(init=False)
     patients: list[Patient] = field(default_factory=list)
 
     @property
@@ -61,12 +65,8 @@ class Cast:
 def set_the_scene(cast: Cast) -> None:
     """Register a hospital's people and systems, a clinic and another one."""
     cast.tenant = cast.http.get("/v1/ledger").json()["tenant"]
-    password = secrets.token_urlsafe(18)
-    cast.operator.post("/v1/users", {"username": "desk", "password": password, "roles": ["identity_desk"]})
-    cast.desk = Api(cast.http)
-    cast.desk.token = cast.desk.post("/v1/auth/staff", {"username": "desk", "password": password})[
-        "access_token"
-    ]
+    cast.desk = _staff(cast, "desk", "identity_desk")
+    cast.auditor = _staff(cast, "auditor", "auditor")
     cast.hospital = _provider(cast, HOSPITAL_SYSTEM, cast.tenant)
     cast.clinic = _provider(cast, "clinic", _member(cast, "Lakeside Clinic"))
     cast.other_clinic = _provider(cast, "another clinic", _member(cast, "Hilltop Clinic"))
@@ -149,6 +149,14 @@ def store_records(cast: Cast) -> None:
         status=422,
         code="bundle_of_another_patient",
     )
+
+
+def _staff(cast: Cast, username: str, role: str) -> Api:
+    account = {"username": username, "password": secrets.token_urlsafe(18)}
+    cast.operator.post("/v1/users", {**account, "roles": [role]})
+    api = Api(cast.http)
+    api.token = api.post("/v1/auth/staff", account)["access_token"]
+    return api
 
 
 def _provider(cast: Cast, name: str, member_id: str) -> Provider:

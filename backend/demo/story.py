@@ -13,13 +13,10 @@ from rich.console import Console
 from backend.adapters.storage.kubo_node import KuboNode
 from backend.demo import care, cast, evidence, privacy, study
 from backend.demo.actors import Api
+from backend.demo.bundles import read_bundles
 from backend.demo.checks import Checks
 from backend.demo.service import Service
 from backend.stores import REPOSITORY
-from scripts.generate_bundles import encode, generate
-
-PATIENTS = 20
-SEED = 7
 
 
 def tell(*, bundles: Path | None, storage: str, report: Path, console: Console) -> bool:
@@ -49,20 +46,14 @@ def tell(*, bundles: Path | None, storage: str, report: Path, console: Console) 
     return checks.all_held
 
 
-def read_bundles(folder: Path | None) -> list[bytes]:
-    """Return the FHIR bundles of a folder, or generated ones."""
-    if folder is None:
-        return [encode(bundle) for bundle in generate(PATIENTS, SEED)]
-    return [path.read_bytes() for path in sorted(folder.glob("*.json"))]
-
-
 def _acts(service: Service, checks: Checks, raw: list[bytes]) -> None:
     with httpx.Client(base_url=service.url, timeout=120) as http:
         operator = Api(http)
         operator.token = operator.post("/v1/auth/staff", service.operator())["access_token"]
         players = cast.Cast(http, checks, operator)
-        with checks.step("1 the operator registers a hospital's people and two clinics"):
+        with checks.step("1 a hospital, two clinics, a researcher, an ethics board"):
             cast.set_the_scene(players)
+            study.register(players)
         with checks.step("2 patients enrol with fresh wallets"):
             cast.enrol(players, raw)
         with checks.step("2 the hospital stores their records"):

@@ -13,10 +13,15 @@ K = 5
 CATEGORIES = ["demographics", "conditions", "laboratory"]
 
 
+def register(cast: Cast) -> None:
+    """Register a researcher's system and an ethics board with a wallet."""
+    cast.researcher = _researcher(cast)
+    cast.board, cast.board_api = _board(cast)
+
+
 def conduct(cast: Cast) -> None:
     """Everybody but two consents to research; one revokes between the runs."""
-    researcher = _researcher(cast)
-    board, board_api = _board(cast)
+    researcher, board, board_api = cast.researcher, cast.board, cast.board_api
     volunteers = cast.adults[2:]
     consents = {id(patient): _consent(patient, researcher.member_id) for patient in volunteers}
     study = researcher.api.post("/v1/studies", _proposal())

@@ -6,10 +6,10 @@ from backend.errors import Conflict, Unavailable
 
 
 class LeaseLost(Unavailable):
-    """Another process took the act over while this one was working on it."""
+    """Another caller carries the same act on, and had not finished it when the wait for it ended."""
 
     code = "act_lease_lost"
-    remedy = "Another process carries the act on. Ask for its state."
+    remedy = "The same act is under way already. Send it again shortly: that gives its outcome."
 
 
 class ActConflict(Conflict):
@@ -17,3 +17,10 @@ class ActConflict(Conflict):
 
     code = "act_conflict"
     remedy = "Use a new id or idempotency key for other content."
+
+
+class ActFailed(Conflict):
+    """The same act was begun before and refused for good; the detail names the code it was refused with."""
+
+    code = "act_failed"
+    remedy = "Sending the same again changes nothing. Mend the reason, and send a new draft or a new key."

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from backend.errors import AssentError, Unavailable
-from backend.outbox.errors import ActConflict, LeaseLost
+from backend.outbox.errors import ActConflict, ActFailed, LeaseLost
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, FAILED, Act, Step
 from backend.types import UnixSeconds
 
 LEASE_SECONDS = 30
 MAX_BACKOFF_SECONDS = 60
+WAIT_SECONDS = 5.0  # a caller waits this long for another one who carries the same act on
+POLL_SECONDS = 0.05
 
 
 class Outbox:
@@ -23,14 +26,24 @@ class Outbox:
     error's code; an unexpected exception is raised on and tried again after the lease has run out.
     """
 
-    def __init__(self, *, store: ActStore, clock: Callable[[], int], holder: str) -> None:
+    def __init__(
+        self,
+        *,
+        store: ActStore,
+        clock: Callable[[], int],
+        holder: str,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._holder = holder
+        self._pause = pause
         self._steps: dict[tuple[str, str], Step] = {}
+        self._order: dict[str, tuple[str, ...]] = {}
 
     def register(self, kind: str, steps: Mapping[str, Step]) -> None:
-        """Name the step that runs in each state of an act of this kind."""
+        """Name the step that runs in each state of an act of this kind, in the order of the states."""
+        self._order[kind] = (*steps, DONE)
         for state, step in steps.items():
             self._steps[kind, state] = step
 
@@ -57,13 +70,21 @@ class Outbox:
         return self._store.unfinished(kinds)
 
     def drive(self, act: Act, *, until: str = DONE) -> Act:
-        """Run steps until the act is over or in state ``until``, and return it.
+        """Run steps until the act is done, or in state ``until`` or beyond, and return it.
 
-        Raises Unavailable when a step cannot go on now (the act stays, and ``recover`` goes on with it), and
-        LeaseLost when another process holds it.
+        Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``.
+
+        Raises the error of a step that was refused for good, and ActFailed where that happened before;
+        Unavailable when a step cannot go on now (the act stays, and ``recover`` goes on with it); LeaseLost
+        when the other caller took longer.
         """
-        while not act.is_over and act.state != until:
-            act = self._run_step(act)
+        while not self._has_reached(act, until):
+            try:
+                act = self._run_step(act)
+            except LeaseLost:
+                act = self._await_other(act, until)
+        if act.state == FAILED:
+            raise ActFailed(f"Refused before with {act.data.get('failure', 'internal')}.")
         return act
 
     def recover(self, *, limit: int = 100, takeover: bool = False) -> int:
@@ -90,6 +111,20 @@ class Outbox:
             except Unavailable:
                 continue
         return finished
+
+    def _has_reached(self, act: Act, until: str) -> bool:
+        order = self._order[act.kind]
+        return act.is_over or order.index(act.state) >= order.index(until)
+
+    def _await_other(self, act: Act, until: str) -> Act:
+        for _ in range(round(WAIT_SECONDS / POLL_SECONDS)):
+            found = self._store.get(act.kind, act.act_id)
+            if found is not None and self._has_reached(found, until):
+                return found
+            if found is not None and found.attempts:
+                break  # the other one could not go on either, and nobody works on it now
+            self._pause(POLL_SECONDS)
+        raise LeaseLost
 
     def _run_step(self, act: Act) -> Act:
         try:

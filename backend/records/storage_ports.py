@@ -22,7 +22,9 @@ class StorageUnavailable(Unavailable):
 
 class StorageFull(StorageUnavailable):
     code = "storage_full"
-    remedy = "The disk of the block store is full. Nothing was stored; make room and try again."
+    remedy = (
+        "The disk of the block store is full. Nothing was stored. Try again when the operator has made room."
+    )
 
 
 class BlockMissing(IntegrityError):

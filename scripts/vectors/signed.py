@@ -10,7 +10,7 @@ from eth_keys.main import KeyAPI
 
 from backend.consent.schema import TYPE_STRINGS, encode_type
 from backend.consent.summary import render, with_summary
-from backend.consent.tables import LANGUAGES
+from backend.consent.tables import LANGUAGES, Tables
 from backend.consent.terms import (
     ABSENT,
     EVERYONE,
@@ -21,6 +21,7 @@ from backend.consent.terms import (
     DelegatedGrant,
     DelegatedRevoke,
     Document,
+    Grant,
     Kind,
     OpenSubject,
     ResearchTerms,
@@ -46,17 +47,23 @@ def typed_data_vectors() -> dict[str, Any]:
     }
 
 
-def summary_vectors() -> list[dict[str, Any]]:
-    """Return documents with their summary in each language."""
+def summary_vectors(tables: Tables) -> list[dict[str, Any]]:
+    """Return documents with the summary that ``tables`` give, in each language."""
     return [
         {
             "name": name,
             "type": type(document).__name__,
-            "document": to_json(document),
-            "summaries": {language: render(document, language, w.TABLES) for language in LANGUAGES},
+            "document": to_json(_worded(document, tables)),
+            "summaries": {language: render(document, language, tables) for language in LANGUAGES},
         }
         for name, document in _documents()
     ]
+
+
+def _worded(document: Document, tables: Tables) -> Document:
+    if isinstance(document, Grant):  # a branch a type: the type checker takes one at a time
+        return with_summary(document, tables)
+    return with_summary(document, tables)
 
 
 def _signed(name: str, command: Command) -> dict[str, Any]:
@@ -142,6 +149,8 @@ def _documents() -> Iterator[tuple[str, Document]]:
             w.TABLES,
         ),
     )
+    at_once = w.grant(label="at once", not_before=UnixSeconds(0))
+    yield "permit_at_once", with_summary(at_once, w.TABLES)
     yield "deny_everyone", with_summary(w.grant(Kind.DENY, label="deny", not_after=UNBOUNDED), w.TABLES)
     narrow = w.grant(
         Kind.DENY,
@@ -155,6 +164,8 @@ def _documents() -> Iterator[tuple[str, Document]]:
     yield "refusal", with_summary(w.grant(Kind.REFUSAL, label="refusal", language="de"), w.TABLES)
     open_refusal = w.grant(Kind.REFUSAL, label="refusal of all", grantee=EVERYONE)
     yield "refusal_of_all", with_summary(open_refusal, w.TABLES)
+    for_good = w.grant(Kind.DENY, label="at once, for good", not_before=UnixSeconds(0), not_after=UNBOUNDED)
+    yield "deny_at_once_for_good", with_summary(for_good, w.TABLES)
     yield "delegation", with_summary(w.delegation(label="mother", powers=15, depth=2), w.TABLES)
     guardian = w.delegation(
         Kind.GUARDIANSHIP, label="guardian", relationship="Mutter {allein}", language="de", parent=ABSENT

@@ -30,7 +30,7 @@ from backend.consent.terms import (
 )
 from backend.types import Address, BlockNumber, Bytes32, MemberId, QueuePosition, SubjectId, UnixSeconds
 
-TABLES = load_tables(1)
+TABLES = load_tables()
 
 
 def _member(name: str) -> MemberId:

@@ -13,6 +13,7 @@ import typer
 
 from backend.cli import app
 from backend.errors import AssentError, NotAuthenticated, NotFound, TooLarge
+from backend.identity.roles import SCOPES_OF_ROLE
 from backend.settings import Settings
 from scripts import make_errors
 
@@ -85,6 +86,21 @@ def test_operations_document_or_readme_names_every_command(operations: str) -> N
     found = list(commands(typer.main.get_command(app), "assent"))
     assert found, "the program has commands"
     assert [name for name in found if name not in text] == []
+
+
+def test_operations_document_explains_every_finding_of_fsck(operations: str) -> None:
+    sources = [path.read_text() for path in (ROOT / "backend/maintenance").glob("*.py")]
+    codes = {code for text in sources for code in re.findall(r"\.(?:damaged|left)\(\s*\"([a-z_]+)\"", text)}
+    codes |= {code for text in sources for code in re.findall(r'return "([a-z]+(?:_[a-z]+)+)"', text)}
+    assert len(codes) > 15
+    assert {code for code in codes if f"`{code}`" not in operations} == set()
+
+
+def test_integration_document_lists_the_scopes_of_every_role() -> None:
+    text = (DOCS / "integrate.md").read_text()
+    for role, scopes in SCOPES_OF_ROLE.items():
+        listed = ", ".join(f"`{scope.value}`" for scope in sorted(scopes))
+        assert f"| `{role.value}` | {listed} |" in text
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class MongoActStore:
                 self._acts.insert_one(
                     {
                         "_id": _key(act.kind, act.act_id),
+                        "schema": 1,
                         "kind": act.kind,
                         "act_id": act.act_id,
                         "state": act.state,

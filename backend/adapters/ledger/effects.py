@@ -7,7 +7,7 @@ Whatever reason the contract gives for refusing (recorded, revoked since, deadli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,22 +58,25 @@ class Effects:
     def find(self, effect: Effect) -> Receipt | None:
         """Return the receipt of the first transaction with this effect; it holds that one event only."""
         key = effect.key.to_bytes(32) if isinstance(effect.key, int) else effect.key
-        query = {
-            "address": effect.address,
-            "fromBlock": "0x0",
-            "toBlock": "latest",
-            "topics": ["0x" + effect.contract.topic(effect.event).hex(), "0x" + key.hex()],
-        }
+        topics = ["0x" + effect.contract.topic(effect.event).hex(), "0x" + key.hex()]
+        for found in self.search(effect.address, topics):
+            (log,) = found.logs
+            if effect.fits(effect.contract.events[log.topics[0]].decode(log.topics, log.data)):
+                return found
+        return None
+
+    def search(self, address: Address, topics: Sequence[str | Sequence[str]]) -> Iterator[Receipt]:
+        """Yield the events of a contract with these topics (as ``eth_getLogs`` takes them) in chain order,
+        each in a receipt of its own. Raise LedgerUnavailable.
+        """
+        query = {"address": address, "fromBlock": "0x0", "toBlock": "latest", "topics": list(topics)}
         try:
             found = self._chain.rpc().call("eth_getLogs", query)
         except RpcError as error:
             raise LedgerUnavailable("The node did not search its events.") from error
         for item in found:
-            log = parse_log(item)
-            if effect.fits(effect.contract.events[log.topics[0]].decode(log.topics, log.data)):
-                number = BlockNumber(int(item["blockNumber"], 16))
-                return Receipt(number, parse_bytes32(item["transactionHash"]), (log,))
-        return None
+            number = BlockNumber(int(item["blockNumber"], 16))
+            yield Receipt(number, parse_bytes32(item["transactionHash"]), (parse_log(item),))
 
     def await_final(self, receipt: Receipt) -> Receipt:
         """Return once the receipt's block is final. Raise OutcomeUnknown when that takes too long."""

@@ -19,21 +19,29 @@ from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.wallets import is_valid_signature
+from backend.consent.history import Change, Step
 from backend.consent.ledger_types import (
     NO_MEMBER,
     Facts,
+    LedgerLog,
     LedgerView,
     Membership,
     Receipt,
     SubjectEvidence,
 )
-from backend.consent.terms import Delegation, Document, Grant, OpenSubject
+from backend.consent.terms import Delegation, Document, Grant, Kind, OpenSubject
 from backend.consent.typed_data import consent_id
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId
 
 _CACHED_EVIDENCE = 20_000
 _CACHED_MEMBERS = 5_000
 _Asked = tuple[SubjectId, tuple[ConsentId, ...]]
+_CHANGES = {
+    "ConsentGranted": Change.RECORDED,
+    "DelegationRecorded": Change.RECORDED,
+    "ConsentRevoked": Change.REVOKED,
+    "ConsentRevokedAhead": Change.REVOKED,
+}
 
 
 class ConsentLedger:
@@ -119,6 +127,32 @@ class ConsentLedger:
     def is_valid(self, address: Address, digest: bytes, signature: bytes) -> bool:
         """The same, as sign-in asks it."""
         return is_valid_signature(self._chain, address, digest, signature)
+
+    def history(self, document: Document) -> list[Step]:
+        """Return what the events say of a document, in chain order."""
+        steps = []
+        for found in self._effects.search(self._registry.address, self._of_document(document)):
+            change, arguments = self._change(found.logs[0], document)
+            if change is not None:
+                at = arguments.get("revokedAt")
+                steps.append(
+                    Step(change, at=at, block=found.block_number, transaction=found.transaction_hash)
+                )
+        return steps
+
+    def _of_document(self, document: Document) -> list[list[str]]:
+        """The topics of every event that names the document or ends an epoch of its subject."""
+        events = [*_CHANGES, "AllRevoked"]
+        keys = [consent_id(document), document.subject.to_bytes(32)]
+        return [["0x" + self._topic(name).hex() for name in events], ["0x" + key.hex() for key in keys]]
+
+    def _change(self, log: LedgerLog, document: Document) -> tuple[Change | None, Mapping[str, Any]]:
+        event = self._registry.artifact.events[log.topics[0]]
+        arguments = event.decode(log.topics, log.data)
+        if event.name != "AllRevoked":
+            return _CHANGES[event.name], arguments
+        ends = document.kind in (Kind.PERMIT, Kind.DELEGATION) and arguments["epoch"] == document.epoch + 1
+        return (Change.REVOKED_WITH_ALL if ends else None), arguments
 
     # --- subjects
 

@@ -79,9 +79,14 @@ class _Incoming:
 
 
 class DirectoryBlockStore:
-    """A ``BlockStore`` in a directory, owned by one process at a time. Raises StorageInUse on opening."""
+    """A ``BlockStore`` in a directory, owned by one process at a time. Raises StorageInUse on opening.
 
-    def __init__(self, directory: Path) -> None:
+    Writing raises StorageFull while less than ``reserve_bytes`` of the disk are free: blocks are the bulk of
+    what is stored, and must leave room for the stops and the audit log beside them.
+    """
+
+    def __init__(self, directory: Path, *, reserve_bytes: int = 0) -> None:
+        self._reserve_bytes = reserve_bytes
         self._data = directory / "data"
         self._incoming = directory / "incoming"
         self._numbers = itertools.count()
@@ -106,6 +111,9 @@ class DirectoryBlockStore:
 
     def put_blocks(self, blocks: Iterable[Block]) -> None:
         self._require_open()
+        with _driver_errors():
+            if shutil.disk_usage(self._data).free < self._reserve_bytes:
+                raise StorageFull
         group: list[_Incoming] = []
         try:
             for block in blocks:

@@ -59,7 +59,10 @@ def _child(marker: str) -> int:
 def test_ready_names_every_part_when_all_are_up(service: Service) -> None:
     answer = _ready(service)
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "parts": dict.fromkeys(("ledger", "index", "blocks"), "up")}
+    assert answer.json() == {
+        "ready": True,
+        "parts": dict.fromkeys(("ledger", "index", "blocks", "disk"), "up"),
+    }
 
 
 def test_chain_that_is_down_is_named_and_reads_answer_503_never_403(

@@ -11,7 +11,7 @@ import pytest
 
 from backend.consent.errors import SummaryMismatch, UnknownCode
 from backend.consent.summary import check_summary, render, with_summary
-from backend.consent.tables import LANGUAGES
+from backend.consent.tables import CURRENT_VERSION, LANGUAGES, load_tables, published_versions
 from backend.consent.terms import (
     UNBOUNDED,
     BreakGlass,
@@ -25,18 +25,27 @@ from backend.consent.terms import (
 from backend.consent.terms_json import from_json
 from scripts.vectors import world as w
 
-CASES = json.loads((Path(__file__).parents[3] / "vectors/summaries.json").read_text())["cases"]
+VECTORS = Path(__file__).parents[3] / "vectors"
+CASES = [
+    (version, case)
+    for version in published_versions()
+    for case in json.loads(
+        (VECTORS / f"summaries{'' if version == CURRENT_VERSION else f'_v{version}'}.json").read_text()
+    )["cases"]
+]
 TYPES = {"Grant": Grant, "Delegation": Delegation}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_published_summary_is_rendered_again(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("version", "case"), CASES, ids=[f"{case['name']}-v{version}" for version, case in CASES]
+)
+def test_published_summary_is_rendered_again(version: int, case: dict[str, Any]) -> None:
     document = from_json(TYPES[case["type"]], case["document"])
     for language, text in case["summaries"].items():
-        assert render(document, language, w.TABLES) == text
+        assert render(document, language, load_tables(version)) == text
     assert set(case["summaries"]) == set(LANGUAGES)
     assert document.terms.summary == case["summaries"][document.terms.language]
-    assert check_summary(document) == 1
+    assert check_summary(document) == version
 
 
 def test_one_letter_more_or_less_is_refused() -> None:
@@ -141,6 +150,23 @@ def test_every_member_of_a_rule_shows_in_the_summary(name: str, language: str) -
 def test_braces_in_a_value_are_left_alone() -> None:
     text = render(w.delegation(relationship="{delegate} {text}"), "en", w.TABLES)
     assert "Relationship: {delegate} {text}." in text
+
+
+@pytest.mark.parametrize("kind", [Kind.PERMIT, Kind.DENY])
+@pytest.mark.parametrize("not_after", [w.END, UNBOUNDED])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_consent_without_a_start_says_so_in_words(kind: Kind, not_after: int, language: str) -> None:
+    text = render(w.grant(kind, not_before=0, not_after=not_after), language, w.TABLES)
+    assert "1970" not in text
+    words = {
+        "en": "Valid from the moment it is recorded until",
+        "de": "Gültig vom Augenblick der Eintragung bis",
+    }
+    assert words[language] in text
+
+
+def test_delegation_without_a_start_says_so_in_words() -> None:
+    assert "1970" not in render(w.delegation(not_before=0), "en", w.TABLES)
 
 
 def test_seconds_are_shown_only_where_there_are_some() -> None:

@@ -80,8 +80,26 @@ def test_bits_written_in_code_are_those_of_the_tables() -> None:
     assert dict(TABLES.kinds) == {kind.value: kind.name for kind in terms.Kind}
 
 
+RELEASED = {1: "d4abe3a834b6fb8ddf3b7d0306bc7659d651b01e9a9305a81ef49ade4a5df889"}
+
+
 def test_released_tables_never_change() -> None:
-    """A summary was signed over these words: a change of version 1 would make it unverifiable."""
-    published = Path(__file__).parents[3] / "vectors/summaries.json"
-    assert json.loads(published.read_text())["tables"] == {"version": 1, "digest": load_tables(1).digest}
-    assert published_versions() == (1,)
+    """A summary was signed over these words: a change of an old version would make it unverifiable."""
+    assert {version: load_tables(version).digest for version in RELEASED} == RELEASED
+    assert published_versions() == (*RELEASED, TABLES.version)
+
+
+@pytest.mark.parametrize("version", published_versions())
+def test_published_summaries_name_the_tables_they_are_made_with(version: int) -> None:
+    name = "summaries.json" if version == TABLES.version else f"summaries_v{version}.json"
+    published = json.loads((Path(__file__).parents[3] / "vectors" / name).read_text())
+    assert published["tables"] == {"version": version, "digest": load_tables(version).digest}
+
+
+def test_versions_differ_in_words_only() -> None:
+    """Masks that were signed mean the same under every version."""
+    for version in published_versions():
+        tables = load_tables(version)
+        assert tables.kinds == TABLES.kinds
+        for name in ("purposes", "categories", "sensitivities", "actions", "obligations", "powers"):
+            assert getattr(tables, name).bits == getattr(TABLES, name).bits

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from backend.errors import Conflict, Unavailable
-from backend.outbox.errors import ActConflict, LeaseLost
-from backend.outbox.service import LEASE_SECONDS, Outbox
+from backend.outbox.errors import ActConflict, ActFailed, LeaseLost
+from backend.outbox.service import LEASE_SECONDS, POLL_SECONDS, WAIT_SECONDS, Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
 from tests.support.memory_acts import MemoryActStore
 
@@ -28,13 +33,19 @@ class World:
         self.written: list[str] = []
         self.fault: Exception | None = None
         self.fault_after_write: Exception | None = None
+        self.pauses = 0
+        self.on_pause: Callable[[], object] = lambda: None
 
     def outbox(self, holder: str = "a") -> Outbox:
-        outbox = Outbox(store=self.store, clock=self.clock, holder=holder)
+        outbox = Outbox(store=self.store, clock=self.clock, holder=holder, pause=self._pause)
         outbox.register(
             "grant", {"first": self._write("first", "second"), "second": self._write("second", DONE)}
         )
         return outbox
+
+    def _pause(self, seconds: float) -> None:
+        self.pauses += 1
+        self.on_pause()
 
     def _write(self, name: str, following: str):
         def step(act: Act) -> Advance:
@@ -107,14 +118,14 @@ def test_refused_step_fails_the_act_with_its_code() -> None:
     assert (act.state, act.data["failure"]) == (FAILED, "conflict")
 
 
-def test_holder_whose_lease_was_taken_over_cannot_write() -> None:
+def test_holder_whose_lease_was_taken_over_cannot_write_and_gets_the_outcome() -> None:
     world = World()
     slow = world.outbox("slow")
     act = slow.begin("grant", "1", state="first", data={})
     world.clock.now += LEASE_SECONDS
     assert world.outbox("quick").recover() == 1
-    with pytest.raises(LeaseLost):
-        slow.drive(act)
+    assert slow.drive(act).state == DONE, "it gets what the other one made of it"
+    assert world.written == ["first", "second"]
 
 
 def test_begin_again_returns_the_same_act_and_refuses_other_content() -> None:
@@ -124,3 +135,82 @@ def test_begin_again_returns_the_same_act_and_refuses_other_content() -> None:
     assert outbox.begin("grant", "1", state="first", data={"digest": b"a"}).state == DONE
     with pytest.raises(ActConflict):
         outbox.begin("grant", "1", state="first", data={"digest": b"b"})
+
+
+def test_retry_while_another_carries_the_act_on_gets_its_outcome() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.begin("grant", "1", state="first", data={})
+    stale = outbox.find("grant", "1")
+    assert stale is not None
+    outbox.drive(act, until="second")  # the other caller is under way ...
+    world.on_pause = lambda: outbox.drive(outbox.begin("grant", "1", state="first", data={}))  # ... and ends
+    assert outbox.drive(stale).state == DONE
+    assert world.written == ["first", "second"]
+    assert world.pauses == 1
+
+
+def test_retry_waits_no_longer_than_it_said() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.begin("grant", "1", state="first", data={})
+    outbox.drive(act, until="second")
+    with pytest.raises(LeaseLost):
+        outbox.drive(act)
+    assert world.pauses == round(WAIT_SECONDS / POLL_SECONDS)
+
+
+def test_retry_does_not_wait_for_one_that_could_not_go_on() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.begin("grant", "1", state="first", data={})
+    second = outbox.drive(act, until="second")
+    world.fault = Unavailable()
+    with pytest.raises(Unavailable):
+        outbox.drive(second)
+    world.fault = None
+    with pytest.raises(LeaseLost):
+        outbox.drive(act)
+    assert world.pauses == 0
+
+
+def test_retry_of_a_refused_act_is_refused_with_its_code() -> None:
+    world = World()
+    outbox = world.outbox()
+    world.fault = Conflict()
+    with pytest.raises(Conflict):
+        outbox.drive(outbox.begin("grant", "1", state="first", data={}))
+    world.fault = None
+    with pytest.raises(ActFailed, match="conflict"):
+        outbox.drive(outbox.begin("grant", "1", state="first", data={}))
+    assert world.written == []
+
+
+def test_drive_to_a_state_that_is_behind_does_nothing() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.drive(outbox.begin("grant", "1", state="first", data={}), until="second")
+    assert outbox.drive(act, until="first") == act
+
+
+def test_many_callers_at_once_all_get_the_outcome_of_one() -> None:
+    """Real threads: each loses the race for a step at some time, and none is told so."""
+    world = World()
+    outbox = Outbox(store=world.store, clock=world.clock, holder="a")
+    start = threading.Barrier(8)
+
+    def slow(following: str):
+        def step(act: Act) -> Advance:
+            time.sleep(0.01)
+            return Advance(following, {})
+
+        return step
+
+    outbox.register("grant", {"first": slow("second"), "second": slow("third"), "third": slow(DONE)})
+
+    def call(_: int) -> str:
+        start.wait()
+        return outbox.drive(outbox.begin("grant", "1", state="first", data={})).state
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(call, range(8))) == [DONE] * 8
