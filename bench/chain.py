@@ -21,6 +21,8 @@ from backend.consent.drafting import Wish
 from backend.consent.ledger_types import Receipt
 from backend.consent.terms import Grant, Kind, OpenSubject
 from backend.consent.typed_data import consent_id, digest
+from backend.idempotency import Attempt
+from backend.identity.roles import Role
 from backend.settings import Settings
 from backend.types import Address, MemberId, SubjectId, UnixSeconds
 from bench.results import Result, at_most, ratio_at_most
@@ -78,7 +80,11 @@ class _Patient:
 def _decision(world: World) -> Result:
     """Each measured call is the first at its block, for the decision and for the bare call alike."""
     services, chain = world.services, world.stores.chain
-    patient, clinic = _Patient(world), MemberId(secrets.token_bytes(32))
+    now = int(time.time())
+    patient = _Patient(world)
+    clinic = services.admit(
+        "Clinic", roles=frozenset({Role.PROVIDER}), account=None, days=1, attempt=Attempt.only(now=now)
+    )
     grant = patient.grant(clinic)
     services.consents.submit(grant, patient.sign(grant))
     question = Question(
@@ -94,7 +100,7 @@ def _decision(world: World) -> Result:
         data_to=_UNBOUNDED,
         references=frozenset(),
     )
-    # The call that the decision itself needs: the patient's slot and that of the one consent.
+    # What the decision asks for, but for the clinic's membership: the slots of patient and consent.
     call = {
         "to": world.stores.deployment.contracts["ConsentRegistry"].address,
         "data": "0x" + _evidence_call(patient.subject, grant).hex(),

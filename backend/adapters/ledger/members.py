@@ -8,9 +8,11 @@ from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.calls import BoundContract, Call, Sender
 from backend.adapters.ledger.chain import Chain, parse_address
 from backend.consent.ledger_types import NOBODY, Membership
+from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 
 _GAS = 500_000
+_WORD = 32
 _NOTHING = Bytes32(bytes(32))
 
 
@@ -41,7 +43,7 @@ class ParticipantRegistry(BoundContract):
 
     def __init__(self, address: Address, chain: Chain) -> None:
         super().__init__("ParticipantRegistry", address, chain)
-        self._member = self.artifact.functions["memberById"]
+        self._member = self.artifact.functions["memberById"].selector
 
     def authority(self, *, block: BlockNumber) -> Address:
         """Return the AccessManager that this registry made for itself."""
@@ -57,12 +59,18 @@ class ParticipantRegistry(BoundContract):
         return MemberState(credential, standing)
 
     def ask_membership(self, member: MemberId) -> bytes:
-        """Return the call data that asks where the member stands."""
-        return self._member.selector + member
+        """Return the call data that asks where the member stands. Encoded by hand: decisions make this call.
+
+        ABI: the member; back come the six words of ``Member``, of which the third is the credential's expiry
+        and the fourth the standing.
+        """
+        return self._member + member
 
     def read_membership(self, found: bytes) -> Membership:
         """Decode the answer to ``ask_membership``."""
-        _, _, expiry, standing, _, _ = self._member.decode(found)[0]
+        if len(found) != 6 * _WORD:
+            raise LedgerUnavailable("The chain answered with a member of another length.")
+        expiry, standing = (int.from_bytes(found[at : at + _WORD]) for at in (2 * _WORD, 3 * _WORD))
         return Membership(standing, UnixSeconds(expiry))
 
     def has_role(self, member: MemberId, roles: int, *, block: BlockNumber) -> bool:
