@@ -130,7 +130,7 @@ class MemberBook:
 def _standing(member: MemberId, found: Member | None, acts: list[Act]) -> Standing:
     stops = [act for act in acts if act.kind == STOP and act.data["member"] == member]
     on_chain = None if found is None else _ON_CHAIN.get(found.standing)
-    if any(act.data["wanted"] == MemberStanding.REMOVED for act in stops):
+    if on_chain is Shown.REMOVED or any(act.data["wanted"] == MemberStanding.REMOVED for act in stops):
         return Standing(Shown.REMOVED, recorded=on_chain is Shown.REMOVED)
     newest = max((act.data["number"] for act in stops), default=-1)
     waiting = [

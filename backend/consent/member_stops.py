@@ -122,11 +122,11 @@ class MemberStops:
             self._driver.hand_over(act)
 
     def _begin(self, member: MemberId, wanted: MemberStanding, by: Agent) -> Act:
-        """Return the act of this stop: the last one again, if it is not over and nothing was asked since."""
+        """Return the act of this stop: the last one if it stops as much, goes on, and was asked last."""
         while True:
             number = self._order.next_stop(member)
             last = self._order.stop(member, number - 1) if number else None
-            if last is not None and not last.is_over and last.data["wanted"] == wanted:
+            if last is not None and not last.is_over and last.data["wanted"] >= wanted:
                 later = [
                     act for act in self._order.widenings_under_way(member) if act.data["stops"] == number
                 ]

@@ -46,6 +46,12 @@ def entries(auditor: Api, member: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: int(entry["index"]))
 
 
+@pytest.fixture(scope="module")
+def patient(new_patient: Callable[[], Patient]) -> Patient:
+    """Its own: these tests read often, and others count the entries of the shared one."""
+    return new_patient()
+
+
 @pytest.fixture
 def surgery(service: Service, operator: Api) -> Provider:
     """A clinic of its own for each test."""
@@ -109,10 +115,18 @@ def test_suspended_clinic_reads_nothing_before_the_block_and_again_once_reinstat
 
 
 def test_removed_clinic_reads_nothing_and_never_comes_back(
-    operator: Api, surgery: Provider, read: Callable[[], httpx.Response]
+    service: Service,
+    operator: Api,
+    surgery: Provider,
+    read: Callable[[], httpx.Response],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert change(operator, surgery.member_id, "remove").json()["standing"] == "removed"
-    assert_problem(read(), 403, "consent_required")
+    with monkeypatch.context() as patch:
+        hold_back(service, patch, "remove")
+        assert change(operator, surgery.member_id, "remove").json()["standing"] == "removed"
+        assert_problem(read(), 403, "consent_required")
+        assert_problem(change(operator, surgery.member_id, "reinstate"), 409, "member_removed")
+        assert change(operator, surgery.member_id, "suspend").json()["standing"] == "removed"
     assert change(operator, surgery.member_id, "remove").json()["standing"] == "removed"
     assert change(operator, surgery.member_id, "suspend").json()["standing"] == "removed"
     assert_problem(change(operator, surgery.member_id, "reinstate"), 409, "member_removed")
@@ -268,11 +282,11 @@ def test_credentials_that_end_soon_are_counted_and_logged_once_a_day(
     now[0] += 3 * 24 * 3600
     watch.look()
     assert len(warnings()) == 2
-    assert counted[-1] == (expiring - 1, 1)
+    assert counted[-1][1] == 1
     change(operator, made["member_id"], "remove")
     _eventually(lambda: bool(operator.get(f"/v1/members/{made['member_id']}")["recorded"]))
     watch.look()
-    assert counted[-1] == (expiring - 1, 0)
+    assert counted[-1][1] == 0
     publish_expiring(*counted[0])
     metrics = service.http.get("/metrics").text
     assert f"assent_members_expiring {expiring}.0" in metrics
