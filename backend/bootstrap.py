@@ -18,16 +18,9 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
-from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.record_index import MongoRecordIndex
-from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore
-from backend.adapters.index.research_store import MongoUseStore as MongoStudyUses
-from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.index.use_store import MongoUseStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
-from backend.adapters.keys.study_keys import StoredStudyKeys
-from backend.adapters.ledger.participants import Admissions
-from backend.adapters.ledger.permits import LedgerPermits
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptReading
 from backend.api.services import Services
@@ -53,23 +46,19 @@ from backend.consent.tables import Tables, load_tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
+from backend.member_wiring import open_members
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
-from backend.research.budget import BudgetPolicy, PrivacyBudget
 from backend.research.candidates import CandidateSource
-from backend.research.run import StudyRunner
-from backend.research.service import StudyService
+from backend.research_wiring import open_research
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
 from backend.types import Bytes32, QueuePosition
-
-DELTA_EXPONENT = 6  # of the privacy promise: delta = 10^-6
-YEAR_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,35 +200,29 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         decisions=decisions,
         audit=log,
     )
-    permits = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
-    study_uses = MongoStudyUses(stores.database)
-    policy = BudgetPolicy(
-        ledger=settings.tenant,
-        epsilon=round(settings.privacy_budget_epsilon * 1_000_000),
-        delta_exponent=DELTA_EXPONENT,
-        period_seconds=YEAR_SECONDS,
-    )
-    runner = StudyRunner(
-        permits=permits,
-        keys=StoredStudyKeys(stores.keys),
-        budget=PrivacyBudget(store=MongoBudgetStore(stores.database), policy=policy, clock=clock),
-        answers=MongoAnswerStore(stores.database),
-        uses=study_uses,
+    research = open_research(settings, stores, clock=clock)
+    members = open_members(
+        stores,
+        sealer=sealer,
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        log=log,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
     revocations.restore_restrictions()
     consents.restore_restrictions()
+    members.stops.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
         driver.take_over()
     driver.start()
     closing.callback(driver.close)
-    anchorer.start()
-    closing.callback(anchorer.close)
     purging = open_purging(settings, stores, clock=clock)
-    purging.start()
-    closing.callback(purging.close)
+    for beside in (anchorer, purging, members.watch):
+        beside.start()
+        closing.callback(beside.close)
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
     turned_away = TurnedAway(log=log, clock=clock)
     closing.callback(turned_away.close)
@@ -254,7 +237,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         open_subject=open_subject,
         idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
         limits=address_limits(settings, clock=clock),
-        admit=Admissions(stores.participants, SealedMemberNames(stores.database, sealer)),
+        admissions=members.admissions,
+        member_stops=members.stops,
+        member_book=members.book,
         evidence=evidence,
         requests=requests,
         drafter=drafter,
@@ -265,18 +250,12 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         storing=storing,
         reading=reading,
         prompt_reading=PromptReading(reading=reading, audit=log),
-        studies=StudyService(
-            studies=MongoStudyStore(stores.database),
-            permits=permits,
-            uses=study_uses,
-            policy=policy,
-            clock=clock,
-        ),
-        permits=permits,
+        studies=research.studies,
+        permits=research.permits,
         candidates=CandidateSource(
             index=consent_index, evidence=evidence, decisions=decisions, reading=reading, tables=tables
         ),
-        runner=runner,
+        runner=research.runner,
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
         audit=log,
         turned_away=turned_away,

@@ -19,13 +19,14 @@ from backend.adapters.keys.root import KeyFile, Passphrase
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.commitments import CommitmentLedger
+from backend.adapters.ledger.custodian import admit_custodian
 from backend.adapters.ledger.deployment import deploy_or_attach
 from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
-from backend.adapters.ledger.membership import MemberLedger, StudyLedger
+from backend.adapters.ledger.membership import StudyLedger
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.adapters.ledger.process import find_anvil
@@ -36,11 +37,9 @@ from backend.adapters.storage.kubo import KuboBlockStore
 from backend.keystore import KeyStore
 from backend.records.storage_ports import BlockStore
 from backend.settings import Settings
-from backend.types import MemberId, UnixSeconds
+from backend.types import MemberId
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent  # where npm put the chain's program
-CUSTODIAN_ROLES: Final = 1 | 2 | 128  # custodian, provider, relayer
-CREDENTIAL_DAYS: Final = 5 * 365
 DEVELOPMENT_ADMISSION_DELAY_SECONDS: Final = 0
 ADMISSION_DELAY_SECONDS: Final = 24 * 3600
 
@@ -107,7 +106,14 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         ),
     )
     ledgers = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
-    _admit_custodian(ledgers.members, tenant, relayer)
+    participants = RegistryParticipants(ledgers.members)
+    admit_custodian(
+        participants,
+        tenant,
+        relayer.address(Sender.CUSTODIAN),
+        wish=directory.chain / "custodian.json",
+        clock=lambda: int(time.time()),
+    )
 
     index = None if settings.index_uri else EmbeddedIndex(directory.index)
     if index is not None:
@@ -135,7 +141,7 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         deployment=deployment,
         ledger=ledgers.consents,
         commitments=ledgers.commitments,
-        participants=RegistryParticipants(ledgers.members),
+        participants=participants,
         studies=ledgers.studies,
         events=ledgers.events,
         anchor=ledgers.anchor_of(tenant, origin),
@@ -179,10 +185,3 @@ def _unlock(settings: Settings, directory: DataDirectory) -> Passphrase | KeyFil
     if not path.exists() and not (directory.keys / "store").exists():
         return KeyFile.create(path)
     return KeyFile(path)
-
-
-def _admit_custodian(members: MemberLedger, tenant: MemberId, relayer: Relayer) -> None:
-    if not members.has_role(tenant, CUSTODIAN_ROLES, now=int(time.time())):
-        account = relayer.address(Sender.CUSTODIAN)
-        expiry = UnixSeconds(int(time.time()) + CREDENTIAL_DAYS * 24 * 3600)
-        RegistryParticipants(members).admit(tenant, CUSTODIAN_ROLES, account, expiry)

@@ -21,13 +21,15 @@ from backend.consent.enrolling import SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
 from backend.consent.ledger_types import Receipt
+from backend.consent.member_admissions import MemberAdmissions
+from backend.consent.member_book import MemberBook
+from backend.consent.member_stops import MemberStops
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
-from backend.idempotency import Attempt, Idempotency
-from backend.identity.roles import Role
+from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
@@ -44,16 +46,6 @@ class PermitRelay(Protocol):
     def record(self, permit: PermitMessage, board: Address, signature: bytes) -> Receipt: ...
 
 
-class Admission(Protocol):
-    """Admits an organisation: its name is kept here, sealed; the chain gets a random id and the roles."""
-
-    def __call__(
-        self, name: str, *, roles: frozenset[Role], account: Address | None, days: int, attempt: Attempt
-    ) -> MemberId:
-        """Return the member's id; the same for each try of an attempt."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything a request may need, built once."""
@@ -68,7 +60,9 @@ class Services:
     limits: AddressLimits
     identity: Identity
     open_subject: SubjectOpening
-    admit: Admission
+    admissions: MemberAdmissions
+    member_stops: MemberStops
+    member_book: MemberBook
     evidence: EvidenceBook
     requests: RequestService
     drafter: Drafter

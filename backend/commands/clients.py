@@ -36,8 +36,13 @@ def add(
     if (member is None) == (new_member is None):
         fail("usage", "Give one of --member and --new-member.", "See assent clients add --help.")
     with named_errors(), open_accounts(read_settings(data_directory=data_directory)) as accounts:
-        belongs_to = member if member is not None else accounts.add_member(new_member or "", role)
-        show(accounts.add_client(name, role, belongs_to), as_json=as_json)
+        standing: dict[str, object] = {}
+        if member is None:
+            admitted = accounts.add_member(new_member or "", role)
+            member = str(admitted["member_id"])
+            # It may sign in at once, and is permitted nothing before its organisation is admitted.
+            standing = {each: admitted[each] for each in ("standing", "effective_from")}
+        show(accounts.add_client(name, role, member) | standing, as_json=as_json)
 
 
 @app.command("list")

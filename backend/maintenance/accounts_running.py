@@ -34,9 +34,20 @@ class AccountsOfRunning:
     def reset_password(self, staff_id: str, password: str) -> None:
         self._service.put(f"/v1/users/{_path(staff_id)}/password", {"password": password})
 
-    def add_member(self, name: str, roles: list[str]) -> str:
-        answer = self._service.post("/v1/members", {"name": name, "roles": _names(read_roles(roles))})
-        return str(answer["member_id"])
+    def add_member(self, name: str, roles: list[str]) -> dict[str, Any]:
+        return self._service.post("/v1/members", {"name": name, "roles": _names(read_roles(roles))})
+
+    def members(self) -> list[dict[str, Any]]:
+        return self._service.list("/v1/members")
+
+    def suspend_member(self, member_id: str) -> dict[str, Any]:
+        return self._service.post(f"/v1/members/{to_hex(read_member(member_id))}/suspend", {})
+
+    def reinstate_member(self, member_id: str) -> dict[str, Any]:
+        return self._service.post(f"/v1/members/{to_hex(read_member(member_id))}/reinstate", {})
+
+    def remove_member(self, member_id: str) -> dict[str, Any]:
+        return self._service.post(f"/v1/members/{to_hex(read_member(member_id))}/remove", {})
 
     def add_client(self, name: str, roles: list[str], member_id: str) -> dict[str, Any]:
         member = to_hex(read_member(member_id))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from backend.api.clients import client_view
+from backend.api.members import member_view, standing_view
 from backend.api.users import user_view
-from backend.audit import codes
-from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import World
 from backend.idempotency import Attempt
 from backend.identity.types import Client
 from backend.maintenance.account_names import read_member, read_roles
-from backend.types import to_hex
+from backend.types import MemberId, to_hex
 
 MEMBER_DAYS: Final = 365
 _BY: Final = ""  # the operator's own program, which needs no account
+_OPERATOR: Final = Agent(AgentKind.SERVICE, "operator")  # the same, in the log of participants
+
+
+class ChangeOfMember(Protocol):
+    def __call__(self, member: MemberId, *, by: Agent) -> None: ...
 
 
 class AccountsOfStopped:
@@ -50,24 +55,28 @@ class AccountsOfStopped:
     def reset_password(self, staff_id: str, password: str) -> None:
         self._identity.staff.reset_password(staff_id, password, by=_BY)
 
-    def add_member(self, name: str, roles: list[str]) -> str:
-        member = self._services.admit(
+    def add_member(self, name: str, roles: list[str]) -> dict[str, Any]:
+        member = self._services.admissions.admit(
             name,
             roles=read_roles(roles),
             account=None,
             days=MEMBER_DAYS,
             attempt=Attempt.only(now=self._services.clock()),
+            by=_OPERATOR,
         )
-        self._services.audit.append(
-            AuditEvent(
-                type=codes.PARTICIPANT_CHANGED,
-                outcome=Outcome.CHANGED,
-                occurred_at_ms=self._services.clock() * 1000,
-                actor=Agent(AgentKind.SERVICE, "operator"),
-                organisation=member,
-            )
-        )
-        return to_hex(member)
+        return member_view(self._services.member_book.get(member)).model_dump(mode="json")
+
+    def members(self) -> list[dict[str, Any]]:
+        return [member_view(entry).model_dump(mode="json") for entry in self._services.member_book.all()]
+
+    def suspend_member(self, member_id: str) -> dict[str, Any]:
+        return self._changed(self._services.member_stops.suspend, member_id)
+
+    def reinstate_member(self, member_id: str) -> dict[str, Any]:
+        return self._changed(self._services.admissions.reinstate, member_id)
+
+    def remove_member(self, member_id: str) -> dict[str, Any]:
+        return self._changed(self._services.member_stops.remove, member_id)
 
     def add_client(self, name: str, roles: list[str], member_id: str) -> dict[str, Any]:
         client_id, secret = self._identity.add_client(
@@ -89,6 +98,11 @@ class AccountsOfStopped:
 
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return {"key_id": self._identity.ring.rotate(by=_BY, compromised=compromised)}
+
+    def _changed(self, change: ChangeOfMember, member_id: str) -> dict[str, Any]:
+        member = read_member(member_id)
+        change(member, by=_OPERATOR)
+        return standing_view(member, self._services).model_dump(mode="json")
 
     def _view(self, client: Client) -> dict[str, Any]:
         return client_view(client, now=self._services.clock()).model_dump(mode="json")

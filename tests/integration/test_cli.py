@@ -23,7 +23,8 @@ COMMANDS = [
     ["users", "list"], ["users", "disable"], ["users", "enable"], ["users", "set-roles"],
     ["users", "reset-password"], ["clients"], ["clients", "add"], ["clients", "list"],
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
-    ["keys", "rotate"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
+    ["keys", "rotate"], ["members"], ["members", "list"], ["members", "suspend"],
+    ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
 ]  # fmt: skip
 
 

@@ -136,6 +136,32 @@ def test_clients_are_closed_opened_and_given_new_secrets(program: Program, state
     assert gets_token(program, client_id, last["client_secret"])
 
 
+def test_members_are_stopped_and_come_back(program: Program, state: str) -> None:
+    made = answer(program, "clients", "add", "one", "--role", "provider", "--new-member", f"Practice {state}")
+    member = made["member_id"]
+    assert (made["standing"], made["effective_from"]) == ("active", None)
+
+    def listed() -> dict[str, Any]:
+        (found,) = [each for each in answer(program, "members", "list") if each["member_id"] == member]
+        return found
+
+    assert (listed()["name"], listed()["standing"]) == (f"Practice {state}", "active")
+    assert f"Practice {state}" in invoke(program, "members", "list").stdout
+    assert answer(program, "members", "suspend", member)["standing"] == "suspended"
+    assert listed()["standing"] == "suspended"
+    assert "suspended" in invoke(program, "members", "suspend", member).stdout
+    assert answer(program, "members", "reinstate", member.removeprefix("0x"))["standing"] == "active"
+    assert listed()["standing"] == "active"
+    assert answer(program, "members", "remove", member)["standing"] == "removed"
+    refused(program, "members", "reinstate", member, code="member_removed")
+    refused(program, "members", "suspend", "0x" + "cd" * 32, code="member_unknown")
+    refused(program, "members", "suspend", "../users", code="invalid_input")
+    tenant = next(
+        each["member_id"] for each in answer(program, "members", "list") if "custodian" in each["roles"]
+    )
+    refused(program, "members", "remove", tenant, code="custodian_itself")
+
+
 def test_signing_keys_are_rotated(program: Program, state: str) -> None:
     running(program)
     token = program.operator().token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pymongo.database import Database
@@ -12,7 +13,7 @@ from backend.types import MemberId
 
 
 class SealedMemberNames:
-    """Implements ``backend.identity.ports.MemberNames``."""
+    """Implements ``backend.consent.member_registry.MemberNames``."""
 
     def __init__(self, database: Database[dict[str, Any]], documents: DocumentSealer) -> None:
         self._names = database["member_names"]
@@ -23,12 +24,15 @@ class SealedMemberNames:
         with translated():
             self._names.update_one({"_id": member_id.hex()}, {"$set": {"name": sealed}}, upsert=True)
 
-    def get(self, member_id: MemberId) -> str | None:
+    def of(self, members: Collection[MemberId]) -> dict[MemberId, str]:
         with translated():
-            found = self._names.find_one({"_id": member_id.hex()})
-        if found is None:
-            return None
-        return self._documents.open(found["name"], subject=None, place=_place(member_id)).decode()
+            found = list(self._names.find({"_id": {"$in": [member.hex() for member in members]}}))
+        names = {}
+        for document in found:
+            member = MemberId(bytes.fromhex(document["_id"]))
+            opened = self._documents.open(document["name"], subject=None, place=_place(member))
+            names[member] = opened.decode()
+        return names
 
 
 def _place(member_id: MemberId) -> str:

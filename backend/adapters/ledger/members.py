@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.adapters.ledger.abi import artifact
-from backend.adapters.ledger.calls import BoundContract, Call, Sender
+from backend.adapters.ledger.abi import Function, artifact
+from backend.adapters.ledger.calls import BoundContract, Call, Sender, read_together
 from backend.adapters.ledger.chain import Chain, parse_address
 from backend.consent.ledger_types import NOBODY, Membership
 from backend.errors import LedgerUnavailable
@@ -14,6 +15,7 @@ from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 _GAS = 500_000
 _WORD = 32
 _NOTHING = Bytes32(bytes(32))
+_AT_ONCE = 200  # views in one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ class ParticipantRegistry(BoundContract):
         return parse_address(self._view("authority", block=block)[0])
 
     def state(self, member: MemberId, *, block: BlockNumber) -> MemberState:
-        account, roles, expiry, standing, credential_hash, key_hash = self._view(
-            "memberById", member, block=block
-        )[0]
+        return self.states([member], block=block)[0]
+
+    def _read_state(self, found: bytes) -> MemberState:
+        account, roles, expiry, standing, credential_hash, key_hash = self._member.decode(found)[0]
         credential = Credential(
             roles, expiry, parse_address(account), Bytes32(credential_hash), Bytes32(key_hash)
         )
@@ -99,11 +102,38 @@ class ParticipantRegistry(BoundContract):
     def remove(self, member: MemberId) -> Call:
         return self._call("remove", member, gas=_GAS, sender=Sender.OPERATOR)
 
+    def holder(self, account: Address, *, block: BlockNumber) -> MemberId | None:
+        """Return the member that has this account, whatever its standing."""
+        found = self._view("memberOf", account, block=block)[0]
+        return MemberId(found) if any(found) else None
+
     def scheduled(self, call: Call, *, block: BlockNumber) -> Call:
         """Return the announcement of a delayed call to this registry, as early as its delay allows."""
-        manager = artifact("AccessManager").functions["schedule"]
-        data = manager.encode((self.address, call.data, 0))
+        data = _manager("schedule").encode((self.address, call.data, 0))
         return Call(self.authority(block=block), data, _GAS, Sender.OPERATOR)
+
+    def cancelled(self, call: Call, caller: Address, *, block: BlockNumber) -> Call:
+        """Return what takes the announcement of a call by ``caller`` back."""
+        data = _manager("cancel").encode((caller, self.address, call.data))
+        return Call(self.authority(block=block), data, _GAS, Sender.OPERATOR)
+
+    def due(self, call: Call, caller: Address, *, block: BlockNumber) -> UnixSeconds | None:
+        """Return when an announced call by ``caller`` may be carried out; None if none is announced."""
+        manager = self.authority(block=block)
+        name, schedule = _manager("hashOperation"), _manager("getSchedule")
+        asked = (manager, name.encode((caller, self.address, call.data)))
+        (operation,) = name.decode(read_together(self._chain, [asked], block=block)[0])
+        asked = (manager, schedule.encode((operation,)))
+        (due,) = schedule.decode(read_together(self._chain, [asked], block=block)[0])
+        return UnixSeconds(due) if due else None
+
+    def states(self, members: Sequence[MemberId], *, block: BlockNumber) -> list[MemberState]:
+        """Return where each stands, in few requests."""
+        found: list[MemberState] = []
+        for start in range(0, len(members), _AT_ONCE):
+            asked = [(self.address, self.ask_membership(each)) for each in members[start : start + _AT_ONCE]]
+            found += map(self._read_state, read_together(self._chain, asked, block=block))
+        return found
 
     def _admission(self, function: str, member: MemberId, credential: Credential) -> Call:
         return self._call(
@@ -117,3 +147,7 @@ class ParticipantRegistry(BoundContract):
             gas=_GAS,
             sender=Sender.OPERATOR,
         )
+
+
+def _manager(function: str) -> Function:
+    return artifact("AccessManager").functions[function]

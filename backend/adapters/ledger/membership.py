@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.effects import Effect, Effects
 from backend.adapters.ledger.members import Credential, MemberState, ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.studies import ResearchMarket, StudyPermit, StudyState
 from backend.consent.ledger_types import Receipt
-from backend.types import Address, Bytes32, MemberId
+from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 
 _ACTIVE = 1
 
@@ -50,9 +51,27 @@ class MemberLedger:
 
     def schedule_member(self, member: MemberId, credential: Credential) -> Receipt:
         """Announce an admission whose delay then begins."""
-        block = self._chain.view().head_number
-        call = self._registry.scheduled(self._registry.admit(member, credential), block=block)
-        return self._relayer.submit(call)
+        return self._schedule(self._registry.admit(member, credential))
+
+    def schedule_reinstatement(self, member: MemberId) -> Receipt:
+        """Announce the end of a suspension, whose delay then begins."""
+        return self._schedule(self._registry.reinstate(member))
+
+    def admission_due(self, member: MemberId, credential: Credential) -> UnixSeconds | None:
+        """Return from when an announced admission may be carried out; None where none is announced."""
+        return self._due(self._registry.admit(member, credential))
+
+    def reinstatement_due(self, member: MemberId) -> UnixSeconds | None:
+        """The same of a reinstatement."""
+        return self._due(self._registry.reinstate(member))
+
+    def cancel_admission(self, member: MemberId, credential: Credential) -> Receipt:
+        """Take an announcement back. Raise LedgerRejected (``AccessManagerNotScheduled``: there is none)."""
+        return self._cancel(self._registry.admit(member, credential))
+
+    def cancel_reinstatement(self, member: MemberId) -> Receipt:
+        """The same of a reinstatement."""
+        return self._cancel(self._registry.reinstate(member))
 
     def amend_member(self, member: MemberId, credential: Credential) -> Receipt:
         """Replace account, roles, credential and key. Delayed as an admission."""
@@ -74,7 +93,32 @@ class MemberLedger:
 
     def member(self, member: MemberId) -> MemberState:
         """Return the member at the head."""
-        return self._registry.state(member, block=self._chain.view().head_number)
+        return self._registry.state(member, block=self.head())
+
+    def members(self) -> dict[MemberId, MemberState]:
+        """Return every member ever admitted, in order of admission, at the head."""
+        topic = "0x" + self._registry.artifact.topic("MemberAdmitted").hex()
+        admitted = self._effects.search(self._registry.address, [topic])
+        # An id once each: on a network the head may have been replaced between two requests.
+        ids = list(dict.fromkeys(MemberId(found.logs[0].topics[1]) for found in admitted))
+        return dict(zip(ids, self._registry.states(ids, block=self.head()), strict=True))
+
+    def holder(self, account: Address) -> MemberId | None:
+        """Return the member that has this account."""
+        return self._registry.holder(account, block=self.head())
+
+    def head(self) -> BlockNumber:
+        return self._chain.view().head_number
+
+    def _schedule(self, call: Call) -> Receipt:
+        return self._relayer.submit(self._registry.scheduled(call, block=self.head()))
+
+    def _due(self, call: Call) -> UnixSeconds | None:
+        return self._registry.due(call, self._relayer.address(Sender.OPERATOR), block=self.head())
+
+    def _cancel(self, call: Call) -> Receipt:
+        operator = self._relayer.address(Sender.OPERATOR)
+        return self._relayer.submit(self._registry.cancelled(call, operator, block=self.head()))
 
     def has_role(self, member: MemberId, roles: int, *, now: int) -> bool:
         """Return whether the member holds every role of the mask at ``now`` (unix seconds), in both views."""

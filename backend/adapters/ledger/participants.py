@@ -1,54 +1,94 @@
-"""Admission of organisations to the chain, and their names beside it."""
+"""The registry of members as ``consent.member_registry`` needs it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final
 
-from backend.adapters.ledger.members import Credential
+from backend.adapters.ledger.errors import LedgerRejected, OutcomeUnknown
+from backend.adapters.ledger.members import Credential, MemberState
 from backend.adapters.ledger.membership import MemberLedger
-from backend.consent.ledger_types import NOBODY
-from backend.idempotency import Attempt
-from backend.identity.roles import CHAIN_BIT_OF_ROLE, Role
-from backend.types import Address, MemberId, UnixSeconds
+from backend.consent.ledger_types import NOBODY, MemberStanding, Receipt
+from backend.consent.member_registry import Hindrance, Member, Widening
+from backend.types import Address, BlockNumber, MemberId, UnixSeconds
 
-_DAY_SECONDS = 24 * 3600
+_HINDRANCES: Final = {
+    "AccessManagerNotScheduled": Hindrance.NOT_ANNOUNCED,
+    "AccessManagerNotReady": Hindrance.NOT_DUE,
+    "AccessManagerExpired": Hindrance.LAPSED,
+}
 
 
 class RegistryParticipants:
-    """The registry of members on the chain."""
+    """Implements ``backend.consent.member_registry.MemberRegistry``."""
 
     def __init__(self, members: MemberLedger) -> None:
         self._members = members
 
-    def admit(self, member: MemberId, bits: int, account: Address | None, expiry: UnixSeconds) -> None:
-        """Admit a member with a mask of roles until ``expiry``; the same again does nothing.
+    def head(self) -> BlockNumber:
+        return self._members.head()
 
-        Raises LedgerRejected where the registry delays admissions and the delay has not passed.
-        """
-        self._members.register_member(
-            member, Credential(roles=bits, expiry=expiry, account=account or NOBODY)
+    def member(self, member: MemberId) -> Member:
+        return _member(self._members.member(member))
+
+    def members(self) -> dict[MemberId, Member]:
+        return {name: _member(state) for name, state in self._members.members().items()}
+
+    def holder(self, account: Address) -> MemberId | None:
+        return None if account == NOBODY else self._members.holder(account)
+
+    def suspend(self, member: MemberId) -> Receipt:
+        return self._members.suspend_member(member)
+
+    def remove(self, member: MemberId) -> Receipt:
+        return self._members.remove_member(member)
+
+    def widen(self, widening: Widening) -> Receipt | Hindrance:
+        try:
+            if widening.credential is None:
+                return self._members.reinstate_member(widening.member)
+            return self._members.register_member(widening.member, _credential(widening))
+        except LedgerRejected as refusal:
+            hindrance = _HINDRANCES.get(refusal.name)
+            if hindrance is None:
+                raise
+            return hindrance
+
+    def announce(self, widening: Widening) -> UnixSeconds:
+        try:
+            if widening.credential is None:
+                self._members.schedule_reinstatement(widening.member)
+            else:
+                self._members.schedule_member(widening.member, _credential(widening))
+        except LedgerRejected as refusal:
+            if refusal.name != "AccessManagerAlreadyScheduled":
+                raise
+        due = (
+            self._members.reinstatement_due(widening.member)
+            if widening.credential is None
+            else self._members.admission_due(widening.member, _credential(widening))
         )
+        if due is None:
+            raise OutcomeUnknown("The announcement is not on the chain yet.")
+        return due
+
+    def withdraw(self, widening: Widening) -> None:
+        try:
+            if widening.credential is None:
+                self._members.cancel_reinstatement(widening.member)
+            else:
+                self._members.cancel_admission(widening.member, _credential(widening))
+        except LedgerRejected as refusal:
+            if refusal.name != "AccessManagerNotScheduled":
+                raise
 
 
-class Names(Protocol):
-    def put(self, member_id: MemberId, name: str) -> None: ...
+def _member(state: MemberState) -> Member:
+    credential = state.credential
+    return Member(credential.roles, MemberStanding(state.standing), credential.expiry, credential.account)
 
 
-class Admissions:
-    """Admits an organisation under a random id; its name is kept here and never reaches the chain."""
-
-    def __init__(self, registry: RegistryParticipants, names: Names) -> None:
-        self._registry = registry
-        self._names = names
-
-    def __call__(
-        self, name: str, *, roles: frozenset[Role], account: Address | None, days: int, attempt: Attempt
-    ) -> MemberId:
-        member = MemberId(attempt.draw("member id"))
-        if attempt.finished:
-            return member
-        self._names.put(member, name)
-        bits = sum(CHAIN_BIT_OF_ROLE.get(role, 0) for role in roles)
-        # Counted from the first try, so that a later one asks the chain for exactly the same.
-        self._registry.admit(member, bits, account, UnixSeconds(attempt.begun_at + days * _DAY_SECONDS))
-        return member
+def _credential(widening: Widening) -> Credential:
+    wanted = widening.credential
+    if wanted is None:
+        raise ValueError("a reinstatement has no credential")
+    return Credential(roles=wanted.roles, expiry=wanted.expiry, account=wanted.account)
