@@ -14,6 +14,7 @@ from eth_typing import Hash32
 
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.audit.entry import Agent
 from backend.bootstrap import World, open_world
 from backend.consent.deciding import Question
 from backend.consent.decision_types import Answer, Requester, Segment
@@ -82,8 +83,13 @@ def _decision(world: World) -> Result:
     services, chain = world.services, world.stores.chain
     now = int(time.time())
     patient = _Patient(world)
-    clinic = services.admit(
-        "Clinic", roles=frozenset({Role.PROVIDER}), account=None, days=1, attempt=Attempt.only(now=now)
+    clinic = services.admissions.admit(
+        "Clinic",
+        roles=frozenset({Role.PROVIDER}),
+        account=None,
+        days=1,
+        attempt=Attempt.only(now=now),
+        by=Agent.service("benchmark"),
     )
     grant = patient.grant(clinic)
     services.consents.submit(grant, patient.sign(grant))

@@ -45,7 +45,7 @@ class ParticipantRegistry(BoundContract):
 
     def __init__(self, address: Address, chain: Chain) -> None:
         super().__init__("ParticipantRegistry", address, chain)
-        self._member = self.artifact.functions["memberById"].selector
+        self._member = self.artifact.functions["memberById"]
 
     def authority(self, *, block: BlockNumber) -> Address:
         """Return the AccessManager that this registry made for itself."""
@@ -67,7 +67,7 @@ class ParticipantRegistry(BoundContract):
         ABI: the member; back come the six words of ``Member``, of which the third is the credential's expiry
         and the fourth the standing.
         """
-        return self._member + member
+        return self._member.selector + member
 
     def read_membership(self, found: bytes) -> Membership:
         """Decode the answer to ``ask_membership``."""
