@@ -5,6 +5,8 @@ import {Kinds} from "./Kinds.sol";
 
 /// @notice One consent or delegation in one word, low to high: subject 96, kind 8, epoch 32, revokedAt 40,
 /// notAfter 40, notBefore 40. Packed by hand: a Solidity struct would cost a masked write per field.
+/// @dev Until its revocation, what a delegate gave has in place of revokedAt the tag of the delegation used: bit 39
+/// set, below it the low bits of the delegation's id. No block time reaches bit 39.
 type ConsentSlot is uint256;
 
 using {
@@ -18,8 +20,13 @@ using {
     isRecorded,
     isRevoked,
     isLive,
+    delegationTag,
+    givenUnder,
     revokedIn
 } for ConsentSlot global;
+
+uint40 constant TAG_FLAG = 1 << 39;
+uint256 constant REVOKED_AT_MASK = uint256(type(uint40).max) << 136;
 
 function packConsent(uint96 subject_, uint8 kind_, uint32 epoch_, uint40 notBefore_, uint40 notAfter_)
     pure
@@ -44,7 +51,24 @@ function epoch(ConsentSlot slot) pure returns (uint32) {
 }
 
 function revokedAt(ConsentSlot slot) pure returns (uint40) {
-    return uint40(ConsentSlot.unwrap(slot) >> 136);
+    uint40 field = uint40(ConsentSlot.unwrap(slot) >> 136);
+    return field & TAG_FLAG == 0 ? field : 0;
+}
+
+/// @dev Zero when no delegate gave it, or it was revoked.
+function delegationTag(ConsentSlot slot) pure returns (uint40) {
+    uint40 field = uint40(ConsentSlot.unwrap(slot) >> 136);
+    return field & TAG_FLAG == 0 ? 0 : field;
+}
+
+/// @dev Two delegations of one subject may share a tag, one pair in 2^39; then both end for cause together.
+function tagOf(bytes32 delegation) pure returns (uint40) {
+    return uint40(uint256(delegation)) | TAG_FLAG;
+}
+
+/// @dev Only for a fresh slot.
+function givenUnder(ConsentSlot slot, bytes32 delegation) pure returns (ConsentSlot) {
+    return ConsentSlot.wrap(ConsentSlot.unwrap(slot) | uint256(tagOf(delegation)) << 136);
 }
 
 function notAfter(ConsentSlot slot) pure returns (uint40) {
@@ -68,17 +92,17 @@ function isRevoked(ConsentSlot slot) pure returns (bool) {
     return slot.revokedAt() != 0;
 }
 
-/// @dev One comparison for kind and revocation, one for begin and existence (a begin of zero wraps around).
+/// @dev One comparison for begin and existence, one for revocation and tag: zero wraps around.
 function isLive(ConsentSlot slot, uint8 kind_, uint32 currentEpoch, uint256 time) pure returns (bool) {
-    uint256 kindAndRevoked = ConsentSlot.unwrap(slot) & (uint256(0xff) << 96 | uint256(type(uint40).max) << 136);
-    if (kindAndRevoked != uint256(kind_) << 96) return false;
+    if (slot.kind() != kind_) return false;
     unchecked {
+        if (uint256(uint40(ConsentSlot.unwrap(slot) >> 136)) - 1 < TAG_FLAG - 1) return false;
         if (uint256(slot.notBefore()) - 1 >= time) return false;
     }
     return time < slot.notAfter() && (slot.epoch() == currentEpoch || !Kinds.endsWithEpoch(kind_));
 }
 
-/// @dev Only for a slot that is not revoked.
+/// @dev Only for a slot that is not revoked. The tag has served its time.
 function revokedIn(ConsentSlot slot, uint40 time) pure returns (ConsentSlot) {
-    return ConsentSlot.wrap(ConsentSlot.unwrap(slot) | uint256(time) << 136);
+    return ConsentSlot.wrap(ConsentSlot.unwrap(slot) & ~REVOKED_AT_MASK | uint256(time) << 136);
 }

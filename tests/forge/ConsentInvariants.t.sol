@@ -193,6 +193,7 @@ contract ConsentInvariants is ConsentBase {
     function setUp() public override {
         actor = new Actor();
         registry = actor.target();
+        recovery = registry.RECOVERY();
     }
 
     struct FuzzSelector {
