@@ -23,8 +23,8 @@ COMPILER_FOLDER = ROOT / ".build" / "solcx"
 ARTIFACTS = ROOT / "backend" / "adapters" / "ledger" / "artifacts"
 OPENZEPPELIN = "node_modules/@openzeppelin/"
 
-# Contract -> source file. Two are here though others create them: the AccessManager by the ParticipantRegistry,
-# Recovery by the ConsentRegistry.
+# Contract -> source file. Two are made by others: the AccessManager by the ParticipantRegistry, Recovery by
+# the ConsentRegistry.
 CONTRACTS = {
     "AccessManager": f"{OPENZEPPELIN}contracts/access/manager/AccessManager.sol",
     "AuditAnchor": "contracts/AuditAnchor.sol",

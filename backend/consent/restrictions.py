@@ -27,23 +27,28 @@ KEEP_SETTLED_BLOCKS: Final = 256
 class Pending:
     """What is pending for one subject, and the position up to which the queue was read.
 
-    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies.
+    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies. ``for_cause`` are
+    delegations that end together with the permits they gave.
     """
 
     position: QueuePosition
     revoked: frozenset[ConsentId] = frozenset()
     ended_epoch: int | None = None
     documents: tuple[Grant, ...] = ()
+    for_cause: frozenset[ConsentId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Restriction:
-    """One of ``revoked``, ``ended_epoch`` and ``denied`` is set; ``by`` tells ends of one consent apart."""
+    """One of ``revoked``, ``ended_epoch``, ``denied`` and ``for_cause`` is set; ``by`` tells ends of one
+    consent apart.
+    """
 
     revoked: ConsentId | None = None
     by: ConsentId | None = None
     ended_epoch: int | None = None
     denied: ConsentId | None = None
+    for_cause: ConsentId | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +97,16 @@ class RestrictionQueue:
         """Count a deny from now on, before any store but the outbox knows it."""
         return self._accept(document.subject, _Restriction(denied=consent_id(document)), document)
 
+    def accept_end_for_cause(self, subject: SubjectId, delegation: ConsentId) -> QueuePosition:
+        """Count this delegation, and every permit given under it, as revoked from now on."""
+        return self._accept(subject, _Restriction(for_cause=delegation))
+
+    def settle_end_for_cause(
+        self, subject: SubjectId, delegation: ConsentId, *, block: BlockNumber | None = None
+    ) -> None:
+        """Say that this end is final on the chain in ``block``; without block, that it came to nothing."""
+        self._settle(subject, _Restriction(for_cause=delegation), block)
+
     def settle_revocation(
         self,
         subject: SubjectId,
@@ -134,6 +149,7 @@ class RestrictionQueue:
                 revoked=frozenset(item.revoked for item, _ in counting if item.revoked is not None),
                 ended_epoch=max(epochs, default=None),
                 documents=tuple(document for _, document in counting if document is not None),
+                for_cause=frozenset(item.for_cause for item, _ in counting if item.for_cause is not None),
             )
 
     def guard(self, subject: SubjectId, position: QueuePosition) -> None:

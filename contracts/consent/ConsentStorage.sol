@@ -54,7 +54,12 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
         uint40 notAfter,
         uint40 submitBy
     ) internal view returns (bytes memory fault) {
-        if (!subject.isOpen()) return abi.encodeWithSelector(SubjectUnknown.selector, subjectId);
+        if (!subject.isUndisturbed()) {
+            if (!subject.isOpen()) return abi.encodeWithSelector(SubjectUnknown.selector, subjectId);
+            if (Kinds.waitsForRecovery(kind) && RECOVERY.isRecoveryPending(subjectId)) {
+                return abi.encodeWithSelector(RecoveryPending.selector, subjectId);
+            }
+        }
         if (epoch != subject.currentEpoch()) {
             return abi.encodeWithSelector(EpochNotCurrent.selector, epoch, subject.currentEpoch());
         }
@@ -63,10 +68,8 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
             return abi.encodeWithSelector(WindowEmpty.selector, _effective(notBefore), notAfter);
         }
         ConsentSlot slot = _consents[id];
-        if (slot.isRevoked()) return abi.encodeWithSelector(AlreadyRevoked.selector, id);
-        if (!slot.isEmpty()) return abi.encodeWithSelector(AlreadyRecorded.selector, id);
-        if (subject.isInRecovery() && Kinds.waitsForRecovery(kind) && RECOVERY.isRecoveryPending(subjectId)) {
-            return abi.encodeWithSelector(RecoveryPending.selector, subjectId);
+        if (!slot.isEmpty()) {
+            return abi.encodeWithSelector(slot.isRevoked() ? AlreadyRevoked.selector : AlreadyRecorded.selector, id);
         }
     }
 
@@ -75,12 +78,11 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
         return notBefore > block.timestamp ? notBefore : uint40(block.timestamp);
     }
 
-    /// @dev A permit that a delegate gave counts as revoked since its delegation was ended for cause.
+    /// @dev Without tag: a permit that a delegate gave counts as revoked since its delegation was ended for cause.
     function _asItStands(ConsentSlot slot) internal view returns (ConsentSlot) {
-        uint40 tag = slot.delegationTag();
-        if (tag == 0 || slot.kind() != Kinds.PERMIT) return slot;
-        uint40 ended = _endedForCause[slot.subject()][tag];
-        return ended == 0 ? slot : slot.revokedIn(ended);
+        if (!slot.isTagged()) return slot;
+        if (slot.kind() != Kinds.PERMIT) return slot.untagged();
+        return slot.untagged().revokedIn(_endedForCause[slot.subject()][slot.delegationTag()]);
     }
 
     function _revoke(bytes32 id, ConsentSlot slot) internal {

@@ -28,7 +28,7 @@ abstract contract ConsentViews is DelegationChains {
 
     /// @inheritdoc IConsentRegistry
     function stateOf(bytes32 id) external view returns (ConsentState memory) {
-        ConsentSlot slot = _asItStands(_consents[id]);
+        ConsentSlot slot = _asShown(id);
         return ConsentState(
             slot.subject(),
             slot.kind(),
@@ -80,7 +80,7 @@ abstract contract ConsentViews is DelegationChains {
         subjectSlot = SubjectSlot.unwrap(_subjects[subject]);
         slots = new uint256[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
-            slots[i] = ConsentSlot.unwrap(_asItStands(_consents[ids[i]]));
+            slots[i] = ConsentSlot.unwrap(_asShown(ids[i]));
         }
     }
 
@@ -92,5 +92,12 @@ abstract contract ConsentViews is DelegationChains {
     /// @inheritdoc IConsentRegistry
     function delegationId(DelegationHeader calldata header) external pure returns (bytes32) {
         return TypedData.delegationId(header);
+    }
+
+    /// @dev With its tag, unless its delegation was ended for cause.
+    function _asShown(bytes32 id) private view returns (ConsentSlot) {
+        ConsentSlot stored = _consents[id];
+        ConsentSlot standing = _asItStands(stored);
+        return standing.isRevoked() ? standing : stored;
     }
 }

@@ -20,8 +20,10 @@ using {
     isRecorded,
     isRevoked,
     isLive,
+    isTagged,
     delegationTag,
     givenUnder,
+    untagged,
     revokedIn
 } for ConsentSlot global;
 
@@ -51,14 +53,17 @@ function epoch(ConsentSlot slot) pure returns (uint32) {
 }
 
 function revokedAt(ConsentSlot slot) pure returns (uint40) {
-    uint40 field = uint40(ConsentSlot.unwrap(slot) >> 136);
-    return field & TAG_FLAG == 0 ? field : 0;
+    return slot.isTagged() ? 0 : uint40(ConsentSlot.unwrap(slot) >> 136);
 }
 
-/// @dev Zero when no delegate gave it, or it was revoked.
+/// @dev Whether a delegate gave it and nobody revoked it.
+function isTagged(ConsentSlot slot) pure returns (bool) {
+    return ConsentSlot.unwrap(slot) & uint256(TAG_FLAG) << 136 != 0;
+}
+
+/// @dev Zero unless `isTagged`.
 function delegationTag(ConsentSlot slot) pure returns (uint40) {
-    uint40 field = uint40(ConsentSlot.unwrap(slot) >> 136);
-    return field & TAG_FLAG == 0 ? 0 : field;
+    return slot.isTagged() ? uint40(ConsentSlot.unwrap(slot) >> 136) : 0;
 }
 
 /// @dev Two delegations of one subject may share a tag, one pair in 2^39; then both end for cause together.
@@ -92,17 +97,23 @@ function isRevoked(ConsentSlot slot) pure returns (bool) {
     return slot.revokedAt() != 0;
 }
 
-/// @dev One comparison for begin and existence, one for revocation and tag: zero wraps around.
+/// @dev Only for a slot without tag. One comparison for kind and revocation, one for begin and existence (a begin of
+/// zero wraps around).
 function isLive(ConsentSlot slot, uint8 kind_, uint32 currentEpoch, uint256 time) pure returns (bool) {
-    if (slot.kind() != kind_) return false;
+    uint256 kindAndRevoked = ConsentSlot.unwrap(slot) & (uint256(0xff) << 96 | REVOKED_AT_MASK);
+    if (kindAndRevoked != uint256(kind_) << 96) return false;
     unchecked {
-        if (uint256(uint40(ConsentSlot.unwrap(slot) >> 136)) - 1 < TAG_FLAG - 1) return false;
         if (uint256(slot.notBefore()) - 1 >= time) return false;
     }
     return time < slot.notAfter() && (slot.epoch() == currentEpoch || !Kinds.endsWithEpoch(kind_));
 }
 
-/// @dev Only for a slot that is not revoked. The tag has served its time.
+/// @dev Only for a slot with a tag.
+function untagged(ConsentSlot slot) pure returns (ConsentSlot) {
+    return ConsentSlot.wrap(ConsentSlot.unwrap(slot) & ~REVOKED_AT_MASK);
+}
+
+/// @dev Only for a slot that is not revoked and has no tag.
 function revokedIn(ConsentSlot slot, uint40 time) pure returns (ConsentSlot) {
-    return ConsentSlot.wrap(ConsentSlot.unwrap(slot) & ~REVOKED_AT_MASK | uint256(time) << 136);
+    return ConsentSlot.wrap(ConsentSlot.unwrap(slot) | uint256(time) << 136);
 }

@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 /// recovery was proposed and neither vetoed nor completed).
 type SubjectSlot is uint256;
 
-using {controller, currentEpoch, count, isOpen, isInRecovery, counted, nextEpoch, steppedTo} for SubjectSlot
+using {controller, currentEpoch, count, isOpen, isUndisturbed, counted, nextEpoch, steppedTo} for SubjectSlot
     global;
 
 uint256 constant RECOVERY_FLAG = 1 << 225;
@@ -30,9 +30,10 @@ function isOpen(SubjectSlot slot) pure returns (bool) {
     return SubjectSlot.unwrap(slot) >> 224 & 1 == 1;
 }
 
-/// @dev A lapsed recovery leaves the flag: it says where to look, not that anything is pending.
-function isInRecovery(SubjectSlot slot) pure returns (bool) {
-    return SubjectSlot.unwrap(slot) & RECOVERY_FLAG != 0;
+/// @dev Open, and no recovery to look for: in one comparison, because every grant asks. A lapsed recovery leaves its
+/// flag, which says where to look and not that anything is pending.
+function isUndisturbed(SubjectSlot slot) pure returns (bool) {
+    return SubjectSlot.unwrap(slot) >> 224 == 1;
 }
 
 /// @dev Epoch and count stay, so consents do.
