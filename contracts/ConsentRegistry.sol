@@ -9,8 +9,8 @@ import {Revocations} from "./consent/Revocations.sol";
 import {Subjects} from "./consent/Subjects.sol";
 import {IParticipantRegistry} from "./interfaces/IParticipantRegistry.sol";
 
-/// @dev One deployed contract made of small source files: a second one would cost 3,300 gas a call. Only recovery, which
-/// is rare, has its own, made here.
+/// @dev One deployed contract made of small source files: a second one would cost 3,300 gas a call. Only recovery,
+/// which is rare, has its own, made here.
 contract ConsentRegistry is Subjects, Grants, Revocations, EndingForCause, ConsentViews {
     /// @param recoveryDelay seconds between a proposal of recovery and its completion
     constructor(IParticipantRegistry participants, uint40 recoveryDelay) ConsentStorage(participants, recoveryDelay) {}

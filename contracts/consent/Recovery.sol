@@ -14,9 +14,9 @@ import {Roles} from "../libraries/Roles.sol";
 import {Signatures} from "../libraries/Signatures.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 
-/// @dev Whoever holds the present controller's key may be a thief. So nothing that the key can do (ending guardianships,
-/// naming other guardians, one veto) takes a guardian's power away sooner than GRACE delays later, and nothing it does
-/// raises the round that the guardians sign, but the veto.
+/// @dev Whoever holds the present controller's key may be a thief. So nothing that the key can do (ending
+/// guardianships, naming other guardians, one veto) takes a guardian's power away sooner than GRACE delays later, and
+/// nothing it does raises the round that the guardians sign, but the veto.
 contract Recovery is IRecovery, EIP712 {
     /// @dev In delays: how long guardians still count after they were ended, and how long a new policy waits.
     uint256 private constant GRACE = 4;
@@ -157,8 +157,9 @@ contract Recovery is IRecovery, EIP712 {
             && block.timestamp < uint256(state.proposedAt) + RECOVERY_DELAY + COMPLETION_WINDOW;
     }
 
-    /// @dev A queued policy that is due comes into force, with a fresh veto; any other is dropped. A policy set while
-    /// another waits replaces it, and a proposal drops it, so that a thief's own guardians never overtake the true ones.
+    /// @dev A queued policy that is due comes into force, with a fresh veto; any other is dropped. A policy set
+    /// while another waits replaces it, and a proposal drops it, so that a thief's own guardians never overtake the
+    /// true ones.
     function _settlePolicy(RecoveryState memory state) private view {
         if (state.nextPolicy == 0) return;
         if (block.timestamp >= state.nextFrom) {

@@ -74,8 +74,8 @@ struct ConsentState {
 /// @notice Every write emits an event; the events rebuild the storage exactly. `slot` is the stored word, laid out as
 /// `IConsentRegistry.evidence` says.
 interface IConsentTypes {
-    /// @dev `controller` is zero for a subject under guardians. `custodian` is the account that opened it, `member` the
-    /// custodian it belongs to.
+    /// @dev `controller` is zero for a subject under guardians. `custodian` is the account that opened it, `member`
+    /// the custodian it belongs to.
     event SubjectOpened(
         uint96 indexed subject, address indexed controller, address indexed custodian, bytes32 member
     );
@@ -94,8 +94,8 @@ interface IConsentTypes {
     /// @dev From `endedAt` on no permit given under this delegation counts. `ConsentRevoked` follows unless the
     /// delegation was revoked before.
     event DelegationEndedForCause(bytes32 indexed id, uint96 indexed subject, uint40 endedAt);
-    /// @dev A step of a recovery, whose own contract tells more: from now on this is the subject's controller, and flag 1
-    /// of its slot is set if `proposed`, else cleared.
+    /// @dev A step of a recovery, whose own contract tells more: from now on this is the subject's controller, and
+    /// flag 1 of its slot is set if `proposed`, else cleared.
     event RecoveryStepped(uint96 indexed subject, address indexed controller, bool proposed);
     /// @dev A batch item that was left out; `reason` is the encoded error the single call would have reverted with.
     event GrantRejected(bytes32 indexed id, uint96 indexed subject, bytes reason);

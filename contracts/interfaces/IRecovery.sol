@@ -67,11 +67,11 @@ struct RecoveryState {
 }
 
 /// @title Recovery of subjects whose controller is lost, stolen or not there yet
-/// @notice Guardians whom the controller named propose another controller, a delay runs, then anyone completes it. What
-/// the patient consented to stays as it is. Signatures as in `IConsentRegistry`; EIP-712 domain: name "Assent Recovery",
-/// version "1", chain id, this contract.
-/// @dev The registry makes this contract and takes steps from no other. It is its own for its size: the registry with it
-/// would exceed what a chain accepts.
+/// @notice Guardians whom the controller named propose another controller, a delay runs, then anyone completes it.
+/// What the patient consented to stays as it is. Signatures as in `IConsentRegistry`; EIP-712 domain: name
+/// "Assent Recovery", version "1", chain id, this contract.
+/// @dev The registry makes this contract and takes steps from no other. It is its own for its size: the registry with
+/// it would exceed what a chain accepts.
 interface IRecovery {
     /// @dev `state` is what is stored from now on, here and below.
     event RecoveryPolicySet(uint96 indexed subject, RecoveryState state);

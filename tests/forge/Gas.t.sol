@@ -63,7 +63,7 @@ contract GasTest is RecoveryBase {
         lineAboveGoal(
             "signed relayed grant by a delegate",
             68_000,
-            68_600,
+            68_400,
             "the delegation's whole header is given and hashed, so that a delegation takes one slot"
         );
     }
