@@ -135,12 +135,11 @@ contract RecoveryGuardiansTest is RecoveryBase {
     function test_guardianRevokedBeforeItWasRecorded_neverCounts() public {
         DelegationHeader memory ahead = guardianship(SUBJECT, named[1].delegate);
         ahead.termsHash = keccak256("ahead");
-        registry.revokeDelegationAhead(ahead, sign(PATIENT_KEY, revocation(delegationId(ahead))));
         RecoveryPolicy memory policy = policyOf(2);
         policy.guardianships[1] = delegationId(ahead);
         setPolicy(policy);
-        VM.warp(NOW + GRACE - 1);
         VM.warp(NOW + GRACE);
+        registry.revokeDelegationAhead(ahead, sign(PATIENT_KEY, revocation(delegationId(ahead))));
         RecoveryProposal memory proposal = proposalTo(NEW);
         RecoveryProof memory proof = proofOf(proposal, NEW_KEY, 2, false);
         proof.policy = policy;
