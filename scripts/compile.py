@@ -23,13 +23,15 @@ COMPILER_FOLDER = ROOT / ".build" / "solcx"
 ARTIFACTS = ROOT / "backend" / "adapters" / "ledger" / "artifacts"
 OPENZEPPELIN = "node_modules/@openzeppelin/"
 
-# Source file -> contract. The AccessManager is here for its ABI: the ParticipantRegistry creates it.
+# Contract -> source file. Two are made by others: the AccessManager by the ParticipantRegistry, Recovery by
+# the ConsentRegistry.
 CONTRACTS = {
     "AccessManager": f"{OPENZEPPELIN}contracts/access/manager/AccessManager.sol",
     "AuditAnchor": "contracts/AuditAnchor.sol",
     "ConsentRegistry": "contracts/ConsentRegistry.sol",
     "ParticipantRegistry": "contracts/ParticipantRegistry.sol",
     "RecordRegistry": "contracts/RecordRegistry.sol",
+    "Recovery": "contracts/consent/Recovery.sol",
     "ResearchMarket": "contracts/ResearchMarket.sol",
 }
 

@@ -8,6 +8,7 @@ from backend.consent.decision_types import Evidence
 from backend.consent.ledger_types import ConsentSlot, SubjectEvidence
 from backend.consent.prepared import Prepared, prepare
 from backend.consent.restrictions import Pending
+from backend.consent.terms import Kind
 from backend.errors import IntegrityError
 from backend.types import ConsentId, SubjectId, UnixSeconds
 
@@ -36,7 +37,7 @@ def assemble(
             document,
             final_slot,
             head_slot,
-            revocation_pending=document.consent_id in pending.revoked,
+            revocation_pending=_is_ending(document, pending),
             uses=used.get(document.consent_id, 0),
         )
         for document, final_slot, head_slot in zip(documents, final.slots, head.slots, strict=True)
@@ -45,3 +46,11 @@ def assemble(
     queued = [prepare(document) for document in pending.documents]
     found += [Evidence(item, EMPTY_SLOT, EMPTY_SLOT) for item in queued if item.consent_id not in known]
     return tuple(found)
+
+
+def _is_ending(document: Prepared, pending: Pending) -> bool:
+    """Whether an end of the document is in the queue. For cause only permits end with their delegation."""
+    name, under = document.consent_id, document.given_under
+    if name in pending.revoked or name in pending.for_cause:
+        return True
+    return document.document.kind == Kind.PERMIT and under is not None and under in pending.for_cause

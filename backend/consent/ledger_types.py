@@ -14,11 +14,21 @@ from typing import Final
 
 from eth_utils.address import to_checksum_address
 
-from backend.types import MAX_UINT40, Address, BlockNumber, Bytes32, MemberId, SubjectId, UnixSeconds
+from backend.types import (
+    MAX_UINT40,
+    Address,
+    BlockNumber,
+    Bytes32,
+    ConsentId,
+    MemberId,
+    SubjectId,
+    UnixSeconds,
+)
 
 _UINT32 = 2**32 - 1
 _UINT96 = 2**96 - 1
 _UINT160 = 2**160 - 1
+_TAG = 1 << 39  # no block time has this bit
 NOBODY = Address("0x" + "00" * 20)
 
 
@@ -44,7 +54,9 @@ class ConsentSlot:
     ``backend.consent.terms.Kind``, or 0 where the chain has never heard of the id.
 
     The window is half-open: not_before <= time < not_after. ``revoked_at`` 0 means not revoked; ``not_after``
-    2**40-1 means without end.
+    2**40-1 means without end. A permit whose delegation was ended for cause comes with that time as its
+    ``revoked_at``. ``delegation_tag`` tells what a delegate gave and nobody revoked: 2**39 and the
+    low 39 bits of the id of the delegation used.
     """
 
     subject: SubjectId
@@ -53,6 +65,7 @@ class ConsentSlot:
     revoked_at: UnixSeconds
     not_after: UnixSeconds
     not_before: UnixSeconds
+    delegation_tag: int = 0
 
     @property
     def is_recorded(self) -> bool:
@@ -139,14 +152,21 @@ class LedgerEvent:
 
 def unpack_consent_slot(word: int) -> ConsentSlot:
     """Decode subject 96 | kind 8 | epoch 32 | revokedAt 40 | notAfter 40 | notBefore 40, low to high."""
+    mark = word >> 136 & MAX_UINT40
     return ConsentSlot(
         subject=SubjectId(word & _UINT96),
         kind=word >> 96 & 0xFF,
         epoch=word >> 104 & _UINT32,
-        revoked_at=UnixSeconds(word >> 136 & MAX_UINT40),
+        revoked_at=UnixSeconds(0 if mark & _TAG else mark),
         not_after=UnixSeconds(word >> 176 & MAX_UINT40),
         not_before=UnixSeconds(word >> 216 & MAX_UINT40),
+        delegation_tag=mark if mark & _TAG else 0,
     )
+
+
+def delegation_tag(delegation: ConsentId) -> int:
+    """Return the tag of what is given under this delegation."""
+    return int.from_bytes(delegation) % _TAG | _TAG
 
 
 def unpack_subject_slot(word: int) -> SubjectEvidence:

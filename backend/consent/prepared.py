@@ -39,12 +39,16 @@ class PreparedRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document, its id and its rules. ``within`` is False when a delegate signed more than it was given."""
+    """A document, its id and its rules. ``within`` is False when a delegate signed more than it was given.
+
+    ``given_under`` is the delegation a delegate used, None when the controller signed.
+    """
 
     consent_id: ConsentId
     document: Document
     rules: tuple[PreparedRule, ...]
     within: bool
+    given_under: ConsentId | None = None
 
     @property
     def is_limited(self) -> bool:
@@ -66,7 +70,8 @@ def prepare(document: Document, via: Sequence[Delegation] = ()) -> Prepared:
     rules: tuple[PreparedRule, ...] = ()
     if isinstance(document, Grant) and document.kind != Kind.REFUSAL:
         rules = tuple(_rule(index, rule) for index, rule in enumerate(document.terms.rules))
-    return Prepared(consent_id(document), document, rules, within)
+    given_under = consent_id(via[0]) if via else None
+    return Prepared(consent_id(document), document, rules, within, given_under)
 
 
 def rank(rule: Rule) -> int:

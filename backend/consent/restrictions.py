@@ -27,8 +27,9 @@ KEEP_SETTLED_BLOCKS: Final = 256
 class Pending:
     """What is pending for one subject, and the position up to which the queue was read.
 
-    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies. ``suspended`` are
-    members, whoever the subject is.
+    ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies. ``for_cause`` are
+    delegations that end together with the permits they gave. ``suspended`` are members, whoever the subject
+    is.
     """
 
     position: QueuePosition
@@ -36,18 +37,21 @@ class Pending:
     ended_epoch: int | None = None
     documents: tuple[Grant, ...] = ()
     suspended: frozenset[MemberId] = frozenset()
+    for_cause: frozenset[ConsentId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Restriction:
-    """One of ``revoked``, ``ended_epoch``, ``denied`` and ``suspended`` is set; ``by`` tells ends of one
-    consent apart."""
+    """One of ``revoked``, ``ended_epoch``, ``denied``, ``for_cause`` and ``suspended`` is set; ``by`` tells
+    ends of one consent apart.
+    """
 
     revoked: ConsentId | None = None
     by: ConsentId | None = None
     ended_epoch: int | None = None
     denied: ConsentId | None = None
     suspended: MemberId | None = None
+    for_cause: ConsentId | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +111,16 @@ class RestrictionQueue:
         """Say that the suspension, or removal, is final on the chain in ``block``."""
         self._settle(None, _Restriction(suspended=member), block)
 
+    def accept_end_for_cause(self, subject: SubjectId, delegation: ConsentId) -> QueuePosition:
+        """Count this delegation, and every permit given under it, as revoked from now on."""
+        return self._accept(subject, _Restriction(for_cause=delegation))
+
+    def settle_end_for_cause(
+        self, subject: SubjectId, delegation: ConsentId, *, block: BlockNumber | None = None
+    ) -> None:
+        """Say that this end is final on the chain in ``block``; without block, that it came to nothing."""
+        self._settle(subject, _Restriction(for_cause=delegation), block)
+
     def settle_revocation(
         self,
         subject: SubjectId,
@@ -152,6 +166,7 @@ class RestrictionQueue:
                 ended_epoch=max(epochs, default=None),
                 documents=tuple(document for _, document in counting if document is not None),
                 suspended=frozenset(item.suspended for item, _ in counting if item.suspended is not None),
+                for_cause=frozenset(item.for_cause for item, _ in counting if item.for_cause is not None),
             )
 
     def guard(self, subject: SubjectId, position: QueuePosition) -> None:

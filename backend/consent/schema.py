@@ -10,6 +10,16 @@ import dataclasses
 import re
 from typing import Final, NamedTuple
 
+from backend.consent.recovery_terms import (
+    AcceptRecovery,
+    ConfirmRecovery,
+    DelegatedEndForCause,
+    EndForCause,
+    ProposeRecovery,
+    RecoveryPolicy,
+    SetRecoveryPolicy,
+    VetoRecovery,
+)
 from backend.consent.terms import (
     ConsentTerms,
     DelegatedDelegation,
@@ -56,6 +66,14 @@ TYPE_STRINGS: Final = (
     "DelegatedRevoke(bytes32 consent,bytes32 delegation)",
     "RevokeAll(uint96 subject,uint32 epoch)",
     "OpenSubject(uint96 subject,address controller,uint40 submitBy)",
+    "EndForCause(bytes32 delegation)",
+    "DelegatedEndForCause(bytes32 ended,bytes32 delegation)",
+    "SetRecoveryPolicy(uint96 subject,RecoveryPolicy policy,uint32 round,uint40 submitBy)",
+    "RecoveryPolicy(bytes32[] guardianships,uint8 threshold,bytes32 salt)",
+    "ProposeRecovery(uint96 subject,address controller,uint32 round,uint40 submitBy)",
+    "AcceptRecovery(uint96 subject,address controller,uint32 round,uint40 submitBy)",
+    "ConfirmRecovery(uint96 subject,address controller,uint32 round,uint40 submitBy)",
+    "VetoRecovery(uint96 subject,uint32 round)",
 )
 
 
@@ -84,6 +102,8 @@ CLASSES: Final[dict[str, type]] = {
     for cls in (
         *(Grant, ConsentTerms, ResearchTerms, Rule, Delegation, DelegationTerms),
         *(DelegatedGrant, DelegatedDelegation, Revoke, DelegatedRevoke, RevokeAll, OpenSubject),
+        *(EndForCause, DelegatedEndForCause, RecoveryPolicy, SetRecoveryPolicy),
+        *(ProposeRecovery, AcceptRecovery, ConfirmRecovery, VetoRecovery),
     )
 }
 

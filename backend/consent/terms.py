@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
 
+from backend.consent.recovery_terms import DelegatedEndForCause, EndForCause, RecoveryCommand
 from backend.types import MAX_UINT40, Address, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 BEGINNING: Final = UnixSeconds(0)
@@ -214,4 +215,7 @@ Command = (
     | DelegatedRevoke
     | RevokeAll
     | OpenSubject
+    | EndForCause
+    | DelegatedEndForCause
+    | RecoveryCommand
 )

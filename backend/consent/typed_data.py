@@ -19,6 +19,7 @@ from eth_keys.main import KeyAPI
 from eth_utils.exceptions import ValidationError
 
 from backend.consent.errors import SignatureInvalid
+from backend.consent.recovery_terms import RecoveryPolicy
 from backend.consent.schema import (
     DOMAIN_MEMBERS,
     DOMAIN_TYPE,
@@ -31,6 +32,7 @@ from backend.consent.terms_json import to_json
 from backend.types import Address, Bytes32, ConsentId
 
 NAME: Final = "Assent Consent"
+RECOVERY_NAME: Final = "Assent Recovery"
 VERSION: Final = "1"
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # of secp256k1
 _KEYS: Final = KeyAPI(CoinCurveECCBackend())  # pure Python recovery is sixty times slower
@@ -38,18 +40,19 @@ _KEYS: Final = KeyAPI(CoinCurveECCBackend())  # pure Python recovery is sixty ti
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Where a signature counts: one chain, one ConsentRegistry."""
+    """Where a signature counts: one chain, one contract. ``name`` is RECOVERY_NAME for those of recovery."""
 
     chain_id: int
     verifying_contract: Address
+    name: str = NAME
 
     @property
     def separator(self) -> Bytes32:
         """Return the domain separator (EIP-712)."""
-        return _separator(self.chain_id, self.verifying_contract)
+        return _separator(self.chain_id, self.verifying_contract, self.name)
 
 
-def struct_hash(message: Command | ConsentTerms | DelegationTerms) -> Bytes32:
+def struct_hash(message: Command | ConsentTerms | DelegationTerms | RecoveryPolicy) -> Bytes32:
     """Return ``hashStruct(message)``: for terms, the hash that the contract gets."""
     return Bytes32(_encoder(type(message).__name__)(message))
 
@@ -76,7 +79,7 @@ def typed_data(message: Command, domain: Domain) -> dict[str, Any]:
         "types": types,
         "primaryType": name,
         "domain": {
-            "name": NAME,
+            "name": domain.name,
             "version": VERSION,
             "chainId": domain.chain_id,
             "verifyingContract": domain.verifying_contract,
@@ -104,8 +107,8 @@ def recover(message_digest: bytes, signature: bytes) -> Address:
 
 
 @cache
-def _separator(chain_id: int, contract: Address) -> Bytes32:
-    words = (keccak(DOMAIN_TYPE.encode()), keccak(NAME.encode()), keccak(VERSION.encode()))
+def _separator(chain_id: int, contract: Address, name: str) -> Bytes32:
+    words = (keccak(DOMAIN_TYPE.encode()), keccak(name.encode()), keccak(VERSION.encode()))
     return Bytes32(keccak(b"".join(words) + chain_id.to_bytes(32) + _address(contract)))
 
 

@@ -11,6 +11,15 @@ from typing import Final
 from eth_utils.address import is_checksum_address
 
 from backend.consent.errors import InvalidTerms
+from backend.consent.recovery_terms import (
+    MAX_GUARDIANS,
+    DelegatedEndForCause,
+    EndForCause,
+    RecoveryCommand,
+    RecoveryPolicy,
+    SetRecoveryPolicy,
+    VetoRecovery,
+)
 from backend.consent.tables import CodeTable, Tables, check_language
 from backend.consent.terms import (
     EVERYONE,
@@ -73,6 +82,13 @@ def check_command(command: Command, tables: Tables) -> None:
             _subject(command.subject, "subject")
             _account(command.controller, "controller")
             _instant(command.submit_by, "submitBy")
+        case EndForCause():
+            _bytes32(command.delegation, "delegation", zero=False)
+        case DelegatedEndForCause():
+            _bytes32(command.ended, "ended", zero=False)
+            _bytes32(command.delegation, "delegation", zero=False)
+        case _:
+            _recovery_command(command)
 
 
 def check_grant(grant: Grant, tables: Tables, path: str = "") -> None:
@@ -215,6 +231,30 @@ def _bytes32(value: bytes, field: str, *, zero: bool = True) -> None:
 def _unsigned(value: int, width: int, field: str) -> None:
     if not 0 <= value < 2**width:
         raise InvalidTerms(f"An integer of {width} bits without sign.", field=field)
+
+
+def _recovery_command(command: RecoveryCommand) -> None:
+    _subject(command.subject, "subject")
+    _unsigned(command.round, 32, "round")
+    if isinstance(command, VetoRecovery):
+        return
+    _instant(command.submit_by, "submitBy")
+    if isinstance(command, SetRecoveryPolicy):
+        _recovery_policy(command.policy)
+    else:
+        _account(command.controller, "controller")
+
+
+def _recovery_policy(policy: RecoveryPolicy) -> None:
+    """One guardian alone could take the subject over, so two are needed wherever two are named."""
+    named = policy.guardianships
+    if not 1 <= len(named) <= MAX_GUARDIANS or len(set(named)) != len(named):
+        raise InvalidTerms(f"1 to {MAX_GUARDIANS} different guardianships.", field="policy.guardianships")
+    for index, guardianship in enumerate(named):
+        _bytes32(guardianship, f"policy.guardianships[{index}]", zero=False)
+    if not min(2, len(named)) <= policy.threshold <= len(named):
+        raise InvalidTerms("Two guardians or more, and not more than are named.", field="policy.threshold")
+    _bytes32(policy.salt, "policy.salt", zero=False)
 
 
 def _subject(value: int, field: str) -> None:

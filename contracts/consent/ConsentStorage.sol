@@ -6,21 +6,28 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IConsentRegistry} from "../interfaces/IConsentRegistry.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IRecovery} from "../interfaces/IRecovery.sol";
 import {ConsentSlot, packConsent} from "../libraries/ConsentSlot.sol";
+import {Kinds} from "../libraries/Kinds.sol";
 import {Signatures} from "../libraries/Signatures.sol";
 import {SubjectSlot} from "../libraries/SubjectSlot.sol";
+import {Recovery} from "./Recovery.sol";
 
 /// @notice The registry's storage, with the checks and writes that its parts share.
 /// @dev A check that a batch must survive returns a fault: the encoded error, empty when all is well.
 abstract contract ConsentStorage is IConsentRegistry, EIP712 {
     IParticipantRegistry public immutable PARTICIPANTS;
+    /// @inheritdoc IConsentRegistry
+    IRecovery public immutable RECOVERY;
 
     mapping(uint96 subject => SubjectSlot) internal _subjects;
     mapping(bytes32 id => ConsentSlot) internal _consents;
-    mapping(uint96 subject => address) internal _openingCustodians;
+    mapping(uint96 subject => bytes32 member) internal _openingCustodians;
+    mapping(uint96 subject => mapping(uint40 tag => uint40 time)) internal _endedForCause;
 
-    constructor(IParticipantRegistry participants) EIP712("Assent Consent", "1") {
+    constructor(IParticipantRegistry participants, uint40 recoveryDelay) EIP712("Assent Consent", "1") {
         PARTICIPANTS = participants;
+        RECOVERY = new Recovery(this, participants, recoveryDelay);
     }
 
     function _opened(uint96 subjectId) internal view returns (SubjectSlot subject) {
@@ -41,12 +48,18 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
         bytes32 id,
         uint96 subjectId,
         SubjectSlot subject,
+        uint8 kind,
         uint32 epoch,
         uint40 notBefore,
         uint40 notAfter,
         uint40 submitBy
     ) internal view returns (bytes memory fault) {
-        if (!subject.isOpen()) return abi.encodeWithSelector(SubjectUnknown.selector, subjectId);
+        if (!subject.isUndisturbed()) {
+            if (!subject.isOpen()) return abi.encodeWithSelector(SubjectUnknown.selector, subjectId);
+            if (Kinds.waitsForRecovery(kind) && RECOVERY.isRecoveryPending(subjectId)) {
+                return abi.encodeWithSelector(RecoveryPending.selector, subjectId);
+            }
+        }
         if (epoch != subject.currentEpoch()) {
             return abi.encodeWithSelector(EpochNotCurrent.selector, epoch, subject.currentEpoch());
         }
@@ -55,13 +68,21 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
             return abi.encodeWithSelector(WindowEmpty.selector, _effective(notBefore), notAfter);
         }
         ConsentSlot slot = _consents[id];
-        if (slot.isRevoked()) return abi.encodeWithSelector(AlreadyRevoked.selector, id);
-        if (!slot.isEmpty()) return abi.encodeWithSelector(AlreadyRecorded.selector, id);
+        if (!slot.isEmpty()) {
+            return abi.encodeWithSelector(slot.isRevoked() ? AlreadyRevoked.selector : AlreadyRecorded.selector, id);
+        }
     }
 
     /// @dev Nothing counts before the block that records it.
     function _effective(uint40 notBefore) internal view returns (uint40) {
         return notBefore > block.timestamp ? notBefore : uint40(block.timestamp);
+    }
+
+    /// @dev Without tag: a permit that a delegate gave counts as revoked since its delegation was ended for cause.
+    function _asItStands(ConsentSlot slot) internal view returns (ConsentSlot) {
+        if (!slot.isTagged()) return slot;
+        if (slot.kind() != Kinds.PERMIT) return slot.untagged();
+        return slot.untagged().revokedIn(_endedForCause[slot.subject()][slot.delegationTag()]);
     }
 
     function _revoke(bytes32 id, ConsentSlot slot) internal {

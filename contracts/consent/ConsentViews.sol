@@ -22,22 +22,28 @@ abstract contract ConsentViews is DelegationChains {
     }
 
     /// @inheritdoc IConsentRegistry
-    function openingCustodianOf(uint96 subject) external view returns (address) {
+    function openingCustodianOf(uint96 subject) external view returns (bytes32) {
         return _openingCustodians[subject];
     }
 
     /// @inheritdoc IConsentRegistry
     function stateOf(bytes32 id) external view returns (ConsentState memory) {
-        ConsentSlot slot = _consents[id];
+        ConsentSlot slot = _asShown(id);
         return ConsentState(
-            slot.subject(), slot.kind(), slot.epoch(), slot.notBefore(), slot.notAfter(), slot.revokedAt()
+            slot.subject(),
+            slot.kind(),
+            slot.epoch(),
+            slot.notBefore(),
+            slot.notAfter(),
+            slot.revokedAt(),
+            slot.delegationTag()
         );
     }
 
     /// @inheritdoc IConsentRegistry
     function isLive(bytes32 id, uint8 kind) external view returns (bool) {
         if (kind == Kinds.DELEGATION) revert ChainNeeded(kind);
-        ConsentSlot slot = _consents[id];
+        ConsentSlot slot = _asItStands(_consents[id]);
         return slot.isLive(kind, _subjects[slot.subject()].currentEpoch(), block.timestamp);
     }
 
@@ -48,7 +54,7 @@ abstract contract ConsentViews is DelegationChains {
         uint96 subject = 0;
         uint32 epoch = 0;
         for (uint256 i = 0; i < ids.length; ++i) {
-            ConsentSlot slot = _consents[ids[i]];
+            ConsentSlot slot = _asItStands(_consents[ids[i]]);
             if (slot.subject() != subject) {
                 subject = slot.subject();
                 epoch = _subjects[subject].currentEpoch();
@@ -74,7 +80,7 @@ abstract contract ConsentViews is DelegationChains {
         subjectSlot = SubjectSlot.unwrap(_subjects[subject]);
         slots = new uint256[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
-            slots[i] = ConsentSlot.unwrap(_consents[ids[i]]);
+            slots[i] = ConsentSlot.unwrap(_asShown(ids[i]));
         }
     }
 
@@ -86,5 +92,12 @@ abstract contract ConsentViews is DelegationChains {
     /// @inheritdoc IConsentRegistry
     function delegationId(DelegationHeader calldata header) external pure returns (bytes32) {
         return TypedData.delegationId(header);
+    }
+
+    /// @dev With its tag, unless its delegation was ended for cause.
+    function _asShown(bytes32 id) private view returns (ConsentSlot) {
+        ConsentSlot stored = _consents[id];
+        ConsentSlot standing = _asItStands(stored);
+        return standing.isRevoked() ? standing : stored;
     }
 }

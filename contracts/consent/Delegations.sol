@@ -74,9 +74,16 @@ abstract contract Delegations is DelegationChains {
     function endGuardianship(bytes32 id) external {
         ConsentSlot slot = _consents[id];
         if (slot.kind() != Kinds.GUARDIANSHIP) revert ConsentUnknown(id);
-        if (_openingCustodians[slot.subject()] != msg.sender) revert NotOpeningCustodian(slot.subject(), msg.sender);
+        _requireOpeningCustodian(slot.subject());
         if (slot.isRevoked()) return;
         _revoke(id, slot);
+    }
+
+    /// @dev It is the one authority over a subject without controller, and none over any other.
+    function _requireOpeningCustodian(uint96 subjectId) internal view {
+        if (_subjects[subjectId].controller() != address(0)) revert SubjectHasController(subjectId);
+        bytes32 member = PARTICIPANTS.memberOf(msg.sender);
+        if (member == 0 || member != _openingCustodians[subjectId]) revert NotOpeningCustodian(subjectId, msg.sender);
     }
 
     function _requireRootDelegation(bytes32 id, DelegationHeader memory header, SubjectSlot subject) internal view {
@@ -97,7 +104,14 @@ abstract contract Delegations is DelegationChains {
     function _requireDelegation(bytes32 id, DelegationHeader memory header, SubjectSlot subject) private view {
         _raise(
             _recordingFault(
-                id, header.subject, subject, header.epoch, header.notBefore, header.notAfter, header.submitBy
+                id,
+                header.subject,
+                subject,
+                header.kind,
+                header.epoch,
+                header.notBefore,
+                header.notAfter,
+                header.submitBy
             )
         );
         if (!Kinds.isDelegation(header.kind)) revert KindNotAllowed(header.kind);

@@ -75,7 +75,14 @@ abstract contract Grants is DelegationChains {
         returns (bytes memory fault)
     {
         fault = _recordingFault(
-            id, header.subject, subject, header.epoch, header.notBefore, header.notAfter, header.submitBy
+            id,
+            header.subject,
+            subject,
+            header.kind,
+            header.epoch,
+            header.notBefore,
+            header.notAfter,
+            header.submitBy
         );
         if (fault.length != 0) return fault;
         if (!Kinds.isConsent(header.kind)) return abi.encodeWithSelector(KindNotAllowed.selector, header.kind);
@@ -92,11 +99,12 @@ abstract contract Grants is DelegationChains {
         ConsentSlot slot = packConsent(
             header.subject, header.kind, header.epoch, _effective(header.notBefore), header.notAfter
         );
+        if (delegation != 0) slot = slot.givenUnder(delegation);
         _consents[id] = slot;
         _subjects[header.subject] = subject.counted();
         emit ConsentGranted(id, header.subject, ConsentSlot.unwrap(slot), delegation);
         if (header.supersedes == 0) return;
-        ConsentSlot old = _consents[header.supersedes];
+        ConsentSlot old = _asItStands(_consents[header.supersedes]);
         if (!old.isRevoked()) _revoke(header.supersedes, old);
     }
 }

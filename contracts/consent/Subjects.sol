@@ -13,12 +13,13 @@ import {Delegations} from "./Delegations.sol";
 abstract contract Subjects is Delegations {
     /// @inheritdoc IConsentRegistry
     function openSubject(uint96 subject, address controller, uint40 submitBy, bytes calldata signature) external {
-        _requireOpenable(subject);
+        bytes32 member = _requireOpenable(subject);
         if (controller == address(0)) revert ControllerZero();
         if (block.timestamp > submitBy) revert SubmittedTooLate(submitBy);
         _requireSigned(controller, TypedData.openSubject(subject, controller, submitBy), signature);
         _subjects[subject] = packSubject(controller);
-        emit SubjectOpened(subject, controller, msg.sender);
+        _openingCustodians[subject] = member;
+        emit SubjectOpened(subject, controller, msg.sender, member);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -27,11 +28,11 @@ abstract contract Subjects is Delegations {
         returns (bytes32 id)
     {
         id = TypedData.delegationId(guardianship);
-        _requireOpenable(guardianship.subject);
+        bytes32 member = _requireOpenable(guardianship.subject);
         SubjectSlot subject = packSubject(address(0));
         _requireGuardianship(id, guardianship, subject, signature);
-        _openingCustodians[guardianship.subject] = msg.sender;
-        emit SubjectOpened(guardianship.subject, address(0), msg.sender);
+        _openingCustodians[guardianship.subject] = member;
+        emit SubjectOpened(guardianship.subject, address(0), msg.sender, member);
         _recordDelegation(id, guardianship, subject);
     }
 
@@ -43,20 +44,25 @@ abstract contract Subjects is Delegations {
         id = TypedData.delegationId(guardianship);
         SubjectSlot subject = _opened(guardianship.subject);
         _requireCustodian();
-        if (subject.controller() != address(0)) revert SubjectHasController(guardianship.subject);
-        if (_openingCustodians[guardianship.subject] != msg.sender) {
-            revert NotOpeningCustodian(guardianship.subject, msg.sender);
-        }
+        _requireOpeningCustodian(guardianship.subject);
         _requireGuardianship(id, guardianship, subject, signature);
         _recordDelegation(id, guardianship, subject);
     }
 
-    function _requireCustodian() private view {
-        if (!PARTICIPANTS.hasRole(msg.sender, Roles.CUSTODIAN)) revert NotCustodian(msg.sender);
+    /// @inheritdoc IConsentRegistry
+    function stepRecovery(uint96 subject, address controller, bool proposed) external {
+        if (msg.sender != address(RECOVERY)) revert NotRecovery(msg.sender);
+        _subjects[subject] = _subjects[subject].steppedTo(controller, proposed);
+        emit RecoveryStepped(subject, controller, proposed);
     }
 
-    function _requireOpenable(uint96 subject) private view {
-        _requireCustodian();
+    function _requireCustodian() private view returns (bytes32 member) {
+        member = PARTICIPANTS.memberWithRole(msg.sender, Roles.CUSTODIAN);
+        if (member == 0) revert NotCustodian(msg.sender);
+    }
+
+    function _requireOpenable(uint96 subject) private view returns (bytes32 member) {
+        member = _requireCustodian();
         if (subject == 0) revert SubjectZero();
         if (_subjects[subject].isOpen()) revert SubjectAlreadyOpen(subject);
     }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ConsentState, DelegationHeader, GrantHeader, IConsentTypes} from "./IConsentTypes.sol";
+import {IRecovery} from "./IRecovery.sol";
 
 /// @title The ledger of consents, denies, refusals, delegations and guardianships
 /// @notice A consent's id is the EIP-712 struct hash of what was signed (Grant or Delegation), so a client knows it
@@ -11,7 +12,8 @@ import {ConsentState, DelegationHeader, GrantHeader, IConsentTypes} from "./ICon
 /// the account's contract confirms through ERC-1271 within a gas cap.
 ///
 /// No function that revokes or ends asks for a role, a fee, a deadline, a nonce or a second party, and there is no
-/// pause. Revoking twice, or revoking all in a past epoch, does nothing and does not revert.
+/// pause; a pending recovery holds up permits and delegations only. Revoking twice, or revoking all in a past epoch,
+/// does nothing and does not revert.
 ///
 /// A delegation chain is given leaf first: `chain[0]` is the delegation used, `chain[i].parent` the id of
 /// `chain[i + 1]`, and the last has no parent.
@@ -33,7 +35,8 @@ interface IConsentRegistry is IConsentTypes {
         external
         returns (bytes32 id);
 
-    /// @notice Add a guardian to a subject without a controller. Only the custodian account that opened it.
+    /// @notice Add a guardian to a subject without a controller. Only the custodian that opened it, from the account it
+    /// has today.
     function addGuardian(DelegationHeader calldata guardianship, bytes calldata signature)
         external
         returns (bytes32 id);
@@ -125,9 +128,27 @@ interface IConsentRegistry is IConsentTypes {
     /// @dev `chain[0]` may be unrecorded if `chain[1]` is live and position is not 0; it then never can be recorded.
     function endDelegation(DelegationHeader[] calldata chain, uint256 position, bytes calldata signature) external;
 
-    /// @notice End a guardianship of a subject without a controller. Only the custodian account that opened it,
-    /// whether or not it still is a custodian.
+    /// @notice End a guardianship of a subject without a controller. Only the custodian that opened it, from the
+    /// account it has today, whether or not it still is in standing.
     function endGuardianship(bytes32 id) external;
+
+    /// @notice End a delegation or guardianship, and from now on every permit given under it; denies and refusals
+    /// stand. The controller signed EndForCause or is the sender. For a guardianship of a subject without a controller
+    /// the custodian that opened it is the sender, as in `endGuardianship`.
+    /// @dev Also for a delegation that ended before. Permits given under what it passed on need their own call. Doing
+    /// it twice does nothing.
+    function endForCause(bytes32 id, bytes calldata signature) external;
+
+    /// @notice The same for a delegation of kind 3, by a guardian with the power to revoke, who signed
+    /// DelegatedEndForCause.
+    function endForCauseByGuardian(bytes32 id, DelegationHeader[] calldata chain, bytes calldata signature) external;
+
+    // --- recovery
+
+    /// @notice Take a step of a recovery. Only `RECOVERY`, after its own checks.
+    /// @param controller the subject's controller from now on
+    /// @param proposed whether the step was a proposal, so that a recovery may be pending
+    function stepRecovery(uint96 subject, address controller, bool proposed) external;
 
     // --- views
 
@@ -138,15 +159,19 @@ interface IConsentRegistry is IConsentTypes {
         view
         returns (address controller, uint32 epoch, uint32 count, bool opened);
 
-    /// @notice The custodian account that opened a subject without a controller, else zero.
-    function openingCustodianOf(uint96 subject) external view returns (address);
+    /// @notice The custodian (its member id) that opened the subject and is its identity desk; zero if unopened.
+    function openingCustodianOf(uint96 subject) external view returns (bytes32);
+
+    /// @notice The contract that decides on other controllers; made with this one and as immutable.
+    function RECOVERY() external view returns (IRecovery);
 
     /// @notice What is stored of an id; all zero if nothing.
     /// @dev Warning: this says nothing about whether it counts now; `isLive` does.
     function stateOf(bytes32 id) external view returns (ConsentState memory);
 
     /// @notice Whether the id is recorded with this kind and counts in this block: begun, not ended, not revoked,
-    /// and of the current epoch where its kind ends with the epoch.
+    /// of the current epoch where its kind ends with the epoch, and if it is a delegate's permit, its delegation not
+    /// ended for cause.
     /// @dev Reverts with `ChainNeeded` for kind 3, which lives only with its parents: ask `isDelegationLive`.
     /// Warning: it says nothing about what was consented to.
     function isLive(bytes32 id, uint8 kind) external view returns (bool);
@@ -158,9 +183,12 @@ interface IConsentRegistry is IConsentTypes {
     /// these powers.
     function isDelegationLive(DelegationHeader[] calldata chain, uint16 powers) external view returns (bool);
 
-    /// @notice The raw slots a service decides from, in one call.
-    /// @dev Subject slot, low to high: controller 160, epoch 32, count 32, flags 32 (bit 0 opened). Consent slot:
-    /// subject 96, kind 8, epoch 32, revokedAt 40, notAfter 40, notBefore 40 (zero: revoked ahead, not counted).
+    /// @notice The slots a service decides from, in one call.
+    /// @dev Subject slot, low to high: controller 160, epoch 32, count 32, flags 32 (bit 0 opened, bit 1 a recovery was
+    /// proposed and neither vetoed nor completed). Consent slot: subject 96, kind 8, epoch 32, revokedAt 40, notAfter
+    /// 40, notBefore 40 (zero: revoked ahead, not counted). A revokedAt of 2^39 or more means not revoked, given by a
+    /// delegate; its low 39 bits are those of the delegation's id. A permit whose delegation was ended for cause comes
+    /// with the time of that as its revokedAt; otherwise the slots are those stored.
     /// Warning: slots of other subjects come back as they are; compare the subject in each.
     function evidence(uint96 subject, bytes32[] calldata ids)
         external

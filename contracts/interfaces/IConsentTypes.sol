@@ -57,7 +57,9 @@ struct DelegationHeader {
 /// @param notBefore the later of the signed date and the block that recorded it; zero when it was revoked before it
 /// was recorded, and so never counted
 /// @param notAfter first second in which it no longer counts
-/// @param revokedAt block time of its revocation, or zero
+/// @param revokedAt block time of its revocation, or zero; for a permit whose delegation was ended for cause, of that
+/// @param delegationTag for what a delegate gave and nobody revoked: 2^39 plus the low 39 bits of the id of the
+/// delegation used; else zero
 struct ConsentState {
     uint96 subject;
     uint8 kind;
@@ -65,14 +67,18 @@ struct ConsentState {
     uint40 notBefore;
     uint40 notAfter;
     uint40 revokedAt;
+    uint40 delegationTag;
 }
 
 /// @title Events and errors of the consent registry
 /// @notice Every write emits an event; the events rebuild the storage exactly. `slot` is the stored word, laid out as
 /// `IConsentRegistry.evidence` says.
 interface IConsentTypes {
-    /// @dev `controller` is zero and `custodian` the opener for a subject under guardians.
-    event SubjectOpened(uint96 indexed subject, address indexed controller, address indexed custodian);
+    /// @dev `controller` is zero for a subject under guardians. `custodian` is the account that opened it, `member`
+    /// the custodian it belongs to.
+    event SubjectOpened(
+        uint96 indexed subject, address indexed controller, address indexed custodian, bytes32 member
+    );
     /// @dev Raises the subject's count by one. `delegation` is the one a delegate used, zero if the controller signed.
     event ConsentGranted(bytes32 indexed id, uint96 indexed subject, uint256 slot, bytes32 delegation);
     /// @dev Raises the subject's count by one.
@@ -85,6 +91,12 @@ interface IConsentTypes {
     event ConsentRevokedAhead(bytes32 indexed id, uint96 indexed subject, uint256 slot);
     /// @dev `epoch` is the new one.
     event AllRevoked(uint96 indexed subject, uint32 epoch);
+    /// @dev From `endedAt` on no permit given under this delegation counts. `ConsentRevoked` follows unless the
+    /// delegation was revoked before.
+    event DelegationEndedForCause(bytes32 indexed id, uint96 indexed subject, uint40 endedAt);
+    /// @dev A step of a recovery, whose own contract tells more: from now on this is the subject's controller, and
+    /// flag 1 of its slot is set if `proposed`, else cleared.
+    event RecoveryStepped(uint96 indexed subject, address indexed controller, bool proposed);
     /// @dev A batch item that was left out; `reason` is the encoded error the single call would have reverted with.
     event GrantRejected(bytes32 indexed id, uint96 indexed subject, bytes reason);
     /// @dev As `GrantRejected`, for a batch of revocations.
@@ -120,4 +132,6 @@ interface IConsentTypes {
     error ChainBroken(uint256 position);
     error DelegationNotLive(bytes32 id);
     error ChainNeeded(uint8 kind);
+    error RecoveryPending(uint96 subject);
+    error NotRecovery(address caller);
 }

@@ -19,6 +19,11 @@ library Kinds {
         return kind == DELEGATION || kind == GUARDIANSHIP;
     }
 
+    /// @dev A pending recovery holds these up; what restricts, or answers a request with no, goes on.
+    function waitsForRecovery(uint8 kind) internal pure returns (bool) {
+        return kind == PERMIT || isDelegation(kind);
+    }
+
     /// @dev Revoke-all ends these; what protects the patient stands.
     function endsWithEpoch(uint8 kind) internal pure returns (bool) {
         return kind == PERMIT || kind == DELEGATION;

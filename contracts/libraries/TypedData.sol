@@ -49,6 +49,9 @@ library TypedData {
     bytes32 private constant REVOKE_ALL_TYPEHASH = keccak256("RevokeAll(uint96 subject,uint32 epoch)");
     bytes32 private constant OPEN_SUBJECT_TYPEHASH =
         keccak256("OpenSubject(uint96 subject,address controller,uint40 submitBy)");
+    bytes32 private constant END_FOR_CAUSE_TYPEHASH = keccak256("EndForCause(bytes32 delegation)");
+    bytes32 private constant DELEGATED_END_FOR_CAUSE_TYPEHASH =
+        keccak256("DelegatedEndForCause(bytes32 ended,bytes32 delegation)");
 
     function grantId(GrantHeader memory header) internal pure returns (bytes32) {
         return keccak256(abi.encode(GRANT_TYPEHASH, header));
@@ -85,5 +88,13 @@ library TypedData {
 
     function openSubject(uint96 subject, address controller, uint40 submitBy) internal pure returns (bytes32) {
         return keccak256(abi.encode(OPEN_SUBJECT_TYPEHASH, subject, controller, submitBy));
+    }
+
+    function endForCause(bytes32 delegation) internal pure returns (bytes32) {
+        return keccak256(abi.encode(END_FOR_CAUSE_TYPEHASH, delegation));
+    }
+
+    function delegatedEndForCause(bytes32 ended, bytes32 delegation) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DELEGATED_END_FOR_CAUSE_TYPEHASH, ended, delegation));
     }
 }

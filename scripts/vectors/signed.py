@@ -8,6 +8,17 @@ from typing import Any
 from eth_keys.backends.coincurve import CoinCurveECCBackend
 from eth_keys.main import KeyAPI
 
+from backend.consent.recovery_terms import (
+    AcceptRecovery,
+    ConfirmRecovery,
+    DelegatedEndForCause,
+    EndForCause,
+    ProposeRecovery,
+    RecoveryCommand,
+    RecoveryPolicy,
+    SetRecoveryPolicy,
+    VetoRecovery,
+)
 from backend.consent.schema import TYPE_STRINGS, encode_type
 from backend.consent.summary import render, with_summary
 from backend.consent.tables import LANGUAGES, Tables
@@ -30,11 +41,12 @@ from backend.consent.terms import (
     Rule,
 )
 from backend.consent.terms_json import to_json
-from backend.consent.typed_data import Domain, consent_id, digest, struct_hash, typed_data
-from backend.types import UnixSeconds, to_hex
+from backend.consent.typed_data import RECOVERY_NAME, Domain, consent_id, digest, struct_hash, typed_data
+from backend.types import ConsentId, UnixSeconds, to_hex
 from scripts.vectors import world as w
 
 DOMAIN = Domain(7_741_001, w.STRANGER)
+RECOVERY_DOMAIN = Domain(7_741_001, w.CARER, RECOVERY_NAME)
 _KEYS = KeyAPI(CoinCurveECCBackend())
 
 
@@ -43,6 +55,7 @@ def typed_data_vectors() -> dict[str, Any]:
     return {
         "types": {name: encode_type(name) for name in (text.partition("(")[0] for text in TYPE_STRINGS)},
         "domainSeparator": to_hex(DOMAIN.separator),
+        "recoveryDomainSeparator": to_hex(RECOVERY_DOMAIN.separator),
         "cases": [_signed(name, command) for name, command in _commands()],
     }
 
@@ -67,12 +80,13 @@ def _worded(document: Document, tables: Tables) -> Document:
 
 
 def _signed(name: str, command: Command) -> dict[str, Any]:
-    message_digest = digest(command, DOMAIN)
+    domain = RECOVERY_DOMAIN if isinstance(command, RecoveryCommand) else DOMAIN
+    message_digest = digest(command, domain)
     key = _KEYS.PrivateKey((1).to_bytes(32))  # of the patient's account
     signature = key.sign_msg_hash(message_digest).to_bytes()
     vector = {
         "name": name,
-        "typedData": typed_data(command, DOMAIN),
+        "typedData": typed_data(command, domain),
         "structHash": to_hex(struct_hash(command)),
         "digest": to_hex(message_digest),
         "signer": w.PATIENT,
@@ -92,7 +106,19 @@ def _commands() -> Iterator[tuple[str, Command]]:
     yield "revoke", Revoke(consent_id(permit))
     yield "delegated_revoke", DelegatedRevoke(consent_id(permit), consent_id(mother))
     yield "revoke_all", RevokeAll(w.SUBJECT, 3)
-    yield "open_subject", OpenSubject(w.SUBJECT, w.PATIENT, UnixSeconds(w.START + w.DAY))
+    soon = UnixSeconds(w.START + w.DAY)
+    yield "open_subject", OpenSubject(w.SUBJECT, w.PATIENT, soon)
+    guardian = consent_id(documents["guardianship"])
+    yield "end_for_cause", EndForCause(consent_id(mother))
+    yield "delegated_end_for_cause", DelegatedEndForCause(consent_id(mother), guardian)
+    policy = RecoveryPolicy(
+        (guardian, ConsentId(w.salt("second")), ConsentId(w.salt("third"))), 2, w.salt("policy")
+    )
+    yield "set_recovery_policy", SetRecoveryPolicy(w.SUBJECT, policy, 1, soon)
+    yield "propose_recovery", ProposeRecovery(w.SUBJECT, w.CARER, 4, soon)
+    yield "accept_recovery", AcceptRecovery(w.SUBJECT, w.CARER, 4, soon)
+    yield "confirm_recovery", ConfirmRecovery(w.SUBJECT, w.CARER, 4, soon)
+    yield "veto_recovery", VetoRecovery(w.SUBJECT, 5)
 
 
 def _documents() -> Iterator[tuple[str, Document]]:

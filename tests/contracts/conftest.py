@@ -16,6 +16,7 @@ from people import Person
 from typed_data import FOREVER, domain, open_subject
 
 ADMISSION_DELAY_SECONDS = 0
+RECOVERY_DELAY_SECONDS = 72 * 3600
 
 
 def _free_port() -> int:
@@ -80,7 +81,12 @@ def participants(ParticipantRegistry, operator, hospital, clinic, board):  # noq
 
 @pytest.fixture(scope="module")
 def registry(ConsentRegistry, participants, operator):  # noqa: N803 - Brownie names it
-    return ConsentRegistry.deploy(participants, {"from": operator})
+    return ConsentRegistry.deploy(participants, RECOVERY_DELAY_SECONDS, {"from": operator})
+
+
+@pytest.fixture(scope="module")
+def recovery(Recovery, registry):  # noqa: N803 - Brownie names it
+    return Recovery.at(registry.RECOVERY())
 
 
 @pytest.fixture(scope="module")

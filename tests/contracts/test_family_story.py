@@ -95,6 +95,19 @@ def test_carer_passes_reading_on_and_the_patient_ends_both_with_one_signature(
     assert not registry.isDelegationLive(both, READ)
 
 
+def test_carer_who_abused_her_power_loses_the_permits_she_gave(
+    registry, patient, carer, care, where, relayer
+):
+    document = _grant(patient.subject)
+    signature = carer.sign(delegated_grant(where, document, care.id()))
+    registry.grantByDelegate(document.header(), [care.header()], signature, {"from": relayer})
+    assert registry.isLive(document.id(), PERMIT)
+    ending = patient.person.sign(message(where, "EndForCause", {"delegation": care.id()}))
+    registry.endForCause(care.id(), ending, {"from": relayer})
+    assert not registry.isDelegationLive([care.header()], READ)
+    assert not registry.isLive(document.id(), PERMIT)
+
+
 def test_carer_cannot_pass_on_more_than_it_has(registry, patient, carer, nurse, care, where, relayer):
     longer = Delegation(
         patient.subject, nurse.address, READ, care.not_before, care.not_after + 1, depth=0, parent=care.id()

@@ -51,6 +51,13 @@ TYPES = {
     "DelegatedRevoke": _fields("bytes32 consent,bytes32 delegation"),
     "RevokeAll": _fields("uint96 subject,uint32 epoch"),
     "OpenSubject": _fields("uint96 subject,address controller,uint40 submitBy"),
+    "EndForCause": _fields("bytes32 delegation"),
+    "SetRecoveryPolicy": _fields("uint96 subject,RecoveryPolicy policy,uint32 round,uint40 submitBy"),
+    "RecoveryPolicy": _fields("bytes32[] guardianships,uint8 threshold,bytes32 salt"),
+    "ProposeRecovery": _fields("uint96 subject,address controller,uint32 round,uint40 submitBy"),
+    "AcceptRecovery": _fields("uint96 subject,address controller,uint32 round,uint40 submitBy"),
+    "ConfirmRecovery": _fields("uint96 subject,address controller,uint32 round,uint40 submitBy"),
+    "VetoRecovery": _fields("uint96 subject,uint32 round"),
     "PermitStudy": _fields("bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy"),
 }
 

@@ -49,7 +49,7 @@ contract SubjectsTest is ConsentBase {
         DelegationHeader memory guardian = openChild();
         (address controller,, uint32 count, bool opened) = registry.subjectOf(CHILD);
         check(controller == address(0) && count == 1 && opened, "opened without a controller");
-        check(registry.openingCustodianOf(CHILD) == HOSPITAL, "opener");
+        check(registry.openingCustodianOf(CHILD) == HOSPITAL_ID, "opener");
         check(registry.isLive(delegationId(guardian), GUARDIANSHIP), "guardianship live");
         GrantHeader memory header = permitHeader(1);
         header.subject = CHILD;
@@ -122,7 +122,7 @@ contract SubjectsTest is ConsentBase {
         DelegationHeader memory guardian = guardianship(SUBJECT, GUARDIAN);
         bytes32 id = registry.delegate(guardian, sign(PATIENT_KEY, delegationId(guardian)));
         VM.prank(HOSPITAL);
-        VM.expectRevert(abi.encodeWithSelector(IConsentTypes.NotOpeningCustodian.selector, SUBJECT, HOSPITAL));
+        VM.expectRevert(abi.encodeWithSelector(IConsentTypes.SubjectHasController.selector, SUBJECT));
         registry.endGuardianship(id);
         bytes32 permit = granted(1);
         VM.prank(HOSPITAL);
@@ -144,6 +144,19 @@ contract SubjectsTest is ConsentBase {
         registry.addGuardian(second, signature);
         check(registry.isDelegationLive(chainOf(second), 15), "second guardian");
         equal(countOf(CHILD), 2, "count");
+    }
+
+    function test_openingCustodian_movesToANewAccount_keepsItsOffice() public {
+        bytes32 id = delegationId(openChild());
+        VM.prank(OPERATOR);
+        participants.amend(HOSPITAL_ID, RELAYER, 1, NOW + 3650 days, 0, 0);
+        VM.prank(HOSPITAL);
+        VM.expectRevert(abi.encodeWithSelector(IConsentTypes.NotOpeningCustodian.selector, CHILD, HOSPITAL));
+        registry.endGuardianship(id);
+        VM.prank(RELAYER);
+        registry.endGuardianship(id);
+        check(!registry.isLive(id, GUARDIANSHIP), "ended from the new account");
+        check(registry.openingCustodianOf(SUBJECT) == HOSPITAL_ID, "known for every subject");
     }
 
     function test_addGuardian_toASubjectWithController_refused() public {

@@ -25,6 +25,7 @@ CONTRACTS = {
     "ConsentRegistry",
     "ParticipantRegistry",
     "RecordRegistry",
+    "Recovery",
     "ResearchMarket",
 }
 

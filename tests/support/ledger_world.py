@@ -32,7 +32,7 @@ from backend.consent.terms import (
     Power,
     ResearchTerms,
 )
-from backend.consent.typed_data import Domain, digest
+from backend.consent.typed_data import RECOVERY_NAME, Domain, digest
 from backend.types import MAX_UINT40, Address, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,12 +160,22 @@ class World:
     def domain(self) -> Domain:
         return Domain(self.chain.chain_id, self.deployment.address("ConsentRegistry"))
 
+    @property
+    def recovery_domain(self) -> Domain:
+        return Domain(self.chain.chain_id, self.deployment.address("Recovery"), RECOVERY_NAME)
+
     def open_subject(self, subject: int, patient: Person) -> None:
         command = OpenSubject(SubjectId(subject), patient.account, UnixSeconds(int(time.time()) + 3600))
         self.ledger.consents.open_subject(command, patient.sign(command, self.domain))
 
 
-def attach(chain: Chain, deployment_file: Path, *, admission_delay_seconds: int = 0) -> World:
+def attach(
+    chain: Chain,
+    deployment_file: Path,
+    *,
+    admission_delay_seconds: int = 0,
+    recovery_delay_seconds: int = 2,
+) -> World:
     """Deploy or attach, and nothing else."""
     relayer = Relayer(chain=chain, keys=SENDERS)
     deployment = deploy_or_attach(
@@ -174,6 +184,7 @@ def attach(chain: Chain, deployment_file: Path, *, admission_delay_seconds: int 
         relayer=relayer,
         operator=relayer.address(Sender.OPERATOR),
         admission_delay_seconds=admission_delay_seconds,
+        recovery_delay_seconds=recovery_delay_seconds,
     )
     adapters = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
     return World(chain, relayer, deployment, adapters)

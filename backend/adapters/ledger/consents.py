@@ -19,7 +19,7 @@ from backend.consent.ledger_types import (
 )
 from backend.consent.terms import Delegation, Grant, OpenSubject
 from backend.errors import LedgerUnavailable
-from backend.types import Address, BlockNumber, ConsentId, SubjectId
+from backend.types import Address, BlockNumber, ConsentId, MemberId, SubjectId
 
 # Upper bounds of gas, with room for a contract wallet's check (200,000) and a chain of four delegations.
 _GAS_COMMAND = 700_000
@@ -65,9 +65,13 @@ class ConsentRegistry(BoundContract):
         """Return what is stored of one id, whoever its subject is."""
         return self.evidence(SubjectId(0), (consent,), block=block).slots[0]
 
-    def opening_custodian(self, subject: SubjectId, *, block: BlockNumber) -> Address:
-        """Return the account that opened a subject without controller, or the zero address."""
-        return parse_address(self._view("openingCustodianOf", subject, block=block)[0])
+    def opening_custodian(self, subject: SubjectId, *, block: BlockNumber) -> MemberId:
+        """Return the custodian that opened the subject and is its identity desk; zero if nobody did."""
+        return MemberId(self._view("openingCustodianOf", subject, block=block)[0])
+
+    def recovery(self, *, block: BlockNumber) -> Address:
+        """Return the address of the contract that the registry made for recovery."""
+        return parse_address(self._view("RECOVERY", block=block)[0])
 
     def are_live(self, ids: Sequence[ConsentId], kind: int, *, block: BlockNumber) -> tuple[bool, ...]:
         """Return for each id whether it counts at the block's own time. Not for delegations (kind 3)."""
@@ -151,6 +155,15 @@ class ConsentRegistry(BoundContract):
 
     def end_guardianship(self, guardianship: ConsentId) -> Call:
         return self._command("endGuardianship", guardianship, sender=Sender.CUSTODIAN)
+
+    def end_for_cause(self, delegation: ConsentId, signature: bytes, via: Sequence[Delegation]) -> Call:
+        """``via`` is the guardianship of the guardian who signed; empty when the controller did."""
+        if via:
+            return self._command("endForCauseByGuardian", delegation, _chain(via), signature)
+        return self._command("endForCause", delegation, signature)
+
+    def end_guardianship_for_cause(self, guardianship: ConsentId) -> Call:
+        return self._command("endForCause", guardianship, b"", sender=Sender.CUSTODIAN)
 
     def revoke_all(self, subject: SubjectId, epoch: int, signature: bytes, via: Sequence[Delegation]) -> Call:
         if via:

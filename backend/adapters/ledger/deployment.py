@@ -8,9 +8,10 @@ plan says or made there.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from eth_utils.address import to_checksum_address
 from web3 import Web3
@@ -20,6 +21,7 @@ from web3.utils.address import get_create_address
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.consents import ConsentRegistry
 from backend.adapters.ledger.deployment_file import (
     DeployedContract,
     Deployment,
@@ -34,9 +36,11 @@ from backend.errors import LedgerUnavailable
 from backend.types import Address
 
 _log = logging.getLogger(__name__)
-# In order of their nonces. The first makes and configures its own AccessManager; the others take its address.
+# In order of their nonces. The first makes and configures its own AccessManager; the others take its
+# address. The ConsentRegistry makes Recovery.
 _CREATED = ("ParticipantRegistry", "ConsentRegistry", "RecordRegistry", "AuditAnchor", "ResearchMarket")
-_GAS = 12_000_000
+_GAS = 16_000_000
+RECOVERY_DELAY_SECONDS: Final = 72 * 3600
 
 
 def deploy_or_attach(
@@ -46,6 +50,7 @@ def deploy_or_attach(
     relayer: Relayer,
     operator: Address,
     admission_delay_seconds: int,
+    recovery_delay_seconds: int = RECOVERY_DELAY_SECONDS,
 ) -> Deployment:
     """Return the deployment that ``path`` names, checked against the chain; make it where there is none.
 
@@ -53,7 +58,7 @@ def deploy_or_attach(
     """
     deployment = read_deployment(path)
     if deployment is None:
-        deployment = _plan(chain, relayer, operator, admission_delay_seconds)
+        deployment = _plan(chain, relayer, operator, admission_delay_seconds, recovery_delay_seconds)
         write_deployment(path, deployment)
     _check_chain(deployment, chain)
     if not deployment.complete:
@@ -77,7 +82,13 @@ def verify_code(deployment: Deployment, chain: Chain) -> None:
             raise ContractCodeDiffers(f"The constants of {name} on the chain are not the deployed ones.")
 
 
-def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_seconds: int) -> Deployment:
+def _plan(
+    chain: Chain,
+    relayer: Relayer,
+    operator: Address,
+    admission_delay_seconds: int,
+    recovery_delay_seconds: int,
+) -> Deployment:
     deployer = relayer.address(Sender.OPERATOR)
     nonce = chain.next_nonce(deployer)
     if nonce and _is_ours(chain, _address_of(deployer, 0), _CREATED[0]):
@@ -90,6 +101,7 @@ def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_sec
         first_nonce=nonce,
         operator=operator,
         admission_delay_seconds=admission_delay_seconds,
+        recovery_delay_seconds=recovery_delay_seconds,
         compiler=artifact(_CREATED[0]).compiler,
         contracts={},
         complete=False,
@@ -105,25 +117,36 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
         if not _is_ours(chain, address, name):
             if chain.next_nonce(plan.deployer) != plan.first_nonce + position:
                 _log.warning("the deploying account was used in between; deploying anew")
-                fresh = _plan(chain, relayer, plan.operator, plan.admission_delay_seconds)
+                fresh = _plan(
+                    chain,
+                    relayer,
+                    plan.operator,
+                    plan.admission_delay_seconds,
+                    plan.recovery_delay_seconds,
+                )
                 fresh = replace(fresh, first_nonce=chain.next_nonce(plan.deployer))
                 write_deployment(path, fresh)
                 return _carry_out(path, fresh, chain, relayer)
-            arguments: tuple[Any, ...] = (
-                (plan.operator, plan.admission_delay_seconds)
-                if name == "ParticipantRegistry"
-                else (contracts["ParticipantRegistry"].address,)
-            )
-            code = artifact(name).creation_code(*arguments)
+            code = artifact(name).creation_code(*_arguments(name, plan, contracts))
             address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
             block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
         contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
     registry = ParticipantRegistry(contracts["ParticipantRegistry"].address, chain)
     manager = registry.authority(block=chain.view().head_number)
     contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
+    consents = ConsentRegistry(contracts["ConsentRegistry"].address, chain)
+    recovery = consents.recovery(block=chain.view().head_number)
+    contracts["Recovery"] = DeployedContract(recovery, _hash(_code(chain, recovery)), None, None)
     done = replace(plan, contracts=contracts, complete=True)
     write_deployment(path, done)
     return done
+
+
+def _arguments(name: str, plan: Deployment, contracts: Mapping[str, DeployedContract]) -> tuple[Any, ...]:
+    if name == "ParticipantRegistry":
+        return (plan.operator, plan.admission_delay_seconds)
+    participants = contracts["ParticipantRegistry"].address
+    return (participants, plan.recovery_delay_seconds) if name == "ConsentRegistry" else (participants,)
 
 
 def _check_chain(deployment: Deployment, chain: Chain) -> None:

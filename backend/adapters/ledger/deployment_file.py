@@ -38,6 +38,7 @@ class Deployment:
     first_nonce: int
     operator: Address
     admission_delay_seconds: int
+    recovery_delay_seconds: int
     compiler: Mapping[str, Any]
     contracts: Mapping[str, DeployedContract]
     complete: bool

@@ -233,6 +233,16 @@ class ConsentLedger:
         """End a guardianship of a subject without controller, as the custodian that opened it."""
         return self._relayer.submit(self._registry.end_guardianship(guardianship))
 
+    def end_for_cause(
+        self, delegation: ConsentId, signature: bytes, *, via: Sequence[Delegation] = ()
+    ) -> Receipt:
+        """End a delegation and the permits it gave; again, it does nothing."""
+        return self._relayer.submit(self._registry.end_for_cause(delegation, signature, via))
+
+    def end_guardianship_for_cause(self, guardianship: ConsentId) -> Receipt:
+        """The same for a guardianship of a subject without controller, as the custodian that opened it."""
+        return self._relayer.submit(self._registry.end_guardianship_for_cause(guardianship))
+
     # --- what shows that it was done
 
     def _recorded(self, document: Document) -> Effect:

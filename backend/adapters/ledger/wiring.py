@@ -16,6 +16,7 @@ from backend.adapters.ledger.log_anchor import LogAnchor
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.membership import MemberLedger, StudyLedger
 from backend.adapters.ledger.records import RecordRegistry
+from backend.adapters.ledger.recovery import Recovery, RecoveryLedger
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.studies import ResearchMarket
 from backend.types import MemberId
@@ -26,6 +27,7 @@ class LedgerAdapters:
     """One object a port. ``anchor_of`` needs the custodian's member id and the log's name."""
 
     consents: ConsentLedger
+    recoveries: RecoveryLedger
     commitments: CommitmentLedger
     members: MemberLedger
     studies: StudyLedger
@@ -56,6 +58,12 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
     return LedgerAdapters(
         consents=ConsentLedger(
             chain=chain, relayer=relayer, registry=consents, participants=members, effects=effects
+        ),
+        recoveries=RecoveryLedger(
+            chain=chain,
+            relayer=relayer,
+            contract=Recovery(deployment.address("Recovery"), chain),
+            effects=effects,
         ),
         commitments=CommitmentLedger(chain=chain, relayer=relayer, registry=records, effects=effects),
         members=MemberLedger(chain=chain, relayer=relayer, registry=members, effects=effects),

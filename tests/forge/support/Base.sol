@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
+import {IRecovery} from "../../../contracts/interfaces/IRecovery.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
 import {ResearchMarket} from "../../../contracts/ResearchMarket.sol";
@@ -12,6 +13,7 @@ import {VM} from "./Vm.sol";
 abstract contract Base {
     uint40 internal constant NOW = 1_800_000_000;
     uint40 internal constant FOREVER = type(uint40).max;
+    uint40 internal constant RECOVERY_DELAY = 72 hours;
 
     uint256 internal constant PATIENT_KEY = 0xa11ce;
     uint256 internal constant GUARDIAN_KEY = 0x9a4d;
@@ -37,6 +39,7 @@ abstract contract Base {
 
     ParticipantRegistry internal participants;
     ConsentRegistry internal registry;
+    IRecovery internal recovery;
     RecordRegistry internal records;
     AuditAnchor internal anchor;
     ResearchMarket internal market;
@@ -44,7 +47,8 @@ abstract contract Base {
     function setUp() public virtual {
         VM.warp(NOW);
         participants = new ParticipantRegistry(OPERATOR, 0);
-        registry = new ConsentRegistry(participants);
+        registry = new ConsentRegistry(participants, RECOVERY_DELAY);
+        recovery = registry.RECOVERY();
         records = new RecordRegistry(participants);
         anchor = new AuditAnchor(participants);
         market = new ResearchMarket(participants);

@@ -32,6 +32,10 @@ abstract contract ConsentBase is Base {
     }
 
     function open(uint96 subject, uint256 key) internal {
+        open(subject, key, HOSPITAL);
+    }
+
+    function open(uint96 subject, uint256 key, address custodian) internal {
         bytes32 command = keccak256(
             abi.encode(
                 keccak256("OpenSubject(uint96 subject,address controller,uint40 submitBy)"),
@@ -41,7 +45,7 @@ abstract contract ConsentBase is Base {
             )
         );
         bytes memory signature = sign(key, command);
-        VM.prank(HOSPITAL);
+        VM.prank(custodian);
         registry.openSubject(subject, VM.addr(key), FOREVER, signature);
     }
 
@@ -61,10 +65,14 @@ abstract contract ConsentBase is Base {
         );
     }
 
-    function openChild() internal returns (DelegationHeader memory header) {
+    function openChild() internal returns (DelegationHeader memory) {
+        return openChild(HOSPITAL);
+    }
+
+    function openChild(address custodian) internal returns (DelegationHeader memory header) {
         header = guardianship(CHILD, GUARDIAN);
         bytes memory signature = sign(GUARDIAN_KEY, delegationId(header));
-        VM.prank(HOSPITAL);
+        VM.prank(custodian);
         registry.openSubjectUnderGuardian(header, signature);
     }
 
@@ -128,6 +136,16 @@ abstract contract ConsentBase is Base {
     function delegatedRevocation(bytes32 id, bytes32 delegation) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(keccak256("DelegatedRevoke(bytes32 consent,bytes32 delegation)"), id, delegation)
+        );
+    }
+
+    function endingForCause(bytes32 id) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("EndForCause(bytes32 delegation)"), id));
+    }
+
+    function delegatedEndingForCause(bytes32 id, bytes32 delegation) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(keccak256("DelegatedEndForCause(bytes32 ended,bytes32 delegation)"), id, delegation)
         );
     }
 

@@ -10,7 +10,7 @@ from backend.consent.assembly import EMPTY_SLOT, assemble
 from backend.consent.decision import decide, decide_many, require_permitted
 from backend.consent.decision_types import Answer, Reason, Requester, reference_of_record
 from backend.consent.errors import ConsentRequired
-from backend.consent.ledger_types import NOBODY, SubjectEvidence
+from backend.consent.ledger_types import NOBODY, SubjectEvidence, delegation_tag
 from backend.consent.prepared import prepare, rank
 from backend.consent.restrictions import Pending, RestrictionQueue
 from backend.consent.terms import UNLIMITED_USES, Kind, Rule
@@ -149,6 +149,34 @@ def test_assembly_adds_pending_revocations_denies_and_uses() -> None:
     assert evidence[2].final == EMPTY_SLOT
     decision = decide(w.ask(*evidence, final=subject, head=subject))
     assert (decision.answer, decision.reasons) == (Answer.DENY, (Reason.DENIED,))
+
+
+def test_assembly_counts_an_ending_for_cause_in_the_queue_against_the_permits_it_gave() -> None:
+    mother = w.delegation(powers=15)
+    given = [prepare(w.grant(kind, label="given"), (mother,)) for kind in (Kind.PERMIT, Kind.DENY)]
+    documents = [prepare(mother), *given, prepare(w.grant(label="own"))]
+    queue = RestrictionQueue()
+    queue.accept_end_for_cause(w.SUBJECT, consent_id(mother))
+    slots = tuple(w.slot_of(item.document) for item in documents)
+    subject = SubjectEvidence(w.PATIENT, 0, 4, True, slots)
+
+    def pending() -> list[bool]:
+        found = assemble(documents, final=subject, head=subject, pending=queue.pending_for(w.SUBJECT))
+        return [item.revocation_pending for item in found]
+
+    assert pending() == [True, True, False, False]
+    queue.settle_end_for_cause(w.SUBJECT, consent_id(mother))
+    assert not any(pending())
+
+
+def test_permit_whose_delegation_was_ended_for_cause_comes_revoked_and_permits_nothing() -> None:
+    mother = w.delegation(powers=15)
+    permit = w.grant()
+    slot = w.slot_of(permit, revoked_at=w.NOW)  # as the contract's evidence() gives it
+    tagged = w.slot_of(permit, delegation_tag=delegation_tag(consent_id(mother)))
+    for seen, answer in ((tagged, Answer.PERMIT), (slot, Answer.NO_CONSENT)):
+        evidence = w.final(permit, via=(mother,), final=seen, head=seen)
+        assert decide(w.ask(evidence)).answer is answer
 
 
 def test_assembly_does_not_add_a_deny_that_is_stored_already() -> None:

@@ -7,6 +7,16 @@ from typing import Any
 import pytest
 
 from backend.consent.errors import InvalidTerms, UnknownBit, UnknownCode
+from backend.consent.recovery_terms import (
+    AcceptRecovery,
+    ConfirmRecovery,
+    DelegatedEndForCause,
+    EndForCause,
+    ProposeRecovery,
+    RecoveryPolicy,
+    SetRecoveryPolicy,
+    VetoRecovery,
+)
 from backend.consent.terms import (
     UNBOUNDED,
     BreakGlass,
@@ -214,3 +224,49 @@ def test_commands_are_checked_inside_and_out() -> None:
     check_command(RevokeAll(w.SUBJECT, 0), w.TABLES)
     refused(RevokeAll(w.SUBJECT, 2**32), "epoch")
     refused(OpenSubject(w.SUBJECT, w.PATIENT, 0), "submitBy")  # type: ignore[arg-type]
+
+
+ONE, TWO = w.salt("one"), w.salt("two")
+SOUND = (
+    EndForCause(ONE),
+    DelegatedEndForCause(ONE, TWO),
+    SetRecoveryPolicy(w.SUBJECT, RecoveryPolicy((ONE, TWO), 2, w.salt("salt")), 0, w.END),
+    SetRecoveryPolicy(w.SUBJECT, RecoveryPolicy((ONE,), 1, w.salt("salt")), 0, w.END),
+    ProposeRecovery(w.SUBJECT, w.CARER, 0, w.END),
+    AcceptRecovery(w.SUBJECT, w.CARER, 0, w.END),
+    ConfirmRecovery(w.SUBJECT, w.CARER, 0, w.END),
+    VetoRecovery(w.SUBJECT, 0),
+)
+
+
+@pytest.mark.parametrize("command", SOUND, ids=lambda command: type(command).__name__)
+def test_sound_commands_of_recovery_are_accepted(command: Command) -> None:
+    check_command(command, w.TABLES)
+
+
+def _policy(guardianships: tuple[Any, ...], threshold: int, salt: bytes = ONE) -> SetRecoveryPolicy:
+    return SetRecoveryPolicy(w.SUBJECT, RecoveryPolicy(guardianships, threshold, salt), 0, w.END)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (EndForCause(ZERO), "delegation"),
+        (DelegatedEndForCause(ZERO, ONE), "ended"),
+        (DelegatedEndForCause(ONE, ZERO), "delegation"),
+        (_policy((), 0), "policy.guardianships"),
+        (_policy((ONE, ONE), 2), "policy.guardianships"),
+        (_policy(tuple(w.salt(str(number)) for number in range(17)), 2), "policy.guardianships"),
+        (_policy((ONE, ZERO), 2), "policy.guardianships[1]"),
+        (_policy((ONE, TWO), 1), "policy.threshold"),
+        (_policy((ONE, TWO), 3), "policy.threshold"),
+        (_policy((ONE, TWO), 2, ZERO), "policy.salt"),
+        (ProposeRecovery(0, w.CARER, 0, w.END), "subject"),
+        (ProposeRecovery(w.SUBJECT, "0x" + "00" * 20, 0, w.END), "controller"),
+        (AcceptRecovery(w.SUBJECT, w.CARER, 2**32, w.END), "round"),
+        (ConfirmRecovery(w.SUBJECT, w.CARER, 0, 0), "submitBy"),
+        (VetoRecovery(w.SUBJECT, -1), "round"),
+    ],
+)
+def test_commands_of_recovery_without_sense_are_refused(command: Command, field: str) -> None:
+    refused(command, field)

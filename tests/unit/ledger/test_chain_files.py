@@ -28,6 +28,7 @@ DEPLOYMENT = Deployment(
     first_nonce=0,
     operator=Address("0x" + "22" * 20),
     admission_delay_seconds=0,
+    recovery_delay_seconds=259_200,
     compiler={"version": "0.8.37"},
     contracts={"ConsentRegistry": DeployedContract(Address("0x" + "33" * 20), "0x44", 1, "0x55")},
     complete=True,

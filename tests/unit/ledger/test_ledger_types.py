@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.consent.ledger_types import unpack_consent_slot, unpack_subject_slot
+from backend.consent.ledger_types import delegation_tag, unpack_consent_slot, unpack_subject_slot
+from backend.types import ConsentId
 
 _UINT40 = st.integers(0, 2**40 - 1)
 _UINT32 = st.integers(0, 2**32 - 1)
@@ -26,7 +27,16 @@ def test_consent_slot_packed_low_to_high_unpacks(
     word = subject | kind << 96 | epoch << 104 | revoked_at << 136 | not_after << 176 | not_before << 216
     slot = unpack_consent_slot(word)
     assert (slot.subject, slot.kind, slot.epoch) == (subject, kind, epoch)
-    assert (slot.revoked_at, slot.not_after, slot.not_before) == (revoked_at, not_after, not_before)
+    is_tag = revoked_at >= 2**39
+    assert (slot.revoked_at, slot.delegation_tag) == ((0, revoked_at) if is_tag else (revoked_at, 0))
+    assert (slot.not_after, slot.not_before) == (not_after, not_before)
+
+
+def test_delegation_tag_is_the_low_bits_of_the_id_above_any_time() -> None:
+    delegation = ConsentId(b"\xff" * 27 + b"\x81\x02\x03\x04\x05")
+    assert delegation_tag(delegation) == 0x8102030405
+    assert delegation_tag(ConsentId(bytes(32))) == 2**39
+    assert unpack_consent_slot(delegation_tag(delegation) << 136).delegation_tag == 0x8102030405
 
 
 @given(
