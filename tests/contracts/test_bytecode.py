@@ -9,7 +9,14 @@ import brownie
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("AuditAnchor", "ConsentRegistry", "ParticipantRegistry", "RecordRegistry", "ResearchMarket")
+NAMES = (
+    "AuditAnchor",
+    "ConsentRegistry",
+    "EmergencyAccess",
+    "ParticipantRegistry",
+    "RecordRegistry",
+    "ResearchMarket",
+)
 
 
 @pytest.fixture(scope="module")

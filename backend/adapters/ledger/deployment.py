@@ -26,7 +26,7 @@ from backend.adapters.ledger.deployment_file import (
     read_deployment,
     write_deployment,
 )
-from backend.adapters.ledger.errors import ContractCodeDiffers, WrongChain
+from backend.adapters.ledger.errors import ContractCodeDiffers, DeploymentIncomplete, WrongChain
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.rpc import RpcError
@@ -34,8 +34,17 @@ from backend.errors import LedgerUnavailable
 from backend.types import Address
 
 _log = logging.getLogger(__name__)
-# In order of their nonces. The first makes and configures its own AccessManager; the others take its address.
-_CREATED = ("ParticipantRegistry", "ConsentRegistry", "RecordRegistry", "AuditAnchor", "ResearchMarket")
+# In order of their nonces, each with the contracts whose addresses it takes. The first makes and configures
+# its own AccessManager and takes the operator instead.
+_CREATED: dict[str, tuple[str, ...]] = {
+    "ParticipantRegistry": (),
+    "ConsentRegistry": ("ParticipantRegistry",),
+    "RecordRegistry": ("ParticipantRegistry",),
+    "AuditAnchor": ("ParticipantRegistry",),
+    "ResearchMarket": ("ParticipantRegistry",),
+    "EmergencyAccess": ("ParticipantRegistry", "ConsentRegistry"),
+}
+_FIRST = "ParticipantRegistry"
 _GAS = 12_000_000
 
 
@@ -49,7 +58,8 @@ def deploy_or_attach(
 ) -> Deployment:
     """Return the deployment that ``path`` names, checked against the chain; make it where there is none.
 
-    Raise WrongChain, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or LedgerUnavailable.
+    Raise WrongChain, DeploymentIncomplete, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or
+    LedgerUnavailable.
     """
     deployment = read_deployment(path)
     if deployment is None:
@@ -58,6 +68,7 @@ def deploy_or_attach(
     _check_chain(deployment, chain)
     if not deployment.complete:
         deployment = _carry_out(path, deployment, chain, relayer)
+    _check_names(deployment)
     verify_code(deployment, chain)
     return deployment
 
@@ -80,7 +91,7 @@ def verify_code(deployment: Deployment, chain: Chain) -> None:
 def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_seconds: int) -> Deployment:
     deployer = relayer.address(Sender.OPERATOR)
     nonce = chain.next_nonce(deployer)
-    if nonce and _is_ours(chain, _address_of(deployer, 0), _CREATED[0]):
+    if nonce and _is_ours(chain, _address_of(deployer, 0), _FIRST):
         _log.warning("the deployment file is gone; taking over the contracts found on the chain")
         nonce = 0
     return Deployment(
@@ -90,7 +101,7 @@ def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_sec
         first_nonce=nonce,
         operator=operator,
         admission_delay_seconds=admission_delay_seconds,
-        compiler=artifact(_CREATED[0]).compiler,
+        compiler=artifact(_FIRST).compiler,
         contracts={},
         complete=False,
     )
@@ -109,16 +120,14 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
                 fresh = replace(fresh, first_nonce=chain.next_nonce(plan.deployer))
                 write_deployment(path, fresh)
                 return _carry_out(path, fresh, chain, relayer)
-            arguments: tuple[Any, ...] = (
-                (plan.operator, plan.admission_delay_seconds)
-                if name == "ParticipantRegistry"
-                else (contracts["ParticipantRegistry"].address,)
-            )
+            arguments: tuple[Any, ...] = tuple(contracts[each].address for each in _CREATED[name])
+            if name == _FIRST:
+                arguments = (plan.operator, plan.admission_delay_seconds)
             code = artifact(name).creation_code(*arguments)
             address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
             block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
         contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
-    registry = ParticipantRegistry(contracts["ParticipantRegistry"].address, chain)
+    registry = ParticipantRegistry(contracts[_FIRST].address, chain)
     manager = registry.authority(block=chain.view().head_number)
     contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
     done = replace(plan, contracts=contracts, complete=True)
@@ -131,6 +140,17 @@ def _check_chain(deployment: Deployment, chain: Chain) -> None:
         raise WrongChain(f"This is chain {chain.chain_id}; the deployment is on {deployment.chain_id}.")
     if _genesis_hash(chain) != deployment.genesis_hash:
         raise WrongChain("This chain has the right id and another first block.")
+
+
+def _check_names(deployment: Deployment) -> None:
+    """Refuse a deployment of an earlier release.
+
+    It is not completed silently: contracts are immutable, and what people signed names them by address, so
+    the operator has to choose.
+    """
+    missing = [name for name in _CREATED if name not in deployment.contracts]
+    if missing:
+        raise DeploymentIncomplete(f"The deployment has no {', '.join(missing)}.")
 
 
 def _is_ours(chain: Chain, address: Address, name: str) -> bool:

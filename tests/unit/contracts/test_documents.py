@@ -8,7 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
-OURS = ("AuditAnchor", "ConsentRegistry", "ParticipantRegistry", "RecordRegistry", "ResearchMarket")
+OURS = (
+    "AuditAnchor",
+    "ConsentRegistry",
+    "EmergencyAccess",
+    "ParticipantRegistry",
+    "RecordRegistry",
+    "ResearchMarket",
+)
 
 
 def _names(kind: str) -> set[str]:
