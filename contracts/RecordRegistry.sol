@@ -101,6 +101,8 @@ contract RecordRegistry is IRecordRegistry, EIP712 {
     function _transfer(bytes32 commitment, address from, address to) private {
         Commitment memory given = _commitments[from][commitment];
         Commitment memory held = _commitments[to][commitment];
+        // Zero is no date but the absence of one.
+        // slither-disable-next-line incorrect-equality
         if (given.committedAt == 0) revert CommitmentUnknown(commitment);
         if (given.withdrawnAt != 0 || held.withdrawnAt != 0) revert CommitmentWithdrawn(commitment);
         // The receiver may have committed to the same value itself, and earlier.
