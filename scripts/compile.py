@@ -29,6 +29,7 @@ CONTRACTS = {
     "AccessManager": f"{OPENZEPPELIN}contracts/access/manager/AccessManager.sol",
     "AuditAnchor": "contracts/AuditAnchor.sol",
     "ConsentRegistry": "contracts/ConsentRegistry.sol",
+    "EmergencyAccess": "contracts/EmergencyAccess.sol",
     "ParticipantRegistry": "contracts/ParticipantRegistry.sol",
     "RecordRegistry": "contracts/RecordRegistry.sol",
     "Recovery": "contracts/consent/Recovery.sol",

@@ -52,4 +52,9 @@ def read_chain(stores: Stores) -> ChainFacts:
             facts.commitments.add(Bytes32(arguments["commitment"]))
         elif event.name == "RecordWithdrawn" and arguments["custodian"].lower() == custodian:
             facts.commitments.discard(Bytes32(arguments["commitment"]))
+        elif event.name == "RecordTransferred":
+            if arguments["from"].lower() == custodian:
+                facts.commitments.discard(Bytes32(arguments["commitment"]))
+            if arguments["to"].lower() == custodian:
+                facts.commitments.add(Bytes32(arguments["commitment"]))
     return facts

@@ -104,6 +104,11 @@ def market(ResearchMarket, participants, operator):  # noqa: N803 - Brownie name
     return ResearchMarket.deploy(participants, {"from": operator})
 
 
+@pytest.fixture(scope="module")
+def emergency(EmergencyAccess, participants, registry, operator):  # noqa: N803 - Brownie names it
+    return EmergencyAccess.deploy(participants, registry, {"from": operator})
+
+
 @dataclass(frozen=True)
 class Enrolled:
     subject: int

@@ -58,6 +58,19 @@ TYPES = {
     "AcceptRecovery": _fields("uint96 subject,address controller,uint32 round,uint40 submitBy"),
     "ConfirmRecovery": _fields("uint96 subject,address controller,uint32 round,uint40 submitBy"),
     "VetoRecovery": _fields("uint96 subject,uint32 round"),
+    "OpenEmergency": _fields(
+        "uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy"
+    ),
+    "OpenEmergencyLate": _fields(
+        "uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 openedAt"
+    ),
+    "CountersignEmergency": _fields("bytes32 opening"),
+    "CloseEmergency": _fields("bytes32 opening"),
+    "ReviewEmergency": _fields("bytes32 opening,bytes32 finding"),
+    "SetEmergencyPolicy": _fields("uint96 subject,uint8 policy,uint32 round"),
+    "SignCheckpoint": _fields("bytes32 log,uint64 size,bytes32 root"),
+    "CosignCheckpoint": _fields("bytes32 log,uint64 size,bytes32 root"),
+    "TransferCustody": _fields("address from,address to,bytes32[] commitments,uint40 submitBy"),
     "PermitStudy": _fields("bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy"),
 }
 

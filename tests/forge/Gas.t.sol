@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {DelegationHeader, GrantHeader} from "../../contracts/interfaces/IConsentTypes.sol";
+import {OpeningHeader} from "../../contracts/interfaces/IEmergencyAccess.sol";
 import {RecoveryProof, RecoveryProposal} from "../../contracts/interfaces/IRecovery.sol";
+import {EmergencyBase} from "./support/EmergencyBase.sol";
 import {RecoveryBase} from "./support/RecoveryBase.sol";
 import {MerkleProofs} from "./support/MerkleProofs.sol";
 import {Vm, VM} from "./support/Vm.sol";
@@ -11,10 +13,14 @@ import {KeyWallet} from "./support/Wallets.sol";
 /// @notice Gas of each call, all in: 21,000 and calldata included. Runs under the profile `gas`, in which every call
 /// is a transaction of its own. Fails if contracts/gas.md differs, or if a goal (or the floor of a missed one) is
 /// exceeded; WRITE_GAS=true writes the file.
-contract GasTest is RecoveryBase {
+contract GasTest is RecoveryBase, EmergencyBase {
     string private constant PATH = "contracts/gas.md";
     string private table;
     string private missed;
+
+    function setUp() public override(RecoveryBase, EmergencyBase) {
+        super.setUp();
+    }
 
     function test_gas_ofEveryCall_isAsCommittedAndWithinItsGoal() public {
         check(isolated(), "run it under the profile gas");
@@ -27,6 +33,7 @@ contract GasTest is RecoveryBase {
         revocations();
         delegations();
         recordsAndAnchors();
+        emergencies();
         views();
         causeAndRecovery();
         if (VM.envOr("WRITE_GAS", false)) VM.writeFile(PATH, table);
@@ -144,6 +151,22 @@ contract GasTest is RecoveryBase {
         line("anchor at a million leaves, longest proof, 20 hashes", 105_000);
     }
 
+    function emergencies() private {
+        setPolicy(ALLOW);
+        lineWithoutGoal("emergency policy, relayed");
+        OpeningHeader memory opening = header(0);
+        bytes memory signature = signed(DOCTOR_KEY, idOf(opening));
+        emergency.openEmergency(opening, signature, address(0), "");
+        lineWithoutGoal("emergency opening, relayed");
+        bytes32 id = idOf(opening);
+        signature = signed(DOCTOR_KEY, closing(id));
+        emergency.closeEmergency(id, DOCTOR, signature);
+        lineWithoutGoal("emergency closing, relayed");
+        signature = signed(BOARD_KEY, reviewing(id, FINDING));
+        emergency.reviewEmergency(id, BOARD, FINDING, signature);
+        lineWithoutGoal("emergency review, relayed");
+    }
+
     function views() private {
         bytes32[] memory ids = new bytes32[](100);
         for (uint256 i = 0; i < 100; ++i) {
@@ -228,6 +251,10 @@ contract GasTest is RecoveryBase {
 
     function line(string memory call, uint256 goal) private {
         write(call, VM.lastCallGas().gasTotalUsed, goal);
+    }
+
+    function lineWithoutGoal(string memory call) private {
+        write(call, VM.lastCallGas().gasTotalUsed, type(uint256).max, "none");
     }
 
     function lineEach(string memory call, uint256 goal, uint256 items) private {

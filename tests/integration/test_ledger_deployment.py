@@ -15,7 +15,12 @@ from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.deployment import deploy_or_attach, verify_code
 from backend.adapters.ledger.deployment_file import Deployment, read_deployment, write_deployment
 from backend.adapters.ledger.embedded import EmbeddedChain
-from backend.adapters.ledger.errors import ContractCodeDiffers, OutcomeUnknown, WrongChain
+from backend.adapters.ledger.errors import (
+    ContractCodeDiffers,
+    DeploymentIncomplete,
+    OutcomeUnknown,
+    WrongChain,
+)
 from backend.adapters.ledger.relayer import Relayer
 from tests.support.ledger_world import ANVIL, ROOT, SENDERS, embedded_world
 
@@ -23,6 +28,7 @@ CONTRACTS = {
     "AccessManager",
     "AuditAnchor",
     "ConsentRegistry",
+    "EmergencyAccess",
     "ParticipantRegistry",
     "RecordRegistry",
     "Recovery",
@@ -95,6 +101,20 @@ def test_chain_with_other_constants_in_the_code_is_refused(
         verify_code(replace(deployment, contracts=swapped), chain)
 
 
+def test_deployment_of_an_earlier_release_is_refused_by_what_it_lacks(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer
+) -> None:
+    path = tmp_path / "deployment.json"
+    deployment = _deploy(path, chain, relayer)
+    earlier = {name: item for name, item in deployment.contracts.items() if name != "EmergencyAccess"}
+    write_deployment(path, replace(deployment, contracts=earlier))
+    content, head = path.read_bytes(), chain.view()
+    with pytest.raises(DeploymentIncomplete, match="has no EmergencyAccess") as refusal:
+        _deploy(path, chain, relayer)
+    assert "empty data directory" in refusal.value.remedy
+    assert (path.read_bytes(), chain.view()) == (content, head)  # nothing was made behind the operator's back
+
+
 @pytest.mark.parametrize("change", [{"chain_id": 1}, {"genesis_hash": "0x" + "00" * 32}])
 def test_deployment_of_another_chain_is_refused(
     tmp_path: Path, chain: EmbeddedChain, relayer: Relayer, change: dict[str, object]
@@ -121,7 +141,7 @@ class Interrupted(Relayer):
         return made
 
 
-@pytest.mark.parametrize("made_before", range(5))
+@pytest.mark.parametrize("made_before", range(6))
 @pytest.mark.parametrize("block_made", [True, False])
 def test_deployment_interrupted_goes_on_where_it_stopped(
     tmp_path: Path, chain: EmbeddedChain, made_before: int, block_made: bool
@@ -135,7 +155,7 @@ def test_deployment_interrupted_goes_on_where_it_stopped(
     relayer = Relayer(chain=chain, keys=SENDERS)
     deployment = _deploy(path, chain, relayer)
     assert deployment.complete
-    assert chain.next_nonce(relayer.address(Sender.OPERATOR)) == 5  # nothing was made twice
+    assert chain.next_nonce(relayer.address(Sender.OPERATOR)) == 6  # nothing was made twice
     relayer.close()
 
 

@@ -23,6 +23,7 @@ CONTRACTS = (
     "RecordRegistry",
     "AuditAnchor",
     "ResearchMarket",
+    "EmergencyAccess",
     "Recovery",
 )
 

@@ -28,7 +28,7 @@ from backend.adapters.ledger.deployment_file import (
     read_deployment,
     write_deployment,
 )
-from backend.adapters.ledger.errors import ContractCodeDiffers, WrongChain
+from backend.adapters.ledger.errors import ContractCodeDiffers, DeploymentIncomplete, WrongChain
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.rpc import RpcError
@@ -36,9 +36,17 @@ from backend.errors import LedgerUnavailable
 from backend.types import Address
 
 _log = logging.getLogger(__name__)
-# In order of their nonces. The first makes and configures its own AccessManager; the others take its
-# address. The ConsentRegistry makes Recovery.
-_CREATED = ("ParticipantRegistry", "ConsentRegistry", "RecordRegistry", "AuditAnchor", "ResearchMarket")
+# In order of their nonces, each with the contracts whose addresses it takes. The first makes and configures
+# its own AccessManager and takes the operator instead. The ConsentRegistry makes Recovery.
+_CREATED: dict[str, tuple[str, ...]] = {
+    "ParticipantRegistry": (),
+    "ConsentRegistry": ("ParticipantRegistry",),
+    "RecordRegistry": ("ParticipantRegistry",),
+    "AuditAnchor": ("ParticipantRegistry",),
+    "ResearchMarket": ("ParticipantRegistry",),
+    "EmergencyAccess": ("ParticipantRegistry", "ConsentRegistry"),
+}
+_FIRST = "ParticipantRegistry"
 _GAS = 16_000_000
 RECOVERY_DELAY_SECONDS: Final = 72 * 3600
 
@@ -54,7 +62,8 @@ def deploy_or_attach(
 ) -> Deployment:
     """Return the deployment that ``path`` names, checked against the chain; make it where there is none.
 
-    Raise WrongChain, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or LedgerUnavailable.
+    Raise WrongChain, DeploymentIncomplete, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or
+    LedgerUnavailable.
     """
     deployment = read_deployment(path)
     if deployment is None:
@@ -63,6 +72,7 @@ def deploy_or_attach(
     _check_chain(deployment, chain)
     if not deployment.complete:
         deployment = _carry_out(path, deployment, chain, relayer)
+    _check_names(deployment)
     verify_code(deployment, chain)
     return deployment
 
@@ -91,7 +101,7 @@ def _plan(
 ) -> Deployment:
     deployer = relayer.address(Sender.OPERATOR)
     nonce = chain.next_nonce(deployer)
-    if nonce and _is_ours(chain, _address_of(deployer, 0), _CREATED[0]):
+    if nonce and _is_ours(chain, _address_of(deployer, 0), _FIRST):
         _log.warning("the deployment file is gone; taking over the contracts found on the chain")
         nonce = 0
     return Deployment(
@@ -102,7 +112,7 @@ def _plan(
         operator=operator,
         admission_delay_seconds=admission_delay_seconds,
         recovery_delay_seconds=recovery_delay_seconds,
-        compiler=artifact(_CREATED[0]).compiler,
+        compiler=artifact(_FIRST).compiler,
         contracts={},
         complete=False,
     )
@@ -131,7 +141,7 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
             address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
             block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
         contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
-    registry = ParticipantRegistry(contracts["ParticipantRegistry"].address, chain)
+    registry = ParticipantRegistry(contracts[_FIRST].address, chain)
     manager = registry.authority(block=chain.view().head_number)
     contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
     consents = ConsentRegistry(contracts["ConsentRegistry"].address, chain)
@@ -143,10 +153,10 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
 
 
 def _arguments(name: str, plan: Deployment, contracts: Mapping[str, DeployedContract]) -> tuple[Any, ...]:
-    if name == "ParticipantRegistry":
+    addresses = tuple(contracts[each].address for each in _CREATED[name])
+    if name == _FIRST:
         return (plan.operator, plan.admission_delay_seconds)
-    participants = contracts["ParticipantRegistry"].address
-    return (participants, plan.recovery_delay_seconds) if name == "ConsentRegistry" else (participants,)
+    return (*addresses, plan.recovery_delay_seconds) if name == "ConsentRegistry" else addresses
 
 
 def _check_chain(deployment: Deployment, chain: Chain) -> None:
@@ -154,6 +164,17 @@ def _check_chain(deployment: Deployment, chain: Chain) -> None:
         raise WrongChain(f"This is chain {chain.chain_id}; the deployment is on {deployment.chain_id}.")
     if _genesis_hash(chain) != deployment.genesis_hash:
         raise WrongChain("This chain has the right id and another first block.")
+
+
+def _check_names(deployment: Deployment) -> None:
+    """Refuse a deployment of an earlier release.
+
+    It is not completed silently: contracts are immutable, and what people signed names them by address, so
+    the operator has to choose.
+    """
+    missing = [name for name in _CREATED if name not in deployment.contracts]
+    if missing:
+        raise DeploymentIncomplete(f"The deployment has no {', '.join(missing)}.")
 
 
 def _is_ours(chain: Chain, address: Address, name: str) -> bool:

@@ -109,6 +109,16 @@ class ContractCodeDiffers(OperatorError):
     remedy = "Install the release that made this deployment, or deploy anew with another data directory."
 
 
+class DeploymentIncomplete(OperatorError):
+    """The deployment was made by an earlier release and lacks a contract that this one needs."""
+
+    code = "deployment_incomplete"
+    remedy = (
+        "Install the release that made this deployment; or, where its data may be given up (development), "
+        "start with an empty data directory, so that all contracts are deployed anew."
+    )
+
+
 class DeploymentDamaged(OperatorError):
     code = "deployment_damaged"
     remedy = "Restore the deployment file from a backup; the chain itself is unchanged."

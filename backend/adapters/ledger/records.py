@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from backend.adapters.ledger.calls import BoundContract, Call, Sender
 from backend.adapters.ledger.chain import Chain
@@ -10,6 +11,17 @@ from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
 _GAS = 200_000
 _GAS_ITEM = 60_000
+_GAS_TRANSFER = 1_400_000  # two contract wallets may be asked
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyTransfer:
+    """What both custodians sign as TransferCustody. Counts once."""
+
+    giver: Address
+    receiver: Address
+    commitments: tuple[Bytes32, ...]
+    submit_by: UnixSeconds
 
 
 class RecordRegistry(BoundContract):
@@ -30,3 +42,22 @@ class RecordRegistry(BoundContract):
 
     def withdraw(self, commitment: Bytes32) -> Call:
         return self._call("withdraw", commitment, gas=_GAS, sender=Sender.CUSTODIAN)
+
+    def transfer_custody(
+        self, transfer: CustodyTransfer, giver_signature: bytes, receiver_signature: bytes
+    ) -> Call:
+        """Pass commitments on to another custodian, all or none; the first dates stay."""
+        return self._call(
+            "transferCustody",
+            transfer.giver,
+            transfer.receiver,
+            list(transfer.commitments),
+            transfer.submit_by,
+            giver_signature,
+            receiver_signature,
+            gas=_GAS_TRANSFER + _GAS_ITEM * len(transfer.commitments),
+        )
+
+    def is_transferred(self, transfer: Bytes32, *, block: BlockNumber) -> bool:
+        """Return whether the transfer with this struct hash was made."""
+        return bool(self._view("isTransferred", transfer, block=block)[0])

@@ -10,6 +10,7 @@ from backend.adapters.ledger.commitments import CommitmentLedger
 from backend.adapters.ledger.consents import ConsentRegistry
 from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.effects import Effects
+from backend.adapters.ledger.emergencies import EmergencyAccess
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
@@ -36,6 +37,8 @@ class LedgerAdapters:
     relayer: Relayer
     effects: Effects
     anchor_contract: AuditAnchor
+    record_contract: RecordRegistry
+    emergency_contract: EmergencyAccess
 
     def anchor_of(self, custodian: MemberId, origin: str) -> LogAnchor:
         return LogAnchor(
@@ -75,4 +78,6 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
         relayer=relayer,
         effects=effects,
         anchor_contract=AuditAnchor(deployment.address("AuditAnchor"), chain),
+        record_contract=records,
+        emergency_contract=EmergencyAccess(deployment.address("EmergencyAccess"), chain),
     )

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
+import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
 import {IRecovery} from "../../../contracts/interfaces/IRecovery.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
@@ -43,6 +44,7 @@ abstract contract Base {
     RecordRegistry internal records;
     AuditAnchor internal anchor;
     ResearchMarket internal market;
+    EmergencyAccess internal emergency;
 
     function setUp() public virtual {
         VM.warp(NOW);
@@ -52,6 +54,7 @@ abstract contract Base {
         records = new RecordRegistry(participants);
         anchor = new AuditAnchor(participants);
         market = new ResearchMarket(participants);
+        emergency = new EmergencyAccess(participants, registry);
         VM.startPrank(OPERATOR);
         participants.admit(HOSPITAL_ID, HOSPITAL, 1 | 2 | 128, NOW + 3650 days, 0, 0);
         participants.admit(CLINIC_ID, CLINIC, 1 | 2, NOW + 3650 days, 0, 0);

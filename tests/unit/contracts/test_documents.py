@@ -11,6 +11,7 @@ DOCUMENT = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
 OURS = (
     "AuditAnchor",
     "ConsentRegistry",
+    "EmergencyAccess",
     "ParticipantRegistry",
     "RecordRegistry",
     "Recovery",
