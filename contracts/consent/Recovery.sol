@@ -172,6 +172,8 @@ contract Recovery is IRecovery, EIP712 {
 
     function _controllerOf(uint96 subject) private view returns (address controller) {
         bool opened;
+        // Epoch and count have no part in a recovery.
+        // slither-disable-next-line unused-return
         (controller,,, opened) = REGISTRY.subjectOf(subject);
         if (!opened) revert IConsentTypes.SubjectUnknown(subject);
     }
@@ -228,6 +230,8 @@ contract Recovery is IRecovery, EIP712 {
     }
 
     function _isGuardian(uint96 subject, bytes32 id, uint256 asOf, bool byPolicy) private view returns (bool) {
+        // Once a guardian, of the registry that made this contract.
+        // slither-disable-next-line calls-loop
         ConsentState memory slot = REGISTRY.stateOf(id);
         if (slot.subject != subject || slot.kind != Kinds.GUARDIANSHIP || slot.notBefore == 0) return false;
         uint256 grace = GRACE * RECOVERY_DELAY;

@@ -157,7 +157,7 @@ def test_child_of_age_takes_over_her_own_subject(registry, recovery, desk, nurse
     nothing = {"guardianships": [], "threshold": 0, "salt": bytes(32)}
     case = Case(recovery, CHILD, Person(Account.from_key(desk.private_key)), [(nurse, office)], nothing)
     daughter = Person(Account.create())
-    with refuses("NotGuardian", "0x" + office.id().hex()):
+    with refuses("NotGuardian", office.id()):
         case.propose(daughter, relayer, with_desk=True)
     chain.sleep(4 * DELAY)
     with refuses("DeskNeeded", CHILD):
