@@ -8,7 +8,8 @@ plan says or made there.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.deployment_file import (
     DeployedContract,
     Deployment,
+    MarketTerms,
     read_deployment,
     write_deployment,
 )
@@ -46,14 +48,18 @@ def deploy_or_attach(
     relayer: Relayer,
     operator: Address,
     admission_delay_seconds: int,
+    market_terms: MarketTerms | None = None,
 ) -> Deployment:
     """Return the deployment that ``path`` names, checked against the chain; make it where there is none.
+
+    The last three count only when it is made; ``market_terms`` None are the defaults.
 
     Raise WrongChain, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or LedgerUnavailable.
     """
     deployment = read_deployment(path)
     if deployment is None:
-        deployment = _plan(chain, relayer, operator, admission_delay_seconds)
+        terms = market_terms or MarketTerms()
+        deployment = _plan(chain, relayer, operator, admission_delay_seconds, terms)
         write_deployment(path, deployment)
     _check_chain(deployment, chain)
     if not deployment.complete:
@@ -77,7 +83,13 @@ def verify_code(deployment: Deployment, chain: Chain) -> None:
             raise ContractCodeDiffers(f"The constants of {name} on the chain are not the deployed ones.")
 
 
-def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_seconds: int) -> Deployment:
+def _plan(
+    chain: Chain,
+    relayer: Relayer,
+    operator: Address,
+    admission_delay_seconds: int,
+    market_terms: MarketTerms,
+) -> Deployment:
     deployer = relayer.address(Sender.OPERATOR)
     nonce = chain.next_nonce(deployer)
     if nonce and _is_ours(chain, _address_of(deployer, 0), _CREATED[0]):
@@ -93,6 +105,7 @@ def _plan(chain: Chain, relayer: Relayer, operator: Address, admission_delay_sec
         compiler=artifact(_CREATED[0]).compiler,
         contracts={},
         complete=False,
+        market_terms=market_terms,
     )
 
 
@@ -105,16 +118,11 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
         if not _is_ours(chain, address, name):
             if chain.next_nonce(plan.deployer) != plan.first_nonce + position:
                 _log.warning("the deploying account was used in between; deploying anew")
-                fresh = _plan(chain, relayer, plan.operator, plan.admission_delay_seconds)
+                fresh = _plan(chain, relayer, plan.operator, plan.admission_delay_seconds, plan.market_terms)
                 fresh = replace(fresh, first_nonce=chain.next_nonce(plan.deployer))
                 write_deployment(path, fresh)
                 return _carry_out(path, fresh, chain, relayer)
-            arguments: tuple[Any, ...] = (
-                (plan.operator, plan.admission_delay_seconds)
-                if name == "ParticipantRegistry"
-                else (contracts["ParticipantRegistry"].address,)
-            )
-            code = artifact(name).creation_code(*arguments)
+            code = artifact(name).creation_code(*_arguments(name, plan, contracts))
             address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
             block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
         contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
@@ -124,6 +132,14 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
     done = replace(plan, contracts=contracts, complete=True)
     write_deployment(path, done)
     return done
+
+
+def _arguments(name: str, plan: Deployment, made: Mapping[str, DeployedContract]) -> tuple[Any, ...]:
+    """Return what the contract's constructor takes."""
+    if name == "ParticipantRegistry":
+        return (plan.operator, plan.admission_delay_seconds)
+    registry = made["ParticipantRegistry"].address
+    return (registry, astuple(plan.market_terms)) if name == "ResearchMarket" else (registry,)
 
 
 def _check_chain(deployment: Deployment, chain: Chain) -> None:

@@ -6,6 +6,7 @@ import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
 import {ResearchMarket} from "../../../contracts/ResearchMarket.sol";
+import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
 import {VM} from "./Vm.sol";
 
 /// @notice A deployment without admission delay, its people, and assertions.
@@ -47,7 +48,7 @@ abstract contract Base {
         registry = new ConsentRegistry(participants);
         records = new RecordRegistry(participants);
         anchor = new AuditAnchor(participants);
-        market = new ResearchMarket(participants);
+        market = new ResearchMarket(participants, MarketTerms(2, 3 days, 14 days, 180 days, 30 days));
         VM.startPrank(OPERATOR);
         participants.admit(HOSPITAL_ID, HOSPITAL, 1 | 2 | 128, NOW + 3650 days, 0, 0);
         participants.admit(CLINIC_ID, CLINIC, 1 | 2, NOW + 3650 days, 0, 0);
