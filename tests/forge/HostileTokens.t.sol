@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
-import {EscrowTerms, IResearchTypes, Payment} from "../../contracts/interfaces/IResearchTypes.sol";
+import {Approval, EscrowTerms, IResearchTypes, Payment} from "../../contracts/interfaces/IResearchTypes.sol";
 import {MarketBase} from "./support/MarketBase.sol";
 import {
     BlockingToken,
@@ -94,44 +94,55 @@ contract HostileTokensTest is MarketBase {
         equal(token.balanceOf(CHARITY), 600, "a blocked funder names another account");
     }
 
-    function test_reentrantToken_findsEveryDoorShut() public {
+    function test_reentrantToken_whileMoneyIsMeasuredOrRefunded_findsEveryDoorShut() public {
         ReentrantToken hostile = new ReentrantToken();
         token = hostile;
         (bytes32 round, Payment[] memory payments) = openedIn();
         EscrowTerms memory terms = escrowTerms();
         bytes32[] memory proof = Trees.proofOf(round, payments, 1);
-        bytes[5] memory doors = [
+        Approval[] memory none = new Approval[](0);
+        bytes[6] memory doors = [
             abi.encodeCall(market.claim, (terms, RESULT, payments[1], proof)),
             abi.encodeCall(market.refund, (terms, RESEARCHER)),
             abi.encodeCall(market.fund, (terms, 1)),
             abi.encodeCall(market.closePayout, (terms, RESULT)),
-            abi.encodeCall(market.proposePayout, (terms, RESULT, 0, 1))
+            abi.encodeCall(market.proposePayout, (terms, RESULT, 0, 1)),
+            abi.encodeCall(market.settlePayout, (terms, RESULT, 1, true, none))
         ];
-        token.mint(RESEARCHER, 10);
-        for (uint256 i = 0; i < 5; ++i) {
+        token.mint(RESEARCHER, 60);
+        for (uint256 i = 0; i < 6; ++i) {
             hostile.arm(address(market), doors[i]);
-            if (i < 4) claim(round, payments, i);
-            else deposit(terms, 10);
-            check(hostile.tried() && !hostile.succeeded(), "refused");
-            bytes4 reason = bytes4(hostile.answer());
-            check(reason == ReentrancyGuard.ReentrancyGuardReentrantCall.selector, "by the guard");
+            deposit(terms, 10);
+            shut(hostile);
         }
-        equal(token.balanceOf(address(market)), 610, "paid four, funded ten");
+        VM.prank(HOSPITAL);
+        market.release(terms);
+        hostile.arm(address(market), doors[0]);
+        market.refund(terms, RESEARCHER);
+        shut(hostile);
+        equal(token.balanceOf(address(market)), 500, "what is owed");
     }
 
-    function test_reentrantToken_throughABatch_paysNobodyTwice() public {
+    function test_reentrantToken_fromWithinAPayment_paysNobodyTwice() public {
         ReentrantToken hostile = new ReentrantToken();
         token = hostile;
         (bytes32 round, Payment[] memory payments) = openedIn();
         EscrowTerms memory terms = escrowTerms();
         bytes32[][] memory proofs = proofsOf(round, payments);
-        hostile.arm(address(market), abi.encodeCall(market.claimBatch, (terms, RESULT, payments, proofs)));
-        claim(round, payments, 0);
-        check(hostile.succeeded(), "the batch ran, each item refused by the guard");
-        equal(token.balanceOf(address(market)), 900, "one was paid");
         hostile.arm(address(market), abi.encodeCall(market.claim, (terms, RESULT, payments[0], proofs[0])));
+        claim(round, payments, 0);
+        shut(hostile);
+        hostile.arm(address(market), abi.encodeCall(market.claimBatch, (terms, RESULT, payments, proofs)));
+        claim(round, payments, 1);
+        check(hostile.succeeded(), "the batch ran, each of its items refused");
+        equal(token.balanceOf(address(market)), 800, "two were paid");
+        hostile.arm(address(market), abi.encodeCall(market.refund, (terms, RESEARCHER)));
         claimAll(round, payments);
-        equal(token.balanceOf(address(market)), 500, "each once");
+        shut(hostile);
+        for (uint256 i = 0; i < 5; ++i) {
+            equal(token.balanceOf(payee(i)), 100, "each once");
+        }
+        equal(token.balanceOf(address(market)), 500, "the rest of the escrow is there");
     }
 
     function test_revocationsOfAStudy_workWhateverTheTokenDoes() public {
@@ -158,6 +169,12 @@ contract HostileTokensTest is MarketBase {
         refusesNumbers(IResearchTypes.EscrowTooSmall.selector, 901, 900);
         VM.prank(HOSPITAL);
         market.proposePayout(escrowTerms(), RESULT, "root", 901);
+    }
+
+    function shut(ReentrantToken hostile) private view {
+        check(hostile.tried() && !hostile.succeeded(), "refused");
+        bytes4 reason = bytes4(hostile.answer());
+        check(reason == ReentrancyGuard.ReentrancyGuardReentrantCall.selector, "by the guard");
     }
 
     /// @dev A payout of 500, open, in the current token.
