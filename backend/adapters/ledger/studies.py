@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.adapters.ledger.calls import BoundContract, Call
 from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.deployment_file import MarketTerms
 from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
 _GAS = 500_000
@@ -61,6 +62,10 @@ class ResearchMarket(BoundContract):
     def is_permitted(self, study: Bytes32, rules: Bytes32, *, block: BlockNumber) -> bool:
         """Return whether the study may run at the block's own time under exactly these rules."""
         return bool(self._view("isPermitted", study, rules, block=block)[0])
+
+    def terms(self, *, block: BlockNumber) -> MarketTerms:
+        """Return what the deployment fixed for ever."""
+        return MarketTerms(*self._view("marketTerms", block=block)[0])
 
     def permit(self, permit: StudyPermit, approvals: Sequence[Approval]) -> Call:
         return self._call(
