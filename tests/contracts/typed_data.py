@@ -52,6 +52,8 @@ TYPES = {
     "RevokeAll": _fields("uint96 subject,uint32 epoch"),
     "OpenSubject": _fields("uint96 subject,address controller,uint40 submitBy"),
     "PermitStudy": _fields("bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy"),
+    "SuspendStudy": _fields("bytes32 study,uint32 round"),
+    "SettlePayout": _fields("bytes32 round,uint32 attempt,bool stands"),
 }
 
 
