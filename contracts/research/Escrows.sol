@@ -13,7 +13,6 @@ import {Permits} from "./Permits.sol";
 
 /// @notice Money that came in for a study and is not owed to anybody yet.
 abstract contract Escrows is Permits, ReentrancyGuard {
-    using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
     /// @dev One word. `available` is what no payout owes.
@@ -35,8 +34,11 @@ abstract contract Escrows is Permits, ReentrancyGuard {
         }
         if (_isRefused(terms.study) || _isOver(terms.study, escrow)) revert EscrowOver(escrow);
         uint256 received = _take(IERC20(terms.token), amount);
+        // Whoever sends more on its own gives it away; zero means zero.
+        // slither-disable-next-line incorrect-equality
         if (received == 0) revert NothingReceived(terms.token);
-        _escrows[escrow].available = (_escrows[escrow].available + received).toUint128();
+        uint256 available = _escrows[escrow].available + received;
+        _escrows[escrow].available = SafeCast.toUint128(available);
         emit EscrowFunded(escrow, terms.study, terms, received);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Approval, EscrowTerms, Payment, PayoutRound} from "../../contracts/interfaces/IResearchTypes.sol";
+import {EscrowTerms, MarketTerms, Payment, PayoutRound} from "../../contracts/interfaces/IResearchTypes.sol";
 import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
 import {MarketBase} from "./support/MarketBase.sol";
 import {BlockingToken, FeeToken, Token} from "./support/Tokens.sol";
@@ -37,6 +37,8 @@ contract MarketActor is MarketBase {
     constructor() {
         VM.warp(NOW);
         super.setUp();
+        // Short waits, so that a story sees many a payout through to its close.
+        market = new ResearchMarket(participants, MarketTerms(2, 2 days, 4 days, 15 days, 10 days));
         tokens = [new Token(), Token(address(new FeeBlockingToken()))];
         VM.prank(OPERATOR);
         participants.admit("rival", STRANGER, 4, FOREVER, 0, 0);
@@ -70,14 +72,14 @@ contract MarketActor is MarketBase {
     }
 
     function wait(uint256 seconds_) external {
-        clock += seconds_ % 20 days;
+        clock += seconds_ % 9 days;
         VM.warp(clock);
     }
 
     function decide(uint8 study, uint8 what, uint256 length) external {
         bytes32 id = studies[study % 2];
         if (what % 8 < 4) {
-            uint40 end = uint40(clock + 1 + length % 200 days);
+            uint40 end = uint40(clock + 20 days + length % 200 days);
             bytes32 command = permitCommand(id, RULES, uint40(clock), end, FOREVER);
             try market.permitStudy(id, RULES, uint40(clock), end, FOREVER, approvals(command)) {} catch {}
         } else if (what % 8 == 4) {
@@ -114,7 +116,7 @@ contract MarketActor is MarketBase {
             ++made;
             payments[i].salt = bytes32(made);
             // Some accounts come again in the other study, some payments are donations.
-            payments[i].account = made % 5 == 0 ? CHARITY : payee((made + which) % 12);
+            payments[i].account = made % 5 == 0 ? CHARITY : payee((made + which) % 6);
         }
         bytes32 round = market.roundIdOf(market.escrowIdOf(terms), hash);
         uint128 total = totalOf(payments);
@@ -176,7 +178,7 @@ contract MarketActor is MarketBase {
     }
 
     function block_(uint8 who, bool blocked) external {
-        FeeBlockingToken(address(tokens[1])).block_(who == 0 ? RESEARCHER : payee(who % 12), blocked);
+        FeeBlockingToken(address(tokens[1])).block_(who == 0 ? RESEARCHER : payee(who % 6), blocked);
     }
 
     function close(uint256 which) external {

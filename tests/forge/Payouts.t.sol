@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Approval, EscrowTerms, IResearchTypes, Payment, PayoutRound} from "../../contracts/interfaces/IResearchTypes.sol";
+import {
+    Approval,
+    EscrowTerms,
+    IResearchTypes,
+    MarketTerms,
+    Payment,
+    PayoutRound
+} from "../../contracts/interfaces/IResearchTypes.sol";
+import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
 import {MarketBase} from "./support/MarketBase.sol";
 import {Trees} from "./support/Trees.sol";
 import {VM} from "./support/Vm.sol";
@@ -105,6 +113,14 @@ contract PayoutsTest is MarketBase {
         refuses(IResearchTypes.AlreadyObjected.selector, round);
         VM.prank(BOARD);
         market.objectToPayout(escrowTerms(), RESULT, 1, BOARD, "");
+    }
+
+    function test_object_whereSettlingIsQuick_neverOpensAPayoutEarlier() public {
+        market = new ResearchMarket(participants, MarketTerms(2, 3 days, 1, 180 days, 30 days));
+        (bytes32 round,) = proposed();
+        VM.prank(RESEARCHER);
+        market.objectToPayout(escrowTerms(), RESULT, 1, RESEARCHER, "");
+        equal(market.payoutOf(round).opensAt, NOW + 3 days, "others keep their time");
     }
 
     function test_object_refused() public {

@@ -179,6 +179,9 @@ contract ResearchTest is MarketBase {
     }
 
     function test_revokeStudy_isFinal() public {
+        permit(OTHER_STUDY);
+        market.revokeStudy(OTHER_STUDY, approvals(revocation(OTHER_STUDY)));
+        check(!market.isPermitted(OTHER_STUDY, RULES), "revoked while it ran");
         permit(STUDY);
         VM.prank(BOARD);
         market.suspendStudy(STUDY, 0, BOARD, "");
