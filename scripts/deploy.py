@@ -20,6 +20,7 @@ from backend.adapters.data_directory import DataDirectory
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.deployment import deploy_or_attach
+from backend.adapters.ledger.deployment_file import MarketTerms
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.process import find_anvil
@@ -47,6 +48,7 @@ def main() -> int:
                     relayer=relayer,
                     operator=Address(options.operator or relayer.address(Sender.OPERATOR)),
                     admission_delay_seconds=options.admission_delay_seconds,
+                    market_terms=MarketTerms(board_threshold=options.board_threshold),
                 )
             finally:
                 relayer.close()
@@ -68,6 +70,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--operator", help="account that admits members (default: the deploying one)")
     parser.add_argument("--admission-delay-seconds", type=int, default=0, help="wait before an admission")
+    parser.add_argument(
+        "--board-threshold", type=int, default=1, metavar="N", help="ethics-board members a decision takes"
+    )
     parser.add_argument("--chain-id", type=int, default=None, help="refuse any other chain")
     parser.add_argument("--gas-price", type=int, default=0, metavar="WEI")
     parser.add_argument("--finality-depth", type=int, default=0, metavar="BLOCKS")

@@ -59,7 +59,7 @@ def test_board_permits_a_study_and_suspends_it(market, board, relayer):
         "submitBy": FOREVER,
     }
     signature = board.sign(message(domain(market, "Assent Research"), "PermitStudy", content))
-    market.permitStudy(*content.values(), board.address, signature, {"from": relayer})
+    market.permitStudy(*content.values(), [(board.address, signature)], {"from": relayer})
     assert market.isPermitted(content["study"], content["rules"])
     with refuses("SignatureInvalid", board.address):
         market.suspendStudy(content["study"], 0, board.address, b"", {"from": relayer})

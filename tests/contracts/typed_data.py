@@ -72,6 +72,8 @@ TYPES = {
     "CosignCheckpoint": _fields("bytes32 log,uint64 size,bytes32 root"),
     "TransferCustody": _fields("address from,address to,bytes32[] commitments,uint40 submitBy"),
     "PermitStudy": _fields("bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy"),
+    "SuspendStudy": _fields("bytes32 study,uint32 round"),
+    "SettlePayout": _fields("bytes32 round,uint32 attempt,bool stands"),
 }
 
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IResearchMarket, StudyPermit} from "../../contracts/interfaces/IResearchMarket.sol";
-import {Base} from "./support/Base.sol";
+import {Approval, IResearchTypes, MarketTerms, StudyPermit} from "../../contracts/interfaces/IResearchTypes.sol";
+import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
+import {MarketBase} from "./support/MarketBase.sol";
 import {VM} from "./support/Vm.sol";
+import {BurningWallet, HonestWallet} from "./support/Wallets.sol";
 
-contract ResearchTest is Base {
-    bytes32 private constant STUDY = keccak256("study");
-    bytes32 private constant RULES = keccak256("rules");
+/// @notice What the ethics board decides.
+contract ResearchTest is MarketBase {
+    Approval[] private none;
 
     function test_permitStudy_signedByBoard_permittedWithinItsWindow() public {
-        permit(NOW + 10, NOW + 20);
+        permit(STUDY, NOW + 10, NOW + 20);
         check(!market.isPermitted(STUDY, RULES), "not yet");
         VM.warp(NOW + 10);
         check(market.isPermitted(STUDY, RULES), "first second");
@@ -21,105 +23,224 @@ contract ResearchTest is Base {
         check(found.rules == RULES && found.notBefore == NOW + 10 && found.notAfter == NOW + 20, "as signed");
     }
 
-    function test_permitStudy_byBoardItself_needsNoSignature() public {
+    function test_permitStudy_byBoardItself_needsNoSignatureOfItsOwn() public {
+        bytes32 command = permitCommand(STUDY, RULES, NOW, NOW + 1, FOREVER);
+        Approval[] memory given = approvals(command);
+        given[given[0].member == BOARD ? 0 : 1].signature = "";
+        refuses(IResearchTypes.SignatureInvalid.selector, BOARD);
+        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, given);
         VM.prank(BOARD);
-        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, BOARD, "");
+        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, given);
         check(market.isPermitted(STUDY, RULES), "permitted");
     }
 
-    function test_permitStudy_malformedOrUnsigned_refused() public {
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.StudyZero.selector));
-        market.permitStudy(0, RULES, NOW, NOW + 1, FOREVER, BOARD, "");
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.SubmittedTooLate.selector, NOW - 1));
-        market.permitStudy(STUDY, RULES, NOW, NOW + 1, NOW - 1, BOARD, "");
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.WindowEmpty.selector, NOW + 1, NOW + 1));
-        market.permitStudy(STUDY, RULES, NOW + 1, NOW + 1, FOREVER, BOARD, "");
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.WindowEmpty.selector, NOW - 2, NOW));
-        market.permitStudy(STUDY, RULES, NOW - 2, NOW, FOREVER, BOARD, "");
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.NotEthicsBoard.selector, HOSPITAL));
-        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, HOSPITAL, "");
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.SignatureInvalid.selector, BOARD));
-        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, BOARD, "");
-        permit(NOW, NOW + 10);
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.StudyAlreadyPermitted.selector, STUDY));
-        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, BOARD, "");
+    function test_permitStudy_malformed_refused() public {
+        refuses(IResearchTypes.StudyZero.selector);
+        market.permitStudy(0, RULES, NOW, NOW + 1, FOREVER, none);
+        VM.expectRevert(abi.encodeWithSelector(IResearchTypes.SubmittedTooLate.selector, NOW - 1));
+        market.permitStudy(STUDY, RULES, NOW, NOW + 1, NOW - 1, none);
+        refusesNumbers(IResearchTypes.WindowEmpty.selector, NOW + 1, NOW + 1);
+        market.permitStudy(STUDY, RULES, NOW + 1, NOW + 1, FOREVER, none);
+        refusesNumbers(IResearchTypes.WindowEmpty.selector, NOW - 2, NOW);
+        market.permitStudy(STUDY, RULES, NOW - 2, NOW, FOREVER, none);
+        refusesNumbers(IResearchTypes.PermitTooLong.selector, NOW + 3660 days + 1, NOW + 3660 days);
+        market.permitStudy(STUDY, RULES, NOW, NOW + 3660 days + 1, FOREVER, none);
+        permit(STUDY, NOW, NOW + 3660 days);
+        refuses(IResearchTypes.StudyAlreadyPermitted.selector, STUDY);
+        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, none);
+    }
+
+    function test_everyDecision_takesTheThresholdOfDistinctMembersInStanding() public {
+        bytes32 command = permitCommand(STUDY, RULES, NOW, END, FOREVER);
+        Approval[] memory given = approvals(command);
+        expectNoDecision(given, abi.encodeWithSelector(IResearchTypes.ApprovalsTooFew.selector, 1, 2), 1);
+        Approval[] memory twice = new Approval[](2);
+        (twice[0], twice[1]) = (given[0], given[0]);
+        bytes memory order = abi.encodeWithSelector(IResearchTypes.ApprovalsNotAscending.selector, given[0].member);
+        expectNoDecision(twice, order, 2);
+        (twice[0], twice[1]) = (given[1], given[0]);
+        expectNoDecision(twice, order, 2);
+        // A stranger's signature counts for nothing, nor does one over something else.
+        twice = approvalsBy(BOARD_KEY, STRANGER_KEY, command);
+        expectNoDecision(twice, abi.encodeWithSelector(IResearchTypes.NotEthicsBoard.selector, STRANGER), 2);
+        twice = approvalsBy(BOARD_KEY, SECOND_KEY, permitCommand(STUDY, RULES, NOW, END, FOREVER - 1));
+        address first = twice[0].member;
+        expectNoDecision(twice, abi.encodeWithSelector(IResearchTypes.SignatureInvalid.selector, first), 2);
+        VM.prank(OPERATOR);
+        participants.suspend(BOARD_ID);
+        expectNoDecision(given, abi.encodeWithSelector(IResearchTypes.NotEthicsBoard.selector, BOARD), 2);
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, approvalsBy(SECOND_KEY, THIRD_KEY, command));
+        check(market.isPermitted(STUDY, RULES), "by the others");
+    }
+
+    function test_everyOtherDecision_byOneMember_refused() public {
+        (bytes32 round,) = proposed();
+        VM.prank(BOARD);
+        market.suspendStudy(STUDY, 0, BOARD, "");
+        bytes4 tooFew = IResearchTypes.ApprovalsTooFew.selector;
+        VM.startPrank(BOARD);
+        Approval[] memory one = approvalBy(BOARD_KEY, refusal(OTHER_STUDY));
+        refusesNumbers(tooFew, 1, 2);
+        market.refuseStudy(OTHER_STUDY, one);
+        one = approvalBy(BOARD_KEY, resumption(STUDY, 1));
+        refusesNumbers(tooFew, 1, 2);
+        market.resumeStudy(STUDY, 1, one);
+        one = approvalBy(BOARD_KEY, revocation(STUDY));
+        refusesNumbers(tooFew, 1, 2);
+        market.revokeStudy(STUDY, one);
+        one = approvalBy(BOARD_KEY, donation(CHARITY));
+        refusesNumbers(tooFew, 1, 2);
+        market.nameDonation(CHARITY, one);
+        one = approvalBy(BOARD_KEY, settlement(round, 1, false));
+        refusesNumbers(tooFew, 1, 2);
+        market.settlePayout(escrowTerms(), RESULT, 1, false, one);
+    }
+
+    function test_signatures_ofOneCommand_serveNoOther() public {
+        permit(STUDY);
+        Approval[] memory wrong = approvals(refusal(STUDY));
+        address first = wrong[0].member;
+        refuses(IResearchTypes.SignatureInvalid.selector, first);
+        market.revokeStudy(STUDY, wrong);
+        market.suspendStudy(STUDY, 0, BOARD, sign(BOARD_KEY, suspension(STUDY, 0)));
+        wrong = approvals(suspension(STUDY, 1));
+        refuses(IResearchTypes.SignatureInvalid.selector, first);
+        market.resumeStudy(STUDY, 1, wrong);
+        wrong = approvals(revocation(OTHER_STUDY));
+        refuses(IResearchTypes.SignatureInvalid.selector, first);
+        market.revokeStudy(STUDY, wrong);
+        // Nor on another deployment.
+        wrong = approvals(revocation(STUDY));
+        market = new ResearchMarket(participants, MarketTerms(2, 1, 1, 1, 1));
+        permit(STUDY);
+        refuses(IResearchTypes.SignatureInvalid.selector, first);
+        market.revokeStudy(STUDY, wrong);
+    }
+
+    function test_boardMemberWithContractWallet_approves_andABurningOneIsLeftOut() public {
+        HonestWallet wallet = new HonestWallet();
+        BurningWallet burner = new BurningWallet();
+        VM.startPrank(OPERATOR);
+        participants.admit("wallet", address(wallet), 8, NOW + 3650 days, 0, 0);
+        participants.admit("burner", address(burner), 8, NOW + 3650 days, 0, 0);
+        VM.stopPrank();
+        bytes32 command = permitCommand(STUDY, RULES, NOW, END, FOREVER);
+        wallet.confirm(typed(domain("Assent Research", address(market)), command));
+        Approval memory own = approvalBy(BOARD_KEY, command)[0];
+        uint256 before = gasleft();
+        Approval[] memory burning = pair(own, Approval(address(burner), ""));
+        refuses(IResearchTypes.SignatureInvalid.selector, address(burner));
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, burning);
+        check(before - gasleft() < 700_000, "costs at most the cap");
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, pair(own, Approval(address(wallet), "")));
+        check(market.isPermitted(STUDY, RULES), "permitted");
+    }
+
+    function test_refuseStudy_isFinal() public {
+        market.refuseStudy(STUDY, approvals(refusal(STUDY)));
+        market.refuseStudy(STUDY, none);
+        check(market.permitOf(STUDY).revokedAt == NOW, "recorded");
+        bytes32 command = permitCommand(STUDY, RULES, NOW, END, FOREVER);
+        Approval[] memory given = approvals(command);
+        refuses(IResearchTypes.StudyAlreadyRefused.selector, STUDY);
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, given);
+        check(!market.isPermitted(STUDY, RULES) && !market.isPermitted(STUDY, 0), "never permitted");
+        permit(OTHER_STUDY);
+        refuses(IResearchTypes.StudyAlreadyPermitted.selector, OTHER_STUDY);
+        market.refuseStudy(OTHER_STUDY, none);
+        refuses(IResearchTypes.StudyZero.selector);
+        market.refuseStudy(0, none);
     }
 
     function test_suspendAndResume_byRounds_noReplay() public {
-        permit(NOW, NOW + 100);
-        bytes memory first = round("SuspendStudy", 0);
+        permit(STUDY);
+        bytes memory first = sign(BOARD_KEY, suspension(STUDY, 0));
         market.suspendStudy(STUDY, 0, BOARD, first);
-        check(!market.isPermitted(STUDY, RULES), "suspended");
-        market.resumeStudy(STUDY, 1, BOARD, round("ResumeStudy", 1));
-        check(market.isPermitted(STUDY, RULES), "resumed");
-        VM.expectRevert(
-            abi.encodeWithSelector(IResearchMarket.RoundNotCurrent.selector, uint32(0), uint32(2))
-        );
+        market.suspendStudy(STUDY, 7, STRANGER, "");
+        check(!market.isPermitted(STUDY, RULES), "suspended by one, at once");
+        refusesNumbers(IResearchTypes.RoundNotCurrent.selector, 0, 1);
+        market.resumeStudy(STUDY, 0, none);
+        market.resumeStudy(STUDY, 1, approvals(resumption(STUDY, 1)));
+        market.resumeStudy(STUDY, 7, none);
+        check(market.isPermitted(STUDY, RULES), "resumed by two");
+        refusesNumbers(IResearchTypes.RoundNotCurrent.selector, 0, 2);
         market.suspendStudy(STUDY, 0, BOARD, first);
+        refuses(IResearchTypes.SignatureInvalid.selector, BOARD);
+        market.suspendStudy(STUDY, 2, BOARD, first);
+    }
+
+    function test_suspendedStudy_yieldsNoResult() public {
+        permit(STUDY);
+        VM.prank(BOARD);
+        market.suspendStudy(STUDY, 0, BOARD, "");
+        refusesHashes(IResearchTypes.StudyNotPermitted.selector, STUDY, RULES);
+        VM.prank(HOSPITAL);
+        market.commitResult(STUDY, RULES, RESULT);
     }
 
     function test_revokeStudy_isFinal() public {
-        permit(NOW, NOW + 100);
-        bytes memory signature =
-            sign(keccak256(abi.encode(keccak256("RevokeStudy(bytes32 study)"), STUDY)), BOARD_KEY);
-        market.revokeStudy(STUDY, BOARD, signature);
-        market.revokeStudy(STUDY, BOARD, "");
-        check(!market.isPermitted(STUDY, RULES), "revoked");
+        permit(OTHER_STUDY);
+        market.revokeStudy(OTHER_STUDY, approvals(revocation(OTHER_STUDY)));
+        check(!market.isPermitted(OTHER_STUDY, RULES), "revoked while it ran");
+        permit(STUDY);
         VM.prank(BOARD);
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.StudyAlreadyRevoked.selector, STUDY));
-        market.resumeStudy(STUDY, 0, BOARD, "");
-        VM.expectRevert(abi.encodeWithSelector(IResearchMarket.StudyAlreadyPermitted.selector, STUDY));
-        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, BOARD, "");
+        market.suspendStudy(STUDY, 0, BOARD, "");
+        market.revokeStudy(STUDY, approvals(revocation(STUDY)));
+        market.revokeStudy(STUDY, none);
+        check(!market.isPermitted(STUDY, RULES), "revoked");
+        refuses(IResearchTypes.StudyAlreadyRevoked.selector, STUDY);
+        market.resumeStudy(STUDY, 1, none);
+        refuses(IResearchTypes.StudyAlreadyPermitted.selector, STUDY);
+        market.permitStudy(STUDY, RULES, NOW, NOW + 1, FOREVER, none);
     }
 
     function test_everyCommand_byASuspendedBoardMember_refused() public {
-        permit(NOW, NOW + 100);
+        permit(STUDY);
         VM.prank(OPERATOR);
         participants.suspend(BOARD_ID);
-        bytes memory reason = abi.encodeWithSelector(IResearchMarket.NotEthicsBoard.selector, BOARD);
-        VM.startPrank(BOARD);
-        VM.expectRevert(reason);
-        market.permitStudy("other", RULES, NOW, NOW + 1, FOREVER, BOARD, "");
-        VM.expectRevert(reason);
+        refuses(IResearchTypes.NotEthicsBoard.selector, BOARD);
+        VM.prank(BOARD);
         market.suspendStudy(STUDY, 0, BOARD, "");
-        VM.expectRevert(reason);
-        market.revokeStudy(STUDY, BOARD, "");
+        Approval[] memory given = approvals(revocation(STUDY));
+        refuses(IResearchTypes.NotEthicsBoard.selector, BOARD);
+        market.revokeStudy(STUDY, given);
     }
 
     function test_unknownStudy_refused() public {
-        bytes memory reason = abi.encodeWithSelector(IResearchMarket.StudyUnknown.selector, STUDY);
         VM.startPrank(BOARD);
-        VM.expectRevert(reason);
+        refuses(IResearchTypes.StudyUnknown.selector, STUDY);
         market.suspendStudy(STUDY, 0, BOARD, "");
-        VM.expectRevert(reason);
-        market.resumeStudy(STUDY, 0, BOARD, "");
-        VM.expectRevert(reason);
-        market.revokeStudy(STUDY, BOARD, "");
+        refuses(IResearchTypes.StudyUnknown.selector, STUDY);
+        market.resumeStudy(STUDY, 0, none);
+        refuses(IResearchTypes.StudyUnknown.selector, STUDY);
+        market.revokeStudy(STUDY, none);
         check(!market.isPermitted(STUDY, 0), "nothing is permitted");
+        equal(market.lockedUntil(STUDY), 0, "nothing is locked");
     }
 
-    function permit(uint40 notBefore, uint40 notAfter) private {
-        bytes32 command = keccak256(
-            abi.encode(
-                keccak256(
-                    "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy)"
-                ),
-                STUDY,
-                RULES,
-                notBefore,
-                notAfter,
-                FOREVER
-            )
-        );
-        market.permitStudy(STUDY, RULES, notBefore, notAfter, FOREVER, BOARD, sign(command, BOARD_KEY));
+    function test_deployment_withoutThresholdOrClaimTime_refused() public {
+        refuses(IResearchTypes.ThresholdZero.selector);
+        new ResearchMarket(participants, MarketTerms(0, 1, 1, 1, 1));
+        refuses(IResearchTypes.ClaimWindowZero.selector);
+        new ResearchMarket(participants, MarketTerms(1, 1, 1, 0, 1));
+        MarketTerms memory found = market.marketTerms();
+        check(found.boardThreshold == 2 && found.objectionSeconds == 3 days, "as deployed");
+        check(found.settlementSeconds == 14 days && found.claimSeconds == 180 days, "as deployed");
+        check(found.graceSeconds == 30 days, "as deployed");
     }
 
-    function round(string memory name, uint32 number) private view returns (bytes memory) {
-        bytes32 typehash = keccak256(bytes(string.concat(name, "(bytes32 study,uint32 round)")));
-        return sign(keccak256(abi.encode(typehash, STUDY, number)), BOARD_KEY);
+    function expectNoDecision(Approval[] memory given, bytes memory reason, uint256 length) private {
+        Approval[] memory used = new Approval[](length);
+        for (uint256 i = 0; i < length; ++i) {
+            used[i] = given[i];
+        }
+        VM.expectRevert(reason);
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, used);
+        check(!market.isPermitted(STUDY, RULES), "not permitted");
     }
 
-    function sign(bytes32 command, uint256 key) private view returns (bytes memory) {
-        return signDigest(key, typed(domain("Assent Research", address(market)), command));
+    function pair(Approval memory a, Approval memory b) private pure returns (Approval[] memory given) {
+        given = new Approval[](2);
+        (given[0], given[1]) = a.member < b.member ? (a, b) : (b, a);
     }
 }

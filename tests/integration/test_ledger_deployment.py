@@ -13,7 +13,12 @@ import pytest
 
 from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.deployment import deploy_or_attach, verify_code
-from backend.adapters.ledger.deployment_file import Deployment, read_deployment, write_deployment
+from backend.adapters.ledger.deployment_file import (
+    Deployment,
+    MarketTerms,
+    read_deployment,
+    write_deployment,
+)
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.errors import (
     ContractCodeDiffers,
@@ -22,6 +27,7 @@ from backend.adapters.ledger.errors import (
     WrongChain,
 )
 from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.studies import ResearchMarket
 from tests.support.ledger_world import ANVIL, ROOT, SENDERS, embedded_world
 
 CONTRACTS = {
@@ -70,6 +76,24 @@ def test_deployment_attached_again_changes_nothing(
     assert (path.read_bytes(), chain.view()) == (content, head)
     assert set(first.contracts) == CONTRACTS
     assert first.compiler["settings"]["evmVersion"] == "paris"
+
+
+def test_market_terms_are_deployed_and_recorded(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer
+) -> None:
+    path = tmp_path / "deployment.json"
+    terms = MarketTerms(board_threshold=3, objection_seconds=60)
+    made = deploy_or_attach(
+        path=path,
+        chain=chain,
+        relayer=relayer,
+        operator=relayer.address(Sender.OPERATOR),
+        admission_delay_seconds=0,
+        market_terms=terms,
+    )
+    market = ResearchMarket(made.address("ResearchMarket"), chain)
+    assert market.terms(block=chain.view().head_number) == terms
+    assert _deploy(path, chain, relayer).market_terms == terms
 
 
 def test_deployment_survives_a_restart_of_the_chain(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import Credential
-from backend.adapters.ledger.studies import StudyPermit
+from backend.adapters.ledger.studies import Approval, StudyPermit
 from backend.audit.errors import LogForked, LogRolledBack
 from backend.types import MAX_UINT40, Bytes32, MemberId, UnixSeconds
 from tests.support.ledger_world import (
@@ -180,13 +180,14 @@ def test_study_permitted_by_the_board_runs_in_its_window_under_its_rules(world: 
     studies = world.ledger.studies
     assert not studies.is_permitted(permit.study, permit.rules, now=NOW)
     signature = board.sign_digest(_permit_digest(world, permit))
-    first = studies.permit_study(permit, board.account, signature)
-    assert studies.permit_study(permit, board.account, signature).block_number == first.block_number
+    approvals = [Approval(board.account, signature)]
+    first = studies.permit_study(permit, approvals)
+    assert studies.permit_study(permit, approvals).block_number == first.block_number
     assert studies.is_permitted(permit.study, permit.rules, now=NOW)
     assert not studies.is_permitted(permit.study, Bytes32(bytes(32)), now=NOW)
     assert not studies.is_permitted(permit.study, permit.rules, now=NOW + 900)
     with pytest.raises(LedgerRejected) as refusal:
-        studies.revoke_study(permit.study, board.account, signature)
+        studies.revoke_study(permit.study, approvals)
     assert refusal.value.name == "SignatureInvalid"
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from eth_utils.address import to_checksum_address
 from web3 import Web3
@@ -25,6 +25,7 @@ from backend.adapters.ledger.consents import ConsentRegistry
 from backend.adapters.ledger.deployment_file import (
     DeployedContract,
     Deployment,
+    MarketTerms,
     read_deployment,
     write_deployment,
 )
@@ -59,15 +60,20 @@ def deploy_or_attach(
     operator: Address,
     admission_delay_seconds: int,
     recovery_delay_seconds: int = RECOVERY_DELAY_SECONDS,
+    market_terms: MarketTerms | None = None,
 ) -> Deployment:
     """Return the deployment that ``path`` names, checked against the chain; make it where there is none.
+
+    The last four count only when it is made; ``market_terms`` None are the defaults.
 
     Raise WrongChain, DeploymentIncomplete, ContractCodeDiffers, DeploymentDamaged, ArtifactsMissing or
     LedgerUnavailable.
     """
     deployment = read_deployment(path)
     if deployment is None:
-        deployment = _plan(chain, relayer, operator, admission_delay_seconds, recovery_delay_seconds)
+        terms = market_terms or MarketTerms()
+        fixed = _Fixed(operator, admission_delay_seconds, recovery_delay_seconds, terms)
+        deployment = _plan(chain, relayer, fixed)
         write_deployment(path, deployment)
     _check_chain(deployment, chain)
     if not deployment.complete:
@@ -92,13 +98,20 @@ def verify_code(deployment: Deployment, chain: Chain) -> None:
             raise ContractCodeDiffers(f"The constants of {name} on the chain are not the deployed ones.")
 
 
-def _plan(
-    chain: Chain,
-    relayer: Relayer,
-    operator: Address,
-    admission_delay_seconds: int,
-    recovery_delay_seconds: int,
-) -> Deployment:
+class _Fixed(NamedTuple):
+    """What a deployment fixes for ever."""
+
+    operator: Address
+    admission_delay_seconds: int
+    recovery_delay_seconds: int
+    market_terms: MarketTerms
+
+
+def _fixed_in(plan: Deployment) -> _Fixed:
+    return _Fixed(plan.operator, plan.admission_delay_seconds, plan.recovery_delay_seconds, plan.market_terms)
+
+
+def _plan(chain: Chain, relayer: Relayer, fixed: _Fixed) -> Deployment:
     deployer = relayer.address(Sender.OPERATOR)
     nonce = chain.next_nonce(deployer)
     if nonce and _is_ours(chain, _address_of(deployer, 0), _FIRST):
@@ -109,12 +122,10 @@ def _plan(
         genesis_hash=_genesis_hash(chain),
         deployer=deployer,
         first_nonce=nonce,
-        operator=operator,
-        admission_delay_seconds=admission_delay_seconds,
-        recovery_delay_seconds=recovery_delay_seconds,
         compiler=artifact(_FIRST).compiler,
         contracts={},
         complete=False,
+        **fixed._asdict(),
     )
 
 
@@ -127,13 +138,7 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
         if not _is_ours(chain, address, name):
             if chain.next_nonce(plan.deployer) != plan.first_nonce + position:
                 _log.warning("the deploying account was used in between; deploying anew")
-                fresh = _plan(
-                    chain,
-                    relayer,
-                    plan.operator,
-                    plan.admission_delay_seconds,
-                    plan.recovery_delay_seconds,
-                )
+                fresh = _plan(chain, relayer, _fixed_in(plan))
                 fresh = replace(fresh, first_nonce=chain.next_nonce(plan.deployer))
                 write_deployment(path, fresh)
                 return _carry_out(path, fresh, chain, relayer)
@@ -153,10 +158,17 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
 
 
 def _arguments(name: str, plan: Deployment, contracts: Mapping[str, DeployedContract]) -> tuple[Any, ...]:
+    """Return what the contract's constructor takes."""
     addresses = tuple(contracts[each].address for each in _CREATED[name])
-    if name == _FIRST:
-        return (plan.operator, plan.admission_delay_seconds)
-    return (*addresses, plan.recovery_delay_seconds) if name == "ConsentRegistry" else addresses
+    match name:
+        case "ParticipantRegistry":
+            return (plan.operator, plan.admission_delay_seconds)
+        case "ConsentRegistry":
+            return (*addresses, plan.recovery_delay_seconds)
+        case "ResearchMarket":
+            return (*addresses, astuple(plan.market_terms))
+        case _:
+            return addresses
 
 
 def _check_chain(deployment: Deployment, chain: Chain) -> None:

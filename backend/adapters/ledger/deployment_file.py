@@ -26,6 +26,21 @@ class DeployedContract:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketTerms:
+    """What a deployment fixes for ever. ``board_threshold``: members a decision of the board takes.
+
+    A payout waits ``objection`` seconds before it may be claimed, ``settlement`` more after an objection; it
+    may be claimed for ``claim`` seconds; results may be paid until ``grace`` seconds after a study's end.
+    """
+
+    board_threshold: int = 1
+    objection_seconds: int = 3 * 86_400
+    settlement_seconds: int = 14 * 86_400
+    claim_seconds: int = 180 * 86_400
+    grace_seconds: int = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """``first_nonce`` of ``deployer`` fixes every address before the first transaction is sent.
 
@@ -42,6 +57,7 @@ class Deployment:
     compiler: Mapping[str, Any]
     contracts: Mapping[str, DeployedContract]
     complete: bool
+    market_terms: MarketTerms = MarketTerms()
 
     def address(self, name: str) -> Address:
         return self.contracts[name].address
@@ -59,7 +75,8 @@ def read_deployment(path: Path) -> Deployment | None:
         if found.pop("format") != _FORMAT:
             raise DeploymentDamaged("The deployment file has another format.")
         contracts = {name: DeployedContract(**item) for name, item in found.pop("contracts").items()}
-        return Deployment(contracts=contracts, **found)
+        terms = MarketTerms(**found.pop("market_terms", {}))
+        return Deployment(contracts=contracts, market_terms=terms, **found)
     except (KeyError, TypeError, AttributeError) as error:
         raise DeploymentDamaged("The deployment file lacks a field.") from error
 

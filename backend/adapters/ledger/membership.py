@@ -4,7 +4,7 @@ invariant 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.adapters.ledger.calls import Call, Sender
@@ -12,7 +12,7 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.effects import Effect, Effects
 from backend.adapters.ledger.members import Credential, MemberState, ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
-from backend.adapters.ledger.studies import ResearchMarket, StudyPermit, StudyState
+from backend.adapters.ledger.studies import Approval, ResearchMarket, StudyPermit, StudyState
 from backend.consent.ledger_types import Receipt
 from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 
@@ -134,7 +134,9 @@ class MemberLedger:
 
 
 class StudyLedger:
-    """Ethics permits. Commands carry the signature of a member of the ethics board."""
+    """Ethics permits. Commands carry the signatures of members of the ethics board: one to suspend, the
+    deployment's threshold for the rest.
+    """
 
     def __init__(self, *, chain: Chain, relayer: Relayer, market: ResearchMarket, effects: Effects) -> None:
         self._chain = chain
@@ -142,7 +144,7 @@ class StudyLedger:
         self._market = market
         self._effects = effects
 
-    def permit_study(self, permit: StudyPermit, board: Address, signature: bytes) -> Receipt:
+    def permit_study(self, permit: StudyPermit, approvals: Sequence[Approval]) -> Receipt:
         """Record a permit; the same again returns the first receipt."""
 
         def fits(found: Mapping[str, Any]) -> bool:
@@ -153,16 +155,20 @@ class StudyLedger:
             )
 
         effect = Effect(self._market.artifact, self._market.address, "StudyPermitted", permit.study, fits)
-        return self._effects.once(self._market.permit(permit, board, signature), effect)
+        return self._effects.once(self._market.permit(permit, approvals), effect)
 
     def suspend_study(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Receipt:
         return self._relayer.submit(self._market.suspend(study, round_, board, signature))
 
-    def resume_study(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Receipt:
-        return self._relayer.submit(self._market.resume(study, round_, board, signature))
+    def resume_study(self, study: Bytes32, round_: int, approvals: Sequence[Approval]) -> Receipt:
+        return self._relayer.submit(self._market.resume(study, round_, approvals))
 
-    def revoke_study(self, study: Bytes32, board: Address, signature: bytes) -> Receipt:
-        return self._relayer.submit(self._market.revoke(study, board, signature))
+    def revoke_study(self, study: Bytes32, approvals: Sequence[Approval]) -> Receipt:
+        return self._relayer.submit(self._market.revoke(study, approvals))
+
+    def refuse_study(self, study: Bytes32, approvals: Sequence[Approval]) -> Receipt:
+        """Refuse for good a study that is not permitted; again does nothing."""
+        return self._relayer.submit(self._market.refuse(study, approvals))
 
     def study(self, study: Bytes32) -> StudyState:
         """Return what the head holds of the study; all zero where nothing."""

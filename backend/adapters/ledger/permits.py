@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.membership import StudyLedger
-from backend.adapters.ledger.studies import StudyPermit
+from backend.adapters.ledger.studies import Approval, StudyPermit
 from backend.consent.ledger_types import Receipt
 from backend.research.permit_data import PermitMessage
 from backend.research.types import Permit, StudyId
@@ -48,6 +48,5 @@ class LedgerPermits:
                 not_after=permit.not_after,
                 submit_by=permit.submit_by,
             ),
-            board,
-            signature,
+            [Approval(board, signature)],
         )

@@ -8,6 +8,7 @@ import {IRecovery} from "../../../contracts/interfaces/IRecovery.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
 import {ResearchMarket} from "../../../contracts/ResearchMarket.sol";
+import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
 import {VM} from "./Vm.sol";
 
 /// @notice A deployment without admission delay, its people, and assertions.
@@ -53,7 +54,7 @@ abstract contract Base {
         recovery = registry.RECOVERY();
         records = new RecordRegistry(participants);
         anchor = new AuditAnchor(participants);
-        market = new ResearchMarket(participants);
+        market = new ResearchMarket(participants, MarketTerms(2, 3 days, 14 days, 180 days, 30 days));
         emergency = new EmergencyAccess(participants, registry);
         VM.startPrank(OPERATOR);
         participants.admit(HOSPITAL_ID, HOSPITAL, 1 | 2 | 128, NOW + 3650 days, 0, 0);

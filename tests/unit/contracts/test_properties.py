@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-ROW = re.compile(r"^\| ((?:[SLN]|RC|EA|AA|RR)\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ((?:RM-)?[SLN]\d+|(?:RC|EA|AA|RR)\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 
 def _rows() -> list[tuple[str, str, list[str]]]:
