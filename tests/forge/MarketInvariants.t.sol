@@ -82,7 +82,7 @@ contract MarketActor is MarketBase {
             uint40 end = uint40(clock + 20 days + length % 200 days);
             bytes32 command = permitCommand(id, RULES, uint40(clock), end, FOREVER);
             try market.permitStudy(id, RULES, uint40(clock), end, FOREVER, approvals(command)) {} catch {}
-        } else if (what % 8 == 4) {
+        } else if (what % 32 == 4) {
             try market.revokeStudy(id, approvals(revocation(id))) {} catch {}
         } else if (what % 64 == 5) {
             try market.refuseStudy(id, approvals(refusal(id))) {} catch {}
@@ -116,7 +116,7 @@ contract MarketActor is MarketBase {
             ++made;
             payments[i].salt = bytes32(made);
             // Some accounts come again in the other study, some payments are donations.
-            payments[i].account = made % 5 == 0 ? CHARITY : payee((made + which) % 6);
+            payments[i].account = made % 5 == 0 ? CHARITY : payee((made + which) % 3);
         }
         bytes32 round = market.roundIdOf(market.escrowIdOf(terms), hash);
         uint128 total = totalOf(payments);
@@ -178,7 +178,7 @@ contract MarketActor is MarketBase {
     }
 
     function block_(uint8 who, bool blocked) external {
-        FeeBlockingToken(address(tokens[1])).block_(who == 0 ? RESEARCHER : payee(who % 6), blocked);
+        FeeBlockingToken(address(tokens[1])).block_(who == 0 ? RESEARCHER : payee(who % 3), blocked);
     }
 
     function close(uint256 which) external {
