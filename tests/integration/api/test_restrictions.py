@@ -30,8 +30,7 @@ def test_deny_is_in_force_as_soon_as_it_is_acknowledged(clinic: Provider, patien
     assert clinic.read(patient.record_id)
     deny = patient.wallet.consent(kind="deny")
     assert_problem(_read(clinic, patient.record_id), 403, "consent_required")
-    patient.wallet.revoke(deny["consent_id"])
-    patient.wallet.revoke(consent)
+    patient.end(deny["consent_id"], consent)
 
 
 def test_revocation_is_in_force_before_it_is_on_the_chain(clinic: Provider, patient: Patient) -> None:
@@ -66,8 +65,7 @@ def test_stop_between_decision_and_release_is_honoured(
     assert_problem(response, 403, "consent_required")
     reads = [entry for entry in patient.accesses() if entry["type"] == "record.read"]
     assert reads[0]["outcome"] == "denied"
-    for name in [consent, *denies]:
-        patient.wallet.revoke(name)
+    patient.end(consent, *denies)
 
 
 def test_limited_uses_are_counted_over_requests(clinic: Provider, patient: Patient) -> None:

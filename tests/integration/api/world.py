@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,15 @@ class Patient:
     def consents(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.api.get("/v1/consents", subject=self.subject)
         return found
+
+    def end(self, *names: str) -> None:
+        """Revoke, and wait until it is on the chain: until then a deny holds, also against the next test."""
+        for name in names:
+            self.wallet.revoke(name)
+        deadline = time.monotonic() + 20
+        while any(row["consent_id"] in names and row["state"] != "revoked" for row in self.consents()):
+            assert time.monotonic() < deadline, "a revocation did not get to the chain"
+            time.sleep(0.02)
 
     def permit(self, member_id: str, **narrower: Any) -> str:
         """Sign a permit for treatment and return its consent id."""
