@@ -175,5 +175,6 @@ def test_clinic_takes_over_the_records_of_the_hospital(records, participants, op
     with refuses("CommitmentWithdrawn", versions[1]):
         passed(versions)
     passed([versions[0], versions[2]])
-    assert records.commitmentOf(ward.address, versions[0]) == (committed, 0)
+    moved = [int(time) for time in records.commitmentOf(ward.address, versions[0])]
+    assert moved == [int(committed), 0]
     assert [int(time) for time in records.commitmentOf(hospital, versions[0])] == [0, 0]
