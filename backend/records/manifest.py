@@ -67,9 +67,6 @@ class Manifest:
             }
         )
 
-    def segment(self, name: str) -> SegmentManifest | None:
-        return next((segment for segment in self.segments if segment.name == name), None)
-
 
 _FIELDS: Final[dict[str, type]] = {
     "schema": int, "record_id": bytes, "version": int, "subject": bytes, "author": bytes,
