@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 100
 
-.PHONY: help run demo kubo test check lint types unit generated contracts-test forge gas solhint slither brownie \
+.PHONY: help run demo kubo test check lint types unit generated contracts-test forge forge-long gas solhint slither brownie \
   integration demo-test fuzz test-faults bench lock clean
 
 help: ## this list
@@ -102,10 +102,13 @@ generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their s
 contracts-test: forge gas solhint slither brownie ## the contracts: unit, fuzz, invariants, gas, lint, scenarios
 
 forge: $(STAMPS)/contracts
-	@$(FORGE) test --no-match-contract Gas
+	@$(FORGE) test
+
+forge-long: $(STAMPS)/contracts ## the fuzz and invariant tests at length: a million calls a campaign
+	@FOUNDRY_PROFILE=long $(FORGE) test
 
 gas: $(STAMPS)/contracts ## the gas table is what the contracts cost
-	@FOUNDRY_PROFILE=gas $(FORGE) test --match-contract Gas
+	@FOUNDRY_PROFILE=gas $(FORGE) test
 	@git diff --exit-code -- contracts/gas.md
 
 solhint: $(STAMPS)/node

@@ -36,7 +36,7 @@ CONTRACTS = {
     "ResearchMarket": "contracts/ResearchMarket.sol",
 }
 
-# The same in foundry.toml and brownie-config.yaml; a test compares the bytecode all three give.
+# The same in brownie-config.yaml; a test compares the bytecode. Forge's tests deploy what is written here.
 SETTINGS: dict[str, Any] = {
     "evmVersion": "paris",
     "viaIR": True,

@@ -114,26 +114,26 @@ contract AuditTest is Base {
             leaves[i] = sha256(abi.encodePacked(bytes1(0), bytes1(uint8(i))));
         }
         // Known answers, computed apart from this code.
-        check(root(leaves, 0, 7) == 0x3560191803028444b232018ac047fdb561c09c23a7a6876c85e08b5e4d48e9f3, "seven");
-        check(root(leaves, 0, 8) == 0xef7f49b620f6c7ea9b963a214da34b5021c6ded8ed57734380a311ab726aa907, "eight");
+        check(rootOf(leaves, 0, 7) == 0x3560191803028444b232018ac047fdb561c09c23a7a6876c85e08b5e4d48e9f3, "seven");
+        check(rootOf(leaves, 0, 8) == 0xef7f49b620f6c7ea9b963a214da34b5021c6ded8ed57734380a311ab726aa907, "eight");
         for (uint64 n = 2; n <= 8; ++n) {
             for (uint64 m = 1; m < n; ++m) {
                 bytes32[] memory proof = new bytes32[](8);
                 uint256 length = consistency(leaves, m, 0, n, true, proof);
                 bytes32 origin = keccak256(abi.encode(m, n));
                 VM.startPrank(HOSPITAL);
-                anchor.anchor(origin, m, root(leaves, 0, m), new bytes32[](0));
-                anchor.anchor(origin, n, root(leaves, 0, n), resized(proof, length));
+                anchor.anchor(origin, m, rootOf(leaves, 0, m), new bytes32[](0));
+                anchor.anchor(origin, n, rootOf(leaves, 0, n), resized(proof, length));
                 VM.stopPrank();
             }
         }
     }
 
     /// @dev MTH of leaves[from .. from + n), RFC 6962 section 2.1.
-    function root(bytes32[] memory leaves, uint64 from, uint64 n) private pure returns (bytes32) {
+    function rootOf(bytes32[] memory leaves, uint64 from, uint64 n) private pure returns (bytes32) {
         if (n == 1) return leaves[from];
         uint64 k = split(n);
-        return sha256(abi.encodePacked(bytes1(0x01), root(leaves, from, k), root(leaves, from + k, n - k)));
+        return sha256(abi.encodePacked(bytes1(0x01), rootOf(leaves, from, k), rootOf(leaves, from + k, n - k)));
     }
 
     function consistency(
@@ -146,16 +146,16 @@ contract AuditTest is Base {
     ) private pure returns (uint256 length) {
         if (m == n) {
             if (complete) return 0;
-            proof[0] = root(leaves, from, n);
+            proof[0] = rootOf(leaves, from, n);
             return 1;
         }
         uint64 k = split(n);
         if (m <= k) {
             length = consistency(leaves, m, from, k, complete, proof);
-            proof[length] = root(leaves, from + k, n - k);
+            proof[length] = rootOf(leaves, from + k, n - k);
         } else {
             length = consistency(leaves, m - k, from + k, n - k, false, proof);
-            proof[length] = root(leaves, from, k);
+            proof[length] = rootOf(leaves, from, k);
         }
         return length + 1;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ConsentActor} from "./support/ConsentActor.sol";
 import {RecoveryActor} from "./support/RecoveryActor.sol";
 import {ConsentBase} from "./support/ConsentBase.sol";
 import {VM} from "./support/Vm.sol";
@@ -81,23 +82,27 @@ contract ConsentInvariants is ConsentBase {
     }
 
     function agree(bytes32 id) private view {
-        (uint96 subject, uint8 kind, uint32 epoch, uint256 begins, uint256 ends, uint256 revoked, bytes32 given) =
-            actor.model(id);
-        uint256 rest = uint256(subject) | uint256(kind) << 96 | uint256(epoch) << 104 | ends << 176 | begins << 216;
-        uint256 mark = revoked == 0 && given != 0 ? actor.tagOf(given) : revoked;
+        ConsentActor.Known memory known = actor.knownOf(id);
+        uint256 ended = actor.ended(id);
+        agreeOnSlots(id, known, ended);
+        if (known.kind == DELEGATION) return;
+        bool live = known.begins != 0 && known.begins <= block.timestamp && block.timestamp < known.ends && ended == 0
+            && (known.kind != PERMIT || known.epoch == actor.modelEpoch(known.subject));
+        if (known.kind != 0) check(registry.isLive(id, known.kind) == live, "live as the model says");
+        check(!registry.isLive(id, 0), "kind zero is never live");
+        check(!registry.isLive(id, known.kind == PERMIT ? DENY : PERMIT), "never of another kind");
+    }
+
+    function agreeOnSlots(bytes32 id, ConsentActor.Known memory known, uint256 ended) private view {
+        uint256 rest = uint256(known.subject) | uint256(known.kind) << 96 | uint256(known.epoch) << 104
+            | known.ends << 176 | known.begins << 216;
+        uint256 mark = known.revoked == 0 && known.given != 0 ? actor.tagOf(known.given) : known.revoked;
         equal(stored(uint256(id), CONSENTS), actor.replayed(id), "consent slot replayed");
         equal(stored(uint256(id), CONSENTS), rest | mark << 136, "slot as the model has it");
-        uint256 ended = actor.ended(id);
         bytes32[] memory ids = new bytes32[](1);
         ids[0] = id;
-        (, uint256[] memory slots) = registry.evidence(subject, ids);
+        (, uint256[] memory slots) = registry.evidence(known.subject, ids);
         equal(slots[0], rest | (ended == 0 ? mark : ended) << 136, "evidence as the model has it");
-        if (kind == DELEGATION) return;
-        bool live = begins != 0 && begins <= block.timestamp && block.timestamp < ends && ended == 0
-            && (kind != PERMIT || epoch == actor.modelEpoch(subject));
-        if (kind != 0) check(registry.isLive(id, kind) == live, "live as the model says");
-        check(!registry.isLive(id, 0), "kind zero is never live");
-        check(!registry.isLive(id, kind == PERMIT ? DENY : PERMIT), "never of another kind");
     }
 
     function cause(uint96 subject, bytes32 delegation) private view returns (uint256) {

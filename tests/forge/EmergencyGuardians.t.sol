@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Deploy} from "./support/Deploy.sol";
 import {EmergencyAccess} from "../../contracts/EmergencyAccess.sol";
 import {IConsentRegistry} from "../../contracts/interfaces/IConsentRegistry.sol";
 import {DelegationHeader} from "../../contracts/interfaces/IConsentTypes.sol";
@@ -23,7 +24,7 @@ contract CredulousRegistry {
 contract EmergencyGuardiansTest {
     function test_guardian_ofAnyOtherKind_refused(uint8 kind) public {
         IConsentRegistry registry = IConsentRegistry(address(new CredulousRegistry()));
-        EmergencyAccess emergency = new EmergencyAccess(IParticipantRegistry(address(0)), registry);
+        EmergencyAccess emergency = Deploy.emergencyAccess(IParticipantRegistry(address(0)), registry);
         DelegationHeader memory header = DelegationHeader(1, address(this), 15, 0, 1, kind, 0, 0, 0, 0, 1);
         if (kind != 4) {
             VM.expectRevert(

@@ -74,9 +74,10 @@ contract EmergencyActor is EmergencyBase {
         uint256 key = signer % 8 == 7 ? STRANGER_KEY : controllers[who % 2];
         bool expected = policy < 3
             && (policy == policyNow(subject) || (round == changes[subject].length && key != STRANGER_KEY));
+        bytes memory signature = signed(key, policyOf(subject, policy, round));
         bool accepted;
         VM.recordLogs();
-        try emergency.setEmergencyPolicy(subject, policy, round, signed(key, policyOf(subject, policy, round))) {
+        try emergency.setEmergencyPolicy(subject, policy, round, signature) {
             accepted = true;
         } catch {}
         replay();
@@ -101,7 +102,8 @@ contract EmergencyActor is EmergencyBase {
             accepted = true;
         } catch {}
         replay();
-        expectOpened(id, h.subject, who, uint40(block.timestamp), h.duration, together, false, accepted);
+        Attempt memory made = Attempt(h.subject, who, uint40(block.timestamp), h.duration, together, false);
+        expectOpened(id, made, accepted);
     }
 
     function openLate(uint8 who, uint8 whom, uint32 duration, uint40 ago, bool together) external {
@@ -122,7 +124,7 @@ contract EmergencyActor is EmergencyBase {
             accepted = true;
         } catch {}
         replay();
-        expectOpened(id, h.subject, who, openedAt, h.duration, together, true, accepted);
+        expectOpened(id, Attempt(h.subject, who, h.openedAt, h.duration, together, true), accepted);
     }
 
     function close(uint256 which, uint8 closer) external {
@@ -181,41 +183,37 @@ contract EmergencyActor is EmergencyBase {
         return (VM.addr(key), signed(key, countersigning(id)));
     }
 
-    function expectOpened(
-        bytes32 id,
-        uint96 subject,
-        uint8 who,
-        uint40 openedAt,
-        uint32 duration,
-        bool together,
-        bool late,
-        bool accepted
-    ) private {
-        bytes32 member = members[who % 2];
-        bytes32 other = members[(who % 2) ^ 1];
-        uint40 forbidden = firstForbid(subject, openedAt);
-        bool expected = !suspended[member] && duration <= 4 hours && openedAt <= block.timestamp
-            && block.timestamp - openedAt <= 4 hours && policyAt(subject, openedAt) != FORBID && forbidden != openedAt
-            && (together ? !suspended[other] : !isOverdue(member));
+    struct Attempt {
+        uint96 subject;
+        uint8 who;
+        uint40 openedAt;
+        uint32 duration;
+        bool together;
+        bool late;
+    }
+
+    function expectOpened(bytes32 id, Attempt memory made, bool accepted) private {
+        bytes32 member = members[made.who % 2];
+        bytes32 other = members[(made.who % 2) ^ 1];
+        uint40 forbidden = firstForbid(made.subject, made.openedAt);
+        bool expected = !suspended[member] && made.duration <= 4 hours && made.openedAt <= block.timestamp
+            && block.timestamp - made.openedAt <= 4 hours && policyAt(made.subject, made.openedAt) != FORBID
+            && forbidden != made.openedAt && (made.together ? !suspended[other] : !isOverdue(member));
         check(accepted == expected, "opened exactly when it must be");
         if (!accepted) return;
-        if (duration == 0) duration = 2 hours;
-        uint40 end = openedAt + (policyAt(subject, openedAt) == ALLOW ? duration : duration / 2);
+        uint32 duration = made.duration == 0 ? 2 hours : made.duration;
+        uint40 end = made.openedAt + (policyAt(made.subject, made.openedAt) == ALLOW ? duration : duration / 2);
         if (forbidden != 0 && forbidden < end) end = forbidden;
         ids.push(id);
-        model[id] = Opening(
-            member,
-            together ? other : bytes32(0),
-            0,
-            VM.addr(responders[who % 2]),
-            subject,
-            openedAt,
-            end,
-            uint40(block.timestamp),
-            0,
-            0,
-            late
-        );
+        Opening storage opening = model[id];
+        opening.member = member;
+        opening.countersigner = made.together ? other : bytes32(0);
+        opening.responder = VM.addr(responders[made.who % 2]);
+        opening.subject = made.subject;
+        opening.openedAt = made.openedAt;
+        opening.expiresAt = end;
+        opening.recordedAt = uint40(block.timestamp);
+        opening.late = made.late;
     }
 
     function isOverdue(bytes32 member) public view returns (bool) {
@@ -281,12 +279,28 @@ contract EmergencyActor is EmergencyBase {
         }
     }
 
+    /// @dev The data of EmergencyOpened.
+    struct Opened {
+        address responder;
+        bytes32 countersigner;
+        bytes32 reason;
+        uint40 openedAt;
+        uint40 expiresAt;
+        uint40 recordedAt;
+        bool late;
+    }
+
     function replayOpened(bytes32 id, Vm.Log memory log) private {
+        Opened memory opened = abi.decode(log.data, (Opened));
         Opening storage made = replayed[id];
         made.subject = uint96(uint256(log.topics[2]));
         made.member = log.topics[3];
-        (made.responder, made.countersigner,, made.openedAt, made.expiresAt, made.recordedAt, made.late) =
-            abi.decode(log.data, (address, bytes32, bytes32, uint40, uint40, uint40, bool));
+        made.responder = opened.responder;
+        made.countersigner = opened.countersigner;
+        made.openedAt = opened.openedAt;
+        made.expiresAt = opened.expiresAt;
+        made.recordedAt = opened.recordedAt;
+        made.late = opened.late;
         replayedQueue[made.member].push(id);
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Deploy} from "./support/Deploy.sol";
 import {EscrowTerms, MarketTerms, Payment, PayoutRound} from "../../contracts/interfaces/IResearchTypes.sol";
 import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
 import {MarketBase} from "./support/MarketBase.sol";
@@ -38,7 +39,7 @@ contract MarketActor is MarketBase {
         VM.warp(NOW);
         super.setUp();
         // Short waits, so that a story sees many a payout through to its close.
-        market = new ResearchMarket(participants, MarketTerms(2, 2 days, 4 days, 15 days, 10 days));
+        market = Deploy.researchMarket(participants, MarketTerms(2, 2 days, 4 days, 15 days, 10 days));
         tokens = [new Token(), Token(address(new FeeBlockingToken()))];
         VM.prank(OPERATOR);
         participants.admit("rival", STRANGER, 4, FOREVER, 0, 0);

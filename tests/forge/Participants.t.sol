@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Deploy} from "./support/Deploy.sol";
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 
@@ -117,7 +118,7 @@ contract ParticipantsTest is Base {
     }
 
     function test_admissionDelay_holdsUpAdmissionButNotSuspension() public {
-        ParticipantRegistry slow = new ParticipantRegistry(OPERATOR, 24 hours);
+        ParticipantRegistry slow = Deploy.participantRegistry(OPERATOR, 24 hours);
         AccessManager manager = AccessManager(slow.authority());
         bytes memory call = abi.encodeCall(slow.admit, (NEW, ACCOUNT, 2, NOW + 365 days, bytes32(0), bytes32(0)));
         VM.startPrank(OPERATOR);
@@ -136,7 +137,7 @@ contract ParticipantsTest is Base {
     }
 
     function test_admissionDelay_operatorsKeyCannotShortenItAtOnce() public {
-        ParticipantRegistry slow = new ParticipantRegistry(OPERATOR, 24 hours);
+        ParticipantRegistry slow = Deploy.participantRegistry(OPERATOR, 24 hours);
         AccessManager manager = AccessManager(slow.authority());
         uint64 admission = slow.ADMISSION();
         uint64 admin = manager.ADMIN_ROLE();

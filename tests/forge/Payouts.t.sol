@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Deploy} from "./support/Deploy.sol";
 import {
     Approval,
     EscrowTerms,
@@ -116,7 +117,7 @@ contract PayoutsTest is MarketBase {
     }
 
     function test_object_whereSettlingIsQuick_neverOpensAPayoutEarlier() public {
-        market = new ResearchMarket(participants, MarketTerms(2, 3 days, 1, 180 days, 30 days));
+        market = Deploy.researchMarket(participants, MarketTerms(2, 3 days, 1, 180 days, 30 days));
         (bytes32 round,) = proposed();
         VM.prank(RESEARCHER);
         market.objectToPayout(escrowTerms(), RESULT, 1, RESEARCHER, "");

@@ -56,6 +56,23 @@ contract RecoveryTest is RecoveryBase {
         bytes32 permit = granted(1);
         DelegationHeader memory carer = delegated(STRANGER_KEY, 15);
         proposed();
+        grantsAreFrozen(carer);
+        delegationsAreFrozen(carer);
+        GrantHeader memory deny = permitHeader(3);
+        deny.kind = DENY;
+        registry.grant(deny, sign(PATIENT_KEY, grantId(deny)));
+        check(registry.isLive(grantId(deny), DENY), "denies go on");
+        GrantHeader memory refusal = permitHeader(4);
+        refusal.kind = REFUSAL;
+        registry.grant(refusal, sign(PATIENT_KEY, grantId(refusal)));
+        registry.revoke(permit, sign(PATIENT_KEY, revocation(permit)));
+        check(!registry.isLive(permit, PERMIT), "revocations go on");
+        registry.revokeAll(SUBJECT, 0, sign(PATIENT_KEY, revocationOfAll(SUBJECT, 0)));
+        check(!registry.isDelegationLive(chainOf(carer), 1), "so does revoke-all");
+        check(recovery.isRecoveryPending(SUBJECT), "and none of it stops the recovery");
+    }
+
+    function grantsAreFrozen(DelegationHeader memory carer) private {
         bytes memory reason = abi.encodeWithSelector(IConsentTypes.RecoveryPending.selector, SUBJECT);
         GrantHeader memory header = permitHeader(2);
         bytes memory signature = sign(PATIENT_KEY, grantId(header));
@@ -67,6 +84,10 @@ contract RecoveryTest is RecoveryBase {
         bytes memory byDelegate = sign(STRANGER_KEY, delegatedGrant(grantId(header), delegationId(carer)));
         VM.expectRevert(reason);
         registry.grantByDelegate(header, chainOf(carer), byDelegate);
+    }
+
+    function delegationsAreFrozen(DelegationHeader memory carer) private {
+        bytes memory reason = abi.encodeWithSelector(IConsentTypes.RecoveryPending.selector, SUBJECT);
         DelegationHeader memory fresh = delegationHeader(NURSE, 1);
         bytes memory given = sign(PATIENT_KEY, delegationId(fresh));
         VM.expectRevert(reason);
@@ -81,19 +102,6 @@ contract RecoveryTest is RecoveryBase {
         given = sign(PATIENT_KEY, delegationId(another));
         VM.expectRevert(reason);
         registry.delegate(another, given);
-
-        GrantHeader memory deny = permitHeader(3);
-        deny.kind = DENY;
-        registry.grant(deny, sign(PATIENT_KEY, grantId(deny)));
-        check(registry.isLive(grantId(deny), DENY), "denies go on");
-        GrantHeader memory refusal = permitHeader(4);
-        refusal.kind = REFUSAL;
-        registry.grant(refusal, sign(PATIENT_KEY, grantId(refusal)));
-        registry.revoke(permit, sign(PATIENT_KEY, revocation(permit)));
-        check(!registry.isLive(permit, PERMIT), "revocations go on");
-        registry.revokeAll(SUBJECT, 0, sign(PATIENT_KEY, revocationOfAll(SUBJECT, 0)));
-        check(!registry.isDelegationLive(chainOf(carer), 1), "so does revoke-all");
-        check(recovery.isRecoveryPending(SUBJECT), "and none of it stops the recovery");
     }
 
     function test_lapsed_freezesNothing_andAnotherMayBeProposed() public {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Deploy} from "./support/Deploy.sol";
 import {Approval, IResearchTypes, MarketTerms, StudyPermit} from "../../contracts/interfaces/IResearchTypes.sol";
 import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
 import {MarketBase} from "./support/MarketBase.sol";
@@ -111,7 +112,7 @@ contract ResearchTest is MarketBase {
         market.revokeStudy(STUDY, wrong);
         // Nor on another deployment.
         wrong = approvals(revocation(STUDY));
-        market = new ResearchMarket(participants, MarketTerms(2, 1, 1, 1, 1));
+        market = Deploy.researchMarket(participants, MarketTerms(2, 1, 1, 1, 1));
         permit(STUDY);
         refuses(IResearchTypes.SignatureInvalid.selector, first);
         market.revokeStudy(STUDY, wrong);
@@ -127,12 +128,13 @@ contract ResearchTest is MarketBase {
         bytes32 command = permitCommand(STUDY, RULES, NOW, END, FOREVER);
         wallet.confirm(typed(domain("Assent Research", address(market)), command));
         Approval memory own = approvalBy(BOARD_KEY, command)[0];
+        Approval[] memory given = pair(own, Approval(address(burner), ""));
         uint256 before = gasleft();
-        Approval[] memory burning = pair(own, Approval(address(burner), ""));
         refuses(IResearchTypes.SignatureInvalid.selector, address(burner));
-        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, burning);
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, given);
         check(before - gasleft() < 700_000, "costs at most the cap");
-        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, pair(own, Approval(address(wallet), "")));
+        given = pair(own, Approval(address(wallet), ""));
+        market.permitStudy(STUDY, RULES, NOW, END, FOREVER, given);
         check(market.isPermitted(STUDY, RULES), "permitted");
     }
 
@@ -220,9 +222,9 @@ contract ResearchTest is MarketBase {
 
     function test_deployment_withoutThresholdOrClaimTime_refused() public {
         refuses(IResearchTypes.ThresholdZero.selector);
-        new ResearchMarket(participants, MarketTerms(0, 1, 1, 1, 1));
+        Deploy.researchMarket(participants, MarketTerms(0, 1, 1, 1, 1));
         refuses(IResearchTypes.ClaimWindowZero.selector);
-        new ResearchMarket(participants, MarketTerms(1, 1, 1, 0, 1));
+        Deploy.researchMarket(participants, MarketTerms(1, 1, 1, 0, 1));
         MarketTerms memory found = market.marketTerms();
         check(found.boardThreshold == 2 && found.objectionSeconds == 3 days, "as deployed");
         check(found.settlementSeconds == 14 days && found.claimSeconds == 180 days, "as deployed");

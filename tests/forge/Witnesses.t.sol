@@ -46,8 +46,8 @@ contract WitnessesTest is Base {
         VM.warp(NOW + 5);
         VM.prank(RELAYER);
         anchor.cosign(WARD_ID, ORIGIN, 3, "root", none, AUDITOR, cosignature(AUDITOR_KEY, 3, "root"));
-        (uint64 size, uint40 at) = anchor.cosignedOf(logId, AUDITOR_ID);
-        check(size == 3 && at == NOW + 5, "recorded");
+        (uint64 size, uint40 cosignedAt) = anchor.cosignedOf(logId, AUDITOR_ID);
+        check(size == 3 && cosignedAt == NOW + 5, "recorded");
         (size,) = anchor.cosignedOf(logId, WARD_ID);
         equal(size, 0, "nobody else's");
     }
@@ -76,9 +76,9 @@ contract WitnessesTest is Base {
         anchor.cosign(WARD_ID, ORIGIN, newSize, c.newRoot, none, AUDITOR, "");
         VM.warp(NOW + 5);
         anchor.cosign(WARD_ID, ORIGIN, oldSize, c.oldRoot, c.proof, AUDITOR, "");
-        uint40 at;
-        (size, at) = anchor.cosignedOf(logId, AUDITOR_ID);
-        check(size == newSize && at == NOW, "the larger one covers the smaller");
+        uint40 cosignedAt;
+        (size, cosignedAt) = anchor.cosignedOf(logId, AUDITOR_ID);
+        check(size == newSize && cosignedAt == NOW, "the larger one covers the smaller");
     }
 
     function test_cosign_contradictingAheadOrEmpty_refused() public {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Deploy} from "./Deploy.sol";
 import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
@@ -49,13 +50,13 @@ abstract contract Base {
 
     function setUp() public virtual {
         VM.warp(NOW);
-        participants = new ParticipantRegistry(OPERATOR, 0);
-        registry = new ConsentRegistry(participants, RECOVERY_DELAY);
+        participants = Deploy.participantRegistry(OPERATOR, 0);
+        registry = Deploy.consentRegistry(participants, RECOVERY_DELAY);
         recovery = registry.RECOVERY();
-        records = new RecordRegistry(participants);
-        anchor = new AuditAnchor(participants);
-        market = new ResearchMarket(participants, MarketTerms(2, 3 days, 14 days, 180 days, 30 days));
-        emergency = new EmergencyAccess(participants, registry);
+        records = Deploy.recordRegistry(participants);
+        anchor = Deploy.auditAnchor(participants);
+        market = Deploy.researchMarket(participants, MarketTerms(2, 3 days, 14 days, 180 days, 30 days));
+        emergency = Deploy.emergencyAccess(participants, registry);
         VM.startPrank(OPERATOR);
         participants.admit(HOSPITAL_ID, HOSPITAL, 1 | 2 | 128, NOW + 3650 days, 0, 0);
         participants.admit(CLINIC_ID, CLINIC, 1 | 2, NOW + 3650 days, 0, 0);

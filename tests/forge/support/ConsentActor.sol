@@ -24,7 +24,7 @@ abstract contract ConsentActor is RecoveryBase {
 
     bytes32[] public ids;
     mapping(bytes32 => GrantHeader) internal headers;
-    mapping(bytes32 => Known) public model;
+    mapping(bytes32 => Known) internal model;
     mapping(uint96 => uint32) public modelEpoch;
     mapping(uint96 => uint32) public modelCount;
     mapping(uint96 => uint256) public modelKey;
@@ -39,6 +39,10 @@ abstract contract ConsentActor is RecoveryBase {
 
     function target() external view returns (ConsentRegistry) {
         return registry;
+    }
+
+    function knownOf(bytes32 id) external view returns (Known memory) {
+        return model[id];
     }
 
     function known() external view returns (uint256) {

@@ -35,6 +35,7 @@ interface Vm {
     function load(address target, bytes32 slot) external view returns (bytes32);
     function lastCallGas() external view returns (Gas memory);
     function toString(uint256 value) external pure returns (string memory);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function readFile(string calldata path) external view returns (string memory);
     function writeFile(string calldata path, string calldata text) external;
     function envOr(string calldata name, bool otherwise) external view returns (bool);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,22 @@ def test_artifact_is_canonical_sized_and_hashed(path: Path) -> None:
     assert artifact["compiler"]["settings"] == _settings()
 
 
-def test_forge_has_the_same_settings() -> None:
-    forge = tomllib.loads((ROOT / "foundry.toml").read_text(encoding="utf-8"))["profile"]["default"]
+def test_forge_measures_gas_with_the_same_settings() -> None:
+    profiles = tomllib.loads((ROOT / "foundry.toml").read_text(encoding="utf-8"))["profile"]
+    forge = profiles["default"] | profiles["gas"]
     settings = _settings()
     assert forge["evm_version"] == settings["evmVersion"]
     assert forge["via_ir"] == settings["viaIR"]
     assert {"enabled": forge["optimizer"], "runs": forge["optimizer_runs"]} == settings["optimizer"]
     assert (forge["bytecode_hash"], forge["cbor_metadata"]) == ("none", False)
     assert forge["solc"].endswith(_load(ARTIFACTS[0])["compiler"]["version"])
+
+
+def test_forge_deploys_the_committed_bytecode_only() -> None:
+    made = re.compile(rf"\bnew ({'|'.join(path.stem for path in ARTIFACTS)})\(")
+    for folder in ("forge", "gas"):
+        for path in (ROOT / "tests" / folder).rglob("*.sol"):
+            assert not made.search(path.read_text(encoding="utf-8")), f"{path.name}: use Deploy"
 
 
 def test_brownie_has_the_same_settings() -> None:

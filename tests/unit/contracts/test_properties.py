@@ -15,7 +15,7 @@ def _rows() -> list[tuple[str, str, list[str]]]:
 
 
 def _tests() -> set[str]:
-    forge = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/forge").glob("*.t.sol"))
+    forge = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/*.t.sol"))
     brownie = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests/contracts").glob("test_*.py")
     )

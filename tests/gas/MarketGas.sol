@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {EscrowTerms, Payment} from "../../../contracts/interfaces/IResearchTypes.sol";
-import {ResearchMarket} from "../../../contracts/ResearchMarket.sol";
-import {MarketBase} from "./MarketBase.sol";
-import {Trees} from "./Trees.sol";
-import {VM} from "./Vm.sol";
+import {EscrowTerms, Payment} from "../../contracts/interfaces/IResearchTypes.sol";
+import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
+import {MarketBase} from "../forge/support/MarketBase.sol";
+import {Trees} from "../forge/support/Trees.sol";
+import {VM} from "../forge/support/Vm.sol";
 
 /// @notice Two payouts of one study to the same 1,024 accounts, open, with the proofs of the first 201 payments.
 contract MarketGas is MarketBase {

@@ -4,13 +4,13 @@ pragma solidity 0.8.37;
 import {DelegationHeader, GrantHeader} from "../../contracts/interfaces/IConsentTypes.sol";
 import {OpeningHeader} from "../../contracts/interfaces/IEmergencyAccess.sol";
 import {RecoveryProof, RecoveryProposal} from "../../contracts/interfaces/IRecovery.sol";
-import {EmergencyBase} from "./support/EmergencyBase.sol";
-import {RecoveryBase} from "./support/RecoveryBase.sol";
+import {EmergencyBase} from "../forge/support/EmergencyBase.sol";
+import {RecoveryBase} from "../forge/support/RecoveryBase.sol";
 import {EscrowTerms, Payment} from "../../contracts/interfaces/IResearchTypes.sol";
-import {MarketGas} from "./support/MarketGas.sol";
-import {MerkleProofs} from "./support/MerkleProofs.sol";
-import {Vm, VM} from "./support/Vm.sol";
-import {KeyWallet} from "./support/Wallets.sol";
+import {MarketGas} from "./MarketGas.sol";
+import {MerkleProofs} from "../forge/support/MerkleProofs.sol";
+import {Vm, VM} from "../forge/support/Vm.sol";
+import {KeyWallet} from "../forge/support/Wallets.sol";
 
 /// @notice Gas of each call, all in: 21,000 and calldata included. Runs under the profile `gas`, in which every call
 /// is a transaction of its own. Fails if contracts/gas.md differs, or if a goal (or the floor of a missed one) is
