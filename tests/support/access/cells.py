@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.adapters.ledger.abi import artifact
+from backend.consent.terms import Command
 from tests.support.access import (  # noqa: F401 - they register their attempts
     consent_attempts,
     market_attempts,
@@ -16,6 +17,7 @@ from tests.support.access import (  # noqa: F401 - they register their attempts
 )
 from tests.support.access.attempt import ATTEMPTS
 from tests.support.access.columns import EVERYBODY
+from tests.support.access.documents import Flat
 from tests.support.access.matrix import MATRIX, Way, function_of
 from tests.support.access.node import Message, refusal_of, worded
 from tests.support.access.world import AccessWorld
@@ -42,9 +44,10 @@ def cells(world: AccessWorld, row: str) -> list[Cell]:
 def _cell(world: AccessWorld, row: str, column: str, way: Way) -> Cell:
     contract, function = function_of(row).split(".")
     declared = MATRIX[row]
-    actor = min(declared.signed or ()) if way is Way.CARRIED else column
-    sign = (lambda command: b"") if way is Way.SENDER else world.signer(actor)
-    made = ATTEMPTS[row](world, actor, sign)
+    named = declared.rightful() if way.names_the_rightful else column
+    signer = declared.rightful() if way is Way.CARRIED else column
+    sign = _without_signature if way is Way.SENDER else world.signer(signer)
+    made = ATTEMPTS[row](world, named, sign)
     sender = (declared.relay or "bystander") if way is Way.SIGNED else column
     message = (
         world.account(sender, contract),
@@ -54,6 +57,10 @@ def _cell(world: AccessWorld, row: str, column: str, way: Way) -> Cell:
     refusal = declared.refusal(column, way)
     expected = _resolved(world, contract, column, made.named, refusal) if refusal else None
     return Cell(column, way, message, expected)
+
+
+def _without_signature(command: Command | Flat) -> bytes:
+    return b""
 
 
 def _resolved(world: AccessWorld, contract: str, column: str, named: Mapping[str, Any], error: str) -> str:

@@ -6,13 +6,15 @@ sender   the column sends, with an empty signature where there is one
 signed   the column signs, a bystander relays
 both     the column signs and sends
 carried  the column sends what the rightful signer signed
+forged   the column signs and sends what names the rightful signer
 
 Everything else about the call is in order, so a cell that may succeeds, and one that may not gets the error
 that the row names: ``refused``, or what ``others`` says of this column. Error arguments are numbers, columns
 (their accounts), ``actor`` (the column's own account) or values that the attempt names.
 
-Two rules need no cells of their own. Who may by signature and not as sender gets SignatureInvalid(actor)
-without it. A carried signature counts, whoever carries it.
+Three rules need no entries of their own. Who may by signature and not as sender gets SignatureInvalid(actor)
+without it. A carried signature counts, whoever carries it. A forged one never does: SignatureInvalid, of the
+rightful signer.
 """
 
 from __future__ import annotations
@@ -23,12 +25,19 @@ from enum import StrEnum
 
 from tests.support.access.columns import EVERYBODY
 
+NOBODY: frozenset[str] = frozenset()
+
 
 class Way(StrEnum):
     SENDER = "sender"
     SIGNED = "signed"
     BOTH = "both"
     CARRIED = "carried"
+    FORGED = "forged"
+
+    @property
+    def names_the_rightful(self) -> bool:
+        return self in (Way.CARRIED, Way.FORGED)
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,10 @@ class Row:
             return (Way.SIGNED,)
         return tuple(Way) if self.signed else (Way.SENDER, Way.SIGNED, Way.BOTH)
 
+    def rightful(self) -> str:
+        """Return one who may by signature, for the ways that need one."""
+        return min(self.signed or ())
+
     def refusal(self, column: str, way: Way) -> str | None:
         """Return the error that this cell gets, None where it may."""
         signed = self.signed or frozenset()
@@ -63,11 +76,14 @@ class Row:
             Way.SIGNED: signed,
             Way.BOTH: self.sender | signed,
             Way.CARRIED: EVERYBODY,
+            Way.FORGED: {self.rightful()} if way is Way.FORGED else NOBODY,
         }[way]
         if column in may:
             return None
         if way is Way.SENDER and column in signed:
             return "SignatureInvalid(actor)"
+        if way is Way.FORGED:
+            return f"SignatureInvalid({self.rightful()})"
         return self.others.get(column, self.refused)
 
 
@@ -80,7 +96,6 @@ def _lacking(power: int, columns: str) -> dict[str, str]:
     return _each(columns, f"PowerMissing({power}, held)")
 
 
-NOBODY: frozenset[str] = frozenset()
 CONTROLLER = frozenset({"controller"})
 GUARDIAN = frozenset({"guardian"})
 CUSTODIANS = frozenset({"custodian", "other_custodian"})
