@@ -9,6 +9,7 @@ from eth_utils.crypto import keccak
 
 from tests.support.access.attempt import Attempt, Maker, attempt, tries
 from tests.support.access.documents import ALWAYS, Flat, word
+from tests.support.access.known import sealed
 from tests.support.access.situation import (
     ESCROW_TERMS,
     NEXT,
@@ -16,7 +17,6 @@ from tests.support.access.situation import (
     OWED,
     PAID,
     PERMIT_STUDY,
-    RULES,
     STUDY,
     SUSPEND_STUDY,
     SUSPENDED_STUDY,
@@ -50,13 +50,13 @@ def _board(function: str, kind: str, content: dict[str, Any], *arguments: Any) -
     tries(f"{_MARKET}.{function}/alone")(alone)
 
 
-_NEW_STUDY = word("new study")
+_NEW_STUDY = sealed("new study")
 _END = 1_900_000_000 + 300 * DAY
 _board(
     "permitStudy",
     PERMIT_STUDY,
-    {"study": _NEW_STUDY, "rules": RULES, "notBefore": 0, "notAfter": _END, "submitBy": ALWAYS},
-    *(_NEW_STUDY, RULES, 0, _END, ALWAYS),
+    {"study": _NEW_STUDY, "rules": _NEW_STUDY, "notBefore": 0, "notAfter": _END, "submitBy": ALWAYS},
+    *(_NEW_STUDY, _NEW_STUDY, 0, _END, ALWAYS),
 )
 _board("refuseStudy", "RefuseStudy(bytes32 study)", {"study": _NEW_STUDY}, _NEW_STUDY)
 _board(
@@ -130,7 +130,7 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 @tries("ResearchMarket.commitResult")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return attempt(STUDY, RULES, word("another result"))
+    return attempt(STUDY, STUDY, sealed("another result"))
 
 
 @tries("ResearchMarket.proposePayout")

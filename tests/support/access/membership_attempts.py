@@ -11,6 +11,7 @@ from backend.adapters.ledger.abi import artifact
 from backend.types import Address
 from tests.support.access.attempt import Attempt, Maker, attempt, tries
 from tests.support.access.documents import ALWAYS, word
+from tests.support.access.known import sealed
 from tests.support.access.world import ADMISSION, SUSPENSION, AccessWorld, Sign
 
 _ADMITTED = word("member to be")
@@ -22,7 +23,7 @@ def operation_id(caller: Address, target: Address, data: bytes) -> bytes:
 
 
 def _admission(w: AccessWorld, member: bytes = _ADMITTED) -> tuple[Any, ...]:
-    return (member, w.account("newcomer"), 1, ALWAYS, bytes(32), bytes(32))
+    return (member, w.account("newcomer"), 1, ALWAYS, sealed("credential"), word("public keys"))
 
 
 @tries("ParticipantRegistry.admit")

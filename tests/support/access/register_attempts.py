@@ -9,6 +9,7 @@ from eth_utils.crypto import keccak
 from backend.adapters.ledger.headers import delegation_header
 from tests.support.access.attempt import Attempt, attempt, tries
 from tests.support.access.documents import ALWAYS, Flat, word
+from tests.support.access.known import sealed
 from tests.support.access.situation import OPEN
 from tests.support.access.world import HOUR, AccessWorld, Sign
 
@@ -18,29 +19,29 @@ _NOBODY = "0x" + "00" * 20
 
 @tries("RecordRegistry.commit")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return attempt(word("new record"))
+    return attempt(sealed("new record"))
 
 
 @tries("RecordRegistry.commitBatch")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return attempt([word("new record")])
+    return attempt([sealed("new record")])
 
 
 @tries("RecordRegistry.withdraw")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return attempt(word("record"), commitment=word("record"))
+    return attempt(sealed("record"), commitment=sealed("record"))
 
 
 @tries("RecordRegistry.withdraw/by a suspended custodian")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return attempt(word("record of the suspended"), commitment=word("record of the suspended"))
+    return attempt(sealed("record of the suspended"), commitment=sealed("record of the suspended"))
 
 
 def _transfer(w: AccessWorld, to: str, given: Sign, taken: Sign) -> Attempt:
     giver, taker = w.account("custodian"), w.account(to, "RecordRegistry")
-    content = {"from": giver, "to": taker, "commitments": [word("record")], "submitBy": ALWAYS}
+    content = {"from": giver, "to": taker, "commitments": [sealed("record")], "submitBy": ALWAYS}
     command = Flat("RecordRegistry", _TRANSFER, content)
-    return attempt(giver, taker, [word("record")], ALWAYS, given(command), taken(command))
+    return attempt(giver, taker, [sealed("record")], ALWAYS, given(command), taken(command))
 
 
 @tries("RecordRegistry.transferCustody/giving")
@@ -110,7 +111,7 @@ def _opening(
     """Return an opening by ``responder``, countersigned by ``second`` unless that is empty."""
     time = w.found.setdefault("time of the late opening", w.node.now() - HOUR) if late else ALWAYS
     account = w.account(responder, "EmergencyAccess")
-    header = (w.ADULT, account, word("reason"), HOUR, time)
+    header = (w.ADULT, account, sealed("reason"), HOUR, time)
     names = ("subject", "responder", "reason", "duration", "openedAt" if late else "submitBy")
     command = Flat("EmergencyAccess", _LATE if late else OPEN, dict(zip(names, header, strict=True)))
     view = "lateOpeningId" if late else "openingId"
@@ -149,7 +150,7 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 @tries("EmergencyAccess.reviewEmergency")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    content = {"opening": w.found["over opening"], "finding": word("finding")}
+    content = {"opening": w.found["over opening"], "finding": sealed("finding")}
     kind = "ReviewEmergency(bytes32 opening,bytes32 finding)"
     signature = sign(Flat("EmergencyAccess", kind, content))
     return attempt(content["opening"], w.account(who, "EmergencyAccess"), content["finding"], signature)

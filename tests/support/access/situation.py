@@ -18,19 +18,24 @@ from backend.consent.typed_data import consent_id, struct_hash
 from backend.types import SubjectId
 from tests.support.access.columns import ALL_ROLES
 from tests.support.access.documents import ALWAYS, Flat, consent, delegation, word
+from tests.support.access.known import sealed
 from tests.support.access.world import DAY, HOUR, RECOVERY_DELAY, AccessWorld
 
 ALL_POWERS = 15
 PERMIT_STUDY = "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy)"
 SUSPEND_STUDY = "SuspendStudy(bytes32 study,uint32 round)"
 OPEN = "OpenEmergency(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy)"
-RULES = word("rules")
-STUDY, SUSPENDED_STUDY, UNDECIDED_STUDY = word("study"), word("suspended study"), word("undecided study")
+# What the board permits, word for word, is the proposal, so a study's rules are its id.
+STUDY, SUSPENDED_STUDY, UNDECIDED_STUDY = (
+    sealed("study"),
+    sealed("suspended study"),
+    sealed("undecided study"),
+)
 PAID, OWED, OPEN_ROUND, NEXT = (
-    word("closed result"),
-    word("contested result"),
-    word("open result"),
-    word("result"),
+    sealed("closed result"),
+    sealed("contested result"),
+    sealed("open result"),
+    sealed("result"),
 )
 ESCROW_TERMS = ("bytes32", "bytes32", "address", "address")
 FUNDS = 1_000
@@ -165,8 +170,8 @@ def _record(world: AccessWorld) -> None:
         document = consent(world.ADULT, label, kind)
         world.found[label] = consent_id(document)
         world.do("controller", "ConsentRegistry", "grantDirect", grant_header(document))
-    world.do("custodian", "RecordRegistry", "commit", word("record"))
-    world.do("suspended", "RecordRegistry", "commit", word("record of the suspended"))
+    world.do("custodian", "RecordRegistry", "commit", sealed("record"))
+    world.do("suspended", "RecordRegistry", "commit", sealed("record of the suspended"))
     world.do("custodian", "AuditAnchor", "anchor", word("log"), 1, word("root"), [])
 
 
@@ -180,7 +185,7 @@ def _take_standing_away(world: AccessWorld) -> None:
 
 
 def _open_emergency(world: AccessWorld, name: str, duration: int) -> None:
-    header = (world.ADULT, world.account("responder"), word(name), duration, ALWAYS)
+    header = (world.ADULT, world.account("responder"), sealed(name), duration, ALWAYS)
     second = world.account("second_responder")
     opening = world.node.view(world.contracts["EmergencyAccess"], "EmergencyAccess", "openingId", header)
     world.found[f"{name} opening"] = opening
@@ -205,17 +210,17 @@ def approvals(world: AccessWorld, named: dict[str, bytes]) -> list[tuple[str, by
 def _propose_research(world: AccessWorld) -> None:
     end = world.node.now() + 200 * DAY
     for study in (STUDY, SUSPENDED_STUDY):
-        content = {"study": study, "rules": RULES, "notBefore": 0, "notAfter": end, "submitBy": ALWAYS}
+        content = {"study": study, "rules": study, "notBefore": 0, "notAfter": end, "submitBy": ALWAYS}
         command = Flat("ResearchMarket", PERMIT_STUDY, content)
         board = approvals(world, {name: world.signer(name)(command) for name in ("chair", "board_member")})
-        world.do("bystander", "ResearchMarket", "permitStudy", study, RULES, 0, end, ALWAYS, board)
+        world.do("bystander", "ResearchMarket", "permitStudy", study, study, 0, end, ALWAYS, board)
     world.do("chair", "ResearchMarket", "suspendStudy", SUSPENDED_STUDY, 0, world.account("chair"), b"")
     for name in ("funder", "researcher"):
         _mint(world, name)
     for study in (STUDY, UNDECIDED_STUDY):
         world.do("funder", "ResearchMarket", "fund", escrow(world, study), FUNDS)
     for result in (PAID, OWED, OPEN_ROUND, NEXT):
-        world.do("custodian", "ResearchMarket", "commitResult", STUDY, RULES, result)
+        world.do("custodian", "ResearchMarket", "commitResult", STUDY, STUDY, result)
     propose_payout(world, PAID)
 
 

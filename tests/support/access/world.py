@@ -17,6 +17,7 @@ from backend.consent.typed_data import digest as typed_digest
 from backend.types import Address, ConsentId
 from tests.support.access.columns import ALL_ROLES, CONTRACTS, EVERYBODY, MEMBERS, ROLES
 from tests.support.access.documents import DOMAIN_NAMES, Flat, word
+from tests.support.access.known import sealed
 from tests.support.access.node import CHAIN_ID, Node
 from tests.support.ledger_world import Person
 from tests.support.token import token_creation_code
@@ -129,7 +130,8 @@ def _admit_everybody(world: AccessWorld) -> None:
     calls: list[tuple[Address, bytes]] = []
     for name in (*MEMBERS, "chair"):
         expiry = now + 2 * HOUR if name == "expired" else now + 1000 * DAY
-        arguments = (world.member(name), world.account(name), _roles(name), expiry, bytes(32), bytes(32))
+        credential = (_roles(name), expiry, sealed("credential"), word(f"public keys of {name}"))
+        arguments = (world.member(name), world.account(name), *credential)
         calls.append(
             (world.contracts["ParticipantRegistry"], world.data("ParticipantRegistry", "admit", *arguments))
         )
