@@ -10,20 +10,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.access.cells import Cell, cells, effect_of, schedule_everything
+from tests.support.access.building import access_world
+from tests.support.access.cells import Cell, cells, effect_of
 from tests.support.access.matrix import MATRIX
-from tests.support.access.node import deployed_contracts, running_node, views, zero_arguments
-from tests.support.access.situation import go_on, happen
-from tests.support.access.world import AccessWorld, deploy
+from tests.support.access.node import deployed_contracts, views, zero_arguments
+from tests.support.access.world import AccessWorld
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccessWorld]:
-    with running_node(tmp_path_factory.mktemp("access")) as node:
-        made = deploy(node)
-        happen(made)
-        schedule_everything(made)
-        go_on(made)
+    with access_world(tmp_path_factory.mktemp("access")) as made:
         yield made
 
 

@@ -38,10 +38,10 @@ class Cell:
 def cells(world: AccessWorld, row: str) -> list[Cell]:
     """Return every cell of a row: all columns in all its ways."""
     declared = MATRIX[row]
-    return [_cell(world, row, column, way) for way in declared.ways() for column in sorted(EVERYBODY)]
+    return [cell_of(world, row, column, way) for way in declared.ways() for column in sorted(EVERYBODY)]
 
 
-def _cell(world: AccessWorld, row: str, column: str, way: Way) -> Cell:
+def cell_of(world: AccessWorld, row: str, column: str, way: Way) -> Cell:
     contract, function = function_of(row).split(".")
     declared = MATRIX[row]
     named = declared.rightful() if way.names_the_rightful else column

@@ -41,6 +41,7 @@ STUDIES = {
 RESULTS = {
     "closed result": "mean HbA1c 7.3 % among 412 patients",
     "contested result": "odds ratio 1.8",
+    "disputed result": "relative risk 0.9",
     "open result": "median stay 6 days",
     "result": "hazard ratio 0.72",
     "another result": "prevalence 3.1 %",

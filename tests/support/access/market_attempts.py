@@ -11,6 +11,7 @@ from tests.support.access.attempt import Attempt, Maker, attempt, tries
 from tests.support.access.documents import ALWAYS, Flat, word
 from tests.support.access.known import sealed
 from tests.support.access.situation import (
+    DISPUTED,
     ESCROW_TERMS,
     NEXT,
     OPEN_ROUND,
@@ -74,10 +75,11 @@ def _account_decision(w: AccessWorld, who: str, sign: Sign, alone: bool) -> Atte
     return makers[alone](w, who, sign)
 
 
-def _settlement(w: AccessWorld, who: str, sign: Sign, alone: bool) -> Attempt:
-    content = {"round": _round(w, OWED), "attempt": 1, "stands": False}
+def _settlement(w: AccessWorld, who: str, sign: Sign, alone: bool, stands: bool = False) -> Attempt:
+    result = DISPUTED if stands else OWED
+    content = {"round": _round(w, result), "attempt": 1, "stands": stands}
     kind = "SettlePayout(bytes32 round,uint32 attempt,bool stands)"
-    return _decision(kind, content, escrow(w), OWED, 1, False)[alone](w, who, sign)
+    return _decision(kind, content, escrow(w), result, 1, stands)[alone](w, who, sign)
 
 
 for _alone, _suffix in ((False, ""), (True, "/alone")):
@@ -87,6 +89,11 @@ for _alone, _suffix in ((False, ""), (True, "/alone")):
     tries(f"{_MARKET}.settlePayout{_suffix}")(
         lambda w, who, sign, alone=_alone: _settlement(w, who, sign, alone)
     )
+
+
+@tries("ResearchMarket.settlePayout/to uphold")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return _settlement(w, who, sign, alone=False, stands=True)
 
 
 @tries("ResearchMarket.suspendStudy")

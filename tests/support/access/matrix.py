@@ -384,6 +384,7 @@ MARKET: dict[str, Row] = {
     ),
     "ResearchMarket.settlePayout": _BOARD_DECIDES,
     "ResearchMarket.settlePayout/alone": _BOARD_ALONE,
+    "ResearchMarket.settlePayout/to uphold": _BOARD_DECIDES,
     "ResearchMarket.closePayout": Row(sender=EVERYBODY),
     "ResearchMarket.claim": Row(sender=EVERYBODY),
     "ResearchMarket.claimBatch": Row(sender=EVERYBODY, rejection="ClaimRejected"),

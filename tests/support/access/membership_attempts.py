@@ -113,7 +113,7 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 @tries("AccessManager.multicall")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    inner = w.data("AccessManager", "labelRole", ADMISSION, "inner")
+    inner = w.data("AccessManager", "labelRole", ADMISSION, "admission of members")
     return Attempt(([inner],), operation=(w.contracts["AccessManager"], inner))
 
 

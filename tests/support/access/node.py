@@ -78,7 +78,7 @@ class Node:
     """Sends at once, each transaction in a block of its own."""
 
     def __init__(self, url: str) -> None:
-        self._rpc = Rpc(url, timeout_seconds=60)
+        self.rpc = Rpc(url, timeout_seconds=60)
         for method, argument in (
             ("anvil_setLoggingEnabled", False),
             ("anvil_autoImpersonateAccount", True),
@@ -86,7 +86,7 @@ class Node:
             self.ask(method, argument)
 
     def ask(self, method: str, *arguments: Any) -> Any:
-        return self._rpc.call(method, *arguments)
+        return self.rpc.call(method, *arguments)
 
     def deploy(self, code: bytes) -> Address:
         sender = "0x" + keccak(text="deployer")[-20:].hex()
@@ -98,7 +98,7 @@ class Node:
         """Run each on the state as it is and return its error, None where it went through."""
         calls = [("eth_call", [_fields(message), "latest"]) for message in messages]
         found: list[str | None] = []
-        for answer in self._rpc.batch(calls):
+        for answer in self.rpc.batch(calls):
             if not isinstance(answer, RpcError):
                 found.append(None)
             else:
@@ -141,7 +141,7 @@ class Node:
         return int(self.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
     def close(self) -> None:
-        self._rpc.close()
+        self.rpc.close()
 
     def _sent(self, fields: dict[str, Any]) -> dict[str, Any]:
         sent = self.ask("eth_sendTransaction", fields | {"gasPrice": "0x0"})
@@ -151,8 +151,10 @@ class Node:
 
 
 @contextmanager
-def running_node(directory: Path) -> Iterator[Node]:
-    process = AnvilProcess.start(ANVIL, Genesis(CHAIN_ID, START), directory=directory, history_blocks=16)
+def running_node(directory: Path, *, whole_history: bool) -> Iterator[Node]:
+    process = AnvilProcess.start(
+        ANVIL, Genesis(CHAIN_ID, START), directory=directory, history_blocks=None if whole_history else 16
+    )
     try:
         node = Node(process.url)
         yield node

@@ -26,17 +26,9 @@ PERMIT_STUDY = "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 
 SUSPEND_STUDY = "SuspendStudy(bytes32 study,uint32 round)"
 OPEN = "OpenEmergency(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy)"
 # What the board permits, word for word, is the proposal, so a study's rules are its id.
-STUDY, SUSPENDED_STUDY, UNDECIDED_STUDY = (
-    sealed("study"),
-    sealed("suspended study"),
-    sealed("undecided study"),
-)
-PAID, OWED, OPEN_ROUND, NEXT = (
-    sealed("closed result"),
-    sealed("contested result"),
-    sealed("open result"),
-    sealed("result"),
-)
+STUDY, SUSPENDED_STUDY, UNDECIDED_STUDY = map(sealed, ("study", "suspended study", "undecided study"))
+PAID, OWED, DISPUTED = map(sealed, ("closed result", "contested result", "disputed result"))
+OPEN_ROUND, NEXT = map(sealed, ("open result", "result"))
 ESCROW_TERMS = ("bytes32", "bytes32", "address", "address")
 FUNDS = 1_000
 
@@ -54,6 +46,11 @@ def happen(world: AccessWorld) -> None:
     propose_payout(world, OPEN_ROUND)
     world.node.jump(DAY)  # it opens
     propose_payout(world, OWED)
+    propose_payout(world, DISPUTED)
+    objection = (escrow(world), DISPUTED, 1, world.account("funder"), b"")
+    world.do("funder", "ResearchMarket", "objectToPayout", *objection)
+    claim_late = (escrow(world), PAID, [payment(world)], [[]])
+    world.do("bystander", "ResearchMarket", "claimBatch", *claim_late)
     _open_emergency(world, "over", 120)
     _take_standing_away(world)
     for subject in (world.DISPUTED, world.DISPUTED_CHILD):
@@ -219,7 +216,7 @@ def _propose_research(world: AccessWorld) -> None:
         _mint(world, name)
     for study in (STUDY, UNDECIDED_STUDY):
         world.do("funder", "ResearchMarket", "fund", escrow(world, study), FUNDS)
-    for result in (PAID, OWED, OPEN_ROUND, NEXT):
+    for result in (PAID, OWED, DISPUTED, OPEN_ROUND, NEXT):
         world.do("custodian", "ResearchMarket", "commitResult", STUDY, STUDY, result)
     propose_payout(world, PAID)
 

@@ -151,11 +151,6 @@ def _admit_everybody(world: AccessWorld) -> None:
 
 def _roles(name: str) -> int:
     """Return the role bits of a member at admission; what takes them away comes later."""
-    roles = [role for role, columns in ROLES.items() if role.startswith("Roles.") and name in columns]
-    bits = [1 << position for position, role in enumerate(_ROLE_NAMES) if role in roles]
-    if name == "chair":
-        return 8
-    return sum(bits) or ALL_ROLES
-
-
-_ROLE_NAMES = [role for role in ROLES if role.startswith("Roles.")]
+    like = "board_member" if name == "chair" else name
+    of_members = [columns for role, columns in ROLES.items() if role.startswith("Roles.")]
+    return sum(1 << bit for bit, columns in enumerate(of_members) if like in columns) or ALL_ROLES
