@@ -1,8 +1,8 @@
 """The columns of the access matrix: everybody who could try to call something, each with one thing only.
 
 ``ROLES`` names, for each role, power and standing that the contracts know, the columns that have it; a test
-reads the contracts' sources and fails when one of them is not there. Roles of members are in the order of their
-bits.
+reads the contracts' sources and fails when one of them is not there. Roles of members are in the order
+of their bits.
 """
 
 from __future__ import annotations

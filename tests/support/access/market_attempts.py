@@ -69,31 +69,29 @@ _board(
 _board("revokeStudy", "RevokeStudy(bytes32 study)", {"study": STUDY}, STUDY)
 
 
-def _account_decision(w: AccessWorld, who: str, sign: Sign, alone: bool) -> Attempt:
-    account = w.account("bystander")
-    makers = _decision("NameDonation(address account)", {"account": account}, account)
-    return makers[alone](w, who, sign)
+def _donation(alone: bool) -> Maker:
+    def make(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+        account = w.account("bystander")
+        makers = _decision("NameDonation(address account)", {"account": account}, account)
+        return makers[alone](w, who, sign)
+
+    return make
 
 
-def _settlement(w: AccessWorld, who: str, sign: Sign, alone: bool, stands: bool = False) -> Attempt:
-    result = DISPUTED if stands else OWED
-    content = {"round": _round(w, result), "attempt": 1, "stands": stands}
-    kind = "SettlePayout(bytes32 round,uint32 attempt,bool stands)"
-    return _decision(kind, content, escrow(w), result, 1, stands)[alone](w, who, sign)
+def _settlement(result: bytes, *, stands: bool, alone: bool) -> Maker:
+    def make(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+        content = {"round": _round(w, result), "attempt": 1, "stands": stands}
+        kind = "SettlePayout(bytes32 round,uint32 attempt,bool stands)"
+        return _decision(kind, content, escrow(w), result, 1, stands)[alone](w, who, sign)
+
+    return make
 
 
-for _alone, _suffix in ((False, ""), (True, "/alone")):
-    tries(f"{_MARKET}.nameDonation{_suffix}")(
-        lambda w, who, sign, alone=_alone: _account_decision(w, who, sign, alone)
-    )
-    tries(f"{_MARKET}.settlePayout{_suffix}")(
-        lambda w, who, sign, alone=_alone: _settlement(w, who, sign, alone)
-    )
-
-
-@tries("ResearchMarket.settlePayout/to uphold")
-def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return _settlement(w, who, sign, alone=False, stands=True)
+tries("ResearchMarket.nameDonation")(_donation(alone=False))
+tries("ResearchMarket.nameDonation/alone")(_donation(alone=True))
+tries("ResearchMarket.settlePayout")(_settlement(OWED, stands=False, alone=False))
+tries("ResearchMarket.settlePayout/alone")(_settlement(OWED, stands=False, alone=True))
+tries("ResearchMarket.settlePayout/to uphold")(_settlement(DISPUTED, stands=True, alone=False))
 
 
 @tries("ResearchMarket.suspendStudy")

@@ -20,7 +20,7 @@ rightful signer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tests.support.access.columns import EVERYBODY
@@ -109,12 +109,12 @@ ADMINISTRATORS = frozenset({"operator", "administrator"})
 _BY_CONTROLLER = Row(signed=CONTROLLER, refused="SignatureInvalid(controller)")
 _BY_CONTROLLER_EITHER_WAY = Row(sender=CONTROLLER, signed=CONTROLLER, refused="SignatureInvalid(controller)")
 _CONTROLLER_SENDS = Row(sender=CONTROLLER, refused="NotController(adult, actor)")
-_BY_SUCCESSOR = {"signed": frozenset({"successor"}), "refused": "SignatureInvalid(successor)"}
+_BY_SUCCESSOR = Row(signed=frozenset({"successor"}), refused="SignatureInvalid(successor)")
 _ENDED = {"former_delegate": "DelegationNotLive(own)"}
 
 CONSENTS: dict[str, Row] = {
     "ConsentRegistry.openSubject": Row(sender=CUSTODIANS, refused="NotCustodian(actor)"),
-    "ConsentRegistry.openSubject/controller": Row(**_BY_SUCCESSOR, relay="custodian"),
+    "ConsentRegistry.openSubject/controller": replace(_BY_SUCCESSOR, relay="custodian"),
     "ConsentRegistry.openSubjectUnderGuardian": Row(sender=CUSTODIANS, refused="NotCustodian(actor)"),
     "ConsentRegistry.openSubjectUnderGuardian/guardian": Row(
         signed=GUARDIAN, refused="SignatureInvalid(guardian)", relay="custodian"
@@ -226,7 +226,7 @@ RECOVERY: dict[str, Row] = {
             "NotGuardian(own)",
         ),
     ),
-    "Recovery.proposeRecovery/acceptance": Row(**_BY_SUCCESSOR),
+    "Recovery.proposeRecovery/acceptance": _BY_SUCCESSOR,
     "Recovery.proposeRecovery/desk": Row(signed=OPENER, refused="NotOpeningCustodian(adult, actor)"),
     "Recovery.vetoRecovery": _BY_CONTROLLER_EITHER_WAY,
     "Recovery.vetoRecoveryByGuardian": Row(

@@ -49,8 +49,8 @@ def happen(world: AccessWorld) -> None:
     propose_payout(world, DISPUTED)
     objection = (escrow(world), DISPUTED, 1, world.account("funder"), b"")
     world.do("funder", "ResearchMarket", "objectToPayout", *objection)
-    claim_late = (escrow(world), PAID, [payment(world)], [[]])
-    world.do("bystander", "ResearchMarket", "claimBatch", *claim_late)
+    # Too late, so it is left out of its batch.
+    world.do("bystander", "ResearchMarket", "claimBatch", escrow(world), PAID, [payment(world)], [[]])
     _open_emergency(world, "over", 120)
     _take_standing_away(world)
     for subject in (world.DISPUTED, world.DISPUTED_CHILD):
