@@ -152,6 +152,45 @@ contract GasTest is RecoveryBase, EmergencyBase {
         line("anchor at a million leaves, +1,024 leaves, 11 hashes", 83_000);
         anchored(999_423, 1_000_000, 20);
         line("anchor at a million leaves, longest proof, 20 hashes", 105_000);
+        // The last one anchored stands, so its witness needs no proof.
+        bytes32 root = MerkleProofs.consistency(999_423, 1_000_000, 999_423).newRoot;
+        cosigned(bytes32(uint256(999_423)), 1_000_000, root);
+        lineWithoutGoal("a witness's first cosignature, relayed");
+        transferred(commitments);
+        lineWithoutGoal("transfer of custody of 100 records, relayed, each", type(uint256).max, 100, "none");
+    }
+
+    function cosigned(bytes32 origin, uint64 size, bytes32 root) private {
+        VM.prank(OPERATOR);
+        participants.admit("witness", STRANGER, 16, NOW + 1 days, 0, 0);
+        bytes32 command = keccak256(
+            abi.encode(
+                keccak256("CosignCheckpoint(bytes32 log,uint64 size,bytes32 root)"),
+                anchor.logIdOf(HOSPITAL_ID, origin),
+                size,
+                root
+            )
+        );
+        bytes memory signature = signDigest(STRANGER_KEY, typed(domain("Assent Audit", address(anchor)), command));
+        anchor.cosign(HOSPITAL_ID, origin, size, root, new bytes32[](0), STRANGER, signature);
+    }
+
+    function transferred(bytes32[] memory commitments) private {
+        VM.prank(OPERATOR);
+        participants.amend(CLINIC_ID, NURSE, 1, NOW + 3650 days, 0, 0);
+        bytes32 command = keccak256(
+            abi.encode(
+                keccak256("TransferCustody(address from,address to,bytes32[] commitments,uint40 submitBy)"),
+                DESK,
+                NURSE,
+                keccak256(abi.encodePacked(commitments)),
+                FOREVER
+            )
+        );
+        bytes32 digest = typed(domain("Assent Records", address(records)), command);
+        bytes memory fromSignature = signDigest(HOSPITAL_KEY, digest);
+        bytes memory toSignature = signDigest(NURSE_KEY, digest);
+        records.transferCustody(DESK, NURSE, commitments, FOREVER, fromSignature, toSignature);
     }
 
     function emergencies() private {
@@ -324,7 +363,12 @@ contract GasTest is RecoveryBase, EmergencyBase {
 
     /// @dev The project states none; its floor holds all the same.
     function lineWithoutGoal(string memory call, uint256 floor, uint256 items) private {
-        string memory text = "none: two fresh slots, its balance and the only study it may be paid for";
+        lineWithoutGoal(
+            call, floor, items, "none: two fresh slots, its balance and the only study it may be paid for"
+        );
+    }
+
+    function lineWithoutGoal(string memory call, uint256 floor, uint256 items, string memory text) private {
         write(call, VM.lastCallGas().gasTotalUsed / items, floor, text);
     }
 
