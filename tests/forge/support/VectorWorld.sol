@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
+import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
+import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
+import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
+import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
+import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
+import {ResearchMarket} from "../../../contracts/ResearchMarket.sol";
+import {VM} from "./Vm.sol";
+
+/// @notice The deployment that a file of vectors is signed for, and the calls and views that it lists.
+abstract contract VectorWorld {
+    /// @dev One call or view at one second, and exactly what it gives; see vectors/README.md.
+    struct Step {
+        string kind;
+        string says;
+        uint256 time;
+        address sender;
+        address target;
+        bytes data;
+        bool succeeds;
+        bytes answer;
+    }
+
+    string internal constant STEP_TYPE =
+        "Step(string kind,string says,uint256 time,address sender,address target,bytes data,bool succeeds,bytes answer)";
+
+    string internal json;
+
+    /// @dev Make what the file says, at the addresses it says, and do what comes before every case.
+    function deploy(string memory file) internal {
+        json = VM.readFile(file);
+        requireKnown("$.deployment", "deployer operator admissionDelay recoveryDelay marketTerms contracts token");
+        VM.chainId(VM.parseJsonUint(json, ".chainId"));
+        address deployer = VM.parseJsonAddress(json, ".deployment.deployer");
+        address operator = VM.parseJsonAddress(json, ".deployment.operator");
+        uint32 delay = uint32(VM.parseJsonUint(json, ".deployment.admissionDelay"));
+        uint40 recoveryDelay = uint40(VM.parseJsonUint(json, ".deployment.recoveryDelay"));
+        MarketTerms memory terms = marketTerms();
+        VM.startPrank(deployer);
+        ParticipantRegistry participants = new ParticipantRegistry(operator, delay);
+        ConsentRegistry registry = new ConsentRegistry(participants, recoveryDelay);
+        RecordRegistry records = new RecordRegistry(participants);
+        AuditAnchor anchor = new AuditAnchor(participants);
+        ResearchMarket market = new ResearchMarket(participants, terms);
+        EmergencyAccess emergency = new EmergencyAccess(participants, registry);
+        VM.stopPrank();
+        requireAt("ParticipantRegistry", address(participants));
+        requireAt("ConsentRegistry", address(registry));
+        requireAt("Recovery", address(registry.RECOVERY()));
+        requireAt("RecordRegistry", address(records));
+        requireAt("AuditAnchor", address(anchor));
+        requireAt("ResearchMarket", address(market));
+        requireAt("EmergencyAccess", address(emergency));
+        VM.etch(
+            VM.parseJsonAddress(json, ".deployment.token.address"), VM.parseJsonBytes(json, ".deployment.token.code")
+        );
+        run(stepsOf(".setUp"), "setUp");
+    }
+
+    function stepsOf(string memory key) internal view returns (Step[] memory) {
+        return abi.decode(VM.parseJsonTypeArray(json, key, STEP_TYPE), (Step[]));
+    }
+
+    function run(Step[] memory steps, string memory where) internal {
+        for (uint256 i = 0; i < steps.length; ++i) {
+            run(steps[i], string.concat(where, "[", VM.toString(i), "]"));
+        }
+    }
+
+    function run(Step memory step, string memory where) internal {
+        where = string.concat(where, ", ", step.says);
+        VM.warp(step.time);
+        (bool success, bytes memory answer) = send(step, step.data, where);
+        require(success == step.succeeds, string.concat(where, step.succeeds ? ": refused" : ": not refused"));
+        require(keccak256(answer) == keccak256(step.answer), string.concat(where, ": another answer"));
+    }
+
+    /// @dev Reverts for a kind of step that this does not know, so that nothing in a file is passed over.
+    function send(Step memory step, bytes memory data, string memory where)
+        internal
+        returns (bool success, bytes memory answer)
+    {
+        require(step.target.code.length != 0, string.concat(where, ": nothing is there"));
+        if (isEqual(step.kind, "view")) return step.target.staticcall(data);
+        require(isEqual(step.kind, "call"), string.concat(where, ": no runner for the kind ", step.kind));
+        VM.prank(step.sender);
+        return step.target.call(data);
+    }
+
+    /// @dev Reverts unless the object at `key` has exactly these members, parted by spaces.
+    function requireKnown(string memory key, string memory names) internal view {
+        string[] memory found = VM.parseJsonKeys(json, key);
+        string memory wanted = string.concat(" ", names, " ");
+        uint256 length = 1;
+        for (uint256 i = 0; i < found.length; ++i) {
+            require(isWithin(string.concat(" ", found[i], " "), wanted), string.concat(key, ": no runner for ", found[i]));
+            length += bytes(found[i]).length + 1;
+        }
+        require(length == bytes(wanted).length, string.concat(key, ": something is missing"));
+    }
+
+    function item(string memory list, uint256 i) internal pure returns (string memory) {
+        return string.concat(list, "[", VM.toString(i), "]");
+    }
+
+    function isEqual(string memory a, string memory b) internal pure returns (bool) {
+        return keccak256(bytes(a)) == keccak256(bytes(b));
+    }
+
+    function marketTerms() private view returns (MarketTerms memory) {
+        uint256[] memory terms = VM.parseJsonUintArray(json, ".deployment.marketTerms");
+        require(terms.length == 5, "market terms");
+        return MarketTerms(uint8(terms[0]), uint32(terms[1]), uint32(terms[2]), uint32(terms[3]), uint32(terms[4]));
+    }
+
+    function requireAt(string memory name, address found) private view {
+        address expected = VM.parseJsonAddress(json, string.concat(".deployment.contracts.", name));
+        require(found == expected, string.concat(name, " is elsewhere"));
+    }
+
+    function isWithin(string memory part, string memory whole) private pure returns (bool) {
+        bytes memory p = bytes(part);
+        bytes memory w = bytes(whole);
+        for (uint256 i = 0; i + p.length <= w.length; ++i) {
+            uint256 same = 0;
+            while (same < p.length && w[i + same] == p[same]) ++same;
+            if (same == p.length) return true;
+        }
+        return false;
+    }
+}
