@@ -8,6 +8,7 @@ import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
 import {ResearchMarket} from "../../../contracts/ResearchMarket.sol";
+import {JsonFile} from "./JsonFile.sol";
 import {VM} from "./Vm.sol";
 
 /// @notice The deployment that a file of vectors is signed for, and the calls and views that it lists.
@@ -27,17 +28,17 @@ abstract contract VectorWorld {
     string internal constant STEP_TYPE =
         "Step(string kind,string says,uint256 time,address sender,address target,bytes data,bool succeeds,bytes answer)";
 
-    string internal json;
+    JsonFile internal json;
 
     /// @dev Make what the file says, at the addresses it says, and do what comes before every case.
     function deploy(string memory file) internal {
-        json = VM.readFile(file);
+        json = new JsonFile(file);
         requireKnown("$.deployment", "deployer operator admissionDelay recoveryDelay marketTerms contracts token");
-        VM.chainId(VM.parseJsonUint(json, ".chainId"));
-        address deployer = VM.parseJsonAddress(json, ".deployment.deployer");
-        address operator = VM.parseJsonAddress(json, ".deployment.operator");
-        uint32 delay = uint32(VM.parseJsonUint(json, ".deployment.admissionDelay"));
-        uint40 recoveryDelay = uint40(VM.parseJsonUint(json, ".deployment.recoveryDelay"));
+        VM.chainId(json.number(".chainId"));
+        address deployer = json.account(".deployment.deployer");
+        address operator = json.account(".deployment.operator");
+        uint32 delay = uint32(json.number(".deployment.admissionDelay"));
+        uint40 recoveryDelay = uint40(json.number(".deployment.recoveryDelay"));
         MarketTerms memory terms = marketTerms();
         VM.startPrank(deployer);
         ParticipantRegistry participants = new ParticipantRegistry(operator, delay);
@@ -54,14 +55,12 @@ abstract contract VectorWorld {
         requireAt("AuditAnchor", address(anchor));
         requireAt("ResearchMarket", address(market));
         requireAt("EmergencyAccess", address(emergency));
-        VM.etch(
-            VM.parseJsonAddress(json, ".deployment.token.address"), VM.parseJsonBytes(json, ".deployment.token.code")
-        );
+        VM.etch(json.account(".deployment.token.address"), json.data(".deployment.token.code"));
         run(stepsOf(".setUp"), "setUp");
     }
 
     function stepsOf(string memory key) internal view returns (Step[] memory) {
-        return abi.decode(VM.parseJsonTypeArray(json, key, STEP_TYPE), (Step[]));
+        return abi.decode(json.list(key, STEP_TYPE), (Step[]));
     }
 
     function run(Step[] memory steps, string memory where) internal {
@@ -90,16 +89,13 @@ abstract contract VectorWorld {
         return step.target.call(data);
     }
 
-    /// @dev Reverts unless the object at `key` has exactly these members, parted by spaces.
+    /// @dev Reverts when the object at `key` has a member that is not among these, which are parted by spaces.
     function requireKnown(string memory key, string memory names) internal view {
-        string[] memory found = VM.parseJsonKeys(json, key);
+        string[] memory found = json.keys(key);
         string memory wanted = string.concat(" ", names, " ");
-        uint256 length = 1;
         for (uint256 i = 0; i < found.length; ++i) {
             require(isWithin(string.concat(" ", found[i], " "), wanted), string.concat(key, ": no runner for ", found[i]));
-            length += bytes(found[i]).length + 1;
         }
-        require(length == bytes(wanted).length, string.concat(key, ": something is missing"));
     }
 
     function item(string memory list, uint256 i) internal pure returns (string memory) {
@@ -111,13 +107,13 @@ abstract contract VectorWorld {
     }
 
     function marketTerms() private view returns (MarketTerms memory) {
-        uint256[] memory terms = VM.parseJsonUintArray(json, ".deployment.marketTerms");
+        uint256[] memory terms = json.numbers(".deployment.marketTerms");
         require(terms.length == 5, "market terms");
         return MarketTerms(uint8(terms[0]), uint32(terms[1]), uint32(terms[2]), uint32(terms[3]), uint32(terms[4]));
     }
 
     function requireAt(string memory name, address found) private view {
-        address expected = VM.parseJsonAddress(json, string.concat(".deployment.contracts.", name));
+        address expected = json.account(string.concat(".deployment.contracts.", name));
         require(found == expected, string.concat(name, " is elsewhere"));
     }
 
