@@ -126,7 +126,7 @@ class Step:
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": "view" if self.is_view else "call",
-            "says": self.says,
+            "says": self.says or self.function,
             "time": int(self.at),
             "function": f"{self.contract}.{self.function}",
             "sender": account(self.sender),

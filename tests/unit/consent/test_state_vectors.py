@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import eth_abi
 import pytest
 
 from backend.adapters.ledger.abi import artifact
+from backend.adapters.ledger.headers import delegation_header
 from backend.consent.decision_types import DecisionInput, Evidence, Reason
 from backend.consent.ledger_types import ConsentSlot, SubjectEvidence, delegation_tag, unpack_consent_slot
 from backend.consent.prepared import prepare
@@ -57,6 +59,8 @@ def test_ids_are_those_of_the_documents(sequence: dict[str, Any]) -> None:
 def test_views_answer_what_the_state_says(sequence: dict[str, Any], state: dict[str, Any]) -> None:
     """The steps are what contracts are asked; here each is decoded and looked up in the state."""
     truths = {sequence["documents"][label]["id"]: truth for label, truth in state["consents"].items()}
+    documents = {label: _document(named) for label, named in sequence["documents"].items()}
+    delegations = {label: each for label, each in documents.items() if isinstance(each, Delegation)}
     stated = {}
     for step in _views(sequence, state):
         function = step["function"].partition(".")[2]
@@ -74,6 +78,14 @@ def test_views_answer_what_the_state_says(sequence: dict[str, Any], state: dict[
             case "areLive":
                 ids = ["0x" + data[place : place + 32].hex() for place in range(96, len(data), 32)]
                 assert answer == (tuple(truths[each]["live"] for each in ids),)
+            case "isDelegationLive":
+                links, powers = eth_abi.decode(FUNCTIONS[function].inputs, data)
+                ((label, held),) = [
+                    (label, each.powers) for label, each in delegations.items() if _header(each) == links[0]
+                ]
+                assert answer == (state["consents"][label]["live"] and not powers & ~held,)
+            case _:
+                pytest.fail(f"no runner for the view {function}")
     assert stated == {name: _words(truth) for name, truth in truths.items()}
 
 
@@ -143,6 +155,11 @@ def _request(
 def _views(sequence: dict[str, Any], state: dict[str, Any]) -> list[dict[str, Any]]:
     steps = sequence["steps"]
     return [step for step in steps if step["kind"] == "view" and step["time"] == state["time"]]
+
+
+def _header(delegation: Delegation) -> tuple[Any, ...]:
+    subject, delegate, *rest = delegation_header(delegation)
+    return (subject, delegate.lower(), *rest)
 
 
 def _words(truth: dict[str, Any]) -> tuple[int, ...]:
