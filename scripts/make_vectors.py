@@ -19,6 +19,7 @@ from backend.consent.tables import Tables, load_tables, published_versions
 from scripts.vectors import denies, members, people, permits, rules
 from scripts.vectors.case import Case
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
+from scripts.vectors.states import state_vectors
 from scripts.vectors.world import TABLES
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors"
@@ -62,7 +63,8 @@ def files() -> dict[str, str]:
     contents: dict[str, Any] = {
         f"decisions/{topic}.json": {**head, "topic": topic, "cases": cases} for topic, cases in topics.items()
     }
-    contents["typed_data.json"] = {"format": 1, **typed_data_vectors()}
+    contents["typed_data.json"] = {"format": 2, **typed_data_vectors()}
+    contents["states.json"] = {"format": 1, **state_vectors()}
     contents["summaries.json"] = {**head, "cases": summary_vectors(TABLES)}
     for version in published_versions()[:-1]:  # what was signed over earlier words stays verifiable
         earlier = load_tables(version)

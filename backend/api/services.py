@@ -24,6 +24,7 @@ from backend.consent.ledger_types import Receipt
 from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
+from backend.consent.member_terms import PermitStudy
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
@@ -34,7 +35,6 @@ from backend.identity.services import Identity
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
-from backend.research.permit_data import PermitMessage
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.types import Address, MemberId
@@ -43,7 +43,7 @@ from backend.types import Address, MemberId
 class PermitRelay(Protocol):
     """Records a board member's signed permit on the chain."""
 
-    def record(self, permit: PermitMessage, board: Address, signature: bytes) -> Receipt: ...
+    def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from backend.api.schemas import (
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
+from backend.consent.typed_data import RESEARCH_NAME, Domain, typed_data
 from backend.errors import NotFound, NotPermitted
 from backend.identity.principal import Principal
 from backend.identity.roles import Role as Position
@@ -179,7 +180,9 @@ def draft_permit(study: Hex32, caller: Approving, spend: Spending) -> PermitDraf
     submit_by = UnixSeconds(services.clock() + SUBMIT_WITHIN_SECONDS)
     permit = permit_for(services.studies.get(_study_id(study)), submit_by=submit_by)
     return PermitDraft(
-        typed_data=permit.typed_data(chain_id=services.domain.chain_id, contract=services.research_contract)
+        typed_data=typed_data(
+            permit, Domain(services.domain.chain_id, services.research_contract, RESEARCH_NAME)
+        )
     )
 
 

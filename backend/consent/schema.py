@@ -1,4 +1,4 @@
-"""The EIP-712 types of the consent ledger, and which dataclass belongs to which.
+"""The EIP-712 types of everything that is signed for a contract, and which dataclass belongs to which.
 
 The strings are the protocol: contracts, wallets and verifiers use the same ones. Everything that depends on
 the order or the names of members (hashing, typed data, JSON) is derived from them.
@@ -7,9 +7,31 @@ the order or the names of members (hashing, typed data, JSON) is derived from th
 from __future__ import annotations
 
 import dataclasses
+import keyword
 import re
 from typing import Final, NamedTuple
 
+from backend.consent.emergency_terms import (
+    CloseEmergency,
+    CountersignEmergency,
+    OpenEmergency,
+    OpenEmergencyLate,
+    ReviewEmergency,
+    SetEmergencyPolicy,
+)
+from backend.consent.member_terms import (
+    CosignCheckpoint,
+    NameDonation,
+    ObjectToPayout,
+    PermitStudy,
+    RefuseStudy,
+    ResumeStudy,
+    RevokeStudy,
+    SettlePayout,
+    SignCheckpoint,
+    SuspendStudy,
+    TransferCustody,
+)
 from backend.consent.recovery_terms import (
     AcceptRecovery,
     ConfirmRecovery,
@@ -74,6 +96,23 @@ TYPE_STRINGS: Final = (
     "AcceptRecovery(uint96 subject,address controller,uint32 round,uint40 submitBy)",
     "ConfirmRecovery(uint96 subject,address controller,uint32 round,uint40 submitBy)",
     "VetoRecovery(uint96 subject,uint32 round)",
+    "OpenEmergency(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy)",
+    "OpenEmergencyLate(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 openedAt)",
+    "CountersignEmergency(bytes32 opening)",
+    "CloseEmergency(bytes32 opening)",
+    "ReviewEmergency(bytes32 opening,bytes32 finding)",
+    "SetEmergencyPolicy(uint96 subject,uint8 policy,uint32 round)",
+    "TransferCustody(address from,address to,bytes32[] commitments,uint40 submitBy)",
+    "SignCheckpoint(bytes32 log,uint64 size,bytes32 root)",
+    "CosignCheckpoint(bytes32 log,uint64 size,bytes32 root)",
+    "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy)",
+    "RefuseStudy(bytes32 study)",
+    "SuspendStudy(bytes32 study,uint32 round)",
+    "ResumeStudy(bytes32 study,uint32 round)",
+    "RevokeStudy(bytes32 study)",
+    "NameDonation(address account)",
+    "ObjectToPayout(bytes32 round,uint32 attempt)",
+    "SettlePayout(bytes32 round,uint32 attempt,bool stands)",
 )
 
 
@@ -92,7 +131,8 @@ def _parse(type_string: str) -> tuple[str, tuple[Member, ...]]:
 
 
 def _snake(name: str) -> str:
-    return re.sub("[A-Z]", lambda match: "_" + match[0].lower(), name)
+    snake = re.sub("[A-Z]", lambda match: "_" + match[0].lower(), name)
+    return snake + "_" if keyword.iskeyword(snake) else snake
 
 
 STRUCTS: Final[dict[str, tuple[Member, ...]]] = dict(_parse(text) for text in TYPE_STRINGS)
@@ -104,6 +144,10 @@ CLASSES: Final[dict[str, type]] = {
         *(DelegatedGrant, DelegatedDelegation, Revoke, DelegatedRevoke, RevokeAll, OpenSubject),
         *(EndForCause, DelegatedEndForCause, RecoveryPolicy, SetRecoveryPolicy),
         *(ProposeRecovery, AcceptRecovery, ConfirmRecovery, VetoRecovery),
+        *(OpenEmergency, OpenEmergencyLate, CountersignEmergency, CloseEmergency),
+        *(ReviewEmergency, SetEmergencyPolicy, TransferCustody, SignCheckpoint, CosignCheckpoint),
+        *(PermitStudy, RefuseStudy, SuspendStudy, ResumeStudy, RevokeStudy),
+        *(NameDonation, ObjectToPayout, SettlePayout),
     )
 }
 

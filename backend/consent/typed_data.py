@@ -18,7 +18,9 @@ from eth_keys.exceptions import BadSignature
 from eth_keys.main import KeyAPI
 from eth_utils.exceptions import ValidationError
 
+from backend.consent.emergency_terms import EmergencyCommand
 from backend.consent.errors import SignatureInvalid
+from backend.consent.member_terms import MemberCommand
 from backend.consent.recovery_terms import RecoveryPolicy
 from backend.consent.schema import (
     DOMAIN_MEMBERS,
@@ -33,14 +35,20 @@ from backend.types import Address, Bytes32, ConsentId
 
 NAME: Final = "Assent Consent"
 RECOVERY_NAME: Final = "Assent Recovery"
+EMERGENCY_NAME: Final = "Assent Emergency"
+RECORDS_NAME: Final = "Assent Records"
+AUDIT_NAME: Final = "Assent Audit"
+RESEARCH_NAME: Final = "Assent Research"
 VERSION: Final = "1"
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # of secp256k1
 _KEYS: Final = KeyAPI(CoinCurveECCBackend())  # pure Python recovery is sixty times slower
 
+Signable = Command | EmergencyCommand | MemberCommand
+
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Where a signature counts: one chain, one contract. ``name`` is RECOVERY_NAME for those of recovery."""
+    """Where a signature counts: one chain, one contract. ``name`` is that contract's, one of the above."""
 
     chain_id: int
     verifying_contract: Address
@@ -52,7 +60,7 @@ class Domain:
         return _separator(self.chain_id, self.verifying_contract, self.name)
 
 
-def struct_hash(message: Command | ConsentTerms | DelegationTerms | RecoveryPolicy) -> Bytes32:
+def struct_hash(message: Signable | ConsentTerms | DelegationTerms | RecoveryPolicy) -> Bytes32:
     """Return ``hashStruct(message)``: for terms, the hash that the contract gets."""
     return Bytes32(_encoder(type(message).__name__)(message))
 
@@ -62,12 +70,12 @@ def consent_id(document: Document) -> ConsentId:
     return ConsentId(struct_hash(document))
 
 
-def digest(message: Command, domain: Domain) -> Bytes32:
+def digest(message: Signable, domain: Domain) -> Bytes32:
     """Return the 32 bytes that are signed."""
     return Bytes32(keccak(b"\x19\x01" + domain.separator + struct_hash(message)))
 
 
-def typed_data(message: Command, domain: Domain) -> dict[str, Any]:
+def typed_data(message: Signable, domain: Domain) -> dict[str, Any]:
     """Return what ``eth_signTypedData_v4`` takes; integers too wide for JavaScript are strings."""
     name = type(message).__name__
     types = {

@@ -33,7 +33,7 @@ from backend.types import Address, BlockNumber, Bytes32, MemberId, QueuePosition
 TABLES = load_tables()
 
 
-def _member(name: str) -> MemberId:
+def member(name: str) -> MemberId:
     return MemberId(hashlib.sha256(b"vector member " + name.encode()).digest())
 
 
@@ -49,7 +49,7 @@ _ACCOUNTS = {
     "stranger": "0x1efF47bc3a10a45D4B230B5d10E37751FE6AA718",  # 4
 }
 PATIENT, MOTHER, CARER, STRANGER = map(_account, _ACCOUNTS)
-CLINIC, HOSPITAL, DOCTOR, UNIVERSITY = map(_member, ("clinic", "hospital", "doctor", "university"))
+CLINIC, HOSPITAL, DOCTOR, UNIVERSITY = map(member, ("clinic", "hospital", "doctor", "university"))
 SUBJECT = SubjectId(0x5EED0000000000000000002A)
 OTHER_SUBJECT = SubjectId(0x5EED0000000000000000002B)
 START = UnixSeconds(1_790_000_000)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from web3 import Web3
@@ -16,16 +15,14 @@ from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import Credential
 from backend.adapters.ledger.records import CustodyTransfer
+from backend.consent.member_terms import AuditCommand, CosignCheckpoint, SignCheckpoint, TransferCustody
+from backend.consent.typed_data import AUDIT_NAME, RECORDS_NAME, Domain, struct_hash
 from backend.types import MAX_UINT40, BlockNumber, Bytes32, MemberId, UnixSeconds
 from tests.support.ledger_world import CLINIC, HOSPITAL, Person, World, embedded_world, person
-from tests.support.typed_commands import digest, struct_hash
 
 CUSTODIAN, AUDITOR = 1, 16
 WITNESS = MemberId(b"\x31" * 32)
 FOREVER = UnixSeconds(MAX_UINT40)
-SIGN = "SignCheckpoint(bytes32 log,uint64 size,bytes32 root)"
-COSIGN = "CosignCheckpoint(bytes32 log,uint64 size,bytes32 root)"
-TRANSFER = "TransferCustody(address from,address to,bytes32[] commitments,uint40 submitBy)"
 ORIGIN = "test.example/cosigned"
 
 
@@ -64,13 +61,9 @@ TWO = Bytes32(_node(_leaf(0), _leaf(1)))
 THREE = Bytes32(_node(TWO, _leaf(2)))
 
 
-def _checkpoint(
-    world: World, who: Person, kind: str, log_id: Bytes32, size: int, root: Bytes32
-) -> Checkpoint:
-    content = {"log": log_id, "size": size, "root": root}
-    contract = world.ledger.anchor_contract.address
-    made = digest(kind, content, name="Assent Audit", chain_id=world.chain.chain_id, contract=contract)
-    return Checkpoint(size, root, who.sign_digest(made))
+def _checkpoint(world: World, who: Person, command: AuditCommand) -> Checkpoint:
+    domain = Domain(world.chain.chain_id, world.ledger.anchor_contract.address, AUDIT_NAME)
+    return Checkpoint(command.size, command.root, who.sign(command, domain))
 
 
 def test_witness_cosigns_what_is_anchored_and_nothing_else(world: World, auditor: Person) -> None:
@@ -78,11 +71,11 @@ def test_witness_cosigns_what_is_anchored_and_nothing_else(world: World, auditor
     log = LogName(HOSPITAL, Bytes32(bytes(Web3.keccak(text=ORIGIN))))
     anchor.anchor(2, TWO, [])
     anchor.anchor(3, THREE, [_leaf(2)])
-    seen = _checkpoint(world, auditor, COSIGN, anchor.log_id, 2, TWO)
+    seen = _checkpoint(world, auditor, CosignCheckpoint(anchor.log_id, 2, TWO))
     world.relayer.submit(contract.cosign(log, auditor.account, seen, [_leaf(2)]))
     size, at = contract.cosigned(anchor.log_id, WITNESS, block=_head(world))
     assert (size, at) == (2, world.chain.view().head_timestamp)
-    forked = _checkpoint(world, auditor, COSIGN, anchor.log_id, 3, Bytes32(_leaf(9)))
+    forked = _checkpoint(world, auditor, CosignCheckpoint(anchor.log_id, 3, Bytes32(_leaf(9))))
     with pytest.raises(LedgerRejected) as refusal:
         world.relayer.submit(contract.cosign(log, auditor.account, forked, []))
     assert refusal.value.name == "CheckpointForks"
@@ -92,14 +85,14 @@ def test_two_histories_of_one_custodian_are_shown(world: World, clinic: Person) 
     contract = world.ledger.anchor_contract
     log = LogName(CLINIC, Bytes32(os.urandom(32)))
     log_id = contract.log_id(CLINIC, log.origin, block=_head(world))
-    larger = _checkpoint(world, clinic, SIGN, log_id, 3, THREE)
+    larger = _checkpoint(world, clinic, SignCheckpoint(log_id, 3, THREE))
     prefix = Prefix(TWO, [_leaf(2)])
-    honest = _checkpoint(world, clinic, SIGN, log_id, 2, TWO)
+    honest = _checkpoint(world, clinic, SignCheckpoint(log_id, 2, TWO))
     with pytest.raises(LedgerRejected) as refusal:
         world.relayer.submit(contract.report_fork(log, clinic.account, honest, larger, prefix))
     assert refusal.value.name == "ForkNotShown"
     assert contract.fork_reported_at(log_id, block=_head(world)) == 0
-    forked = _checkpoint(world, clinic, SIGN, log_id, 2, Bytes32(_leaf(9)))
+    forked = _checkpoint(world, clinic, SignCheckpoint(log_id, 2, Bytes32(_leaf(9))))
     world.relayer.submit(contract.report_fork(log, clinic.account, forked, larger, prefix))
     assert contract.fork_reported_at(log_id, block=_head(world)) == world.chain.view().head_timestamp
 
@@ -110,7 +103,7 @@ def test_history_other_than_the_anchored_is_shown(world: World) -> None:
     anchor = world.ledger.anchor_of(HOSPITAL, "test.example/forked")
     log = LogName(HOSPITAL, Bytes32(bytes(Web3.keccak(text="test.example/forked"))))
     anchor.anchor(3, THREE, [])
-    forked = _checkpoint(world, custodian, SIGN, anchor.log_id, 2, Bytes32(_leaf(9)))
+    forked = _checkpoint(world, custodian, SignCheckpoint(anchor.log_id, 2, Bytes32(_leaf(9))))
     call = world.ledger.anchor_contract.report_fork_of_anchored(
         log, custodian.account, forked, Prefix(TWO, [_leaf(2)])
     )
@@ -124,13 +117,13 @@ def _transfer(world: World, giver: Person, receiver: Person, commitments: list[B
     return CustodyTransfer(giver.account, receiver.account, tuple(commitments), submit_by)
 
 
-def _content(transfer: CustodyTransfer) -> dict[str, Any]:
-    return {
-        "from": transfer.giver,
-        "to": transfer.receiver,
-        "commitments": list(transfer.commitments),
-        "submitBy": transfer.submit_by,
-    }
+def _signed(world: World, transfer: CustodyTransfer, *signers: Person) -> list[bytes]:
+    domain = Domain(world.chain.chain_id, world.ledger.record_contract.address, RECORDS_NAME)
+    return [who.sign(_command(transfer), domain) for who in signers]
+
+
+def _command(transfer: CustodyTransfer) -> TransferCustody:
+    return TransferCustody(transfer.giver, transfer.receiver, transfer.commitments, transfer.submit_by)
 
 
 def test_custody_passes_with_both_signatures_and_keeps_the_dates(world: World, clinic: Person) -> None:
@@ -140,19 +133,12 @@ def test_custody_passes_with_both_signatures_and_keeps_the_dates(world: World, c
     records = world.ledger.record_contract
     committed_at, _ = records.commitment(hospital.account, commitments[0], block=_head(world))
     transfer = _transfer(world, hospital, clinic, commitments)
-    signed = digest(
-        TRANSFER,
-        _content(transfer),
-        name="Assent Records",
-        chain_id=world.chain.chain_id,
-        contract=records.address,
-    )
-    signatures = [who.sign_digest(signed) for who in (hospital, clinic)]
+    signatures = _signed(world, transfer, hospital, clinic)
     with pytest.raises(LedgerRejected) as refusal:
         world.relayer.submit(records.transfer_custody(transfer, signatures[0], signatures[0]))
     assert refusal.value.name == "SignatureInvalid"
     world.relayer.submit(records.transfer_custody(transfer, signatures[0], signatures[1]))
-    identity = struct_hash(TRANSFER, _content(transfer))
+    identity = struct_hash(_command(transfer))
     assert records.is_transferred(identity, block=_head(world))
     for each in commitments:
         assert records.commitment(clinic.account, each, block=_head(world)) == (committed_at, 0)
@@ -166,14 +152,7 @@ def test_withdrawn_commitment_does_not_pass(world: World, clinic: Person) -> Non
     world.ledger.commitments.withdraw(commitment)
     transfer = _transfer(world, hospital, clinic, [commitment])
     records = world.ledger.record_contract
-    signed = digest(
-        TRANSFER,
-        _content(transfer),
-        name="Assent Records",
-        chain_id=world.chain.chain_id,
-        contract=records.address,
-    )
-    signatures = [who.sign_digest(signed) for who in (hospital, clinic)]
+    signatures = _signed(world, transfer, hospital, clinic)
     with pytest.raises(LedgerRejected) as refusal:
         world.relayer.submit(records.transfer_custody(transfer, *signatures))
     assert (refusal.value.name, refusal.value.arguments) == ("CommitmentWithdrawn", (commitment,))

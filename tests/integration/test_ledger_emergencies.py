@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from web3 import Web3
@@ -19,23 +18,24 @@ from backend.adapters.ledger.emergencies import (
 )
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import Credential
+from backend.consent.emergency_terms import (
+    CloseEmergency,
+    CountersignEmergency,
+    EmergencyCommand,
+    OpenEmergency,
+    OpenEmergencyLate,
+    ReviewEmergency,
+    SetEmergencyPolicy,
+)
 from backend.consent.terms import Kind
+from backend.consent.typed_data import EMERGENCY_NAME, Domain, struct_hash
 from backend.types import MAX_UINT40, BlockNumber, Bytes32, MemberId, SubjectId, UnixSeconds
 from tests.support.ledger_world import BOARD, Person, World, delegation, embedded_world, person
-from tests.support.typed_commands import digest, struct_hash
 
 ETHICS, RESPONDER = 8, 32
 DOCTOR, MEDIC = MemberId(b"\x21" * 32), MemberId(b"\x22" * 32)
 PATIENT, CHILD = SubjectId(7), SubjectId(8)
 HOUR = 3600
-OPEN = "OpenEmergency(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy)"
-OPEN_LATE = (
-    "OpenEmergencyLate(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 openedAt)"
-)
-COUNTERSIGN = "CountersignEmergency(bytes32 opening)"
-CLOSE = "CloseEmergency(bytes32 opening)"
-REVIEW = "ReviewEmergency(bytes32 opening,bytes32 finding)"
-SET_POLICY = "SetEmergencyPolicy(uint96 subject,uint8 policy,uint32 round)"
 
 
 def _commitment(text: str) -> Bytes32:
@@ -61,16 +61,8 @@ class Ward:
     def head(self) -> BlockNumber:
         return self.world.chain.view().head_number
 
-    def sign(self, who: Person, kind: str, **content: Any) -> bytes:
-        return who.sign_digest(
-            digest(
-                kind,
-                content,
-                name="Assent Emergency",
-                chain_id=self.world.chain.chain_id,
-                contract=self.contract.address,
-            )
-        )
+    def sign(self, who: Person, command: EmergencyCommand) -> bytes:
+        return who.sign(command, Domain(self.world.chain.chain_id, self.contract.address, EMERGENCY_NAME))
 
     def request(self, reason: str, subject: SubjectId = PATIENT) -> OpeningRequest:
         return OpeningRequest(
@@ -82,14 +74,11 @@ class Ward:
         )
 
     def sign_request(self, request: OpeningRequest) -> tuple[Bytes32, bytes]:
-        content = {
-            "subject": request.subject,
-            "responder": request.responder,
-            "reason": request.reason,
-            "duration": request.duration_seconds,
-            "submitBy": request.submit_by,
-        }
-        return struct_hash(OPEN, content), self.sign(self.doctor, OPEN, **content)
+        command = OpenEmergency(
+            *(request.subject, request.responder, request.reason),
+            *(request.duration_seconds, request.submit_by),
+        )
+        return struct_hash(command), self.sign(self.doctor, command)
 
     def open(self, reason: str, subject: SubjectId = PATIENT) -> Bytes32:
         request = self.request(reason, subject)
@@ -99,7 +88,7 @@ class Ward:
 
     def set_policy(self, policy: EmergencyPolicy) -> None:
         _, round_ = self.contract.policy(PATIENT, block=self.head)
-        signature = self.sign(self.patient, SET_POLICY, subject=PATIENT, policy=int(policy), round=round_)
+        signature = self.sign(self.patient, SetEmergencyPolicy(PATIENT, int(policy), round_))
         self.world.relayer.submit(self.contract.set_policy(PATIENT, policy, round_, signature))
 
 
@@ -129,12 +118,12 @@ def test_opening_by_a_responder_is_open_until_it_is_closed_and_then_reviewed(war
     assert ward.contract.is_open(opening, block=ward.head)
     assert ward.contract.oldest_unreviewed(DOCTOR, block=ward.head) == opening
     before = ward.head
-    closing = ward.sign(ward.doctor, CLOSE, opening=opening)
+    closing = ward.sign(ward.doctor, CloseEmergency(opening))
     ward.world.relayer.submit(ward.contract.close(opening, ward.doctor.account, closing))
     assert not ward.contract.is_open(opening, block=ward.head)
     assert ward.contract.is_open(opening, block=before)
     finding = _commitment("finding")
-    reviewed = ward.sign(ward.board, REVIEW, opening=opening, finding=finding)
+    reviewed = ward.sign(ward.board, ReviewEmergency(opening, finding))
     ward.world.relayer.submit(ward.contract.review(opening, ward.board.account, finding, reviewed))
     assert ward.contract.opening(opening, block=ward.head).finding == finding
     assert not any(ward.contract.oldest_unreviewed(DOCTOR, block=ward.head))
@@ -161,7 +150,7 @@ def test_opening_unsigned_or_by_somebody_else_is_refused(ward: Ward) -> None:
 def test_opening_countersigned_names_the_other_responder(ward: Ward) -> None:
     request = ward.request("together")
     opening, signature = ward.sign_request(request)
-    other = Countersignature(ward.medic.account, ward.sign(ward.medic, COUNTERSIGN, opening=opening))
+    other = Countersignature(ward.medic.account, ward.sign(ward.medic, CountersignEmergency(opening)))
     ward.world.relayer.submit(ward.contract.open(request, signature, other))
     assert ward.contract.opening(opening, block=ward.head).countersigner == MEDIC
 
@@ -191,16 +180,10 @@ def test_opening_of_an_outage_is_recorded_late_and_flagged(ward: Ward) -> None:
     ward.world.open_subject(9, person())
     opened_at = UnixSeconds(int(time.time()) - 20 * 60)
     request = LateOpeningRequest(SubjectId(9), ward.doctor.account, _commitment("outage"), HOUR, opened_at)
-    content = {
-        "subject": 9,
-        "responder": request.responder,
-        "reason": request.reason,
-        "duration": HOUR,
-        "openedAt": opened_at,
-    }
-    opening = struct_hash(OPEN_LATE, content)
+    command = OpenEmergencyLate(SubjectId(9), request.responder, request.reason, HOUR, opened_at)
+    opening = struct_hash(command)
     assert ward.contract.late_opening_id(request, block=ward.head) == opening
-    signature = ward.sign(ward.doctor, OPEN_LATE, **content)
+    signature = ward.sign(ward.doctor, command)
     ward.world.relayer.submit(ward.contract.open_late(request, signature))
     found = ward.contract.opening(opening, block=ward.head)
     assert found.late
@@ -218,7 +201,7 @@ def test_guardian_allows_for_a_child_and_cannot_forbid(ward: Ward) -> None:
     ward.world.ledger.consents.open_subject_under_guardian(guardianship, signature)
     for policy in (EmergencyPolicy.ALLOW, EmergencyPolicy.FORBID):
         _, round_ = ward.contract.policy(CHILD, block=ward.head)
-        command = ward.sign(ward.guardian, SET_POLICY, subject=CHILD, policy=int(policy), round=round_)
+        command = ward.sign(ward.guardian, SetEmergencyPolicy(CHILD, int(policy), round_))
         call = ward.contract.set_policy_by_guardian(guardianship, policy, round_, command)
         if policy is EmergencyPolicy.ALLOW:
             ward.world.relayer.submit(call)

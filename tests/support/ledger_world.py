@@ -22,7 +22,6 @@ from backend.adapters.ledger.process import find_anvil
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.wiring import LedgerAdapters, ledger_adapters
 from backend.consent.terms import (
-    Command,
     ConsentTerms,
     Delegation,
     DelegationTerms,
@@ -32,7 +31,7 @@ from backend.consent.terms import (
     Power,
     ResearchTerms,
 )
-from backend.consent.typed_data import RECOVERY_NAME, Domain, digest
+from backend.consent.typed_data import RECOVERY_NAME, Domain, Signable, digest
 from backend.types import MAX_UINT40, Address, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +56,7 @@ class Person:
     def account(self) -> Address:
         return Address(_KEYS.PrivateKey(self.key).public_key.to_checksum_address())
 
-    def sign(self, command: Command, domain: Domain) -> bytes:
+    def sign(self, command: Signable, domain: Domain) -> bytes:
         return self.sign_digest(digest(command, domain))
 
     def sign_digest(self, value: bytes) -> bytes:

@@ -11,7 +11,7 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.membership import StudyLedger
 from backend.adapters.ledger.studies import Approval, StudyPermit
 from backend.consent.ledger_types import Receipt
-from backend.research.permit_data import PermitMessage
+from backend.consent.member_terms import PermitStudy
 from backend.research.types import Permit, StudyId
 from backend.types import Address, Bytes32
 
@@ -38,7 +38,7 @@ class LedgerPermits:
             block=block,
         )
 
-    def record(self, permit: PermitMessage, board: Address, signature: bytes) -> Receipt:
+    def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt:
         """Put a board member's signed permit on the chain. Raises LedgerRejected, LedgerUnavailable."""
         return self._studies.permit_study(
             StudyPermit(

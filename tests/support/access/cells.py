@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.adapters.ledger.abi import artifact
-from backend.consent.terms import Command
+from backend.consent.typed_data import Signable
 from tests.support.access import (  # noqa: F401 - they register their attempts
     consent_attempts,
     market_attempts,
@@ -17,7 +17,6 @@ from tests.support.access import (  # noqa: F401 - they register their attempts
 )
 from tests.support.access.attempt import ATTEMPTS
 from tests.support.access.columns import EVERYBODY
-from tests.support.access.documents import Flat
 from tests.support.access.matrix import MATRIX, Way, function_of
 from tests.support.access.node import Message, refusal_of, worded
 from tests.support.access.world import AccessWorld
@@ -59,7 +58,7 @@ def cell_of(world: AccessWorld, row: str, column: str, way: Way) -> Cell:
     return Cell(column, way, message, expected)
 
 
-def _without_signature(command: Command | Flat) -> bytes:
+def _without_signature(command: Signable) -> bytes:
     return b""
 
 

@@ -1,8 +1,8 @@
-"""What people sign: consents, delegations and the flat commands of the other contracts."""
+"""What people sign for their consents."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -20,23 +20,6 @@ ALWAYS = UnixSeconds(2**40 - 1)
 # In place of those of any grant: what a scan of the chain looks for.
 _TERMS: dict[str, Any] = {**MASKS, "summary": SUMMARY}
 NOTHING = ConsentId(bytes(32))
-
-
-@dataclass(frozen=True)
-class Flat:
-    """A command without nested structures: the contract it is for, its EIP-712 type and its content."""
-
-    contract: str
-    kind: str
-    content: dict[str, Any] = field(hash=False)
-
-
-DOMAIN_NAMES = {
-    "RecordRegistry": "Assent Records",
-    "AuditAnchor": "Assent Audit",
-    "EmergencyAccess": "Assent Emergency",
-    "ResearchMarket": "Assent Research",
-}
 
 
 def word(text: str) -> Bytes32:

@@ -7,8 +7,20 @@ from typing import Any
 import eth_abi
 from eth_utils.crypto import keccak
 
+from backend.consent.member_terms import (
+    NameDonation,
+    ObjectToPayout,
+    PermitStudy,
+    RefuseStudy,
+    ResearchCommand,
+    ResumeStudy,
+    RevokeStudy,
+    SettlePayout,
+    SuspendStudy,
+)
+from backend.types import Bytes32, UnixSeconds
 from tests.support.access.attempt import Attempt, Maker, attempt, tries
-from tests.support.access.documents import ALWAYS, Flat, word
+from tests.support.access.documents import ALWAYS, word
 from tests.support.access.known import sealed
 from tests.support.access.situation import (
     DISPUTED,
@@ -17,9 +29,7 @@ from tests.support.access.situation import (
     OPEN_ROUND,
     OWED,
     PAID,
-    PERMIT_STUDY,
     STUDY,
-    SUSPEND_STUDY,
     SUSPENDED_STUDY,
     UNDECIDED_STUDY,
     approvals,
@@ -31,9 +41,8 @@ from tests.support.access.world import DAY, AccessWorld, Sign
 _MARKET = "ResearchMarket"
 
 
-def _decision(kind: str, content: dict[str, Any], *arguments: Any) -> tuple[Maker, Maker]:
+def _decision(command: ResearchCommand, *arguments: Any) -> tuple[Maker, Maker]:
     """Return the attempts at a decision of the board: with the chair, and alone."""
-    command = Flat(_MARKET, kind, content)
 
     def together(w: AccessWorld, who: str, sign: Sign) -> Attempt:
         signed = approvals(w, {"chair": w.signer("chair")(command), who: sign(command)})
@@ -45,44 +54,36 @@ def _decision(kind: str, content: dict[str, Any], *arguments: Any) -> tuple[Make
     return together, alone
 
 
-def _board(function: str, kind: str, content: dict[str, Any], *arguments: Any) -> None:
-    together, alone = _decision(kind, content, *arguments)
+def _board(function: str, command: ResearchCommand, *arguments: Any) -> None:
+    together, alone = _decision(command, *arguments)
     tries(f"{_MARKET}.{function}")(together)
     tries(f"{_MARKET}.{function}/alone")(alone)
 
 
 _NEW_STUDY = sealed("new study")
-_END = 1_900_000_000 + 300 * DAY
+_END = UnixSeconds(1_900_000_000 + 300 * DAY)
 _board(
     "permitStudy",
-    PERMIT_STUDY,
-    {"study": _NEW_STUDY, "rules": _NEW_STUDY, "notBefore": 0, "notAfter": _END, "submitBy": ALWAYS},
+    PermitStudy(_NEW_STUDY, _NEW_STUDY, UnixSeconds(0), _END, ALWAYS),
     *(_NEW_STUDY, _NEW_STUDY, 0, _END, ALWAYS),
 )
-_board("refuseStudy", "RefuseStudy(bytes32 study)", {"study": _NEW_STUDY}, _NEW_STUDY)
-_board(
-    "resumeStudy",
-    "ResumeStudy(bytes32 study,uint32 round)",
-    {"study": SUSPENDED_STUDY, "round": 1},
-    *(SUSPENDED_STUDY, 1),
-)
-_board("revokeStudy", "RevokeStudy(bytes32 study)", {"study": STUDY}, STUDY)
+_board("refuseStudy", RefuseStudy(_NEW_STUDY), _NEW_STUDY)
+_board("resumeStudy", ResumeStudy(SUSPENDED_STUDY, 1), SUSPENDED_STUDY, 1)
+_board("revokeStudy", RevokeStudy(STUDY), STUDY)
 
 
 def _donation(alone: bool) -> Maker:
     def make(w: AccessWorld, who: str, sign: Sign) -> Attempt:
         account = w.account("bystander")
-        makers = _decision("NameDonation(address account)", {"account": account}, account)
-        return makers[alone](w, who, sign)
+        return _decision(NameDonation(account), account)[alone](w, who, sign)
 
     return make
 
 
 def _settlement(result: bytes, *, stands: bool, alone: bool) -> Maker:
     def make(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-        content = {"round": _round(w, result), "attempt": 1, "stands": stands}
-        kind = "SettlePayout(bytes32 round,uint32 attempt,bool stands)"
-        return _decision(kind, content, escrow(w), result, 1, stands)[alone](w, who, sign)
+        command = SettlePayout(_round(w, result), 1, stands)
+        return _decision(command, escrow(w), result, 1, stands)[alone](w, who, sign)
 
     return make
 
@@ -96,15 +97,14 @@ tries("ResearchMarket.settlePayout/to uphold")(_settlement(DISPUTED, stands=True
 
 @tries("ResearchMarket.suspendStudy")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    command = Flat(_MARKET, SUSPEND_STUDY, {"study": STUDY, "round": 0})
-    return attempt(STUDY, 0, w.account(who, _MARKET), sign(command))
+    return attempt(STUDY, 0, w.account(who, _MARKET), sign(SuspendStudy(STUDY, 0)))
 
 
 # --- money
 
 
-def _round(w: AccessWorld, result: bytes) -> bytes:
-    return keccak(keccak(eth_abi.encode(ESCROW_TERMS, escrow(w))) + result)
+def _round(w: AccessWorld, result: bytes) -> Bytes32:
+    return Bytes32(keccak(keccak(eth_abi.encode(ESCROW_TERMS, escrow(w))) + result))
 
 
 @tries("ResearchMarket.fund")
@@ -145,12 +145,8 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 @tries("ResearchMarket.objectToPayout")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    command = Flat(
-        _MARKET,
-        "ObjectToPayout(bytes32 round,uint32 attempt)",
-        {"round": _round(w, OWED), "attempt": 1},
-    )
-    return attempt(escrow(w), OWED, 1, w.account(who, _MARKET), sign(command))
+    signature = sign(ObjectToPayout(_round(w, OWED), 1))
+    return attempt(escrow(w), OWED, 1, w.account(who, _MARKET), signature)
 
 
 @tries("ResearchMarket.closePayout")

@@ -7,13 +7,22 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from backend.adapters.ledger.headers import delegation_header
+from backend.consent.emergency_terms import (
+    CloseEmergency,
+    CountersignEmergency,
+    OpenEmergency,
+    OpenEmergencyLate,
+    ReviewEmergency,
+    SetEmergencyPolicy,
+)
+from backend.consent.member_terms import CosignCheckpoint, SignCheckpoint, TransferCustody
+from backend.consent.typed_data import struct_hash
+from backend.types import Bytes32, SubjectId
 from tests.support.access.attempt import Attempt, attempt, tries
-from tests.support.access.documents import ALWAYS, Flat, word
+from tests.support.access.documents import ALWAYS, word
 from tests.support.access.known import sealed
-from tests.support.access.situation import OPEN
 from tests.support.access.world import HOUR, AccessWorld, Sign
 
-_TRANSFER = "TransferCustody(address from,address to,bytes32[] commitments,uint40 submitBy)"
 _NOBODY = "0x" + "00" * 20
 
 
@@ -39,8 +48,7 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 def _transfer(w: AccessWorld, to: str, given: Sign, taken: Sign) -> Attempt:
     giver, taker = w.account("custodian"), w.account(to, "RecordRegistry")
-    content = {"from": giver, "to": taker, "commitments": [sealed("record")], "submitBy": ALWAYS}
-    command = Flat("RecordRegistry", _TRANSFER, content)
+    command = TransferCustody(giver, taker, (sealed("record"),), ALWAYS)
     return attempt(giver, taker, [sealed("record")], ALWAYS, given(command), taken(command))
 
 
@@ -57,8 +65,8 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 # --- logs
 
 
-def _log(w: AccessWorld) -> bytes:
-    return keccak(w.member("custodian") + word("log"))
+def _log(w: AccessWorld) -> Bytes32:
+    return Bytes32(keccak(w.member("custodian") + word("log")))
 
 
 @tries("AuditAnchor.anchor")
@@ -68,17 +76,13 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 @tries("AuditAnchor.cosign")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    content = {"log": _log(w), "size": 1, "root": word("root")}
-    kind = "CosignCheckpoint(bytes32 log,uint64 size,bytes32 root)"
-    signature = sign(Flat("AuditAnchor", kind, content))
+    signature = sign(CosignCheckpoint(_log(w), 1, word("root")))
     named = (w.member("custodian"), word("log"), 1, word("root"))
     return attempt(*named, [], w.account(who, "AuditAnchor"), signature)
 
 
 def _signed(w: AccessWorld, root: str, sign: Sign) -> tuple[int, bytes, bytes]:
-    content = {"log": _log(w), "size": 1, "root": word(root)}
-    kind = "SignCheckpoint(bytes32 log,uint64 size,bytes32 root)"
-    return (1, word(root), sign(Flat("AuditAnchor", kind, content)))
+    return (1, word(root), sign(SignCheckpoint(_log(w), 1, word(root))))
 
 
 def _fork(w: AccessWorld, who: str, *checkpoints: Any) -> Attempt:
@@ -98,12 +102,6 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 # --- emergencies
 
-_LATE = OPEN.replace("OpenEmergency", "OpenEmergencyLate").replace("submitBy", "openedAt")
-
-
-def _countersign(opening: bytes) -> Flat:
-    return Flat("EmergencyAccess", "CountersignEmergency(bytes32 opening)", {"opening": opening})
-
 
 def _opening(
     w: AccessWorld, late: bool, responder: str, sign: Sign, second: str, countersign: Sign
@@ -112,12 +110,9 @@ def _opening(
     time = w.found.setdefault("time of the late opening", w.node.now() - HOUR) if late else ALWAYS
     account = w.account(responder, "EmergencyAccess")
     header = (w.ADULT, account, sealed("reason"), HOUR, time)
-    names = ("subject", "responder", "reason", "duration", "openedAt" if late else "submitBy")
-    command = Flat("EmergencyAccess", _LATE if late else OPEN, dict(zip(names, header, strict=True)))
-    view = "lateOpeningId" if late else "openingId"
-    opening = w.node.view(w.contracts["EmergencyAccess"], "EmergencyAccess", view, header)
+    command = (OpenEmergencyLate if late else OpenEmergency)(*header)
     other = w.account(second, "EmergencyAccess") if second else _NOBODY
-    countersignature = countersign(_countersign(opening)) if second else b""
+    countersignature = countersign(CountersignEmergency(struct_hash(command))) if second else b""
     return attempt(header, sign(command), other, countersignature, member=w.member("responder"))
 
 
@@ -144,21 +139,19 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 @tries("EmergencyAccess.closeEmergency")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
     opening = w.found["open opening"]
-    signature = sign(Flat("EmergencyAccess", "CloseEmergency(bytes32 opening)", {"opening": opening}))
+    signature = sign(CloseEmergency(opening))
     return attempt(opening, w.account(who, "EmergencyAccess"), signature, opening=opening)
 
 
 @tries("EmergencyAccess.reviewEmergency")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    content = {"opening": w.found["over opening"], "finding": sealed("finding")}
-    kind = "ReviewEmergency(bytes32 opening,bytes32 finding)"
-    signature = sign(Flat("EmergencyAccess", kind, content))
-    return attempt(content["opening"], w.account(who, "EmergencyAccess"), content["finding"], signature)
+    opening, finding = w.found["over opening"], sealed("finding")
+    signature = sign(ReviewEmergency(opening, finding))
+    return attempt(opening, w.account(who, "EmergencyAccess"), finding, signature)
 
 
-def _policy(subject: int, policy: int) -> Flat:
-    kind = "SetEmergencyPolicy(uint96 subject,uint8 policy,uint32 round)"
-    return Flat("EmergencyAccess", kind, {"subject": subject, "policy": policy, "round": 0})
+def _policy(subject: int, policy: int) -> SetEmergencyPolicy:
+    return SetEmergencyPolicy(SubjectId(subject), policy, 0)
 
 
 @tries("EmergencyAccess.setEmergencyPolicy")

@@ -6,6 +6,8 @@ import eth_abi
 from eth_utils.crypto import keccak
 
 from backend.adapters.ledger.headers import delegation_header, grant_header
+from backend.consent.emergency_terms import CountersignEmergency
+from backend.consent.member_terms import PermitStudy
 from backend.consent.recovery_terms import (
     AcceptRecovery,
     ConfirmRecovery,
@@ -15,16 +17,13 @@ from backend.consent.recovery_terms import (
 )
 from backend.consent.terms import DelegatedDelegation, Delegation, Kind, OpenSubject
 from backend.consent.typed_data import consent_id, struct_hash
-from backend.types import SubjectId
+from backend.types import Bytes32, SubjectId, UnixSeconds
 from tests.support.access.columns import ALL_ROLES
-from tests.support.access.documents import ALWAYS, Flat, consent, delegation, word
+from tests.support.access.documents import ALWAYS, consent, delegation, word
 from tests.support.access.known import sealed
 from tests.support.access.world import DAY, HOUR, RECOVERY_DELAY, AccessWorld
 
 ALL_POWERS = 15
-PERMIT_STUDY = "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy)"
-SUSPEND_STUDY = "SuspendStudy(bytes32 study,uint32 round)"
-OPEN = "OpenEmergency(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy)"
 # What the board permits, word for word, is the proposal, so a study's rules are its id.
 STUDY, SUSPENDED_STUDY, UNDECIDED_STUDY = map(sealed, ("study", "suspended study", "undecided study"))
 PAID, OWED, DISPUTED = map(sealed, ("closed result", "contested result", "disputed result"))
@@ -186,8 +185,7 @@ def _open_emergency(world: AccessWorld, name: str, duration: int) -> None:
     second = world.account("second_responder")
     opening = world.node.view(world.contracts["EmergencyAccess"], "EmergencyAccess", "openingId", header)
     world.found[f"{name} opening"] = opening
-    countersigned = Flat("EmergencyAccess", "CountersignEmergency(bytes32 opening)", {"opening": opening})
-    signature = world.signer("second_responder")(countersigned)
+    signature = world.signer("second_responder")(CountersignEmergency(Bytes32(opening)))
     world.do("responder", "EmergencyAccess", "openEmergency", header, b"", second, signature)
 
 
@@ -207,8 +205,7 @@ def approvals(world: AccessWorld, named: dict[str, bytes]) -> list[tuple[str, by
 def _propose_research(world: AccessWorld) -> None:
     end = world.node.now() + 200 * DAY
     for study in (STUDY, SUSPENDED_STUDY):
-        content = {"study": study, "rules": study, "notBefore": 0, "notAfter": end, "submitBy": ALWAYS}
-        command = Flat("ResearchMarket", PERMIT_STUDY, content)
+        command = PermitStudy(study, study, UnixSeconds(0), UnixSeconds(end), ALWAYS)
         board = approvals(world, {name: world.signer(name)(command) for name in ("chair", "board_member")})
         world.do("bystander", "ResearchMarket", "permitStudy", study, study, 0, end, ALWAYS, board)
     world.do("chair", "ResearchMarket", "suspendStudy", SUSPENDED_STUDY, 0, world.account("chair"), b"")

@@ -5,30 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from eth_utils.crypto import keccak
 
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.headers import delegation_header
+from backend.consent.emergency_terms import EmergencyCommand
+from backend.consent.member_terms import AuditCommand, RecordsCommand, ResearchCommand
+from backend.consent.recovery_terms import RecoveryCommand
 from backend.consent.terms import Command, Delegation
-from backend.consent.typed_data import RECOVERY_NAME, Domain, consent_id
-from backend.consent.typed_data import digest as typed_digest
+from backend.consent.typed_data import (
+    AUDIT_NAME,
+    EMERGENCY_NAME,
+    NAME,
+    RECORDS_NAME,
+    RECOVERY_NAME,
+    RESEARCH_NAME,
+    Domain,
+    Signable,
+    consent_id,
+    digest,
+)
 from backend.types import Address, ConsentId
 from tests.support.access.columns import ALL_ROLES, CONTRACTS, EVERYBODY, MEMBERS, ROLES
-from tests.support.access.documents import DOMAIN_NAMES, Flat, word
+from tests.support.access.documents import word
 from tests.support.access.known import sealed
 from tests.support.access.node import CHAIN_ID, Node
 from tests.support.ledger_world import Person
 from tests.support.token import token_creation_code
-from tests.support.typed_commands import digest as flat_digest
 
 HOUR, DAY = 3600, 86_400
 ADMISSION_DELAY = RECOVERY_DELAY = HOUR
 MARKET_TERMS = (2, DAY, DAY, 2 * DAY, DAY)
 ADMIN, ADMISSION, SUSPENSION = 0, 1, 2  # roles of the AccessManager
 OTHERS = ("chair", "bystander", "newcomer")  # people who are no column
-Sign = Callable[[Command | Flat], bytes]
+Sign = Callable[[Signable], bytes]
+# By command: the contract it is for. Those of recovery come first, for they are commands of a subject too.
+_CONTRACTS: Final = (
+    (RecoveryCommand, "Recovery", RECOVERY_NAME),
+    (EmergencyCommand, "EmergencyAccess", EMERGENCY_NAME),
+    (RecordsCommand, "RecordRegistry", RECORDS_NAME),
+    (AuditCommand, "AuditAnchor", AUDIT_NAME),
+    (ResearchCommand, "ResearchMarket", RESEARCH_NAME),
+    (Command, "ConsentRegistry", NAME),
+)
 
 
 @dataclass
@@ -61,18 +82,9 @@ class AccessWorld:
         }.get(name)
         return self.contracts[contract] if contract else self.people[name].account
 
-    def digest(self, command: Command | Flat) -> bytes:
-        if isinstance(command, Flat):
-            return flat_digest(
-                command.kind,
-                command.content,
-                name=DOMAIN_NAMES[command.contract],
-                chain_id=CHAIN_ID,
-                contract=self.contracts[command.contract],
-            )
-        if type(command).__name__.endswith("Recovery") or type(command).__name__ == "SetRecoveryPolicy":
-            return typed_digest(command, Domain(CHAIN_ID, self.contracts["Recovery"], RECOVERY_NAME))
-        return typed_digest(command, Domain(CHAIN_ID, self.contracts["ConsentRegistry"]))
+    def digest(self, command: Signable) -> bytes:
+        contract, name = next((of, name) for kind, of, name in _CONTRACTS if isinstance(command, kind))
+        return digest(command, Domain(CHAIN_ID, self.contracts[contract], name))
 
     def signer(self, name: str) -> Sign:
         """Return how this column signs; a contract has no key, so somebody forges for it."""

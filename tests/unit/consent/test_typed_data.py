@@ -57,8 +57,34 @@ def test_known_answer_hash_and_signature(case: dict[str, Any]) -> None:
     message_digest = digest(message, domain)
     assert "0x" + message_digest.hex() == case["digest"]
     assert recover(message_digest, bytes.fromhex(case["signature"][2:])) == case["signer"]
+    assert VECTORS["types"][data["primaryType"]]["hash"] == case["typeHash"]
+    assert case.get("id", case["structHash"]) == case["structHash"]
     if "termsHash" in case:
         assert "0x" + struct_hash(message.terms).hex() == case["termsHash"]
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
+def test_signature_of_something_else_is_not_the_signers(case: dict[str, Any]) -> None:
+    message_digest = bytes.fromhex(case["digest"][2:])
+    names = {refused["name"] for refused in case["refused"]}
+    assert names == {"wrong_chain", "wrong_contract", "wrong_name", "other_command", "high_s", "other_signer"}
+    for refused in case["refused"]:
+        signed, made = bytes.fromhex(refused["digest"][2:]), bytes.fromhex(refused["signature"][2:])
+        if refused["name"] == "high_s":
+            with pytest.raises(SignatureInvalid, match="high s"):
+                recover(message_digest, made)
+            continue
+        assert recover(signed, made) == refused.get("signedBy", case["signer"])
+        assert recover(message_digest, made) != case["signer"], refused["name"]
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
+def test_eth_account_signs_as_published(case: dict[str, Any]) -> None:
+    """A second implementation: it hashes the typed data itself and draws its nonce by RFC 6979."""
+    (key,) = (person["key"] for person in VECTORS["keys"] if person["account"] == case["signer"])
+    signed = Account.sign_typed_data(key, full_message=case["typedData"])
+    assert "0x" + signed.message_hash.hex() == case["digest"]
+    assert "0x" + signed.signature.hex() == case["signature"]
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
@@ -69,7 +95,10 @@ def test_wallet_signature_of_typed_data_is_recovered(case: dict[str, Any]) -> No
 
 
 def test_type_strings_are_those_of_the_vectors() -> None:
-    assert {name: encode_type(name) for name in STRUCTS} == VECTORS["types"]
+    strings = {name: encode_type(name) for name in STRUCTS}
+    assert strings == {name: published["string"] for name, published in VECTORS["types"].items()}
+    for published in VECTORS["types"].values():
+        assert "0x" + keccak(published["string"].encode()).hex() == published["hash"]
     assert encode_type("DelegatedGrant").startswith(
         "DelegatedGrant(Grant grant,bytes32 delegation)ConsentTerms("
     )
