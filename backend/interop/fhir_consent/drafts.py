@@ -128,7 +128,11 @@ class Drafting:
         """Return the sensitivities that a permission inside a permit adds, None where it adds nothing."""
         _inside(child, base)
         labels = child.labels
-        if labels is None or labels.level in NORMAL:
+        if labels is None and base.labels is not None:
+            raise FhirConsentNotExpressible(
+                "Name the sensitivities that it adds.", field=f"{child.path}.securityLabel"
+            )
+        if labels is None or (labels.level in NORMAL and not labels.mask):
             self.note(child.path, "permits nothing more than the base provision")
             return None
         if labels.level == "R":
@@ -176,9 +180,11 @@ class Drafting:
         validity = base.period or ALL_TIME
         permitted: list[Wish] = []
         exempt: list[Rule] = []
+        # A prohibition beside a permission takes from it; of the base provision it says nothing new.
+        denied = tuple(child for child in base.children if not child.permit)
         for child in base.children:
             if not child.permit:
-                self.note(child.path, "forbids what the base provision forbids: left out")
+                self.note(child.path, "forbids what the base provision forbids: it limits exceptions only")
             elif child.purposes == self.tables.purposes.mask(["BTG"]):
                 self.note(
                     child.path, "break-glass is decided by the emergency policy, not by a rule: left out"
@@ -186,7 +192,7 @@ class Drafting:
             else:
                 scope = self._exception(child, base)
                 exempt.append(_exemption(scope))
-                permitted += self._permits(scope, validity)
+                permitted += self._permits(replace(scope, children=(*scope.children, *denied)), validity)
         start, end = base.data or ALL_TIME
         wish = Wish(
             kind=Kind.DENY,
@@ -273,8 +279,9 @@ def _without_children(child: Provision) -> None:
 
 def _no_contradiction(base: Provision) -> None:
     for place, child in enumerate(base.children):
-        if child.scope == _NOTHING and not child.children and child.permit != base.permit:
-            raise FhirConsentContradiction("It takes back the whole base provision.", field=child.path)
+        opposite = child.permit != base.permit or any(other.permit != child.permit for other in base.children)
+        if child.scope == _NOTHING and not child.children and opposite:
+            raise FhirConsentContradiction("It takes back all of another provision.", field=child.path)
         for earlier in base.children[:place]:
             if earlier.permit != child.permit and earlier.scope == child.scope:
                 raise FhirConsentContradiction(

@@ -1,13 +1,14 @@
 """Consents of an engine where the most recent one that applies decides alone.
 
-Here every prohibition counts, so several consents permit at most what the most recent would. They permit the
-same as long as no older prohibition meets a newer permission: where a newer consent covers all of an older
-one, the older is left out; where they only overlap, nothing here says the same.
+Whether a consent applies, such an engine tells by its purposes and its period alone. So an older consent is
+left out where a newer one has all of its purposes and its period. Of the others every prohibition counts
+here, so that they permit at most what the most recent would; where an older prohibition meets a newer
+permission, nothing here says the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,36 +65,18 @@ def _ruled(one: Wish, other: Wish) -> bool:
 
 
 def _covers(newer: Dated, older: Dated) -> bool:
-    """Whether the newer consent applies wherever any part of the older one does."""
+    """Whether the newer consent decides wherever the older one would: purposes and period tell."""
     return newer.earliest >= older.latest and all(
         any(_contains(outer, inner) for outer in newer.imported.wishes) for inner in older.imported.wishes
     )
 
 
 def _contains(outer: Wish, inner: Wish) -> bool:
-    masks = (
-        (outer.purposes, inner.purposes),
-        (outer.categories, inner.categories),
-        (outer.actions, inner.actions),
-    )
     return (
-        outer.grantee in (EVERYONE, inner.grantee)
-        and all(not of_outer or (of_inner and not of_inner & ~of_outer) for of_outer, of_inner in masks)
-        and _sensitive(outer, inner)
-        and all(start <= other for start, other in _starts(outer, inner))
-        and all(end >= other for end, other in _ends(outer, inner))
+        (not outer.purposes or (inner.purposes != 0 and not inner.purposes & ~outer.purposes))
+        and outer.not_before <= inner.not_before
+        and outer.not_after >= inner.not_after
     )
-
-
-def _sensitive(outer: Wish, inner: Wish) -> bool:
-    """Whether data that ``inner`` is about is data that ``outer`` is about, whatever its labels."""
-    if outer.kind == Kind.DENY:
-        return not outer.sensitivities or (
-            inner.kind == Kind.DENY
-            and bool(inner.sensitivities)
-            and not inner.sensitivities & ~outer.sensitivities
-        )
-    return inner.kind == Kind.PERMIT and not inner.sensitivities & ~outer.sensitivities
 
 
 def _meet(one: Wish, other: Wish) -> bool:
@@ -110,11 +93,3 @@ def _meet(one: Wish, other: Wish) -> bool:
         and one.not_before < other.not_after
         and other.not_before < one.not_after
     )
-
-
-def _starts(outer: Wish, inner: Wish) -> Iterable[tuple[int, int]]:
-    return ((outer.data_from, inner.data_from), (outer.not_before, inner.not_before))
-
-
-def _ends(outer: Wish, inner: Wish) -> Iterable[tuple[int, int]]:
-    return ((outer.data_to, inner.data_to), (outer.not_after, inner.not_after))
