@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -18,6 +18,7 @@ from backend.types import Bytes32, MemberId, RecordId, SubjectId, to_hex
 
 T = TypeVar("T")
 _MEMBER: Final = re.compile(r"0x[0-9a-f]{64}\Z")
+_SUBJECT: Final = re.compile(r"0x[0-9a-f]{24}\Z")
 _RECORD: Final = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -61,6 +62,37 @@ class Names:
         if len(found) != 1 or not any(next(iter(found))):
             raise FhirConsentUnresolved("Its names lead to different ones, or to nobody.", field=path)
         return found.pop()
+
+
+def names_from_json(subject: str, value: object) -> Names:
+    """Return the names in ``{"patients": [name], "members": {name: id}, "records": {name: id}}``.
+
+    Raise FhirConsentMalformed naming the part at fault.
+    """
+    if not isinstance(value, dict) or value.keys() - {"patients", "members", "records"}:
+        raise FhirConsentMalformed("An object with patients, members and records.", field="names")
+    patients = value.get("patients", [])
+    if not isinstance(patients, list) or not all(isinstance(name, str) for name in patients):
+        raise FhirConsentMalformed("A list of names.", field="names.patients")
+    number = int(subject, 16) if _SUBJECT.match(subject) else 0
+    if not number:
+        raise FhirConsentMalformed("A subject id is 0x and 24 hex digits.", field="subject")
+    return Names(
+        SubjectId(number),
+        frozenset(patients),
+        {name: MemberId(found) for name, found in _ids(value, "members", _MEMBER)},
+        {name: RecordId(found) for name, found in _ids(value, "records", _RECORD)},
+    )
+
+
+def _ids(value: dict[str, object], part: str, form: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
+    held = value.get(part, {})
+    if not isinstance(held, dict):
+        raise FhirConsentMalformed("An object of names and ids.", field=f"names.{part}")
+    for name, text in held.items():
+        if not isinstance(text, str) or not form.match(text):
+            raise FhirConsentMalformed(f"An id: {form.pattern[:-2]}.", field=f"names.{part}.{name!s:.80}")
+        yield name, bytes.fromhex(text.removeprefix("0x"))
 
 
 def subject_text(subject: SubjectId) -> str:

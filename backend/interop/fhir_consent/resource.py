@@ -168,6 +168,8 @@ def _check_json(value: Any, path: str, depth: int) -> None:
         raise FhirConsentMalformed("Too many levels.", field=path[:200])
     if value is None or value in ([], {}, ""):
         raise FhirConsentMalformed("Nothing is empty or null in FHIR.", field=path)
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise FhirConsentMalformed("A lone surrogate is no character.", field=path)
     if isinstance(value, dict):
         for name, inner in value.items():
             _check_json(inner, f"{path}.{name!s:.40}", depth + 1)
