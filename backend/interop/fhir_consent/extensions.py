@@ -22,11 +22,11 @@ RULES: Final = "rules"
 CONSENT: Final = "consentId"
 MEMBERS: Final = {member.name: member.type for name in ("ConsentTerms", "Grant") for member in STRUCTS[name]}
 EVIDENCE: Final = ("evidenceMethod", "evidenceSigner", "evidenceDigest")
-_RECORD_PARTS: Final = (
+RECORD_PARTS: Final = (
     *(CONSENT, "kind", "epoch", "request", "supersedes", "submitBy", "redelegationDepth"),
     *("language", "summary", "salt"),
 )
-_CONDITIONS: Final = (
+CONDITION_PARTS: Final = (
     *("grantee", "purposes", "categories", "sensitivities", "actions", "dataFrom", "dataTo", "eraseBy"),
     *("maxUses", "breakGlass", "breakGlassCategories", "research", RULES),
 )
@@ -79,14 +79,14 @@ def names_in(resource: Json) -> tuple[str, ...]:
 
 def read_record(extension: Json, path: str) -> Json:
     """Return the members in a ``consent-record`` as the JSON of terms, with the id and the evidence."""
-    parts = _parts(extension, path, (*_RECORD_PARTS, *EVIDENCE))
+    parts = _parts(extension, path, (*RECORD_PARTS, *EVIDENCE))
     found = {name: _read(MEMBERS.get(name, "string"), name, parts[name], path) for name in parts}
     return {"request": "0x" + "00" * 32, "supersedes": "0x" + "00" * 32, "summary": "", **found}
 
 
 def read_conditions(extension: Json, path: str) -> tuple[Json, dict[int, Json]]:
     """Return the members in a ``consent-conditions``, and its rules by their place."""
-    parts = _parts(extension, path, _CONDITIONS)
+    parts = _parts(extension, path, CONDITION_PARTS)
     rules: dict[int, Json] = {}
     for item in parts.pop(RULES, []):
         inner = _parts(item, path, (POSITION, *(member.name for member in STRUCTS["Rule"])))
