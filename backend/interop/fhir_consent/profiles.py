@@ -16,6 +16,7 @@ from backend.interop.fhir_consent.drafts import Drafting
 from backend.interop.fhir_consent.errors import (
     FhirConsentContradiction,
     FhirConsentIncomplete,
+    FhirConsentNotExpressible,
     FhirConsentUnsupported,
 )
 from backend.interop.fhir_consent.provision import Provision
@@ -80,12 +81,18 @@ def _flip_base(_: Envelope, base: Provision, drafting: Drafting) -> Provision:
     if base.permit is None:
         raise FhirConsentIncomplete("permit or deny.", field=f"{base.path}.type")
     children = []
+    redacting = [child for child in base.children if child.labels is not None or child.categories is not None]
+    if not base.permit and redacting and len(redacting) < len(base.children):
+        # Once another provision has turned the deny round, these redact again.
+        raise FhirConsentNotExpressible(
+            "A redaction beside an exception to a prohibition.", field=redacting[0].path
+        )
     for child in base.children:
         if base.permit:
             if child.permit:
                 drafting.note(child.path, "this engine reads it as a prohibition, and so does this import")
             children.append(_without_what_it_skips(replace(child, permit=False), drafting))
-        elif child.labels is not None or child.categories is not None:
+        elif child in redacting:
             drafting.note(child.path, "redacts under a prohibition, so it changes nothing: left out")
         elif child.permit is False:
             raise FhirConsentContradiction(

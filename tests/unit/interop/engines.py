@@ -68,21 +68,16 @@ def flip_base(consent: Json, request: Request) -> str | None:
 
 
 def most_recent(consents: list[Json], request: Request) -> str | None:
-    """The newest consent whose purposes and period fit decides; within it, types count."""
+    """The newest consent whose purposes and period fit decides; more of its base is not read."""
     applicable = [
         each for each in consents if _in_force(each, request) and _purpose(each["provision"], request)
     ]
     if not applicable:
         return None
     newest = max(applicable, key=lambda each: str(each["dateTime"]))
-    if newest["provision"]["type"] == "deny":
-        wide = {
-            key: newest["provision"][key]
-            for key in ("type", "purpose", "period", "provision")
-            if key in newest["provision"]
-        }
-        return typed({**newest, "provision": wide}, request)
-    return typed(newest, request)
+    base = newest["provision"]
+    wide = {name: base[name] for name in ("type", "purpose", "period", "provision") if name in base}
+    return typed({**newest, "provision": wide}, request)
 
 
 def _in_force(consent: Json, request: Request) -> bool:

@@ -184,6 +184,15 @@ def test_flip_base_would_permit_what_a_prohibition_inside_a_deny_forbids_so_it_i
     assert ours(read(resource).wishes, ASKED) == "deny"
 
 
+def test_flip_base_redacts_again_once_a_deny_was_turned_round_so_that_is_refused() -> None:
+    redaction = provision("permit", securityLabel=labels("HIV"))
+    with pytest.raises(errors.FhirConsentNotExpressible) as refusal:
+        read(r4("deny", FLIPPED, redaction, actor=None), "flip-base")
+    assert refusal.value.field == "Consent.provision.provision[1]"
+    (wish,) = read(r4("deny", redaction, actor=None), "flip-base").wishes
+    assert (wish.kind, wish.rules) == (Kind.DENY, ())
+
+
 def test_optout_loses_its_exceptions_there() -> None:
     rule = {"policyRule": codes.concept(codes.ACT_CODE, "OPTOUT")}
     resource = {**r4(None, FLIPPED, actor=None), **rule}
