@@ -55,6 +55,10 @@ def at_most(name: str, value: float, unit: str, limit: float) -> Result:
     return Result(name, _round(value), unit, goal=f"<= {limit:g} {unit}", met=value <= limit)
 
 
+def at_least(name: str, value: float, unit: str, limit: float) -> Result:
+    return Result(name, _round(value), unit, goal=f">= {limit:g} {unit}", met=value >= limit)
+
+
 def ratio_at_most(name: str, value: float, unit: str, *, reference: float, limit: float) -> Result:
     ratio = value / reference
     return Result(

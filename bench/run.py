@@ -1,6 +1,6 @@
 """Measure the goals and write them down.
 
-python -m bench.run [--test-seconds N] [--only document,reading,memory,chain] [--records N]
+python -m bench.run [--test-seconds N] [--only document,reading,memory,chain,consents] [--records N]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chain, document, machine, memory, reading
+from bench import chain, consents, document, machine, memory, reading
 from bench.results import Result, ResultsMalformed, at_most, read, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = ("document", "reading", "memory", "chain")
+PARTS = ("document", "reading", "memory", "chain", "consents")
 TEST_GOAL_MINUTES = 15
 
 
@@ -60,6 +60,9 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
     if "chain" in parts:
         console.print("decisions and gas ...")
         results += chain.measure(directory)
+    if "consents" in parts:
+        console.print("import of FHIR Consents ...")
+        results += consents.measure()
     return results
 
 

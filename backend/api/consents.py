@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from backend.api.consent_requests import Draft, Emergency, RuleBody, Via, draft_of
+from backend.api.fhir_consents import FHIR_JSON, as_fhir, asked_version
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
     AccountText,
@@ -247,9 +249,22 @@ def list_consents(subject: HexSubject, caller: Anyone) -> list[ConsentView]:
 
 
 @router.get("/consents/{consent}", response_model=ConsentHistoryView)
-def get_consent(consent: Hex32, subject: HexSubject, caller: Anyone) -> ConsentHistoryView:
-    """One of them, with every change of it."""
+def get_consent(
+    consent: Hex32, subject: HexSubject, caller: Anyone, accept: Annotated[str, Header()] = ""
+) -> ConsentHistoryView | JSONResponse:
+    """One of them, with every change of it; as a FHIR Consent with ``Accept: application/fhir+json``."""
+    version = asked_version(accept)
     for view, document in _visible(subject, caller):
+        if view.consent_id == consent.lower() and version is not None:
+            given = view.received_at.timestamp() if view.received_at else document.not_before
+            resource = as_fhir(
+                document,
+                version=version,
+                state=view.state,
+                signed_at=UnixSeconds(int(given)),
+                services=caller.services,
+            )
+            return JSONResponse(resource, media_type=f"{FHIR_JSON}; fhirVersion={version}")
         if view.consent_id == consent.lower():
             steps = [_step(step) for step in caller.services.history.of(document)]
             return ConsentHistoryView(**view.model_dump(), history=steps)

@@ -79,6 +79,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/consent-requests"): frozenset({"provider"}),
     ("POST", "/v1/consent-requests/{request_id}/draft"): frozenset({"patient"}),
     ("POST", "/v1/consents/draft"): frozenset({"patient"}),
+    ("POST", "/v1/consents/import"): frozenset({"patient"}),
     ("POST", "/v1/delegations/draft"): frozenset({"patient"}),
     ("POST", "/v1/revocations/draft"): frozenset({"patient"}),
     ("POST", "/v1/decisions"): frozenset({"patient", "provider"}),
