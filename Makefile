@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 100
 
-.PHONY: help run demo kubo test check lint types unit generated contracts-test forge forge-long gas solhint slither brownie \
+.PHONY: help run demo kubo hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither brownie \
   integration demo-test fuzz test-faults bench lock clean
 
 help: ## this list
@@ -68,6 +68,11 @@ run: $(STAMPS)/contracts ## set up and start the whole system at http://localhos
 
 kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
 	@$(BIN)/python scripts/kubo/run.py build
+
+hapi: $(STAMPS)/dev ## validate what we emit as FHIR with the HAPI validator (needs Java 17 and Maven)
+	@command -v java >/dev/null && command -v mvn >/dev/null || \
+	  { echo "The HAPI validator needs Java 17 and Maven. Debian: apt-get install default-jdk-headless maven"; exit 1; }
+	@$(BIN)/python -m scripts.hapi.run
 
 demo: $(STAMPS)/contracts $(if $(filter kubo,$(IPFS)),kubo) ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
 	@$(BIN)/assent demo --storage $(IPFS) $(if $(BUNDLES),--bundles $(BUNDLES))
