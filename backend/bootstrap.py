@@ -46,6 +46,8 @@ from backend.consent.tables import Tables, load_tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
+from backend.interop.receipts.parties import Custodian
+from backend.interop.receipts.signing import DocumentSigner
 from backend.member_wiring import open_members
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
@@ -264,6 +266,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         anchorer=anchorer,
         checkpointer=checkpointer,
         log_key=signer.verifier_key,
+        documents=DocumentSigner(stores.keys),
+        custodian=_custodian(settings, stores),
         checks=_checks(stores),
     )
     return World(services=services, stores=stores, closing=closing)
@@ -272,6 +276,19 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
 def clock() -> int:
     """Unix seconds."""
     return int(time.time())
+
+
+def _custodian(settings: Settings, stores: Stores) -> Custodian:
+    url = settings.public_url.rstrip("/")
+    return Custodian(
+        member=stores.tenant,
+        name=settings.custodian_name or settings.tenant,
+        address=settings.custodian_address or url,
+        contact=settings.custodian_contact or url,
+        withdrawal_url=f"{url}/v1/revocations",
+        jurisdiction=settings.jurisdiction,
+        storage_location=settings.storage_location or settings.jurisdiction,
+    )
 
 
 def _notice(tables: Tables) -> Bytes32:

@@ -25,6 +25,22 @@ class Settings(BaseSettings):
     public_url: str = Field(default="http://localhost:8000", description="sets the EIP-4361 domain and URI")
     tenant: str = Field(default="hospital", pattern=r"^[a-z0-9-]{1,32}$", description="name of the custodian")
 
+    custodian_name: str = Field(
+        default="", max_length=200, description="in consent receipts; default: tenant"
+    )
+    custodian_address: str = Field(
+        default="", max_length=500, description="postal, in receipts; default: public_url"
+    )
+    custodian_contact: str = Field(
+        default="", max_length=200, description="of the privacy officer, in receipts; default: public_url"
+    )
+    jurisdiction: str = Field(
+        default="ZZ", pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", description="ISO 3166; ZZ: not stated"
+    )
+    storage_location: str = Field(
+        default="", pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,3})?)?$", description="ISO 3166; default: jurisdiction"
+    )
+
     ledger_url: str | None = Field(
         default=None, description="JSON-RPC of a node; without it anvil runs embedded"
     )

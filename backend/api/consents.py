@@ -245,7 +245,7 @@ def record_delegation(body: SignedBody, services: Open, response: Response) -> R
 def list_consents(subject: HexSubject, caller: Anyone) -> list[ConsentView]:
     """All consents and delegations of a patient: for the patient, those acting for the patient, and, of those
     given to it, for a provider."""
-    return [view for view, _ in _visible(subject, caller)]
+    return [view for view, _ in visible(subject, caller)]
 
 
 @router.get("/consents/{consent}", response_model=ConsentHistoryView)
@@ -254,7 +254,7 @@ def get_consent(
 ) -> ConsentHistoryView | JSONResponse:
     """One of them, with every change of it; as a FHIR Consent with ``Accept: application/fhir+json``."""
     version = asked_version(accept)
-    for view, document in _visible(subject, caller):
+    for view, document in visible(subject, caller):
         if view.consent_id == consent.lower() and version is not None:
             given = view.received_at.timestamp() if view.received_at else document.not_before
             resource = as_fhir(
@@ -271,7 +271,7 @@ def get_consent(
     raise NotFound
 
 
-def _visible(subject: str, caller: Caller) -> list[tuple[ConsentView, Document]]:
+def visible(subject: str, caller: Caller) -> list[tuple[ConsentView, Document]]:
     """What the caller may see of a patient's documents: all, or those given to the caller's member."""
     services, principal = caller
     wanted = subject_id(subject)
@@ -326,9 +326,14 @@ class _State:
         if slot.kind == 0:
             return "pending"
         ends = document.kind in (Kind.PERMIT, Kind.DELEGATION)
-        if ends and document.epoch != self.gathered.head.epoch:
+        if ends and (document.epoch != self.gathered.head.epoch or self._ends_with_all(document.epoch)):
             return "revoked"
         return "not_yet_valid" if self.now < slot.not_before else "live"
+
+    def _ends_with_all(self, epoch: int) -> bool:
+        """Whether an accepted revoke-all, not on the chain yet, ends what this epoch gave."""
+        ended = self.gathered.pending.ended_epoch
+        return ended is not None and epoch <= ended
 
 
 def _concerns(item: Evidence, member: MemberId | None) -> bool:

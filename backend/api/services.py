@@ -32,6 +32,8 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.interop.receipts.parties import Custodian
+from backend.interop.receipts.signing import DocumentSigner
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -84,5 +86,7 @@ class Services:
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
+    documents: DocumentSigner
+    custodian: Custodian
     log_key: str  # verifier key of the log's checkpoints
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -14,7 +14,7 @@ from typing import Final
 
 from backend.consent.assembly import assemble
 from backend.consent.decision_types import Evidence
-from backend.consent.evidence_store import ConsentIndex, SignedDocument
+from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
 from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, SubjectEvidence
 from backend.consent.ports import Ledger
 from backend.consent.prepared import Prepared, prepare
@@ -92,6 +92,16 @@ class EvidenceBook:
             if isinstance(prepared.document, Grant) and prepared.is_limited
         }
 
+    def signed(self, subject: SubjectId, consent: ConsentId) -> SignedDocument | None:
+        """Return a document with its signature, read again from the index; None where only the chain has it.
+
+        Raises IndexUnavailable, SealedDocumentRefused.
+        """
+        row = self._index.get(consent)
+        if row is None or row.subject != subject:
+            return None
+        return self._opened(row, subject)
+
     def add(self, signed: SignedDocument) -> None:
         """Remember a document that was just recorded, if its subject is in memory."""
         prepared = prepare(signed.document, signed.via)
@@ -111,8 +121,7 @@ class EvidenceBook:
     def _load(self, subject: SubjectId) -> dict[ConsentId, Prepared]:
         loaded: dict[ConsentId, Prepared] = {}
         for row in self._index.of_subject(subject):
-            place = f"consents/{row.consent_id.hex()}"
-            signed = SignedDocument.decode(self._sealer.open(row.sealed, subject=subject, place=place))
+            signed = self._opened(row, subject)
             prepared = prepare(signed.document, signed.via)
             loaded[prepared.consent_id] = prepared
         with self._lock:
@@ -121,6 +130,10 @@ class EvidenceBook:
             while len(self._documents) > MAX_CACHED_SUBJECTS:
                 self._documents.popitem(last=False)
         return loaded
+
+    def _opened(self, row: ConsentRow, subject: SubjectId) -> SignedDocument:
+        place = f"consents/{row.consent_id.hex()}"
+        return SignedDocument.decode(self._sealer.open(row.sealed, subject=subject, place=place))
 
     def _at(
         self,

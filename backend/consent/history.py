@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -34,6 +34,9 @@ class LedgerHistory(Protocol):
     def history(self, document: Document) -> Sequence[Step]:
         """Return what the chain's events say of a document, in their order. Raises LedgerUnavailable."""
 
+    def time_of(self, block: BlockNumber) -> UnixSeconds:
+        """Return when a block was made. Raises LedgerUnavailable."""
+
 
 class HistoryService:
     """Tells those whom a document concerns; who that is, the caller has checked."""
@@ -51,3 +54,12 @@ class HistoryService:
         row = self._index.get(consent_id(document))
         received = () if row is None else (Step(Change.RECEIVED, at=row.received_at),)
         return (*received, *self._ledger.history(document))
+
+    def dated(self, document: Document) -> tuple[Step, ...]:
+        """Return the same with a time for each change: the event's, or that of its block."""
+        return tuple(
+            replace(step, at=self._ledger.time_of(step.block))
+            if step.at is None and step.block is not None
+            else step
+            for step in self.of(document)
+        )

@@ -142,12 +142,17 @@ class KeyRing:
 
     def _load_key(self, generation: int) -> ECKey:
         secret = self._keys.get_or_create("signing", f"access-token/{generation}").reveal()
-        # 16 bytes more than the order, so that the remainder is not biased (FIPS 186-5, A.2.1).
-        wide = HKDF(algorithm=SHA256(), length=48, salt=None, info=_CONTEXT).derive(secret)
-        scalar = int.from_bytes(wide) % (_ORDER - 1) + 1
-        private = ec.derive_private_key(scalar, ec.SECP256R1())
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return ECKey.import_key(pem)
+        return es256_key(secret, _CONTEXT)
+
+
+def es256_key(secret: bytes, context: bytes) -> ECKey:
+    """Return the P-256 key of a secret for one use; ``context`` keeps the uses of one secret apart."""
+    # 16 bytes more than the order, so that the remainder is not biased (FIPS 186-5, A.2.1).
+    wide = HKDF(algorithm=SHA256(), length=48, salt=None, info=context).derive(secret)
+    scalar = int.from_bytes(wide) % (_ORDER - 1) + 1
+    private = ec.derive_private_key(scalar, ec.SECP256R1())
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return ECKey.import_key(pem)
 
 
 def _verifies(key: SigningKey, now: int) -> bool:

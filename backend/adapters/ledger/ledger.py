@@ -12,12 +12,13 @@ from typing import Any
 
 from backend.adapters.ledger.block_cache import BlockCache
 from backend.adapters.ledger.calls import read_together
-from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.chain import Chain, parse_block
 from backend.adapters.ledger.consents import ConsentRegistry
 from backend.adapters.ledger.effects import Effect, Effects
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.rpc import RpcError
 from backend.adapters.ledger.wallets import is_valid_signature
 from backend.consent.history import Change, Step
 from backend.consent.ledger_types import (
@@ -31,7 +32,8 @@ from backend.consent.ledger_types import (
 )
 from backend.consent.terms import Delegation, Document, Grant, Kind, OpenSubject
 from backend.consent.typed_data import consent_id
-from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId
+from backend.errors import LedgerUnavailable
+from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 _CACHED_EVIDENCE = 20_000
 _CACHED_MEMBERS = 5_000
@@ -139,6 +141,16 @@ class ConsentLedger:
                     Step(change, at=at, block=found.block_number, transaction=found.transaction_hash)
                 )
         return steps
+
+    def time_of(self, block: BlockNumber) -> UnixSeconds:
+        """Return when a block was made."""
+        try:
+            found = self._chain.rpc().call("eth_getBlockByNumber", hex(block), False)
+        except RpcError as error:
+            raise LedgerUnavailable(f"The node refused a block ({error.code}).") from error
+        if found is None:
+            raise LedgerUnavailable("The node has lost a block.")
+        return parse_block(found).timestamp
 
     def _of_document(self, document: Document) -> list[list[str]]:
         """The topics of every event that names the document or ends an epoch of its subject."""

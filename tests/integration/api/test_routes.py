@@ -20,6 +20,7 @@ Route = tuple[str, str]
 # Routes without a token, on purpose; whoever adds one has to say so here.
 OPEN: Final[frozenset[Route]] = frozenset(
     {
+        ("GET", "/.well-known/document-jwks.json"),
         ("GET", "/.well-known/jwks.json"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
@@ -53,6 +54,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/consent-requests/{request_id}"): ANY,
     ("GET", "/v1/consents"): ANY,
     ("GET", "/v1/consents/{consent}"): ANY,
+    ("GET", "/v1/consents/{consent}/receipt"): ANY,
+    ("GET", "/v1/consents/{consent}/record"): ANY,
     ("POST", "/v1/members"): frozenset({"operator"}),
     ("GET", "/v1/members"): frozenset({"operator"}),
     ("GET", "/v1/members/{member}"): frozenset({"operator"}),

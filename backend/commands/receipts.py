@@ -1,0 +1,42 @@
+"""``assent receipt``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backend.commands.terminal import AsJson, fail, named_errors, show
+
+app = typer.Typer(help="Consent records and receipts.", no_args_is_help=True)
+
+
+@app.callback()
+def _receipts() -> None:
+    """Consent records and receipts."""
+
+
+@app.command("verify")
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="a consent record or receipt, as the service sent it")],
+    jwks: Annotated[Path, typer.Option(help="the custodian's /.well-known/document-jwks.json")],
+    as_json: AsJson = False,
+) -> None:
+    """Check the signature, offline, and in a record that its identifier is the hash of the consent in it."""
+    from dataclasses import asdict
+
+    from backend.interop.receipts.signing import verify
+
+    with named_errors():
+        found = verify(_read(file), _read(jwks))
+    show(asdict(found), as_json=as_json)
+
+
+def _read(file: Path) -> Any:
+    from backend.interop.fhir_consent.source import load_json
+
+    try:
+        return load_json(file.read_bytes())
+    except OSError as failure:
+        fail("file_unreadable", f"{file}: {failure.strerror}", "Name a file that can be read.")
