@@ -285,7 +285,7 @@ def _custodian(settings: Settings, stores: Stores) -> Custodian:
         name=settings.custodian_name or settings.tenant,
         address=settings.custodian_address or url,
         contact=settings.custodian_contact or url,
-        withdrawal_url=f"{url}/v1/revocations",
+        url=url,
         jurisdiction=settings.jurisdiction,
         storage_location=settings.storage_location or settings.jurisdiction,
     )

@@ -23,7 +23,7 @@ class Custodian:
     name: str
     address: str
     contact: str
-    withdrawal_url: str
+    url: str  # of the service, without a slash at the end
     jurisdiction: str = UNSTATED
     storage_location: str = UNSTATED
 

@@ -141,7 +141,7 @@ def _process(grant: Grant, custodian: Custodian, tables: Tables) -> Json:
         "dpv:hasJurisdiction": _place(custodian.jurisdiction),
         "dpv:hasConsentControl": {
             "@type": "dpv:WithdrawConsent",
-            "foaf:page": iri(custodian.withdrawal_url),
+            "foaf:page": iri(f"{custodian.url}/v1/revocations"),
             "dct:description": "A signed revocation; no token, fee, deadline or counterparty is needed.",
         },
     }

@@ -22,6 +22,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
     {
         ("GET", "/.well-known/document-jwks.json"),
         ("GET", "/.well-known/jwks.json"),
+        ("GET", "/cds-services"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
         ("GET", "/metrics"),
@@ -86,6 +87,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/delegations/draft"): frozenset({"patient"}),
     ("POST", "/v1/revocations/draft"): frozenset({"patient"}),
     ("POST", "/v1/decisions"): frozenset({"patient", "provider"}),
+    ("POST", "/cds-services/patient-consent-consult"): frozenset({"patient", "provider"}),
+    ("POST", "/v1/xacml"): frozenset({"patient", "provider"}),
     ("POST", "/v1/records"): frozenset({"provider"}),
     ("PUT", "/v1/records/{record}"): frozenset({"provider"}),
     ("GET", "/v1/records"): frozenset({"patient", "provider"}),

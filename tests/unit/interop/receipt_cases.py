@@ -19,7 +19,7 @@ CUSTODIAN = Custodian(
     "General Hospital",
     "1 Main Street, Springfield",
     "mailto:privacy@hospital.example",
-    "https://hospital.example/v1/revocations",
+    "https://hospital.example",
     jurisdiction="DE",
     storage_location="DE-BE",
 )

@@ -1,0 +1,92 @@
+"""The decision in other systems' words: CDS Hooks and XACML. They ask what ``POST /v1/decisions`` asks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from backend.api.decisions import DecisionBody, DecisionView, decide
+from backend.api.problems import RETRY_AFTER_SECONDS
+from backend.api.schemas import Message
+from backend.api.security import Caller, needs
+from backend.consent.decision_types import Answer, Reason
+from backend.errors import LedgerUnavailable, Unavailable
+from backend.identity.roles import Scope
+from backend.interop.decision_requests.answers import Decided, cards, xacml_indeterminate, xacml_response
+from backend.interop.decision_requests.cds_hooks import DISCOVERY, HOOK, read_hook
+from backend.interop.decision_requests.claims import Asked
+from backend.interop.decision_requests.errors import DecisionActorOther
+from backend.interop.decision_requests.xacml import MEDIA_TYPE, read_request
+from backend.records.label_tables import label_tables
+from backend.types import to_hex
+
+router = APIRouter(tags=["decisions"])
+Asker = Annotated[Caller, Depends(needs(Scope.DECISION_EXPLAIN))]
+_SETTLED: Final = frozenset({Reason.PERMITS.value, Reason.DENIES.value})
+
+
+class XacmlJson(JSONResponse):
+    media_type = MEDIA_TYPE
+
+
+@router.get("/cds-services")
+def discover() -> dict[str, Any]:
+    """The services of CDS Hooks that there are here."""
+    return DISCOVERY
+
+
+@router.post(f"/cds-services/{HOOK}")
+def consult(body: Message, caller: Asker) -> dict[str, Any]:
+    """Decide for the hook patient-consent-consult: one card with CONSENT_PERMIT, CONSENT_DENY or, for those
+    who may know, NO_CONSENT. An error is a problem and never a card."""
+    custodian = caller.services.custodian
+    decided = _decide(read_hook(body, caller.services.tables, label_tables()), caller)
+    return cards(decided, label=custodian.name, url=custodian.url)
+
+
+@router.post("/v1/xacml", response_class=XacmlJson, responses={200: {"content": {MEDIA_TYPE: {}}}})
+def xacml(body: Message, caller: Asker) -> XacmlJson:
+    """Decide for a Request of the XACML 3.0 JSON profile. Indeterminate, with 503, while nothing can be
+    decided; a request that cannot be understood is a problem."""
+    asked = read_request(body, caller.services.tables, label_tables())
+    try:
+        return XacmlJson(xacml_response(_decide(asked, caller)))
+    except Unavailable as failure:
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return XacmlJson(xacml_indeterminate(failure.code), status_code=503, headers=headers)
+
+
+def _decide(asked: Asked, caller: Caller) -> Decided:
+    _require_own(asked, caller)
+    view = decide(
+        DecisionBody(
+            patient_ref=asked.patient_ref,
+            subject=asked.subject,
+            purpose=asked.purpose,
+            action=asked.action,
+            categories=list(asked.categories),
+            sensitivities=list(asked.sensitivities),
+        ),
+        caller,
+    )
+    if view.answer == Answer.UNAVAILABLE.value:
+        raise LedgerUnavailable
+    return Decided(view.answer, view.obligations, _settling(view))
+
+
+def _require_own(asked: Asked, caller: Caller) -> None:
+    """Raise DecisionActorOther unless every actor is the caller or an organisation it acts for now."""
+    principal = caller.principal
+    members = (*principal.organisations, *([] if principal.member_id is None else [principal.member_id]))
+    own = {to_hex(member) for member in members}
+    if principal.account is not None:
+        own.add(principal.account.lower())
+    if not asked.actors <= own:
+        raise DecisionActorOther(field="actor")
+
+
+def _settling(view: DecisionView) -> list[str]:
+    """Return the consents that settled it; the decision tells them only to those who may know."""
+    return [finding.consent_id for finding in view.findings if finding.reason in _SETTLED]
