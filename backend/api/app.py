@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from backend.api import (
     audit,
+    blocked_requesters,
     clients,
     consent_requests,
     consents,
@@ -64,6 +65,7 @@ def create_api(services: Services) -> FastAPI:
         oauth,
         enrolments,
         consent_requests,
+        blocked_requesters,
         consents,
         fhir_consents,
         revocations,

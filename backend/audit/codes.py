@@ -19,6 +19,8 @@ CONSENT_REFUSED: Final = "consent.refused"
 CONSENT_REVOKED: Final = "consent.revoked"
 CONSENT_REVOKED_ALL: Final = "consent.revoked_all"
 CONSENT_READ: Final = "consent.read"
+REQUESTER_BLOCKED: Final = "requester.blocked"
+REQUESTER_UNBLOCKED: Final = "requester.unblocked"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
 # identity
@@ -62,6 +64,8 @@ FHIR_ACTION: Final = {
     CONSENT_REVOKED: "U",
     CONSENT_REVOKED_ALL: "U",
     DELEGATION_REVOKED: "U",
+    REQUESTER_BLOCKED: "C",
+    REQUESTER_UNBLOCKED: "D",
     ACCOUNT_CHANGED: "U",
     PARTICIPANT_CHANGED: "U",
     STUDY_APPROVED: "U",
