@@ -47,6 +47,7 @@ from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.member_wiring import open_members
+from backend.notices_wiring import open_notices
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
@@ -210,6 +211,17 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         clock=clock,
     )
+    notices = open_notices(
+        settings,
+        stores,
+        clients=identity.clients,
+        index=consent_index,
+        evidence=evidence,
+        sealer=sealer,
+        log=log,
+        reader=reader,
+        clock=clock,
+    )
     # Before the first decision: what was accepted and is not final must count.
     revocations.restore_restrictions()
     consents.restore_restrictions()
@@ -220,7 +232,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    for beside in (anchorer, purging, members.watch):
+    for beside in (anchorer, purging, members.watch, notices.deliveries, notices.feed):
         beside.start()
         closing.callback(beside.close)
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
@@ -257,6 +269,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         ),
         runner=research.runner,
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
+        webhooks=notices.endpoints,
+        deliveries=notices.deliveries,
+        acknowledgements=notices.acknowledgements,
         audit=log,
         turned_away=turned_away,
         accesses=AccessList(reader),

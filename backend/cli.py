@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import clients, consents, importing, keys, members, upkeep, users
+from backend.commands import clients, consents, importing, keys, members, upkeep, users, webhooks
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
 app = typer.Typer(
@@ -65,6 +65,7 @@ app.command("reindex")(upkeep.reindex)
 app.add_typer(users.app, name="users")
 app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
 app.add_typer(upkeep.audit, name="audit")

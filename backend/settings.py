@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    webhook_private_networks: str = Field(
+        default="", description="networks inside that webhooks may reach, also by http; commas between"
+    )
+    webhook_retry_hours: int = Field(default=72, ge=1, le=720, description="then a message is given up")
+    revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
+    reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
 
     @property
@@ -56,9 +62,25 @@ class Settings(BaseSettings):
 
     @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return tuple(ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip())
+        return _networks(self.trusted_proxies)
 
-    @field_validator("trusted_proxies")
+    @property
+    def webhook_private_networks_opened(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.webhook_private_networks)
+
+    @property
+    def reminder_day_numbers(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @field_validator("reminder_days")
+    @classmethod
+    def _require_days(cls, text: str) -> str:
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            if not (part.isascii() and part.isdigit() and 1 <= int(part) <= 365):
+                raise ValueError(f"{part} is no number of days from 1 to 365")
+        return text
+
+    @field_validator("trusted_proxies", "webhook_private_networks")
     @classmethod
     def _require_networks(cls, text: str) -> str:
         for part in filter(None, (part.strip() for part in text.split(","))):
@@ -79,3 +101,7 @@ class Settings(BaseSettings):
             if not self.public_url.startswith("https://"):
                 raise ValueError("production needs an https ASSENT_PUBLIC_URL: tokens would travel in clear")
         return self
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

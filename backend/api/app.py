@@ -19,11 +19,13 @@ from backend.api import (
     oauth,
     problems,
     records,
+    revocation_notices,
     revocations,
     signing_keys,
     studies,
     users,
     wallets,
+    webhooks,
 )
 from backend.api.middleware import Edge
 from backend.api.services import Services
@@ -61,6 +63,7 @@ def create_api(services: Services) -> FastAPI:
         members,
         users,
         clients,
+        webhooks,
         signing_keys,
         oauth,
         enrolments,
@@ -69,6 +72,7 @@ def create_api(services: Services) -> FastAPI:
         consents,
         fhir_consents,
         revocations,
+        revocation_notices,
         decisions,
         audit,
         studies,

@@ -32,6 +32,9 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.notices.acknowledging import Acknowledgements
+from backend.notices.delivering import Deliveries
+from backend.notices.endpoints import Endpoints
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -78,6 +81,9 @@ class Services:
     candidates: CandidateSource
     runner: StudyRunner
     research_contract: Address
+    webhooks: Endpoints
+    deliveries: Deliveries
+    acknowledgements: Acknowledgements
     audit: AuditLog
     turned_away: TurnedAway
     accesses: AccessList
