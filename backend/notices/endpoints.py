@@ -13,6 +13,7 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.idempotency import Attempt
 from backend.identity.clients import Clients
+from backend.identity.errors import ClientSecretNotShown
 from backend.identity.types import Client
 from backend.notices.errors import WebhookUnknown
 from backend.notices.ports import EndpointStore, Sender
@@ -58,7 +59,7 @@ class Endpoints:
         """Set a client's endpoint; return it with the new secret, which is shown to this attempt only.
 
         Messages are signed with the secret before, too, for a day. A retry of the attempt draws the same
-        secret. Raises ClientUnknown, WebhookRefused.
+        secret. Raises ClientUnknown, WebhookRefused, ClientSecretNotShown.
         """
         client = self._clients.get(client_id)
         self._sender.check(url)
@@ -66,6 +67,8 @@ class Endpoints:
         before = self._find(client.client_id)
         if before is not None and before.salt == salt:
             return before, shown(secret_of(self._master, salt))
+        if attempt.finished:  # set anew or removed since: an old retry must not bring it back
+            raise ClientSecretNotShown
         now = UnixSeconds(self._clock())
         endpoint = Endpoint(
             client_id=client.client_id,

@@ -126,7 +126,7 @@ class MongoNoticeStore:
         with translated():
             self._notices.create_index([("subject", ASCENDING), ("created_at", DESCENDING)])
             self._notices.create_index([("member", ASCENDING), ("created_at", DESCENDING)])
-            self._notices.create_index([("acknowledged_at", ASCENDING), ("acknowledge_by", ASCENDING)])
+            self._notices.create_index([("acknowledged", ASCENDING), ("acknowledge_by", ASCENDING)])
             self._reminders.create_index([("due_at", ASCENDING)])
 
     def cursor(self) -> LogIndex | None:
@@ -148,6 +148,7 @@ class MongoNoticeStore:
             "acknowledge_by": notice.acknowledge_by,
             "delivered_at": None,
             "acknowledged_at": None,
+            "acknowledged": False,  # counting by null is not the same on every server
         }
         with translated():
             try:
@@ -162,10 +163,10 @@ class MongoNoticeStore:
         return _notice(found) if found else None
 
     def set_delivered(self, notice_id: str, at: UnixSeconds) -> None:
-        self._set_once(notice_id, "delivered_at", at)
+        self._set_once(notice_id, "delivered_at", {"delivered_at": at})
 
     def set_acknowledged(self, notice_id: str, at: UnixSeconds) -> bool:
-        return self._set_once(notice_id, "acknowledged_at", at)
+        return self._set_once(notice_id, "acknowledged_at", {"acknowledged_at": at, "acknowledged": True})
 
     def notices_of(
         self, *, subject: SubjectId | None, member: MemberId | None, consent: ConsentId | None, limit: int
@@ -183,7 +184,7 @@ class MongoNoticeStore:
 
     def late(self, *, now: UnixSeconds) -> int:
         with translated():
-            return self._notices.count_documents({"acknowledged_at": None, "acknowledge_by": {"$lt": now}})
+            return self._notices.count_documents({"acknowledged": False, "acknowledge_by": {"$lt": now}})
 
     def put_reminder(self, reminder: Reminder) -> None:
         document = {
@@ -216,9 +217,9 @@ class MongoNoticeStore:
         with translated():
             self._reminders.delete_one({"_id": _reminder_id(reminder)})
 
-    def _set_once(self, notice_id: str, name: str, at: UnixSeconds) -> bool:
+    def _set_once(self, notice_id: str, name: str, changes: Mapping[str, Any]) -> bool:
         with translated():
-            changed = self._notices.update_one({"_id": notice_id, name: None}, {"$set": {name: at}})
+            changed = self._notices.update_one({"_id": notice_id, name: None}, {"$set": changes})
         return changed.matched_count == 1
 
 

@@ -192,18 +192,22 @@ def _listed(operator: Api, system: System, state: DeliveryState) -> list[dict[st
     return found
 
 
-def test_new_secret_and_old_one_both_verify_for_a_day(clinic: System, patient: Patient) -> None:
+def test_new_secret_and_the_one_before_both_verify_for_a_day(clinic: System, patient: Patient) -> None:
     path = f"/v1/clients/{clinic.client_id}/webhook"
     body, headers = {"url": clinic.receiver.url}, {"Idempotency-Key": "rotate-1"}
     new = clinic.api.call("PUT", path, json=body, headers=headers).json()
     assert new["secret"] != clinic.secret
     again = clinic.api.call("PUT", path, json=body, headers=headers).json()
     assert again == new
+    newer = clinic.api.call("PUT", path, json=body).json()
+    assert_problem(raw(clinic.api, "PUT", path, json=body, headers=headers), 409, "client_secret_not_shown")
+    assert newer["secret"] not in (new["secret"], clinic.secret)
     assert "secret" not in clinic.api.get(path)
     patient.permit(clinic.member_id)
     (got,) = clinic.receiver.wait("consent.granted")
+    assert verified(newer["secret"], got.headers, got.body)
     assert verified(new["secret"], got.headers, got.body)
-    assert verified(clinic.secret, got.headers, got.body)
+    assert not verified(clinic.secret, got.headers, got.body)  # only the one before holds beside the new one
 
 
 def test_another_client_neither_sees_nor_sets_a_webhook(clinic: System, other_clinic: Provider) -> None:
