@@ -330,3 +330,30 @@ def test_parties_are_reminded_before_a_permit_ends_unless_it_ended_before(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert len(clinic.receiver.of("consent.expiring")) == 1
+
+
+def test_events_told_again_after_a_crash_before_the_mark_give_no_second_message(
+    service: Service, clinic: System, portal: System, patient: Patient
+) -> None:
+    consent = patient.permit(clinic.member_id)
+    clinic.read(patient.record_id)
+    patient.wallet.revoke(consent)
+    clinic.receiver.wait("consent.revoked")
+    portal.receiver.wait("consent.revoked")
+    first = next(entry["index"] for entry in reversed(patient.accesses()))
+    cursor = service.world.stores.database["notice_cursor"]
+    cursor.update_one({"_id": "log"}, {"$set": {"index": first}})
+    end = service.world.services.audit.state.size
+    deadline = time.monotonic() + 10
+    while (cursor.find_one({"_id": "log"}) or {})["index"] < end:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    later = patient.permit(clinic.member_id)
+    assert clinic.receiver.wait("consent.granted", 2)[1].json["data"]["consent_id"] == later
+    portal.receiver.wait("consent.granted", 2)
+    for system in (clinic, portal):
+        told = [(each.id, each.json["type"]) for each in system.receiver.got]
+        assert len(told) == len(set(told))
+        kinds = [kind for _, kind in told]
+        assert (kinds.count("consent.granted"), kinds.count("consent.revoked")) == (2, 1)
+    assert len(portal.receiver.of("access.recorded")) == 1
