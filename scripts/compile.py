@@ -119,7 +119,7 @@ def artifact(name: str, output: dict[str, Any]) -> dict[str, Any]:
 
 
 def _variable(found: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
-    """Return where a state variable lies: its slot, its first byte there, and its type in Solidity's words."""
+    """Return where a state variable lies: its slot, its first byte there, and its type as Solidity has it."""
     place = {"label": found["label"], "slot": int(found["slot"]), "offset": found["offset"]}
     return place | {"type": types[found["type"]]["label"]}
 

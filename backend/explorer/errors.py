@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.errors import NotFound
+from backend.errors import NotFound, OperatorError
 
 
 class LedgerIdUnknown(NotFound):
@@ -10,3 +10,10 @@ class LedgerIdUnknown(NotFound):
 
     code = "ledger_id_unknown"
     remedy = "Check the id, the block and the deployment. What is not on this chain yet is not known either."
+
+
+class NothingToWatch(OperatorError):
+    """No service runs on the data directory, so its embedded chain makes no blocks."""
+
+    code = "nothing_to_watch"
+    remedy = "Start the service with 'assent up', or name a node with --rpc."

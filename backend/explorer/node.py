@@ -1,4 +1,4 @@
-"""A node to ask and the deployment to ask about, from an address, from the settings or from the embedded chain."""
+"""A node to ask and the deployment to ask about: by address, by the settings, or the embedded chain."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.process import find_anvil
 from backend.adapters.ledger.rpc import Rpc, RpcError
 from backend.errors import LedgerUnavailable
+from backend.explorer.errors import NothingToWatch
 from backend.maintenance.errors import NoDeployment
 from backend.settings import Settings
 from backend.stores import REPOSITORY
@@ -92,10 +93,13 @@ class Node:
 
 
 @contextmanager
-def open_node(settings: Settings, *, url: str | None, deployment_file: Path | None) -> Iterator[Node]:
+def open_node(
+    settings: Settings, *, url: str | None, deployment_file: Path | None, may_start: bool = True
+) -> Iterator[Node]:
     """Open the node at ``url``, else the settings' network, else the embedded chain, running or stopped.
 
-    Raise NoDeployment, DeploymentDamaged, WrongChain, DeploymentIncomplete or LedgerUnavailable.
+    ``may_start`` False: do not start a stopped one, which would keep the service from starting. Raise
+    NoDeployment, NothingToWatch, DeploymentDamaged, WrongChain, DeploymentIncomplete or LedgerUnavailable.
     """
     path = deployment_file or settings.data_directory / "chain" / "deployment.json"
     deployment = read_deployment(path)
@@ -113,6 +117,9 @@ def open_node(settings: Settings, *, url: str | None, deployment_file: Path | No
         with closing(Node(lambda: _running(directory.chain), deployment)) as node:
             yield node
         return
+    if not may_start:
+        directory.close()
+        raise NothingToWatch(f"No service runs on {settings.data_directory}.")
     with closing(directory), closing(_embedded(directory.chain)) as chain:
         yield Node(chain.rpc, deployment)
 

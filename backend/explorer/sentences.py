@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from backend.consent.ledger_types import NOBODY, TimedEvent, unpack_consent_slot
 from backend.explorer.wording import (
     KINDS,
+    KINDS_OF,
     POLICIES,
     Arguments,
     called,
@@ -19,230 +20,192 @@ from backend.explorer.wording import (
 )
 from backend.types import to_hex
 
+_MANAGER_ROLES: Final = {0: "administrator", 1: "admission", 2: "suspension", 2**64 - 1: "public"}
+
 
 def says(timed: TimedEvent) -> str:
     """Return the event as one sentence."""
-    return SENTENCES[timed.event.contract, timed.event.name](timed.event.arguments)
-
-
-def _id(value: bytes) -> str:
-    return to_hex(value)
-
-
-def _people(accounts: Sequence[str]) -> str:
-    return ", ".join(accounts)
-
-
-def _window(slot: int) -> str:
-    found = unpack_consent_slot(slot)
-    return f"from {iso(found.not_before)} {until(found.not_after)}"
-
-
-def _kind(slot: int) -> str:
-    return KINDS.get(slot >> 96 & 0xFF, "entry of unknown kind")
-
-
-def _opened(a: Arguments) -> str:
-    whose = "under guardians" if a["controller"] == NOBODY else f"with controller {a['controller']}"
-    return f"subject {subject_text(a['subject'])} opened {whose} by custodian {_id(a['member'])}"
-
-
-def _granted(a: Arguments) -> str:
-    used = f", given under delegation {_id(a['delegation'])}" if any(a["delegation"]) else ""
-    return f"{_kind(a['slot'])} {_id(a['id'])} of subject {subject_text(a['subject'])} recorded, {_window(a['slot'])}{used}"
-
-
-def _delegated(a: Arguments) -> str:
-    return (
-        f"{_kind(a['slot'])} {_id(a['id'])} of subject {subject_text(a['subject'])} to {a['delegate']} recorded, "
-        f"{_window(a['slot'])}"
+    event = timed.event
+    kinds = KINDS_OF[event.contract, event.name]
+    words = {name: _word(name, kind, event.arguments[name]) for name, kind in kinds}
+    derive = _DERIVED.get(event.name)
+    return SENTENCES[event.contract][event.name].format(
+        **words, **(derive(event.arguments) if derive else {})
     )
 
 
-def _emergency_opened(a: Arguments) -> str:
-    also = f", countersigned by {_id(a['countersigner'])}" if any(a["countersigner"]) else ""
-    late = ", recorded late" if a["late"] else ""
-    return (
-        f"emergency opening {_id(a['opening'])} of subject {subject_text(a['subject'])} by responder "
-        f"{_id(a['member'])}, from {iso(a['openedAt'])} {until(a['expiresAt'])}{also}{late}"
-    )
+def _word(name: str, kind: str, value: Any) -> str:
+    match name, kind:
+        case "subject", _:
+            return subject_text(value)
+        case "roles", _:
+            return role_names(value)
+        case "policy", "uint8":
+            return POLICIES.get(value, str(value))
+        case _, "uint64" if name in ("roleId", "admin", "guardian"):
+            return f"role {value} ({_MANAGER_ROLES[value]})" if value in _MANAGER_ROLES else f"role {value}"
+        case "selector" | "data", _:
+            return called(value)
+        case "reason", "bytes":
+            return refusal(value)
+        case "label", _:
+            return repr(value)
+        case _, "uint40" | "uint48":
+            return iso(value)
+        case _, "address[]":
+            return ", ".join(value)
+    return to_hex(value) if isinstance(value, bytes) else str(value)
 
 
-def _member(a: Arguments, verb: str) -> str:
-    account = "no account" if a["account"] == NOBODY else f"account {a['account']}"
-    return (
-        f"member {_id(a['member'])} {verb}: {account}, {role_names(a['roles'])}, credential "
-        f"{until(a['credentialExpiry'])}"
-    )
+def _slot(given: Arguments) -> Mapping[str, str]:
+    found = unpack_consent_slot(given["slot"])
+    window = f"from {iso(found.not_before)} {until(found.not_after)}"
+    used = any(given.get("delegation", b""))
+    return {
+        "kind": KINDS.get(found.kind, f"entry of kind {found.kind}"),
+        "window": window,
+        "used": f", given under delegation {to_hex(given['delegation'])}" if used else "",
+    }
 
 
-def _scheduled(a: Arguments) -> str:
-    return (
-        f"operation {_id(a['operationId'])} announced by {a['caller']}: {called(a['data'])} on {a['target']}, "
-        f"from {iso(a['schedule'])}"
-    )
+def _member(given: Arguments) -> Mapping[str, str]:
+    return {
+        "whose": "no account" if given["account"] == NOBODY else f"account {given['account']}",
+        "end": until(given["credentialExpiry"]),
+    }
 
 
-def _fork(a: Arguments) -> str:
-    return (
-        f"log {_id(a['logId'])} of custodian {_id(a['custodian'])} is forked: it signed {a['size']} entries with root "
-        f"{_id(a['root'])} and {a['otherSize']} entries with root {_id(a['otherRoot'])}"
-    )
+def _opening(given: Arguments) -> Mapping[str, str]:
+    also = any(given["countersigner"])
+    return {
+        "also": f", countersigned by {to_hex(given['countersigner'])}" if also else "",
+        "when": ", recorded late" if given["late"] else "",
+    }
 
 
-_ROLE: Final = {0: "administrator", 1: "admission", 2: "suspension", 2**64 - 1: "public"}
-
-
-def _role(number: int) -> str:
-    return f"role {number} ({_ROLE[number]})" if number in _ROLE else f"role {number}"
-
-
-def _subject(a: Arguments) -> str:
-    return subject_text(a["subject"])
-
-
-SENTENCES: Final[dict[tuple[str, str], Callable[[Arguments], str]]] = {
-    ("AccessManager", "OperationScheduled"): _scheduled,
-    ("AccessManager", "OperationExecuted"): lambda a: f"operation {_id(a['operationId'])} carried out",
-    ("AccessManager", "OperationCanceled"): lambda a: f"operation {_id(a['operationId'])} called off",
-    ("AccessManager", "RoleLabel"): lambda a: f"{_role(a['roleId'])} named {a['label']!r}",
-    ("AccessManager", "RoleGranted"): lambda a: (
-        f"{_role(a['roleId'])} given to {a['account']} from {iso(a['since'])}, its calls wait {a['delay']} s"
-    ),
-    ("AccessManager", "RoleRevoked"): lambda a: f"{_role(a['roleId'])} taken from {a['account']}",
-    ("AccessManager", "RoleAdminChanged"): lambda a: f"{_role(a['roleId'])} is now managed by {_role(a['admin'])}",
-    ("AccessManager", "RoleGuardianChanged"): lambda a: (
-        f"announced calls of {_role(a['roleId'])} may now be called off by {_role(a['guardian'])}"
-    ),
-    ("AccessManager", "RoleGrantDelayChanged"): lambda a: (
-        f"{_role(a['roleId'])} counts {a['delay']} s after it is given, from {iso(a['since'])}"
-    ),
-    ("AccessManager", "TargetFunctionRoleUpdated"): lambda a: (
-        f"function {called(a['selector'])} of {a['target']} now needs {_role(a['roleId'])}"
-    ),
-    ("AccessManager", "TargetAdminDelayUpdated"): lambda a: (
-        f"changes to the rules of {a['target']} wait {a['delay']} s, from {iso(a['since'])}"
-    ),
-    ("AccessManager", "TargetClosed"): lambda a: f"{a['target']} {'closed' if a['closed'] else 'opened again'}",
-    ("ParticipantRegistry", "AuthorityUpdated"): lambda a: f"access is managed by {a['authority']}",
-    ("ParticipantRegistry", "MemberAdmitted"): lambda a: _member(a, "admitted"),
-    ("ParticipantRegistry", "MemberAmended"): lambda a: _member(a, "amended"),
-    ("ParticipantRegistry", "MemberRolesReduced"): lambda a: (
-        f"member {_id(a['member'])} keeps {role_names(a['roles'])}"
-    ),
-    ("ParticipantRegistry", "MemberSuspended"): lambda a: f"member {_id(a['member'])} suspended",
-    ("ParticipantRegistry", "MemberReinstated"): lambda a: f"member {_id(a['member'])} reinstated",
-    ("ParticipantRegistry", "MemberRemoved"): lambda a: f"member {_id(a['member'])} removed for good",
-    ("ConsentRegistry", "SubjectOpened"): _opened,
-    ("ConsentRegistry", "ConsentGranted"): _granted,
-    ("ConsentRegistry", "DelegationRecorded"): _delegated,
-    ("ConsentRegistry", "ConsentRevoked"): lambda a: f"{_id(a['id'])} of subject {_subject(a)} revoked",
-    ("ConsentRegistry", "ConsentRevokedAhead"): lambda a: (
-        f"{_kind(a['slot'])} {_id(a['id'])} of subject {_subject(a)} revoked before it was recorded"
-    ),
-    ("ConsentRegistry", "AllRevoked"): lambda a: (
-        f"subject {_subject(a)} revoked everything: epoch {a['epoch']} begins"
-    ),
-    ("ConsentRegistry", "DelegationEndedForCause"): lambda a: (
-        f"delegation {_id(a['id'])} of subject {_subject(a)} ended for cause, with every permit given under it"
-    ),
-    ("ConsentRegistry", "RecoveryStepped"): lambda a: (
-        f"subject {_subject(a)} is controlled by {a['controller']}"
-        + (", another controller is proposed" if a["proposed"] else ", no recovery is pending")
-    ),
-    ("ConsentRegistry", "GrantRejected"): lambda a: (
-        f"grant {_id(a['id'])} of subject {_subject(a)} left out of its batch: {refusal(a['reason'])}"
-    ),
-    ("ConsentRegistry", "RevocationRejected"): lambda a: (
-        f"revocation of {_id(a['id'])} left out of its batch: {refusal(a['reason'])}"
-    ),
-    ("Recovery", "RecoveryPolicySet"): lambda a: f"recovery policy of subject {_subject(a)} set",
-    ("Recovery", "RecoveryProposed"): lambda a: (
-        f"recovery of subject {_subject(a)} to {a['controller']} proposed by guardians"
-        + ("" if a["desk"] == NOBODY else f" and the identity desk {a['desk']}")
-    ),
-    ("Recovery", "RecoveryVetoed"): lambda a: f"recovery of subject {_subject(a)} vetoed",
-    ("Recovery", "RecoveryCompleted"): lambda a: (
-        f"recovery of subject {_subject(a)} completed: {a['controller']} controls it"
-    ),
-    ("RecordRegistry", "RecordCommitted"): lambda a: (
-        f"record version {_id(a['commitment'])} committed by {a['custodian']}"
-    ),
-    ("RecordRegistry", "RecordWithdrawn"): lambda a: (
-        f"record version {_id(a['commitment'])} withdrawn by {a['custodian']}"
-    ),
-    ("RecordRegistry", "RecordTransferred"): lambda a: (
-        f"record version {_id(a['commitment'])} passed from {a['from']} to {a['to']}, committed since "
-        f"{iso(a['committedAt'])}"
-    ),
-    ("RecordRegistry", "CustodyTransferred"): lambda a: (
-        f"transfer {_id(a['transfer'])} from {a['from']} to {a['to']} made"
-    ),
-    ("AuditAnchor", "CheckpointAnchored"): lambda a: (
-        f"log {_id(a['logId'])} of custodian {_id(a['custodian'])} anchored: {a['size']} entries, root {_id(a['root'])}"
-    ),
-    ("AuditAnchor", "CheckpointCosigned"): lambda a: (
-        f"log {_id(a['logId'])} cosigned by witness {_id(a['witness'])}: {a['size']} entries, root {_id(a['root'])}"
-    ),
-    ("AuditAnchor", "ForkReported"): _fork,
-    ("ResearchMarket", "StudyPermitted"): lambda a: (
-        f"study {_id(a['study'])} permitted from {iso(a['notBefore'])} {until(a['notAfter'])} under rules "
-        f"{_id(a['rules'])}, by {_people(a['members'])}"
-    ),
-    ("ResearchMarket", "StudyRefused"): lambda a: f"study {_id(a['study'])} refused by {_people(a['members'])}",
-    ("ResearchMarket", "StudySuspended"): lambda a: f"study {_id(a['study'])} suspended by {a['boardMember']}",
-    ("ResearchMarket", "StudyResumed"): lambda a: f"study {_id(a['study'])} resumed by {_people(a['members'])}",
-    ("ResearchMarket", "StudyRevoked"): lambda a: f"study {_id(a['study'])} revoked by {_people(a['members'])}",
-    ("ResearchMarket", "DonationNamed"): lambda a: (
-        f"{a['account']} named for donations by {_people(a['members'])}"
-    ),
-    ("ResearchMarket", "EscrowFunded"): lambda a: (
-        f"escrow {_id(a['escrow'])} of study {_id(a['study'])} received {a['received']} of token {a['terms'][3]} from "
-        f"{a['terms'][2]}"
-    ),
-    ("ResearchMarket", "EscrowReleased"): lambda a: f"escrow {_id(a['escrow'])} released by its custodian",
-    ("ResearchMarket", "EscrowRefunded"): lambda a: (
-        f"escrow {_id(a['escrow'])} paid {a['amount']} back to {a['to']}"
-    ),
-    ("ResearchMarket", "ResultCommitted"): lambda a: (
-        f"result {_id(a['result'])} of study {_id(a['study'])} committed by custodian {_id(a['custodian'])}"
-    ),
-    ("ResearchMarket", "PayoutProposed"): lambda a: (
-        f"payout {_id(a['round'])} of {a['total']} from escrow {_id(a['escrow'])} proposed (attempt {a['attempt']}), "
-        f"open from {iso(a['opensAt'])} {until(a['closesAt'])}"
-    ),
-    ("ResearchMarket", "PayoutObjected"): lambda a: (
-        f"payout {_id(a['round'])} objected to by {a['objector']}, now open from {iso(a['opensAt'])}"
-    ),
-    ("ResearchMarket", "PayoutUpheld"): lambda a: (
-        f"payout {_id(a['round'])} upheld by {_people(a['members'])}, open {until(a['closesAt'])}"
-    ),
-    ("ResearchMarket", "PayoutRejected"): lambda a: (
-        f"payout {_id(a['round'])} of {a['total']} rejected by {_people(a['members'])}"
-    ),
-    ("ResearchMarket", "PaymentClaimed"): lambda a: (
-        f"payment {a['index']} of payout {_id(a['round'])} made: {a['amount']} to {a['account']}"
-    ),
-    ("ResearchMarket", "ClaimRejected"): lambda a: (
-        f"payment {a['index']} of payout {_id(a['round'])} left out of its batch: {refusal(a['reason'])}"
-    ),
-    ("ResearchMarket", "PayoutClosed"): lambda a: (
-        f"payout {_id(a['round'])} over, {a['unclaimed']} unclaimed back in its escrow"
-    ),
-    ("EmergencyAccess", "EmergencyOpened"): _emergency_opened,
-    ("EmergencyAccess", "EmergencyClosed"): lambda a: (
-        f"emergency opening {_id(a['opening'])} closed by {a['closer']}"
-    ),
-    ("EmergencyAccess", "EmergencyReviewed"): lambda a: (
-        f"emergency opening {_id(a['opening'])} reviewed by {_id(a['reviewer'])}, finding {_id(a['finding'])}"
-    ),
-    ("EmergencyAccess", "EmergencyPolicySet"): lambda a: (
-        f"subject {_subject(a)} set its emergency policy to {POLICIES.get(a['policy'], a['policy'])}"
-    ),
-    **{
-        (contract, "EIP712DomainChanged"): lambda _: "signing domain changed"
-        for contract in (
-            "ConsentRegistry", "Recovery", "RecordRegistry", "AuditAnchor", "ResearchMarket", "EmergencyAccess",
-        )
+_DERIVED: Final[Mapping[str, Callable[[Arguments], Mapping[str, str]]]] = {
+    "TargetClosed": lambda given: {"done": "closed" if given["closed"] else "opened again"},
+    "MemberAdmitted": _member,
+    "MemberAmended": _member,
+    "SubjectOpened": lambda given: {
+        "whose": "under guardians"
+        if given["controller"] == NOBODY
+        else f"with controller {given['controller']}"
     },
-}  # fmt: skip
+    "ConsentGranted": _slot,
+    "DelegationRecorded": _slot,
+    "ConsentRevokedAhead": _slot,
+    "RecoveryStepped": lambda given: {
+        "next": "another controller is proposed" if given["proposed"] else "no recovery is pending"
+    },
+    "RecoveryProposed": lambda given: {
+        "also": "" if given["desk"] == NOBODY else f" and the identity desk {given['desk']}"
+    },
+    "EscrowFunded": lambda given: {"funder": given["terms"][2], "token": given["terms"][3]},
+    "StudyPermitted": lambda given: {"end": until(given["notAfter"])},
+    "EmergencyOpened": _opening,
+}
+_DOMAIN: Final = {"EIP712DomainChanged": "the domain of signatures changed"}
+
+SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
+    "AccessManager": {
+        "OperationScheduled": (
+            "operation {operationId} announced by {caller}: {data} on {target}, from {schedule}"
+        ),
+        "OperationExecuted": "operation {operationId} carried out",
+        "OperationCanceled": "operation {operationId} called off",
+        "RoleLabel": "{roleId} named {label}",
+        "RoleGranted": "{roleId} given to {account} from {since}, its calls wait {delay} s",
+        "RoleRevoked": "{roleId} taken from {account}",
+        "RoleAdminChanged": "{roleId} is now managed by {admin}",
+        "RoleGuardianChanged": "announced calls of {roleId} may now be called off by {guardian}",
+        "RoleGrantDelayChanged": "{roleId} counts {delay} s after it is given, from {since}",
+        "TargetFunctionRoleUpdated": "function {selector} of {target} now needs {roleId}",
+        "TargetAdminDelayUpdated": "changes to the rules of {target} wait {delay} s, from {since}",
+        "TargetClosed": "{target} {done}",
+    },
+    "ParticipantRegistry": {
+        "AuthorityUpdated": "access is managed by {authority}",
+        "MemberAdmitted": "member {member} admitted: {whose}, {roles}, credential {end}",
+        "MemberAmended": "member {member} amended: {whose}, {roles}, credential {end}",
+        "MemberRolesReduced": "member {member} keeps {roles}",
+        "MemberSuspended": "member {member} suspended",
+        "MemberReinstated": "member {member} reinstated",
+        "MemberRemoved": "member {member} removed for good",
+    },
+    "ConsentRegistry": {
+        "SubjectOpened": "subject {subject} opened {whose} by custodian {member}",
+        "ConsentGranted": "{kind} {id} of subject {subject} recorded, {window}{used}",
+        "DelegationRecorded": "{kind} {id} of subject {subject} to {delegate} recorded, {window}",
+        "ConsentRevoked": "{id} of subject {subject} revoked",
+        "ConsentRevokedAhead": "{kind} {id} of subject {subject} revoked before it was recorded",
+        "AllRevoked": "subject {subject} revoked everything: epoch {epoch} begins",
+        "DelegationEndedForCause": (
+            "delegation {id} of subject {subject} ended for cause, with every permit given under it"
+        ),
+        "RecoveryStepped": "subject {subject} is controlled by {controller}, {next}",
+        "GrantRejected": "grant {id} of subject {subject} left out of its batch: {reason}",
+        "RevocationRejected": "revocation of {id} left out of its batch: {reason}",
+        **_DOMAIN,
+    },
+    "Recovery": {
+        "RecoveryPolicySet": "recovery policy of subject {subject} set",
+        "RecoveryProposed": "recovery of subject {subject} to {controller} proposed by guardians{also}",
+        "RecoveryVetoed": "recovery of subject {subject} vetoed",
+        "RecoveryCompleted": "recovery of subject {subject} completed: {controller} controls it",
+        **_DOMAIN,
+    },
+    "RecordRegistry": {
+        "RecordCommitted": "record version {commitment} committed by {custodian}",
+        "RecordWithdrawn": "record version {commitment} withdrawn by {custodian}",
+        "RecordTransferred": (
+            "record version {commitment} passed from {from} to {to}, committed since {committedAt}"
+        ),
+        "CustodyTransferred": "transfer {transfer} from {from} to {to} made",
+        **_DOMAIN,
+    },
+    "AuditAnchor": {
+        "CheckpointAnchored": "log {logId} of custodian {custodian} anchored: {size} entries, root {root}",
+        "CheckpointCosigned": "log {logId} cosigned by witness {witness}: {size} entries, root {root}",
+        "ForkReported": (
+            "log {logId} of custodian {custodian} is forked: it signed {size} entries with root {root} and "
+            "{otherSize} entries with root {otherRoot}"
+        ),
+        **_DOMAIN,
+    },
+    "ResearchMarket": {
+        "StudyPermitted": "study {study} permitted from {notBefore} {end} under rules {rules}, by {members}",
+        "StudyRefused": "study {study} refused by {members}",
+        "StudySuspended": "study {study} suspended by {boardMember}",
+        "StudyResumed": "study {study} resumed by {members}",
+        "StudyRevoked": "study {study} revoked by {members}",
+        "DonationNamed": "{account} named for donations by {members}",
+        "EscrowFunded": "escrow {escrow} of study {study} received {received} of token {token} from {funder}",
+        "EscrowReleased": "escrow {escrow} released by its custodian",
+        "EscrowRefunded": "escrow {escrow} paid {amount} back to {to}",
+        "ResultCommitted": "result {result} of study {study} committed by custodian {custodian}",
+        "PayoutProposed": (
+            "payout {round} of {total} from escrow {escrow} proposed (attempt {attempt}), open from "
+            "{opensAt} until {closesAt}"
+        ),
+        "PayoutObjected": (
+            "payout {round} objected to by {objector}, now open from {opensAt} until {closesAt}"
+        ),
+        "PayoutUpheld": "payout {round} upheld by {members}, open until {closesAt}",
+        "PayoutRejected": "payout {round} of {total} rejected by {members}",
+        "PaymentClaimed": "payment {index} of payout {round} made: {amount} to {account}",
+        "ClaimRejected": "payment {index} of payout {round} left out of its batch: {reason}",
+        "PayoutClosed": "payout {round} over, {unclaimed} unclaimed back in its escrow",
+        **_DOMAIN,
+    },
+    "EmergencyAccess": {
+        "EmergencyOpened": (
+            "emergency opening {opening} of subject {subject} by responder {member}, from {openedAt} until "
+            "{expiresAt}{also}{when}"
+        ),
+        "EmergencyClosed": "emergency opening {opening} closed by {closer}",
+        "EmergencyReviewed": "emergency opening {opening} reviewed by {reviewer}, finding {finding}",
+        "EmergencyPolicySet": "subject {subject} set its emergency policy to {policy}",
+        **_DOMAIN,
+    },
+}

@@ -1,8 +1,8 @@
 """Whether the chain stores exactly what its events say: the state is made again from them and compared.
 
-A storage root is the comparison of everything at once: equal roots leave no room for a word that no event explains.
-Where they differ the words are asked one by one to name them. anvil counts words that are empty again into its
-roots, so there its own listing of the storage is compared instead.
+A storage root is the comparison of everything at once: equal roots leave no room for a word that no event
+explains. Where they differ the words are asked one by one to name them. anvil counts words that are empty
+again into its roots, so there its own listing of the storage is compared instead.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ LINKS: Final = (
     ("EmergencyAccess", "CONSENTS", "ConsentRegistry"),
 )
 NOT_IN_EVENTS: Final = (
-    "Number and time of an anchor and the time of a result are those of the event's block: the events do not repeat "
-    "them.",
-    "The study an account is paid for follows from its first payment; no event says it.",
-    "How the AccessManager packs a changed delay depends on the time of the change, which is its block's.",
+    "Number and time of an anchor and the time of a result come from the event's block, not from the event.",
+    "The study that an account is paid for follows from its first payment; no event says it.",
+    "How the AccessManager stores a changed delay depends on the time of the change, which is its block's.",
 )
 Progress = Callable[[str], None]
 
@@ -60,7 +59,7 @@ class Difference:
 
 @dataclass(slots=True)
 class ContractReport:
-    """``words``: that the events make and are not empty. ``complete``: it is shown that nothing else is stored."""
+    """``words``: made by the events, not empty. ``complete``: it is shown that nothing else is stored."""
 
     name: str
     address: str
@@ -152,8 +151,9 @@ def _facts(
     ):
         if isinstance(code, RpcError):
             raise LedgerUnavailable(f"The node does not show block {number}: {code.message}.")
-        is_known = has_roots and proof is not None and not isinstance(proof, RpcError)
-        root = bytes.fromhex(proof["storageHash"][2:]) if is_known else None
+        root = None
+        if has_roots and proof is not None and not isinstance(proof, RpcError):
+            root = bytes.fromhex(proof["storageHash"][2:])
         listing = None if listings is None else listings.get(address.lower(), {})
         found[name] = _Facts(bytes.fromhex(code[2:]), root, listing)
     return found

@@ -14,14 +14,14 @@ from backend.types import MAX_UINT40, to_hex
 KINDS: Final = {1: "permit", 2: "deny", 3: "delegation", 4: "guardianship", 5: "refusal"}
 POLICIES: Final = {0: "limit", 1: "allow", 2: "forbid"}
 ROLES: Final = (
-    "custodian", "provider", "researcher", "ethics board", "auditor", "responder", "device gateway", "relayer",
-    "operator",
+    "custodian", "provider", "researcher", "ethics board", "auditor", "responder", "device gateway",
+    "relayer", "operator",
 )  # fmt: skip
 STRUCTS: Final = {
     "terms": ("study", "custodian", "funder", "token"),
     "state": (
-        "policy", "nextPolicy", "nextFrom", "policyRound", "guardiansAsOf", "controller", "proposedAt", "round",
-        "isVetoSpent",
+        "policy", "nextPolicy", "nextFrom", "policyRound", "guardiansAsOf", "controller", "proposedAt",
+        "round", "isVetoSpent",
     ),
 }  # fmt: skip
 _LAST_DATE: Final = 253_402_300_799  # the last second of the year 9999
@@ -90,7 +90,7 @@ def ids_of(timed: TimedEvent) -> set[bytes]:
     """Return every id an event names as a word: hashes, subjects and accounts, never plain numbers."""
     event = timed.event
     found: set[bytes] = set()
-    for name, kind in _KINDS_OF[event.contract, event.name]:
+    for name, kind in KINDS_OF[event.contract, event.name]:
         _collect(kind, event.arguments[name], found)
     return found
 
@@ -110,7 +110,7 @@ def _collect(kind: str, value: Any, found: set[bytes]) -> None:
                 _collect(part, item, found)
 
 
-_KINDS_OF: Final = {
+KINDS_OF: Final = {
     (contract, event.name): tuple(zip(event.names, event.types, strict=True))
     for contract in CONTRACTS
     for event in artifact(contract).events.values()

@@ -339,7 +339,7 @@ class Story:
     def market(self) -> None:
         """Studies in every state; payouts that are claimed, rejected, upheld and closed; money back."""
         self.jump(DAY)
-        studies = {name: named(name) for name in ("study", "refused", "suspended", "ended", "unfunded")}
+        studies = {name: named(name) for name in ("study", "refused", "suspended", "ended")}
         self.ids |= studies
         for name in ("study", "suspended", "ended"):
             content = {
@@ -441,7 +441,7 @@ class Story:
         self.jump(200 * DAY)
         self.send("ResearchMarket", "closePayout", terms, results["result"])
         self.send("ResearchMarket", "release", terms, sender=Sender.CUSTODIAN)
-        unfunded = (self.ids["unfunded"], *terms[1:])
+        unfunded = (named("unfunded"), *terms[1:])
         self.send("ResearchMarket", "release", unfunded, sender=Sender.CUSTODIAN)
         self.send("ResearchMarket", "refund", terms, funder.account)
 

@@ -66,8 +66,8 @@ class Event:
 class Artifact:
     """One compiled contract.
 
-    ``immutables``: (start, length) in the runtime code, bytes, zero in ``runtime``. ``layout``: state variable to
-    its slot.
+    ``immutables``: (start, length) in the runtime code, bytes, zero in ``runtime``. ``layout``: state
+    variable to its slot.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every event of our contracts, decoded, in chain order: enough to rebuild all projections and all storage."""
+"""Every event of our contracts, decoded, in chain order: enough to rebuild all projections and storage."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class EventScan:
                 yield TimedEvent(event, times[event.block_number])
 
     def _pages(self, start: int, last: int) -> Iterator[list[Any]]:
-        """Yield raw logs a stretch of blocks: shorter where the node refuses, longer again while it is willing."""
+        """Yield raw logs a stretch of blocks: a shorter one where the node refuses, else longer ones."""
         blocks, most = _BLOCKS_A_REQUEST, _MOST_BLOCKS_A_REQUEST
         while start <= last:
             end = min(start + blocks - 1, last)

@@ -21,7 +21,7 @@ _MARK_SHIFT = 136
 class Consents(Replayed):
     """Slots are kept as stored, packed as ``IConsentRegistry.evidence`` says.
 
-    ``used``: consent to the delegation it was given under. ``delegates``: delegation to its delegate's account.
+    ``used``: consent to the delegation it was given under. ``delegates``: delegation to its delegate.
     """
 
     CONTRACT = "ConsentRegistry"

@@ -47,6 +47,5 @@ class LedgerState:
             handler = self._handlers[event.contract][event.name]
             handler(event.arguments, Moment(event.block_number, timed.time))
         except (KeyError, ValueError) as error:
-            raise EventsContradict(
-                f"{event.contract}.{event.name} in block {event.block_number} names what no earlier event made."
-            ) from error
+            where = f"{event.contract}.{event.name} in block {event.block_number}"
+            raise EventsContradict(f"{where} names what no earlier event made.") from error

@@ -43,7 +43,7 @@ class Payout:
 
 
 class Market(Replayed):
-    """``results``: (study, custodian, result) to the time. ``payees``: account to the study it is paid for."""
+    """``results``: (study, custodian, result) to its time. ``payees``: account to the study that pays it."""
 
     CONTRACT = "ResearchMarket"
 

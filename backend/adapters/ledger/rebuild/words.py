@@ -1,4 +1,4 @@
-"""Places and values of a contract's storage (Solidity documentation, "Layout of State Variables in Storage")."""
+"""Places and values of storage (Solidity documentation, "Layout of State Variables in Storage")."""
 
 from __future__ import annotations
 
