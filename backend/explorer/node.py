@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -42,10 +42,12 @@ class Node:
         self.deployment = deployment
         self._connect = connect
         self._rpc: Rpc | None = None
-        self.scan = EventScan(
-            chain=self, contracts={name: item.address for name, item in deployment.contracts.items()}
-        )
+        self.scan = self.scan_of(deployment.contracts)
         self.check_chain()
+
+    def scan_of(self, names: Iterable[str]) -> EventScan:
+        """Return what reads the events of these contracts only."""
+        return EventScan(chain=self, contracts={name: self.deployment.address(name) for name in names})
 
     def rpc(self) -> Rpc:
         if self._rpc is None:
