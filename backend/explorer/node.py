@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,12 @@ from backend.adapters.ledger.abi import CONTRACTS
 from backend.adapters.ledger.chain import Block, parse_block
 from backend.adapters.ledger.deployment_file import Deployment, read_deployment
 from backend.adapters.ledger.embedded import EmbeddedChain
-from backend.adapters.ledger.errors import DeploymentIncomplete, WrongChain
+from backend.adapters.ledger.errors import (
+    BlockForgotten,
+    ChainReorganised,
+    DeploymentIncomplete,
+    WrongChain,
+)
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.process import find_anvil
 from backend.adapters.ledger.rpc import Rpc, RpcError
@@ -25,6 +30,7 @@ from backend.stores import REPOSITORY
 from backend.types import BlockNumber
 
 _TIMEOUT_SECONDS: Final = 60.0
+_WORDS_A_REQUEST: Final = 200
 _LISTENING: Final = re.compile(rb"Listening on (127\.0\.0\.1:\d+)")
 
 
@@ -82,6 +88,23 @@ class Node:
         if found is None:
             raise LedgerUnavailable(f"The node has no block {name if number is None else number}.")
         return parse_block(found)
+
+    def require_unchanged(self, block: Block) -> None:
+        """Raise ChainReorganised where another block has its number by now."""
+        if self.block(block.number).hash != block.hash:
+            raise ChainReorganised(f"Block {block.number} was replaced while it was read.")
+
+    def words(self, contract: str, slots: Sequence[int], number: BlockNumber) -> dict[int, int]:
+        """Return words of a contract's storage after a block. Raise BlockForgotten where it is too old."""
+        address, found = self.deployment.address(contract), {}
+        for start in range(0, len(slots), _WORDS_A_REQUEST):
+            some = slots[start : start + _WORDS_A_REQUEST]
+            calls = [("eth_getStorageAt", [address, hex(slot), hex(number)]) for slot in some]
+            for slot, answer in zip(some, self.rpc().batch(calls), strict=True):
+                if not isinstance(answer, str):
+                    raise BlockForgotten(f"The node does not show the storage after block {number}.")
+                found[slot] = int(answer, 16)
+        return found
 
     @property
     def first_block(self) -> BlockNumber:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.chain import Block
+from backend.adapters.ledger.errors import BlockForgotten
 from backend.adapters.ledger.rebuild.ledger_state import LedgerState
-from backend.consent.ledger_types import TimedEvent
+from backend.consent.ledger_types import TimedEvent, unpack_consent_slot
+from backend.consent.terms import Kind
 from backend.errors import InvalidInput
 from backend.explorer.errors import LedgerIdUnknown
 from backend.explorer.node import Node
@@ -27,6 +29,7 @@ _BELONGS: Final = {
     "EscrowFunded": (("study",), "escrow"),
     "PayoutProposed": (("escrow", "result"), "round"),
 }
+_ENDS_WITH_EPOCH: Final = (Kind.PERMIT, Kind.DELEGATION)
 _RECORDED: Final = ("ConsentGranted", "DelegationRecorded")
 Progress = Callable[[str], None]
 
@@ -59,7 +62,7 @@ def parse_id(text: str) -> bytes:
 def show(node: Node, word: bytes, block: BlockNumber | None, progress: Progress = lambda _: None) -> Shown:
     """Return everything that the chain knows of an id at ``block``, or now.
 
-    Raise LedgerIdUnknown, EventsContradict or LedgerUnavailable.
+    Raise LedgerIdUnknown, EventsContradict, ChainReorganised or LedgerUnavailable.
     """
     fixed = node.block(block)
     as_of = fixed.timestamp if block is not None else max(fixed.timestamp, int(time.time()))
@@ -74,6 +77,7 @@ def show(node: Node, word: bytes, block: BlockNumber | None, progress: Progress 
         )
     shown = Shown(word, fixed, as_of, things, about)
     _compare(node, state, shown)
+    node.require_unchanged(fixed)
     return shown
 
 
@@ -109,10 +113,17 @@ class _About:
         if not self._wanted.isdisjoint(_words(arguments, owners)):
             self._wanted.add(arguments[owned])
         if name in _RECORDED and arguments["id"] == self._word:
-            self._endings |= {("AllRevoked", each) for each in _words(arguments, ("subject",))}
-            self._endings |= {
-                ("DelegationEndedForCause", each) for each in _words(arguments, ("delegation",))
-            }
+            self._endings = set(_endings(arguments))
+        elif name == "AllRevoked":  # the next one ends others
+            self._endings = {ending for ending in self._endings if ending[0] != name}
+
+
+def _endings(recorded: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield what would end this consent: an event, and the id that it names."""
+    if unpack_consent_slot(recorded["slot"]).kind in _ENDS_WITH_EPOCH:
+        yield "AllRevoked", recorded["subject"].to_bytes(_WORD_BYTES)
+    if any(recorded.get("delegation", b"")):
+        yield "DelegationEndedForCause", recorded["delegation"]
 
 
 def _words(arguments: Mapping[str, Any], names: Sequence[str]) -> set[bytes]:
@@ -122,16 +133,14 @@ def _words(arguments: Mapping[str, Any], names: Sequence[str]) -> set[bytes]:
 
 def _compare(node: Node, state: LedgerState, shown: Shown) -> None:
     """Ask the node for every word of storage that belongs to the id."""
-    calls, expected = [], []
-    for name, replayed in state.contracts.items():
-        address, layout = node.deployment.address(name), artifact(name).layout
-        for entry in replayed.storage():
-            if shown.word in entry.keys:
-                place = hex(entry.slot(layout))
-                calls.append(("eth_getStorageAt", (address, place, hex(shown.block.number))))
-                expected.append(entry.value)
-    shown.words = len(expected)
-    answers = node.rpc().batch(calls)
-    words = [int(answer, 16) for answer in answers if isinstance(answer, str)]
-    if len(words) == len(expected):
-        shown.agrees = words == expected
+    agrees = True
+    try:
+        for name, replayed in state.contracts.items():
+            layout = artifact(name).layout
+            own = [entry for entry in replayed.storage() if shown.word in entry.keys]
+            expected = {entry.slot(layout): entry.value for entry in own}
+            shown.words += len(expected)
+            agrees &= node.words(name, list(expected), shown.block.number) == expected
+    except BlockForgotten:
+        return
+    shown.agrees = agrees

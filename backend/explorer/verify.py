@@ -16,7 +16,7 @@ from typing import Any, Final
 from web3 import Web3
 
 from backend.adapters.ledger.abi import CONTRACTS, artifact, decode_or_none
-from backend.adapters.ledger.errors import ChainReorganised, EventsContradict
+from backend.adapters.ledger.errors import EventsContradict
 from backend.adapters.ledger.rebuild.ledger_state import LedgerState
 from backend.adapters.ledger.rebuild.trie import storage_root
 from backend.adapters.ledger.rebuild.words import Entry
@@ -25,7 +25,6 @@ from backend.errors import LedgerUnavailable
 from backend.explorer.node import Node
 from backend.types import BlockNumber, Bytes32, UnixSeconds, to_hex
 
-_WORDS_A_REQUEST = 200
 # Which contract names which other in its code; masking the immutables hides that.
 LINKS: Final = (
     ("ParticipantRegistry", "authority", "AccessManager"),
@@ -125,8 +124,7 @@ def verify(node: Node, block: BlockNumber | None, progress: Progress = lambda _:
         part = ContractReport(name, node.deployment.address(name), events=state.events[name])
         report.contracts.append(part)
         _compare_storage(node, part, list(state.contracts[name].storage()), facts[name], report)
-    if node.block(fixed.number).hash != fixed.hash:
-        raise ChainReorganised(f"Block {fixed.number} was replaced while it was read.")
+    node.require_unchanged(fixed)
     return report
 
 
@@ -223,7 +221,7 @@ def _compare_storage(
         part.complete = True
         return
     if facts.listing is None:
-        actual = _words(node, part.address, sorted(expected), report.block)
+        actual = node.words(part.name, list(expected), report.block)
         part.complete = facts.root is not None and facts.root == storage_root(actual.items())
         if facts.root is not None and not part.complete:
             shown = to_hex(facts.root), to_hex(storage_root(actual.items()))
@@ -238,18 +236,6 @@ def _compare_storage(
         if before != found:
             where = names.get(slot, f"slot {_hex(slot)}, which no event explains")
             report.differences.append(Difference(part.name, where, _hex(found), _hex(before)))
-
-
-def _words(node: Node, address: str, slots: Sequence[int], number: BlockNumber) -> dict[int, int]:
-    found = {}
-    for start in range(0, len(slots), _WORDS_A_REQUEST):
-        some = slots[start : start + _WORDS_A_REQUEST]
-        calls = [("eth_getStorageAt", [address, hex(slot), hex(number)]) for slot in some]
-        for slot, answer in zip(some, node.rpc().batch(calls), strict=True):
-            if isinstance(answer, RpcError) or answer is None:
-                raise LedgerUnavailable(f"The node does not show the storage in block {number}.")
-            found[slot] = int(answer, 16)
-    return found
 
 
 def _hex(word: int) -> str:

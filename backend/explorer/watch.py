@@ -103,8 +103,7 @@ class Watch:
             last = BlockNumber(min(self._next + _BLOCKS_A_STEP - 1, head.number))
             end = self._node.block(last)
             found = list(self._node.scan.timed(self._next, last))
-            if self._node.block(last).hash != end.hash:
-                raise ChainReorganised
+            self._node.require_unchanged(end)
             for timed in found:
                 self._seen[timed.event.block_number] = timed.event.block_hash
             self._seen[last] = end.hash

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.adapters.ledger.chain import Block
-from backend.adapters.ledger.errors import WrongChain
+from backend.adapters.ledger.errors import ChainReorganised, WrongChain
 from backend.consent.ledger_types import TimedEvent
 from backend.errors import InvalidInput, LedgerUnavailable
 from backend.explorer.watch import Filter, Notice, Watch
@@ -40,6 +40,10 @@ class FakeNode:
             raise LedgerUnavailable("The node did not answer.")
         number = BlockNumber(len(self.forks) - 1) if number is None else number
         return Block(number, self._hash(number), self._hash(number - 1), UnixSeconds(number), ())
+
+    def require_unchanged(self, block: Block) -> None:
+        if self.block(block.number).hash != block.hash:
+            raise ChainReorganised
 
     def timed(self, first: int, last: int) -> Iterator[TimedEvent]:
         for number in range(first, last + 1):

@@ -7,25 +7,27 @@ nothing besides: this is what makes a comparison complete although a mapping can
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import rlp
 from eth_utils.crypto import keccak
 
-EMPTY_ROOT: Final = keccak(rlp.encode(b""))
-_Leaf = tuple[bytes, bytes]  # the hashed key as nibbles, the value
+_rlp = partial(rlp.encode, infer_serializer=False)  # all is bytes here
+EMPTY_ROOT: Final = keccak(_rlp(b""))
+_Leaf = tuple[str, bytes]  # the hashed key in hex, a digit a nibble; the value
 
 
 def storage_root(words: Iterable[tuple[int, int]]) -> bytes:
     """Return the root over (slot, value); empty words are no part of it."""
     stored = ((slot, value.to_bytes((value.bit_length() + 7) // 8)) for slot, value in words if value)
-    return secure_root((slot.to_bytes(32), rlp.encode(value)) for slot, value in stored)
+    return secure_root((slot.to_bytes(32), _rlp(value)) for slot, value in stored)
 
 
 def secure_root(items: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return the root of a trie whose keys, each given once, are hashed first."""
-    leaves = sorted((_nibbles(keccak(key)), value) for key, value in items)
-    return keccak(rlp.encode(_node(leaves, 0))) if leaves else EMPTY_ROOT
+    leaves = sorted((keccak(key).hex(), value) for key, value in items)
+    return keccak(_rlp(_node(leaves, 0))) if leaves else EMPTY_ROOT
 
 
 def _node(leaves: Sequence[_Leaf], depth: int) -> list[Any]:
@@ -45,23 +47,18 @@ def _node(leaves: Sequence[_Leaf], depth: int) -> list[Any]:
         end = start
         while end < len(leaves) and leaves[end][0][depth] == nibble:
             end += 1
-        branch[nibble] = _reference(_node(leaves[start:end], depth + 1))
+        branch[int(nibble, 16)] = _reference(_node(leaves[start:end], depth + 1))
         start = end
     return branch
 
 
 def _reference(node: list[Any]) -> Any:
     """Short nodes lie in their parent; others are named by hash."""
-    encoded = rlp.encode(node)
+    encoded = _rlp(node)
     return node if len(encoded) < 32 else keccak(encoded)
 
 
-def _nibbles(key: bytes) -> bytes:
-    return bytes(nibble for byte in key for nibble in (byte >> 4, byte & 0xF))
-
-
-def _compact(nibbles: bytes, *, is_leaf: bool) -> bytes:
+def _compact(nibbles: str, *, is_leaf: bool) -> bytes:
     """Return hex-prefix encoding (appendix C)."""
     flag = 2 * is_leaf
-    padded = bytes([flag + 1, *nibbles]) if len(nibbles) % 2 else bytes([flag, 0, *nibbles])
-    return bytes(padded[at] << 4 | padded[at + 1] for at in range(0, len(padded), 2))
+    return bytes.fromhex(f"{flag + 1}{nibbles}" if len(nibbles) % 2 else f"{flag}0{nibbles}")
