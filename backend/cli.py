@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import clients, consents, importing, keys, members, upkeep, users
+from backend.commands import clients, consents, importing, keys, ledger, members, upkeep, users
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
 app = typer.Typer(
@@ -67,6 +67,7 @@ app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(upkeep.audit, name="audit")
 
 

@@ -50,12 +50,12 @@ def named_errors() -> Iterator[None]:
         fail(error.code, where + error.detail, error.remedy)
 
 
-def fail(code: str, detail: str, remedy: str) -> NoReturn:
+def fail(code: str, detail: str, remedy: str, *, status: int = 2) -> NoReturn:
     ERR.print(f"[bold red]{code}[/]: ", end="", highlight=False)
     ERR.print(detail, markup=False, highlight=False, soft_wrap=True)
     if remedy != detail:
         ERR.print(remedy, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
+    raise typer.Exit(status)
 
 
 def show(value: object, *, as_json: bool) -> None:
