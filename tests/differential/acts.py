@@ -44,7 +44,8 @@ class Desk:
     chain: Chain
 
     def sign(self, by: InPerson | Deputy, contract: str, hashed: bytes) -> bytes:
-        """Return what ``by`` signs of this struct hash, spoilt if it has a flaw; empty if it is the sender."""
+        """Return what ``by`` signs of this struct hash, spoilt if it has a flaw; empty if it is the
+        sender."""
         if by.way == "sends" or by.flaw == "empty":
             return b""
         domain = self.chain.domain(contract)

@@ -1,5 +1,7 @@
-"""The compiled contracts on an anvil of our own, run through ``eth_simulateV1``: many blocks in one request, each with
-its own time, senders and calls, on top of the deployed state and without a trace in it. So every sequence starts from
+"""The compiled contracts on an anvil of our own, run through ``eth_simulateV1``: many blocks in one
+request, each with
+its own time, senders and calls, on top of the deployed state and without a trace in it. So every sequence
+starts from
 the same chain, and costs one round trip.
 """
 
@@ -76,7 +78,13 @@ class Chain:
             {
                 "blockOverrides": {"time": hex(time), "gasLimit": hex(2**50)},
                 "calls": [
-                    {"from": call.sender, "to": call.to, "data": "0x" + call.data.hex(), "gas": GAS, "gasPrice": "0x0"}
+                    {
+                        "from": call.sender,
+                        "to": call.to,
+                        "data": "0x" + call.data.hex(),
+                        "gas": GAS,
+                        "gasPrice": "0x0",
+                    }
                     for call in calls
                 ],
             }
@@ -143,7 +151,10 @@ def _deploy(rpc: Rpc, code: dict[str, bytes]) -> Chain:
     support = _support()
     members = contract("ParticipantRegistry", operator, 0)
     consents = contract("ConsentRegistry", members, DELAY)
-    asked = {"to": consents, "data": "0x" + artifact("ConsentRegistry").functions["RECOVERY"].encode([]).hex()}
+    asked = {
+        "to": consents,
+        "data": "0x" + artifact("ConsentRegistry").functions["RECOVERY"].encode([]).hex(),
+    }
     addresses = {
         "ParticipantRegistry": members,
         "ConsentRegistry": consents,
@@ -155,7 +166,8 @@ def _deploy(rpc: Rpc, code: dict[str, bytes]) -> Chain:
         "FeeCoin": create(support["Coin"] + eth_abi.encode(["uint256"], [10])),
     }
     wallets = {
-        owner: create(support["Wallet"] + eth_abi.encode(["address"], [account_of(owner)])) for owner in OWNERS
+        owner: create(support["Wallet"] + eth_abi.encode(["address"], [account_of(owner)]))
+        for owner in OWNERS
     }
     funded = tuple(
         (addresses[token], account)
@@ -192,5 +204,3 @@ def errors_of(*contracts: str) -> dict[bytes, str]:
 
 def _artifact(name: str) -> Artifact:
     return artifact(name)
-
-

@@ -112,7 +112,9 @@ class GiveGrant(ByAnyone):
     def call(self, desk: Desk) -> Call:
         header = self.header.header()
         if isinstance(self.by, Deputy):
-            signature = desk.sign(self.by, REGISTRY, struct_hash("DelegatedGrant", self.header.id, self._leaf()))
+            signature = desk.sign(
+                self.by, REGISTRY, struct_hash("DelegatedGrant", self.header.id, self._leaf())
+            )
             return desk.relay(self.by, REGISTRY, "grantByDelegate", header, self._chain(), signature)
         if self.by.way == "sends":
             return desk.send(self.by.account, REGISTRY, "grantDirect", header)

@@ -119,7 +119,8 @@ class RecoveryPolicy:
 
 @dataclass(frozen=True)
 class InPerson:
-    """Somebody agrees in their own name. ``way``: "sends", "signs" or "batch" (signs, and the item is one of a batch)."""
+    """Somebody agrees in their own name. ``way``: "sends", "signs" or "batch" (signs, and the item is one
+    of a batch)."""
 
     account: str
     way: str

@@ -1,14 +1,16 @@
-"""Sequences about emergencies: openings in time and late, policies that change, reviews that come too late."""
+"""Sequences about emergencies: openings in time and late, policies that change, reviews that come too
+late."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.differential.acts import Act
-from tests.differential.consent_acts import OpenSubject
-from tests.differential.consent_director import ANNA, BEN, CHILD, GUARDIANS, ConsentDirector
-from tests.differential.directing import CLINIC, HOSPITAL, Director
+from tests.differential.consent_acts import OpenSubject, OpenUnderGuardian
+from tests.differential.consent_director import ConsentDirector
+from tests.differential.consent_drawing import ANNA, BEN, CHILD, GUARDIANS
+from tests.differential.directing import CLINIC, HOSPITAL, Director, Weights
 from tests.differential.documents import FOREVER, GUARDIANSHIP, NOBODY, ZERO, Delegation, InPerson
 from tests.differential.emergency_acts import (
     Close,
@@ -19,12 +21,17 @@ from tests.differential.emergency_acts import (
     SetEmergencyPolicyByGuardian,
 )
 from tests.differential.emergency_model import ALLOW, FORBID, HOUR, LIMIT, REVIEW
-from tests.differential.consent_acts import OpenUnderGuardian
 from tests.differential.member_model import CUSTODIAN, ETHICS_BOARD, RESPONDER
 from tests.differential.views import UNUSED_SUBJECT
 
 FIRST, SECOND, BOARD = b"\x21" * 32, b"\x22" * 32, b"\x23" * 32
-ROLES = {HOSPITAL: CUSTODIAN, CLINIC: CUSTODIAN | RESPONDER, FIRST: RESPONDER, SECOND: RESPONDER, BOARD: ETHICS_BOARD}
+ROLES = {
+    HOSPITAL: CUSTODIAN,
+    CLINIC: CUSTODIAN | RESPONDER,
+    FIRST: RESPONDER,
+    SECOND: RESPONDER,
+    BOARD: ETHICS_BOARD,
+}
 
 
 class EmergencyDirector(ConsentDirector):
@@ -54,7 +61,7 @@ class EmergencyDirector(ConsentDirector):
         ids = [id_ for id_ in members.members if members.member_has_role(id_, RESPONDER)]
         return [members.members[id_].held.account for id_ in ids]
 
-    def open(self) -> Act | None:
+    def open_emergency(self) -> Act | None:
         responders = self.responders()
         if not responders:
             return None
@@ -65,9 +72,13 @@ class EmergencyDirector(ConsentDirector):
         is_overdue = self.world.emergencies.overdue(self.world.members.member_of(by.account))
         countersigner = None
         if others and self.chance(0.9 if is_overdue else 0.2):
-            countersigner = InPerson(self.one(others), "signs" if by.way == "sends" else self.one(("sends", "signs")))
+            countersigner = InPerson(
+                self.one(others), "signs" if by.way == "sends" else self.one(("sends", "signs"))
+            )
         duration = self.one((0, 0, 1, 600, HOUR, 4 * HOUR))
-        act = OpenNow(self.now, self.subject(), by, self.salt(), duration, self.one((FOREVER, self.now)), countersigner)
+        act = OpenNow(
+            self.now, self.subject(), by, self.salt(), duration, self.one((FOREVER, self.now)), countersigner
+        )
         if self.chance(0.4):
             ago = self.one((0, 1, 600, HOUR, 3 * HOUR, 4 * HOUR))
             return OpenLate(**{**vars_of(act), "when": self.now - ago})
@@ -105,7 +116,7 @@ class EmergencyDirector(ConsentDirector):
         ahead = [time for time in ahead if time > self.now + 1]
         if ahead:
             self.world.clock.now = ahead[0] + self.one((-1, 0, 1))
-        return None
+        return
 
     def wait_for_end(self) -> None:
         emergencies = self.world.emergencies
@@ -113,7 +124,7 @@ class EmergencyDirector(ConsentDirector):
         ahead = sorted(end for end in ends if end > self.now + 1)
         if ahead:
             self.world.clock.now = ahead[0] + self.one((-1, 0, 1))
-        return None
+        return
 
     def set_emergency_policy(self) -> Act | None:
         subject = self.subject()
@@ -127,7 +138,9 @@ class EmergencyDirector(ConsentDirector):
         live = [
             each
             for each in self.book.values()
-            if isinstance(each, Delegation) and each.subject == subject and consents.is_live(each.id, GUARDIANSHIP)
+            if isinstance(each, Delegation)
+            and each.subject == subject
+            and consents.is_live(each.id, GUARDIANSHIP)
         ]
         if not live:
             return None
@@ -136,8 +149,8 @@ class EmergencyDirector(ConsentDirector):
         policy = self.one((LIMIT, ALLOW, ALLOW))
         return SetEmergencyPolicyByGuardian(self.now, guardianship, policy, round_, by)
 
-    weights = {
-        open: 24,
+    weights: ClassVar[Weights] = {
+        open_emergency: 24,
         close: 6,
         review: 10,
         wait_for_review: 2,
@@ -151,12 +164,20 @@ class EmergencyDirector(ConsentDirector):
     def spoil(self, act: Act) -> Act | None:
         draws: list[dict[str, Any]]
         if isinstance(act, OpenNow):
-            draws = [{"subject": UNUSED_SUBJECT}, {"reason": ZERO}, {"duration": self.one((4 * HOUR + 1, 2**32 - 1))}]
+            draws = [
+                {"subject": UNUSED_SUBJECT},
+                {"reason": ZERO},
+                {"duration": self.one((4 * HOUR + 1, 2**32 - 1))},
+            ]
             draws += [{"by": self.spoilt_by(act.by)}, {"by": self.spoilt_by(act.by)}]
             draws += [{"countersigner": None}, {"countersigner": InPerson(act.by.account, "signs")}]
             if act.countersigner:
                 draws.append({"countersigner": self.spoilt_by(replace(act.countersigner, way="signs"))})
-            times = (self.now - 1, self.now + 1, self.now - 4 * HOUR - 1) if isinstance(act, OpenLate) else (self.now - 1,)
+            times = (
+                (self.now - 1, self.now + 1, self.now - 4 * HOUR - 1)
+                if isinstance(act, OpenLate)
+                else (self.now - 1,)
+            )
             draws += [{"when": self.one(times)}] * 2
             known = [each for each in self.acts if type(each) is type(act)]
             if known and self.chance(0.15):
@@ -167,7 +188,11 @@ class EmergencyDirector(ConsentDirector):
             if isinstance(act, Review):
                 openings = list(self.world.emergencies.openings)
                 took_part = self.world.emergencies.openings[act.opening].responder
-                draws += [{"finding": ZERO}, {"opening": self.one(openings)}, {"by": InPerson(took_part, "signs")}]
+                draws += [
+                    {"finding": ZERO},
+                    {"opening": self.one(openings)},
+                    {"by": InPerson(took_part, "signs")},
+                ]
             return replace(act, **self.one(draws))
         if isinstance(act, SetEmergencyPolicy):
             draws = [{"policy": 3}, {"round": act.round + 1}, {"subject": UNUSED_SUBJECT}, {"subject": CHILD}]

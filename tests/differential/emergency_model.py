@@ -1,4 +1,5 @@
-"""Breaking the glass in plain Python, from contracts/properties.md (EA1 to EA17), docs/contracts.md, IEmergencyAccess."""
+"""Breaking the glass in plain Python, from contracts/properties.md (EA1 to EA17), docs/contracts.md,
+IEmergencyAccess."""
 
 from __future__ import annotations
 
@@ -93,7 +94,9 @@ class EmergencyModel:
         refuse(faults)
         return self._set(subject, policy)
 
-    def set_policy_by_guardian(self, guardianship: Delegation, policy: int, round_: int, by: InPerson) -> list[Event]:
+    def set_policy_by_guardian(
+        self, guardianship: Delegation, policy: int, round_: int, by: InPerson
+    ) -> list[Event]:
         subject = guardianship.subject
         faults = self._policy_faults(subject, policy, round_)
         owner = self.consents.subjects.get(subject)

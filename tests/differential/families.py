@@ -1,4 +1,5 @@
-"""The families of sequences: who directs them, what is asked after each act, and what a run must have covered."""
+"""The families of sequences: who directs them, what is asked after each act, and what a run must have
+covered."""
 
 from __future__ import annotations
 
@@ -6,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.differential import consent_acts, emergency_acts, market_acts, member_acts, record_acts, recovery_acts
+from tests.differential import (
+    consent_acts,
+    emergency_acts,
+    market_acts,
+    member_acts,
+    record_acts,
+    recovery_acts,
+)
 from tests.differential.acts import Act
 from tests.differential.chain import Chain, errors_of
 from tests.differential.consent_director import ConsentDirector
@@ -79,7 +87,9 @@ class Family:
             if not coverage.done[name, way]
         ]
         errors = set(errors_of(*self.contracts).values()) - OUT_OF_REACH.keys() - self.elsewhere
-        return gaps + [f"{name} was never the one error" for name in sorted(errors) if not coverage.exact[name]]
+        return gaps + [
+            f"{name} was never the one error" for name in sorted(errors) if not coverage.exact[name]
+        ]
 
 
 FAMILIES = {
@@ -93,5 +103,5 @@ FAMILIES = {
     "recovery": Family(RecoveryDirector, consent_views, ("Recovery",), recovery_acts.WAYS),
     "records": Family(RecordDirector, record_views, ("RecordRegistry",), record_acts.WAYS),
     "emergencies": Family(EmergencyDirector, emergency_views, ("EmergencyAccess",), emergency_acts.WAYS),
-    "market": Family(MarketDirector, market_views, ("ResearchMarket",), market_acts.WAYS),
+    "market": Family(MarketDirector, market_views, ("ResearchMarket",), market_acts.WAYS, length=80),
 }

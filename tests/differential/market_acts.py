@@ -15,11 +15,11 @@ from tests.differential.world import World
 MARKET = "ResearchMarket"
 _SENDS = {"direct", "direct, wallet"}
 _BOARD = {*_SENDS, "relayed", "relayed, wallet"}
-# For what the board decides the way is that of the first member.
+# For what the board decides the way is that of the member who sends, if one does, else of the first.
 WAYS: dict[str, set[str]] = {
-    **{name: _BOARD for name in ("PermitStudy", "RefuseStudy", "SuspendStudy", "ResumeStudy", "RevokeStudy")},
-    **{name: _BOARD for name in ("NameDonation", "ObjectToPayout", "SettlePayout")},
-    **{name: _SENDS for name in ("Fund", "CommitResult", "ProposePayout", "Release")},
+    **dict.fromkeys(("PermitStudy", "RefuseStudy", "SuspendStudy", "ResumeStudy", "RevokeStudy"), _BOARD),
+    **dict.fromkeys(("NameDonation", "ObjectToPayout", "SettlePayout"), _BOARD),
+    **dict.fromkeys(("Fund", "CommitResult", "ProposePayout", "Release"), _SENDS),
     **{name: {"direct"} for name in ("Refund", "ClosePayout", "Claim", "ClaimBatch", "BlockAccount")},
 }
 
@@ -34,7 +34,8 @@ class ByBoard(Act):
         return desk.send(sender, MARKET, name, *arguments, approvals)
 
     def way(self, desk: Desk) -> str:
-        return desk.way(self.approvals[0]) if self.approvals else "relayed"
+        sender = next((by for by in self.approvals if by.way == "sends"), None)
+        return desk.way(sender or self.approvals[0])
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class RefuseStudy(ByBoard):
         return world.market.refuse_study(self.study, self.approvals)
 
     def call(self, desk: Desk) -> Call:
-        return self._send(desk, "refuseStudy", struct_hash("RefuseStudy(bytes32 study)", self.study), self.study)
+        return self._send(
+            desk, "refuseStudy", struct_hash("RefuseStudy(bytes32 study)", self.study), self.study
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ class RevokeStudy(RefuseStudy):
         return world.market.revoke_study(self.study, self.approvals)
 
     def call(self, desk: Desk) -> Call:
-        return self._send(desk, "revokeStudy", struct_hash("RevokeStudy(bytes32 study)", self.study), self.study)
+        return self._send(
+            desk, "revokeStudy", struct_hash("RevokeStudy(bytes32 study)", self.study), self.study
+        )
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,9 @@ class ResumeStudy(ByBoard):
 @dataclass(frozen=True)
 class SuspendStudy(ResumeStudy):
     """By the first of the approvals alone."""
+
+    def way(self, desk: Desk) -> str:
+        return desk.way(self.approvals[0])
 
     def apply(self, world: World) -> list[Event]:
         return world.market.suspend_or_resume(self.study, self.round, self.approvals[:1], suspends=True)

@@ -1,12 +1,13 @@
-"""Sequences about studies and money: a few studies, escrows in two tokens, payouts that are disputed and claimed."""
+"""Sequences about studies and money: a few studies, escrows in two tokens, payouts that are disputed and
+claimed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.differential.acts import Act
-from tests.differential.directing import CLINIC, HOSPITAL, Director
+from tests.differential.directing import CLINIC, HOSPITAL, Director, Weights
 from tests.differential.documents import FOREVER, NOBODY, ZERO, InPerson
 from tests.differential.market_acts import (
     BlockAccount,
@@ -20,8 +21,8 @@ from tests.differential.market_acts import (
     ObjectToPayout,
     PermitStudy,
     ProposePayout,
-    RefuseStudy,
     Refund,
+    RefuseStudy,
     Release,
     ResumeStudy,
     RevokeStudy,
@@ -34,8 +35,13 @@ from tests.differential.timing import DAY
 
 BODO, BIBI, BERTA, FUNDER, FRED = (bytes([0x30 + n]) * 32 for n in range(5))
 ROLES = {
-    **{HOSPITAL: CUSTODIAN, CLINIC: CUSTODIAN, FUNDER: RESEARCHER, FRED: RESEARCHER},
-    **{BODO: ETHICS_BOARD, BIBI: ETHICS_BOARD, BERTA: ETHICS_BOARD},
+    HOSPITAL: CUSTODIAN,
+    CLINIC: CUSTODIAN,
+    FUNDER: RESEARCHER,
+    FRED: RESEARCHER,
+    BODO: ETHICS_BOARD,
+    BIBI: ETHICS_BOARD,
+    BERTA: ETHICS_BOARD,
 }
 RULES = b"\x55" * 32
 STUDIES = [bytes([0x61 + n]) * 32 for n in range(3)]
@@ -43,6 +49,8 @@ PAYEES = ("payee one", "payee two", "payee three", "charity")
 
 
 class MarketDirector(Director):
+    calm = 0.9
+
     def begin(self) -> None:
         accounts = {HOSPITAL: "hospital", CLINIC: "desk's wallet", FUNDER: "funder", FRED: "fred's wallet"}
         accounts |= {BODO: "bodo", BIBI: "bibi", BERTA: "berta's wallet"}
@@ -79,9 +87,14 @@ class MarketDirector(Director):
         return Escrow(self.one(STUDIES), custodian, funder, token)
 
     def known_escrow(self) -> Escrow:
-        known = [act.escrow for act in self.acts if isinstance(act, Fund)]
+        known = self.funded()
         rich = [escrow for escrow in known if self.world.market.money(escrow).free]
         return self.one(rich or known or [self.escrow()])
+
+    def funded(self) -> list[Escrow]:
+        """The escrows that somebody tried to fund, of custodians that there are."""
+        escrows = dict.fromkeys(act.escrow for act in self.acts if isinstance(act, Fund))
+        return [escrow for escrow in escrows if escrow.custodian in self.world.members.members]
 
     def received(self, escrow: Escrow, amount: int) -> int:
         return amount - amount // 10 if escrow.token == self.chain.addresses["FeeCoin"] else amount
@@ -91,7 +104,8 @@ class MarketDirector(Director):
         market = self.world.market
         found = [d for d in self.drafts if market.payouts.get(d.escrow.round_of(d.result))]
         if of == "waiting":
-            found = [d for d in found if self.now < market.payouts[d.escrow.round_of(d.result)].opens_at] or found
+            waiting = [d for d in found if self.now < market.payouts[d.escrow.round_of(d.result)].opens_at]
+            found = waiting if waiting or self.chance(0.8) else found
         return self.one(found) if found else None
 
     # --- studies
@@ -102,7 +116,9 @@ class MarketDirector(Director):
         return PermitStudy(self.now, self.board(), study, RULES, self.now - self.one((0, 5)), end, FOREVER)
 
     def refuse(self) -> Act:
-        return RefuseStudy(self.now, self.board(), self.one([*STUDIES, self.salt(), self.salt(), self.salt()]))
+        return RefuseStudy(
+            self.now, self.board(), self.one([*STUDIES, self.salt(), self.salt(), self.salt()])
+        )
 
     def revoke(self) -> Act | None:
         return RevokeStudy(self.now, self.board(), self.one(STUDIES)) if self.chance(0.4) else None
@@ -120,7 +136,9 @@ class MarketDirector(Director):
         return ResumeStudy(self.now, self.board(), study, permits[study].round)
 
     def name_donation(self) -> Act:
-        return NameDonation(self.now, self.board(), self.account(self.one(("charity", "charity", "payee one"))))
+        return NameDonation(
+            self.now, self.board(), self.account(self.one(("charity", "charity", "payee one")))
+        )
 
     # --- money
 
@@ -134,7 +152,7 @@ class MarketDirector(Director):
 
     def refund(self) -> Act:
         escrow = self.known_escrow()
-        if self.chance(0.5):
+        if self.chance(0.1):
             until = self.world.market.locked_until(escrow.study)
             if self.now < until < self.now + 100 * DAY:
                 self.world.clock.now = until + self.one((-1, 0, 1))
@@ -156,7 +174,7 @@ class MarketDirector(Director):
         choices = [
             (escrow, result)
             for study, custodian, result in market.results
-            for escrow in {act.escrow for act in self.acts if isinstance(act, Fund)}
+            for escrow in self.funded()
             if escrow.study == study and escrow.custodian == custodian
         ]
         fresh = [c for c in choices if c[0].round_of(c[1]) not in market.payouts and market.money(c[0]).free]
@@ -174,16 +192,20 @@ class MarketDirector(Director):
 
     def payment(self, index: int) -> Payment:
         names = ("payee one", "payee one", "payee two", "payee three", "charity", "charity", "bodo")
-        account = self.one((*(self.account(name) for name in names), NOBODY, self.chain.addresses["ResearchMarket"]))
+        account = self.one(
+            (*(self.account(name) for name in names), NOBODY, self.chain.addresses["ResearchMarket"])
+        )
         return Payment(index, account, self.rng.randint(1, 300), self.salt())
 
-    def object(self) -> Act | None:
+    def object_to_payout(self) -> Act | None:
         draft = self.payout(of="waiting")
         if draft is None:
             return None
         account = self.one((draft.escrow.funder, self.holder(self.one((BODO, BERTA)))))
         attempt = self.world.market.payouts[draft.escrow.round_of(draft.result)].attempt
-        return ObjectToPayout(self.now, draft.escrow, draft.result, attempt, self.in_person(account, "sends", "signs"))
+        return ObjectToPayout(
+            self.now, draft.escrow, draft.result, attempt, self.in_person(account, "sends", "signs")
+        )
 
     def settle(self) -> Act | None:
         draft = self.payout(of="waiting")
@@ -198,7 +220,7 @@ class MarketDirector(Director):
         if draft:
             opens = self.world.market.payouts[draft.escrow.round_of(draft.result)].opens_at
             self.world.clock.now = max(self.now, opens + self.one((-1, 0, 0, 1)))
-        return None
+        return
 
     def claim(self) -> Act | None:
         draft = self.payout()
@@ -226,30 +248,30 @@ class MarketDirector(Director):
         if draft is None:
             return None
         closes = self.world.market.payouts[draft.escrow.round_of(draft.result)].closes_at
-        if self.now < closes and self.chance(0.5):
+        if self.now < closes and self.chance(0.15):
             self.world.clock.now = closes + self.one((-1, 0, 0, 1))
         return ClosePayout(self.now, draft.escrow, draft.result)
 
-    weights = {
+    weights: ClassVar[Weights] = {
         permit: 3,
         refuse: 2,
-        revoke: 2,
-        suspend: 3,
+        revoke: 1,
+        suspend: 2,
         resume: 4,
         name_donation: 2,
         fund: 6,
         release: 2,
         refund: 6,
         block: 3,
-        commit_result: 10,
-        propose: 14,
-        object: 7,
-        settle: 6,
-        wait_for_payout: 4,
+        commit_result: 8,
+        propose: 18,
+        object_to_payout: 14,
+        settle: 14,
+        wait_for_payout: 5,
         claim: 14,
         claim_batch: 5,
         close: 4,
-        Director.change_member: 2,
+        Director.change_member: 1,
     }
 
     # --- spoiling
@@ -272,9 +294,20 @@ class MarketDirector(Director):
             draws += [{"sender": self.account(self.one(others))}]
         if isinstance(act, Fund):
             unknown = replace(act.escrow, custodian=self.one((FUNDER, self.salt())))
-            draws += [{"escrow": unknown}, {"amount": 0, "received": 0}, {"escrow": replace(act.escrow, study=ZERO)}]
+            draws += [
+                {"escrow": unknown},
+                {"amount": 0, "received": 0},
+                {"escrow": replace(act.escrow, study=ZERO)},
+            ]
             stranger = self.account("stranger")
-            draws += [{"escrow": replace(act.escrow, funder=stranger), "sender": stranger, "amount": 0, "received": 0}]
+            draws += [
+                {
+                    "escrow": replace(act.escrow, funder=stranger),
+                    "sender": stranger,
+                    "amount": 0,
+                    "received": 0,
+                }
+            ]
         if isinstance(act, CommitResult):
             draws += [{"rules": self.salt()}, {"study": self.salt()}]
             known = [each for each in self.acts if isinstance(each, CommitResult)]
@@ -285,7 +318,10 @@ class MarketDirector(Director):
         if isinstance(act, Refund):
             bad = self.one((NOBODY, self.chain.addresses["ResearchMarket"]))
             draws += [{"to": self.account("payee one"), "sender": self.account("stranger")}]
-            draws += [{"to": bad, "sender": act.escrow.funder}, {"escrow": replace(act.escrow, study=self.salt())}]
+            draws += [
+                {"to": bad, "sender": act.escrow.funder},
+                {"escrow": replace(act.escrow, study=self.salt())},
+            ]
         if isinstance(act, ObjectToPayout):
             draws += [{"by": self.spoilt_by(act.by)}, {"by": InPerson(self.account("stranger"), "signs")}]
         if isinstance(act, ObjectToPayout | SettlePayout):
@@ -296,7 +332,7 @@ class MarketDirector(Director):
             draws += [{"result": self.salt()}]
         if isinstance(act, Claim):
             return self.spoilt_claim(act)
-        if isinstance(act, ClaimBatch):
+        if isinstance(act, ClaimBatch) and self.chance(0.3):
             draws += [{"missing": 1}]
         return replace(act, **self.one(draws)) if draws else self.spoilt_member_act(act)
 

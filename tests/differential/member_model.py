@@ -1,4 +1,5 @@
-"""Members, roles and standing in plain Python, from contracts/properties.md (S27 to S30) and IParticipantRegistry."""
+"""Members, roles and standing in plain Python, from contracts/properties.md (S27 to S30) and
+IParticipantRegistry."""
 
 from __future__ import annotations
 
@@ -121,5 +122,3 @@ class MemberModel:
         refuse(self._operator_faults(sender) | self._standing_faults(id_, {ACTIVE, SUSPENDED}))
         self.members[id_].standing = REMOVED
         return [Event("MemberRemoved", member=id_)]
-
-

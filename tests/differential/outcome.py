@@ -9,7 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """``fields`` are compared with the chain's; a field that is a set of names is an encoded error, one of them."""
+    """``fields`` are compared with the chain's; a field that is a set of names is an encoded error, one of
+    them."""
 
     name: str
     fields: dict[str, Any]

@@ -1,4 +1,5 @@
-"""Playing a sequence of acts on the models and on the chain, comparing all of it, and making a failure small."""
+"""Playing a sequence of acts on the models and on the chain, comparing all of it, and making a failure
+small."""
 
 from __future__ import annotations
 
@@ -7,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from backend.adapters.ledger.abi import artifact
 from tests.differential.acts import Act, Desk
 from tests.differential.chain import Answer, Call, Chain, errors_of
 from tests.differential.documents import ZERO
 from tests.differential.outcome import Event, Refused
 from tests.differential.views import Seen, View
 from tests.differential.world import World
-from backend.adapters.ledger.abi import artifact
 
 CONTRACTS = (
     *("ParticipantRegistry", "ConsentRegistry", "Recovery"),
@@ -72,9 +73,18 @@ def play(
     chain: Chain, world: World, acts: Sequence[Act], views: Views, coverage: Coverage | None = None
 ) -> Mismatch | None:
     """Play on both; return the first difference."""
+    expected = list(on_model(world, acts, views))
+    return compare(chain, expected, on_chain(chain, expected), coverage)
+
+
+def compare(
+    chain: Chain,
+    expected: Sequence[Expectation],
+    answers: Sequence[Sequence[Answer]],
+    coverage: Coverage | None = None,
+) -> Mismatch | None:
+    """Return the first act after which the chain did not answer as expected."""
     desk = Desk(chain)
-    expected = list(_on_model(world, acts, views))
-    answers = _on_chain(chain, desk, expected)
     for position, (expectation, given) in enumerate(zip(expected, answers, strict=True)):
         found = _difference(chain, expectation, given, coverage)
         if found:
@@ -86,7 +96,7 @@ def play(
     return None
 
 
-def _on_model(world: World, acts: Sequence[Act], views: Views) -> Iterator[Expectation]:
+def on_model(world: World, acts: Sequence[Act], views: Views) -> Iterator[Expectation]:
     seen = Seen()
     for act in acts:
         world.clock.now = act.time
@@ -98,8 +108,9 @@ def _on_model(world: World, acts: Sequence[Act], views: Views) -> Iterator[Expec
         yield Expectation(act, events, errors, list(views(world, seen)))
 
 
-def _on_chain(chain: Chain, desk: Desk, expected: Sequence[Expectation]) -> list[list[Answer]]:
+def on_chain(chain: Chain, expected: Sequence[Expectation]) -> list[list[Answer]]:
     """Each act with its views; acts of one second share a block."""
+    desk = Desk(chain)
     blocks: list[tuple[int, list[Call]]] = []
     for each in expected:
         calls = [each.act.call(desk)]
@@ -192,12 +203,14 @@ def as_code(value: Any) -> str:
         return f"({', '.join(map(as_code, value))}{',' if len(value) == 1 else ''})"
     if not is_dataclass(value) or isinstance(value, type):
         return repr(value)
-    given = [part for part in fields(value) if getattr(value, part.name) != part.default]
-    return f"{type(value).__name__}({', '.join(f'{part.name}={as_code(getattr(value, part.name))}' for part in given)})"
+    given = [(part.name, getattr(value, part.name), part.default) for part in fields(value)]
+    named = (f"{name}={as_code(found)}" for name, found, default in given if found != default)
+    return f"{type(value).__name__}({', '.join(named)})"
 
 
 def shrink(acts: Sequence[Act], fails: Callable[[Sequence[Act]], Mismatch | None]) -> list[Act]:
-    """Return as few of the acts as still fail: cut after the first failure, then leave out what is not needed."""
+    """Return as few of the acts as still fail: cut after the first failure, then leave out what is not
+    needed."""
     found = fails(acts)
     assert found is not None
     kept = list(acts[: found.position + 1])

@@ -24,7 +24,12 @@ WAYS: dict[str, set[str]] = {
     # Giver and taker, each by key or wallet; one may send.
     "TransferCustody": {
         *("relayed and relayed", "relayed, wallet and relayed", "relayed and relayed, wallet"),
-        *("direct and relayed", "relayed and direct", "direct, wallet and relayed", "relayed and direct, wallet"),
+        *(
+            "direct and relayed",
+            "relayed and direct",
+            "direct, wallet and relayed",
+            "relayed and direct, wallet",
+        ),
     },
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.differential.acts import Act
-from tests.differential.directing import CLINIC, HOSPITAL, Director
+from tests.differential.directing import CLINIC, HOSPITAL, Director, Weights
 from tests.differential.documents import FOREVER, ZERO, InPerson
 from tests.differential.record_acts import Commit, CommitBatch, TransferCustody, Withdraw
 from tests.differential.timing import DAY
@@ -70,7 +70,15 @@ class RecordDirector(Director):
         made = [act for act in self.acts if isinstance(act, TransferCustody)]
         return replace(self.one(made[-3:]), time=self.now) if made else None
 
-    weights = {commit: 8, commit_batch: 6, withdraw: 4, transfer: 14, back: 4, again: 3, Director.change_member: 3}
+    weights: ClassVar[Weights] = {
+        commit: 8,
+        commit_batch: 6,
+        withdraw: 4,
+        transfer: 14,
+        back: 4,
+        again: 3,
+        Director.change_member: 3,
+    }
 
     def spoil(self, act: Act) -> Act | None:
         if isinstance(act, TransferCustody):

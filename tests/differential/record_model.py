@@ -1,4 +1,5 @@
-"""Commitments and their custody in plain Python, from contracts/properties.md (S31, L7, RR1 to RR6), IRecordRegistry."""
+"""Commitments and their custody in plain Python, from contracts/properties.md (S31, L7, RR1 to RR6),
+IRecordRegistry."""
 
 from __future__ import annotations
 

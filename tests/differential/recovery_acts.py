@@ -1,4 +1,5 @@
-"""The acts of recovery. Everybody signs, with a key or a wallet; only the controller may be the sender instead."""
+"""The acts of recovery. Everybody signs, with a key or a wallet; only the controller may be the sender
+instead."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""Sequences about recovery: policies, proposals, vetoes and lapses, with grants and revocations in between."""
+"""Sequences about recovery: policies, proposals, vetoes and lapses, with grants and revocations in
+between."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.differential.acts import Act
-from tests.differential.consent_acts import Delegate
-from tests.differential.consent_director import ANNA, BEN, CHILD, GUARDIANS, ConsentDirector
-from tests.differential.directing import HOSPITAL, Director
+from tests.differential.consent_acts import Delegate, Revoke
+from tests.differential.consent_director import ConsentDirector
+from tests.differential.consent_drawing import ANNA, BEN, CHILD, GUARDIANS
+from tests.differential.directing import HOSPITAL, Director, Weights
 from tests.differential.documents import (
     GUARDIANSHIP,
     NOBODY,
@@ -39,8 +41,18 @@ class RecoveryDirector(ConsentDirector):
                 header = replace(header, not_before=self.now, not_after=end, submit_by=self.now)
                 self.play(Delegate(self.now, InPerson(controller, "signs"), header))
             self.play(self.set_policy_of(subject))
-        if self.chance(0.5):
+        if self.chance(0.25):
+            self.revoke_former_guardians()
+        elif self.chance(0.5):
             self.world.clock.now += self.one((1, 12 * DAY, 13 * DAY))
+
+    def revoke_former_guardians(self) -> None:
+        """Long after they ended; it must not make them count again."""
+        self.world.clock.now += 33 * DAY
+        for subject in (ANNA, BEN):
+            for each in self.guardianships(subject):
+                if each.not_after < self.now:
+                    self.play(Revoke(self.now, InPerson(self.controller(subject), "signs"), each.id))
 
     def guardianships(self, subject: int) -> list[Delegation]:
         return [
@@ -76,7 +88,7 @@ class RecoveryDirector(ConsentDirector):
         as_of = state.guardians_as_of or self.now
         entries, recovery = self.world.consents.entries, self.world.recovery
         good = [g for g in usable if recovery.is_guardian(entries[g.id], as_of, is_child)]
-        guardians = self.guardians(good if self.chance(0.8) else usable)
+        guardians = self.guardians(good if good and self.chance(0.8) else usable)
         needed = 1 if is_child else policy.threshold
         if len(guardians) > needed and self.chance(0.7):
             guardians = guardians[:needed]
@@ -104,7 +116,9 @@ class RecoveryDirector(ConsentDirector):
         return InPerson(self._custodian(custodian), "signs")
 
     def pending(self) -> list[int]:
-        return [subject for subject in self.world.consents.subjects if self.world.recovery.is_pending(subject)]
+        return [
+            subject for subject in self.world.consents.subjects if self.world.recovery.is_pending(subject)
+        ]
 
     def veto(self) -> Act | None:
         pending = self.pending()
@@ -131,7 +145,7 @@ class RecoveryDirector(ConsentDirector):
             self.world.clock.now = ready + self.one((-1, 0, 0, 1, DAY))
         return Complete(self.now, subject)
 
-    weights = {
+    weights: ClassVar[Weights] = {
         ConsentDirector.open_subject: 1,
         ConsentDirector.add_guardian: 3,
         ConsentDirector.give: 6,
@@ -158,7 +172,11 @@ class RecoveryDirector(ConsentDirector):
             return replace(act, subject=self.one((UNUSED_SUBJECT, ANNA, BEN, CHILD)))
         if isinstance(act, SetPolicy | Veto):
             draws: list[dict[str, Any]] = [{"subject": UNUSED_SUBJECT}, {"subject": CHILD}]
-            draws += [{"round": act.round + 1}, {"by": self.spoilt_by(act.by)}, {"by": self.spoilt_by(act.by)}]
+            draws += [
+                {"round": act.round + 1},
+                {"by": self.spoilt_by(act.by)},
+                {"by": self.spoilt_by(act.by)},
+            ]
             if isinstance(act, SetPolicy):
                 draws.append({"submit_by": self.now - 1})
             return replace(act, **self.one(draws))
@@ -190,7 +208,9 @@ class RecoveryDirector(ConsentDirector):
             self.guardians_changed(act, [*act.guardians, *act.guardians[-1:]]),
             self.guardians_changed(act, self.guardians([*act.guardians, unknown])),
             self.guardians_changed(act, self.guardians([*act.guardians, self.one(known)])),
-            self.guardians_changed(act, self.guardians([*act.guardians, replace(unknown, delegate=custodian)])),
+            self.guardians_changed(
+                act, self.guardians([*act.guardians, replace(unknown, delegate=custodian)])
+            ),
             {"signers": act.signers[:-1]},
         ]
         if act.signers:
@@ -200,4 +220,7 @@ class RecoveryDirector(ConsentDirector):
         return replace(act, **self.one(draws))
 
     def guardians_changed(self, act: Propose, guardians: list[Delegation]) -> dict[str, Any]:
-        return {"guardians": tuple(guardians), "signers": tuple(InPerson(g.delegate, "signs") for g in guardians)}
+        return {
+            "guardians": tuple(guardians),
+            "signers": tuple(InPerson(g.delegate, "signs") for g in guardians),
+        }

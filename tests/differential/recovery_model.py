@@ -1,17 +1,20 @@
-"""The rules of recovery in plain Python, from contracts/properties.md (RC1 to RC18), docs/contracts.md and IRecovery."""
+"""The rules of recovery in plain Python, from contracts/properties.md (RC1 to RC18), docs/contracts.md and
+IRecovery."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from tests.differential.consent_model import ConsentModel, Entry, Subject
+from tests.differential.consent_model import ConsentModel
+from tests.differential.consent_rules import Entry, Subject
 from tests.differential.documents import (
     GUARDIANSHIP,
     NOBODY,
     REVOKE,
     ZERO,
-    InPerson,
     Delegation,
+    InPerson,
     RecoveryPolicy,
 )
 from tests.differential.member_model import CUSTODIAN
@@ -32,7 +35,8 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Proof:
-    """``signers`` are who signed for the guardians. ``acceptance``, ``desk``: the account and who really signed."""
+    """``signers`` are who signed for the guardians. ``acceptance``, ``desk``: the account and who really
+    signed."""
 
     policy: RecoveryPolicy
     guardians: tuple[Delegation, ...]
@@ -152,7 +156,8 @@ class RecoveryModel:
         return faults
 
     def _desk_faults(self, subject: Subject, proposal: Proposal, proof: Proof) -> set[str]:
-        """The desk is the opening custodian in standing; alone the guardians neither replace nor follow a veto."""
+        """The desk is the opening custodian in standing; alone the guardians neither replace nor follow a
+        veto."""
         if proof.desk == NOBODY:
             state = self.state(proposal.subject)
             faults = {"RecoveryPending"} if self.is_pending(proposal.subject) else set()
@@ -186,12 +191,16 @@ class RecoveryModel:
         if len(proof.guardians) != len(proof.signers):
             faults.add("BatchLengthsDiffer")
         accounts = [int(link.delegate, 16) for link in proof.guardians]
-        if any(one >= other for one, other in zip(accounts, accounts[1:], strict=False)):
+        if any(one >= other for one, other in pairwise(accounts)):
             faults.add("GuardiansUnordered")
         is_child = subject.controller == NOBODY
         for link, signer in zip(proof.guardians, proof.signers, strict=False):
             entry = self.consents.entries.get(link.id)
-            if entry is None or entry.subject != proposal.subject or not self.is_guardian(entry, as_of, is_child):
+            if (
+                entry is None
+                or entry.subject != proposal.subject
+                or not self.is_guardian(entry, as_of, is_child)
+            ):
                 faults.add("NotGuardian")
             if signer != link.delegate:
                 faults.add("SignatureInvalid")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 from tests.differential.documents import FOREVER, Delegation, Grant
+from tests.differential.emergency_model import REVIEW
 from tests.differential.recovery_model import DELAY, LAPSE, STANDING
 from tests.differential.world import World
 
@@ -13,9 +14,10 @@ DAY = 86_400
 LATEST = 2**39 - 400 * 366 * DAY  # a slot's revoked-at of 2**39 or more is no time
 
 
-def next_time(rng: Random, world: World, book: dict[bytes, Grant | Delegation]) -> int:
+def next_time(rng: Random, world: World, book: dict[bytes, Grant | Delegation], calm: float = 0.0) -> int:
+    """``calm``: how often time only creeps, for families whose acts wait for each other."""
     now = world.clock.now
-    draw = rng.random()
+    draw = rng.random() * (0.7 if rng.random() < calm else 1)
     if draw < 0.15:
         return now
     if draw < 0.70:
@@ -24,7 +26,10 @@ def next_time(rng: Random, world: World, book: dict[bytes, Grant | Delegation]) 
         horizon = now + 5000 * DAY if rng.random() < 0.03 else now + 30 * DAY
         ahead = sorted({time for time in _boundaries(world, book) if now + 1 < time < min(horizon, FOREVER)})
         if ahead:
+            # Mostly one of the next; what is far off is mostly left for later.
             return ahead[min(int(rng.expovariate(0.7)), len(ahead) - 1)] + rng.choice((-1, 0, 1))
+        if rng.random() < 0.7:
+            return now + rng.randint(1, 900)
     jump = rng.choice((3600, DAY, 3 * DAY)) if draw < 0.995 else rng.randint(1, 40) * 366 * DAY
     return min(now + jump, LATEST)
 
@@ -37,6 +42,12 @@ def _boundaries(world: World, book: dict[bytes, Grant | Delegation]) -> Iterator
             yield document.submit_by
     for member in world.members.members.values():
         yield member.held.expiry
+    for opening in world.emergencies.openings.values():
+        yield from (opening.expires_at, opening.recorded_at + REVIEW)
+    for payout in world.market.payouts.values():
+        yield from (payout.opens_at, payout.closes_at)
+    for study, permit in world.market.permits.items():
+        yield from (permit.not_after, world.market.locked_until(study))
     for subject, state in world.recovery.states.items():
         yield from (state.next_from, state.proposed_at + DELAY, state.proposed_at + DELAY + LAPSE)
         for entry in world.consents.entries.values():
