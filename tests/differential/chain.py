@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import eth_abi
 
-from backend.adapters.ledger.abi import Artifact, artifact
+from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.genesis import Genesis
 from backend.adapters.ledger.process import AnvilProcess, find_anvil
-from backend.adapters.ledger.rpc import Rpc
+from backend.adapters.ledger.rpc import Rpc, RpcError
 from scripts.compile import SETTINGS, SOLC_VERSION, install_compiler
 from tests.differential.documents import Domain, words
 from tests.differential.people import Cast, account_of
@@ -38,6 +39,10 @@ DOMAINS = {
     "EmergencyAccess": "Assent Emergency",
     "ResearchMarket": "Assent Research",
 }
+CONTRACTS = (
+    *("ParticipantRegistry", "ConsentRegistry", "Recovery"),
+    *("RecordRegistry", "EmergencyAccess", "ResearchMarket"),
+)
 OWNERS = ("ben", "gina", "carl", "nora", "desk", "resi", "berta", "fred")  # who have a contract wallet, too
 KEYS = ("operator", "stranger", "anna", "cora", "gabi", "greg", "cleo", "cato", "hospital", "clinic", "rita")
 MORE_KEYS = ("bodo", "bibi", "funder", "payee one", "payee two", "payee three", "charity")
@@ -55,10 +60,6 @@ class Answer:
     succeeded: bool
     data: bytes
     logs: list[dict[str, Any]]
-
-
-class ContractError(Exception):
-    """The node itself, not a contract, refused."""
 
 
 @dataclass
@@ -92,6 +93,36 @@ class Chain:
         ]
         made = self.rpc.call("eth_simulateV1", {"blockStateCalls": wanted}, "latest")
         return [[_answer(call) for call in block["calls"]] for block in made]
+
+    def mine(self, time: int, calls: Sequence[Call], views: Sequence[Call]) -> list[Answer]:
+        """Send the calls as transactions, mine them into one block and ask the views there.
+
+        A refused transaction's answer has no data: receipts keep none.
+        """
+        sent = [self.rpc.call("eth_sendTransaction", {**_fields(call), "gasPrice": "0x0"}) for call in calls]
+        self.rpc.call("evm_setNextBlockTimestamp", time)
+        self.rpc.call("evm_mine")
+        receipts = [self.rpc.call("eth_getTransactionReceipt", each) for each in sent]
+        answers = [Answer(each["status"] == "0x1", b"", each["logs"]) for each in receipts]
+        for found in self.rpc.batch([("eth_call", [_fields(view), "latest"]) for view in views]):
+            if isinstance(found, RpcError):
+                answers.append(Answer(False, bytes.fromhex((found.data or "0x")[2:]), []))
+            else:
+                answers.append(Answer(True, bytes.fromhex(found[2:]), []))
+        return answers
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back every block mined inside."""
+        before = self.rpc.call("evm_snapshot")
+        try:
+            yield
+        finally:
+            self.rpc.call("evm_revert", before)
+
+
+def _fields(call: Call) -> dict[str, str]:
+    return {"from": call.sender, "to": call.to, "data": "0x" + call.data.hex(), "gas": hex(20_000_000)}
 
 
 def _answer(call: dict[str, Any]) -> Answer:
@@ -194,13 +225,14 @@ def function(contract: str, name: str) -> Any:
     return artifact(contract).functions[name]
 
 
+@cache
 def errors_of(*contracts: str) -> dict[bytes, str]:
     """Selector to name of every custom error these contracts declare."""
     found: dict[bytes, str] = {}
     for contract in contracts:
-        found |= {selector: name for selector, (name, _types) in _artifact(contract).errors.items()}
+        found |= {selector: name for selector, (name, _types) in artifact(contract).errors.items()}
     return found
 
 
-def _artifact(name: str) -> Artifact:
-    return artifact(name)
+def error_name(data: bytes) -> str:
+    return errors_of(*CONTRACTS).get(data[:4], f"0x{data.hex()[:200]}")

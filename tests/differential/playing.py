@@ -10,16 +10,12 @@ from typing import Any
 
 from backend.adapters.ledger.abi import artifact
 from tests.differential.acts import Act, Desk
-from tests.differential.chain import Answer, Call, Chain, errors_of
-from tests.differential.documents import ZERO
+from tests.differential.chain import CONTRACTS, Answer, Call, Chain, error_name
+from tests.differential.documents import NOBODY, ZERO
 from tests.differential.outcome import Event, Refused
 from tests.differential.views import Seen, View
 from tests.differential.world import World
 
-CONTRACTS = (
-    *("ParticipantRegistry", "ConsentRegistry", "Recovery"),
-    *("RecordRegistry", "EmergencyAccess", "ResearchMarket"),
-)
 Views = Callable[[World, Seen], Iterable[View]]
 
 
@@ -90,7 +86,7 @@ def compare(
         if found:
             return Mismatch(position, found)
         if coverage is not None:
-            seen = "" if given[0].succeeded else _error_name(given[0].data)
+            seen = "" if given[0].succeeded else error_name(given[0].data)
             coverage.note(expectation.act, expectation.act.way(desk), expectation.errors, seen)
             coverage.views += len(expectation.views)
     return None
@@ -114,13 +110,24 @@ def on_chain(chain: Chain, expected: Sequence[Expectation]) -> list[list[Answer]
     blocks: list[tuple[int, list[Call]]] = []
     for each in expected:
         calls = [each.act.call(desk)]
-        calls += [Call("0x" + "00" * 20, chain.addresses[one.contract], one.data) for one in each.views]
+        calls += view_calls(chain, each.views)
         if blocks and blocks[-1][0] == each.act.time:
             blocks[-1][1].extend(calls)
         else:
             blocks.append((each.act.time, calls))
     flat = (answer for block in chain.simulate(blocks) for answer in block)
     return [[next(flat) for _ in range(1 + len(each.views))] for each in expected]
+
+
+def view_calls(chain: Chain, views: Sequence[View]) -> list[Call]:
+    return [Call(NOBODY, chain.addresses[view.contract], view.data) for view in views]
+
+
+def written_difference(
+    chain: Chain, expected: Expectation, answer: Answer, coverage: Coverage | None = None
+) -> str:
+    """Say how the events of an act that succeeded differ."""
+    return _event_difference(expected.events, _events(chain, answer), coverage)
 
 
 def _difference(
@@ -130,17 +137,13 @@ def _difference(
     if done.succeeded and expected.errors:
         return f"the chain did it; it breaks {sorted(expected.errors)}"
     if not done.succeeded:
-        seen = _error_name(done.data)
+        seen = error_name(done.data)
         if seen not in expected.errors:
             return f"the chain refused with {seen}; the model: {sorted(expected.errors) or 'done'}"
-    elif found := _event_difference(expected.events, _events(chain, done), coverage):
+    elif found := written_difference(chain, expected, done, coverage):
         return found
     for view, answer in zip(expected.views, given[1:], strict=True):
-        if isinstance(view.expected, str):
-            is_same = not answer.succeeded and _error_name(answer.data) == view.expected
-        else:
-            is_same = answer.succeeded and view.settled(answer.data) == view.expected
-        if not is_same:
+        if not view.is_answered(answer):
             wanted = view.expected if isinstance(view.expected, str) else _in_words(view.expected)
             return f"{view.contract}.{view.label} is\n  {_in_words(answer.data)}, the model:\n  {wanted}"
     return ""
@@ -148,13 +151,6 @@ def _difference(
 
 def _in_words(data: bytes) -> str:
     return " ".join(data[at : at + 32].hex().lstrip("0") or "0" for at in range(0, len(data), 32))
-
-
-_ERRORS = errors_of(*CONTRACTS)
-
-
-def _error_name(data: bytes) -> str:
-    return _ERRORS.get(data[:4], f"0x{data.hex()[:200]}")
 
 
 def _events(chain: Chain, answer: Answer) -> list[tuple[str, dict[str, Any]]]:
@@ -179,7 +175,7 @@ def _event_difference(
             return f"events: no {event} among {given}"
         left.remove(match)
         if coverage and isinstance(errors := event.fields.get("reason"), frozenset):
-            coverage.note_rejected(errors, _error_name(match[1]["reason"]))
+            coverage.note_rejected(errors, error_name(match[1]["reason"]))
     return f"events: {left} were not expected" if left else ""
 
 
@@ -188,7 +184,7 @@ def _is_event(expected: Event, name: str, found: dict[str, Any]) -> bool:
         return False
     for field_name, value in expected.fields.items():
         if isinstance(value, frozenset):
-            if _error_name(found[field_name]) not in value:
+            if error_name(found[field_name]) not in value:
                 return False
         elif found[field_name] != value:
             return False

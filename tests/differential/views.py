@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from tests.differential.chain import function
+from tests.differential.chain import Answer, error_name, function
 from tests.differential.consent_rules import Entry
 from tests.differential.documents import DELEGATION, ZERO, Delegation, Grant, words
 from tests.differential.member_model import CUSTODIAN, RESPONDER
@@ -29,6 +29,12 @@ class View:
     expected: bytes | str
     label: str
     settled: Callable[[bytes], bytes] = bytes
+
+    def is_answered(self, answer: Answer) -> bool:
+        """Whether the chain gave this answer."""
+        if isinstance(self.expected, str):
+            return not answer.succeeded and error_name(answer.data) == self.expected
+        return answer.succeeded and self.settled(answer.data) == self.expected
 
 
 @dataclass
