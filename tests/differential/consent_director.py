@@ -37,12 +37,13 @@ from tests.differential.views import UNUSED_SUBJECT
 
 class ConsentDirector(ConsentDrawing):
     weights: ClassVar[Weights] = {
-        ConsentDrawing.open_subject: 3,
+        ConsentDrawing.open_subject: 5,
         ConsentDrawing.add_guardian: 3,
         ConsentDrawing.give: 26,
         ConsentDrawing.give_batch: 6,
         ConsentDrawing.again: 4,
-        ConsentDrawing.revoke: 10,
+        ConsentDrawing.nearly_allowed: 5,
+        ConsentDrawing.revoke: 16,
         ConsentDrawing.revoke_batch: 4,
         ConsentDrawing.revoke_ahead: 6,
         ConsentDrawing.revoke_all: 3,

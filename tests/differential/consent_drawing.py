@@ -106,7 +106,7 @@ class ConsentDrawing(Director):
         header = Grant(subject, self.salt(), *self.window(), kind, self.epoch(subject), self.salt())
         header = replace(header, submit_by=self.submit_by())
         old = [id_ for id_ in self._recorded(subject, {PERMIT, DENY, REFUSAL}) if self.chance(0.5)]
-        return replace(header, supersedes=self.one(old)) if old and self.chance(0.25) else header
+        return replace(header, supersedes=self.one(old)) if old and self.chance(0.4) else header
 
     def new_delegation(self, subject: int) -> Delegation:
         kind = GUARDIANSHIP if self.chance(0.35) else DELEGATION
@@ -145,6 +145,8 @@ class ConsentDrawing(Director):
             chains = [chain for chain in chains if chain[0].kind == GUARDIANSHIP]
         if not chains:
             return None
+        weak = [chain for chain in chains if chain[0].powers != 15]
+        chains = weak if weak and self.chance(0.4) else chains
         longest = max(map(len, chains))
         chain = self.one([each for each in chains if len(each) == longest or self.chance(0.5)] or chains)
         return Deputy(chain[0].delegate, chain)
@@ -196,7 +198,8 @@ class ConsentDrawing(Director):
             entries = self.world.consents.entries
             blocked = [b for b in self.book.values() if b.id in entries and not entries[b.id].not_before]
             header = self.one([b for b in blocked if isinstance(b, Grant)] or [header])
-        needed = GRANT | (REVOKE if header.supersedes != ZERO else 0)
+        supersedes = header.supersedes != ZERO and self.chance(0.6)
+        needed = GRANT | (REVOKE if supersedes else 0)
         by = self.agreeing(header.subject, needed, "sends", "signs", "signs", "batch")
         if isinstance(by, Deputy) and header.id not in self.book:
             header = replace(header, not_after=min(header.not_after, by.chain[0].not_after))
@@ -209,6 +212,23 @@ class ConsentDrawing(Director):
         kept = [item for item in spoilt if isinstance(item, GiveGrant) and isinstance(item.by, InPerson)]
         items = [replace(item, by=replace(item.by, way="batch")) for item in kept]
         return GrantBatch(self.now, tuple(items), self.chance(0.05)) if items else None
+
+    def nearly_allowed(self) -> Act | None:
+        """What a delegate may do but for one power."""
+        subject = self.subject()
+        chains = [chain for chain in self.chains(subject, 0) if chain[0].powers != 15]
+        lacking = [chain for chain in chains if chain[0].powers & (GRANT | REVOKE) == REVOKE]
+        entries = self.world.consents.entries
+        denies = [id_ for id_ in self._recorded(subject, {DENY}) if not entries[id_].revoked_at]
+        if lacking and denies and self.chance(0.5):
+            chain = self.one(lacking)
+            return Revoke(self.now, Deputy(chain[0].delegate, chain), self.one(denies))
+        above = [chain for chain in chains if chain[0].powers & DELEGATE and chain[0].depth]
+        if not above:
+            return None
+        chain = self.one(above)
+        wider = replace(self.child(self.lasting(subject, 0), chain[0]), powers=15)
+        return Delegate(self.now, Deputy(chain[0].delegate, chain), wider)
 
     def again(self) -> Act | None:
         """What was recorded just now, sent once more."""

@@ -21,10 +21,17 @@ from tests.differential.consent_director import ConsentDirector
 from tests.differential.directing import Director
 from tests.differential.emergency_director import EmergencyDirector
 from tests.differential.market_director import MarketDirector
+from tests.differential.member_director import MemberDirector
 from tests.differential.playing import Coverage, Mismatch, Views, as_code, play, shrink
 from tests.differential.record_director import RecordDirector
 from tests.differential.recovery_director import RecoveryDirector
-from tests.differential.views import consent_views, emergency_views, market_views, record_views
+from tests.differential.views import (
+    consent_views,
+    emergency_views,
+    market_views,
+    member_views,
+    record_views,
+)
 from tests.differential.world import World, new_world
 
 # Errors that no sequence can meet, each with the reason.
@@ -93,11 +100,12 @@ class Family:
 
 
 FAMILIES = {
+    "members": Family(MemberDirector, member_views, ("ParticipantRegistry",), member_acts.WAYS),
     "consent": Family(
         ConsentDirector,
         consent_views,
-        ("ParticipantRegistry", "ConsentRegistry"),
-        consent_acts.WAYS | member_acts.WAYS,
+        ("ConsentRegistry",),
+        consent_acts.WAYS,
         frozenset({"RecoveryPending"}),
     ),
     "recovery": Family(RecoveryDirector, consent_views, ("Recovery",), recovery_acts.WAYS),

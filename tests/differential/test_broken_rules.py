@@ -17,6 +17,7 @@ from tests.differential.acts import Act
 from tests.differential.chain import Answer, Chain
 from tests.differential.documents import DENY, GUARDIANSHIP, NOBODY, REVOKE
 from tests.differential.families import FAMILIES
+from tests.differential.member_model import ACTIVE
 from tests.differential.playing import Expectation, compare, on_chain, on_model
 from tests.differential.world import World, new_world
 
@@ -75,6 +76,20 @@ def _paying_twice(market: Any) -> Callable[..., Any]:
 
 
 BREAKS = [
+    Break(
+        "members",
+        "an expired credential counts",
+        lambda world, patch: patch.setattr(
+            world.members,
+            "member_has_role",
+            lambda id_, roles: (
+                (found := world.members.members.get(id_)) is not None
+                and found.standing == ACTIVE
+                and roles != 0
+                and found.roles & roles == roles
+            ),
+        ),
+    ),
     Break("consent", "a consent counts at its end", _with("consents", "is_in_window", _closed_window)),
     Break(
         "consent",

@@ -21,7 +21,7 @@ from tests.differential.playing import Coverage
 
 _SEQUENCES = int(os.environ.get("ASSENT_DIFFERENTIAL_SEQUENCES", "0"))
 _FIRST_SEED = int(os.environ.get("ASSENT_DIFFERENTIAL_SEED", "1"))
-_USUAL = {"consent": 120, "recovery": 90, "records": 30, "emergencies": 70, "market": 90}
+_USUAL = {"members": 20, "consent": 120, "recovery": 90, "records": 30, "emergencies": 70, "market": 90}
 _REPORTS = Path(__file__).resolve().parents[2] / ".build" / "differential"
 
 

@@ -77,7 +77,7 @@ def chain_of(leaf: Delegation, book: dict[bytes, Grant | Delegation]) -> tuple[D
 
 def consent_views(world: World, seen: Seen) -> Iterator[View]:
     consents, registry, book = world.consents, "ConsentRegistry", seen.book
-    yield from member_views(world)
+    yield from member_views(world, seen)
     # Slots and lives of all ids are asked after every act; one by one those of its documents, and all at
     # times.
     named = book if len(seen.acts) % 5 == 0 else {each.id for each in documents_in(seen.acts[-1])}
@@ -98,7 +98,7 @@ def consent_views(world: World, seen: Seen) -> Iterator[View]:
             yield from _chain_views(world, chain_of(leaf, book))
 
 
-def member_views(world: World) -> Iterator[View]:
+def member_views(world: World, _seen: Seen) -> Iterator[View]:
     """Every member by id and by account, with its roles one by one and together."""
     contract, members = "ParticipantRegistry", world.members
     accounts = {member.held.account for member in members.members.values()} | {members.operator}
@@ -122,7 +122,7 @@ def member_views(world: World) -> Iterator[View]:
 
 def record_views(world: World, seen: Seen) -> Iterator[View]:
     """What each custodian that ever acted has of each commitment, and which transfers were made."""
-    yield from member_views(world)
+    yield from member_views(world, seen)
     records, acts = world.records, seen.acts
     commitments = {act.commitment for act in acts if hasattr(act, "commitment")}
     commitments |= {each for act in acts for each in getattr(act, "commitments", ())}
@@ -139,7 +139,7 @@ def record_views(world: World, seen: Seen) -> Iterator[View]:
 
 
 def emergency_views(world: World, seen: Seen) -> Iterator[View]:
-    yield from member_views(world)
+    yield from member_views(world, seen)
     emergencies, contract = world.emergencies, "EmergencyAccess"
     ids = {act.id for act in seen.acts if hasattr(act, "countersigner")}
     for id_ in ids:
