@@ -42,8 +42,8 @@ from tests.differential.timing import DAY
 from tests.differential.views import chain_of
 
 ANNA, BEN, CHILD = 7001, 7002, 7003
-DELEGATES = ("carl", "carl's wallet", "cleo", "nora's wallet", "cato", "gabi")
-GUARDIANS = ("gabi", "gina's wallet", "greg", "gina")
+DELEGATES = ("cody", "carl's wallet", "cleo", "nora's wallet", "cato", "gabi")
+GUARDIANS = ("gabi", "gina's wallet", "greg", "gus")
 
 
 class ConsentDrawing(Director):
@@ -171,7 +171,7 @@ class ConsentDrawing(Director):
             guardianship = self.guardianship(subject, self.account(self.one(GUARDIANS)))
             by = InPerson(guardianship.delegate, "signs")
             return OpenUnderGuardian(self.now, guardianship, by, self._custodian(member))
-        by = InPerson(self.account(self.one(("cora", "nora's wallet", "nora"))), "signs")
+        by = InPerson(self.account(self.one(("cora", "nora's wallet", "nils"))), "signs")
         return OpenSubject(self.now, subject, by, self.submit_by(), self._custodian(member))
 
     def add_guardian(self) -> Act | None:

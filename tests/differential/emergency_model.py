@@ -190,6 +190,8 @@ class EmergencyModel:
         asked = opener.duration or DEFAULT_DURATION
         policy = self.policy_at(opener.subject, opened_at)
         given = asked if policy == ALLOW else asked // 2
+        # Late, and forbidden since: its window ends there.
+        forbidden = self.first_forbid_from(opener.subject, opened_at)
         countersigner = ZERO
         if opener.countersigner:
             countersigner = members.member_of(opener.countersigner.account)
@@ -199,7 +201,7 @@ class EmergencyModel:
             members.member_of(opener.by.account),
             countersigner,
             opened_at,
-            opened_at + given,
+            min(opened_at + given, forbidden or opened_at + given),
             self.now,
             opener.local_time is not None,
         )

@@ -21,6 +21,7 @@ from tests.differential.documents import (
     RecoveryPolicy,
 )
 from tests.differential.recovery_acts import Complete, Propose, SetPolicy, Veto, VetoByGuardian
+from tests.differential.recovery_model import STANDING
 from tests.differential.timing import DAY
 from tests.differential.views import UNUSED_SUBJECT
 
@@ -78,13 +79,15 @@ class RecoveryDirector(ConsentDirector):
         return SetPolicy(self.now, subject, policy, round_, self.submit_by(), by)
 
     def propose(self) -> Act | None:
-        subject = self.subject()
+        subject = CHILD if self.chance(0.3) else self.subject()
         state = self.world.recovery.state(subject)
         policy = self.policies.get(state.policy, UNSET)
         is_child = self.controller(subject) == NOBODY
         usable = [g for g in self.guardianships(subject) if is_child or g.id in policy.guardianships]
         if not usable and self.chance(0.8):
             return None
+        if is_child and self.chance(0.3):
+            self.world.clock.now += STANDING  # until its guardian has stood long enough
         as_of = state.guardians_as_of or self.now
         entries, recovery = self.world.consents.entries, self.world.recovery
         good = [g for g in usable if recovery.is_guardian(entries[g.id], as_of, is_child)]
@@ -93,7 +96,7 @@ class RecoveryDirector(ConsentDirector):
         if len(guardians) > needed and self.chance(0.7):
             guardians = guardians[:needed]
         needs_desk = is_child or state.is_veto_spent or self.world.recovery.is_pending(subject)
-        new = self.account(self.one(("cora", "nora's wallet", "nora", "anna")))
+        new = self.account(self.one(("cora", "nora's wallet", "nils", "anna")))
         return Propose(
             time=self.now,
             subject=subject,
@@ -104,7 +107,7 @@ class RecoveryDirector(ConsentDirector):
             guardians=tuple(guardians),
             signers=tuple(InPerson(g.delegate, "signs") for g in guardians),
             acceptance=InPerson(new, "signs"),
-            desk_by=self.desk(subject) if needs_desk or self.chance(0.2) else None,
+            desk_by=self.desk(subject) if self.chance(0.85 if needs_desk else 0.2) else None,
         )
 
     def guardians(self, usable: list[Delegation]) -> list[Delegation]:
@@ -123,12 +126,13 @@ class RecoveryDirector(ConsentDirector):
     def veto(self) -> Act | None:
         pending = self.pending()
         subject = self.one(pending) if pending and self.chance(0.9) else self.subject()
+        subject = CHILD if CHILD in pending and self.chance(0.5) else subject
         round_ = self.world.recovery.state(subject).round
         if self.controller(subject) != NOBODY:
             by = self.in_person(self.controller(subject), "sends", "signs")
             return Veto(self.now, subject, round_, by)
         live = [g for g in self.guardianships(subject) if self.world.consents.is_live(g.id, GUARDIANSHIP)]
-        strong = [g for g in live if g.powers & REVOKE or self.chance(0.2)]
+        strong = [g for g in live if g.powers & REVOKE or self.chance(0.5)]
         if not strong:
             return None
         guardianship = self.one(strong)

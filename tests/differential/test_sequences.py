@@ -21,7 +21,7 @@ from tests.differential.playing import Coverage
 
 _SEQUENCES = int(os.environ.get("ASSENT_DIFFERENTIAL_SEQUENCES", "0"))
 _FIRST_SEED = int(os.environ.get("ASSENT_DIFFERENTIAL_SEED", "1"))
-_USUAL = {"members": 20, "consent": 120, "recovery": 90, "records": 30, "emergencies": 70, "market": 90}
+_USUAL = {"members": 20, "consent": 100, "recovery": 80, "records": 25, "emergencies": 50, "market": 80}
 _REPORTS = Path(__file__).resolve().parents[2] / ".build" / "differential"
 
 
@@ -35,7 +35,7 @@ def test_sequences_contractsAndModel_agree(name: str, chain: Chain) -> None:
         if family.run(chain, acts, coverage):
             pytest.fail(f"{name}, ASSENT_DIFFERENTIAL_SEED={seed}: {family.explain(chain, acts)}")
     _report(name, coverage, time.monotonic() - started)
-    if wanted >= _USUAL[name]:
+    if (wanted >= _USUAL[name] and _FIRST_SEED == 1) or wanted >= 3 * _USUAL[name]:
         gaps = family.gaps(coverage, least=5)
         assert not gaps, gaps
 
