@@ -12,7 +12,7 @@ BUNDLES ?=
 KILL_POINTS ?= 100
 
 .PHONY: help run demo kubo hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither brownie \
-  integration demo-test fuzz test-faults bench lock clean
+  differential integration demo-test fuzz test-faults bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -95,7 +95,7 @@ unit: $(STAMPS)/dev
 
 # --- everything -------------------------------------------------------------------------------------------
 
-test: check generated contracts-test integration demo-test fuzz ## all that CI runs, the same way
+test: check generated contracts-test differential integration demo-test fuzz ## all that CI runs, the same way
 	@echo "All checks passed."
 
 generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their sources give
@@ -130,6 +130,9 @@ brownie: $(STAMPS)/contracts $(STAMPS)/brownie forge
 
 integration: $(STAMPS)/dev $(STAMPS)/contracts
 	@$(BIN)/pytest -q tests/integration
+
+differential: $(STAMPS)/dev $(STAMPS)/contracts ## random sequences against plain models; ASSENT_DIFFERENTIAL_SEQUENCES=N for longer
+	@$(BIN)/pytest -q -n 2 tests/differential
 
 demo-test: $(STAMPS)/dev $(STAMPS)/contracts ## the story, as CI tells it
 	@$(BIN)/assent demo --report .build/demo-report.json
