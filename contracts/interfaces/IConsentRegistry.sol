@@ -35,8 +35,8 @@ interface IConsentRegistry is IConsentTypes {
         external
         returns (bytes32 id);
 
-    /// @notice Add a guardian to a subject without a controller. Only the custodian that opened it, in standing and from
-    /// the account it has today.
+    /// @notice Add a guardian to a subject without a controller. Only the custodian that opened it, in standing and
+    /// from the account it has today.
     function addGuardian(DelegationHeader calldata guardianship, bytes calldata signature)
         external
         returns (bytes32 id);

@@ -12,25 +12,33 @@ from eth_utils.crypto import keccak
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.consent.emergency_terms import EmergencyCommand
 from backend.consent.ledger_types import Receipt
+from backend.consent.member_terms import AuditCommand, MemberCommand, RecordsCommand, ResearchCommand
 from backend.consent.terms import DelegatedDelegation, DelegatedGrant, Delegation, Grant
-from backend.consent.typed_data import consent_id
-from backend.types import MAX_UINT40
+from backend.consent.typed_data import (
+    AUDIT_NAME,
+    EMERGENCY_NAME,
+    RECORDS_NAME,
+    RESEARCH_NAME,
+    Domain,
+    consent_id,
+)
+from backend.types import MAX_UINT40, UnixSeconds
 from tests.support.ledger_world import ANVIL, SENDERS, Person, World, person, settle
-from tests.support.typed_commands import digest
 
-FOREVER = MAX_UINT40
+FOREVER = UnixSeconds(MAX_UINT40)
 HOUR, DAY = 3600, 86_400
 NOBODY = "0x" + "00" * 20
 NOTHING = bytes(32)
 CUSTODIAN, PROVIDER, RESEARCHER, ETHICS, AUDITOR, RESPONDER = 1, 2, 4, 8, 16, 32
 DESK = Person(SENDERS[Sender.CUSTODIAN])  # the hospital's own account
-_DOMAINS = {
-    "AuditAnchor": "Assent Audit",
-    "EmergencyAccess": "Assent Emergency",
-    "RecordRegistry": "Assent Records",
-    "ResearchMarket": "Assent Research",
-}
+_CONTRACTS = (
+    (EmergencyCommand, "EmergencyAccess", EMERGENCY_NAME),
+    (RecordsCommand, "RecordRegistry", RECORDS_NAME),
+    (AuditCommand, "AuditAnchor", AUDIT_NAME),
+    (ResearchCommand, "ResearchMarket", RESEARCH_NAME),
+)
 
 
 def named(text: str) -> bytes:
@@ -68,10 +76,10 @@ class Story:
         to = self.world.deployment.address(contract)
         return self.world.relayer.submit(Call(to, data, 3_000_000, sender))
 
-    def sign(self, who: Person, contract: str, kind: str, **content: Any) -> bytes:
+    def sign(self, who: Person, command: EmergencyCommand | MemberCommand) -> bytes:
+        contract, name = next((of, name) for kind, of, name in _CONTRACTS if isinstance(command, kind))
         address = self.world.deployment.address(contract)
-        made = digest(kind, content, name=_DOMAINS[contract], chain_id=self.chain.chain_id, contract=address)
-        return who.sign_digest(made)
+        return who.sign(command, Domain(self.chain.chain_id, address, name))
 
     def record(self, document: Grant | Delegation, who: Person, *, via: Delegation | None = None) -> bytes:
         if via is None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import astuple
 
 from eth_utils.crypto import keccak
 
 from backend.adapters.ledger.calls import Sender
-from backend.types import Bytes32
+from backend.consent.emergency_terms import (
+    CloseEmergency,
+    CountersignEmergency,
+    OpenEmergency,
+    OpenEmergencyLate,
+    ReviewEmergency,
+    SetEmergencyPolicy,
+)
+from backend.consent.member_terms import CosignCheckpoint, SignCheckpoint, TransferCustody
+from backend.consent.typed_data import struct_hash
+from backend.types import Bytes32, SubjectId, UnixSeconds
 from tests.support.ledger_story.base import DESK, FOREVER, HOUR, NOBODY, NOTHING, Story, named
 from tests.support.ledger_world import HOSPITAL
-from tests.support.typed_commands import struct_hash
-
-OPEN = "OpenEmergency(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 submitBy)"
-OPEN_LATE = (
-    "OpenEmergencyLate(uint96 subject,address responder,bytes32 reason,uint32 duration,uint40 openedAt)"
-)
-COUNTERSIGN = "CountersignEmergency(bytes32 opening)"
-REVIEW = "ReviewEmergency(bytes32 opening,bytes32 finding)"
-SET_POLICY = "SetEmergencyPolicy(uint96 subject,uint8 policy,uint32 round)"
-TRANSFER = "TransferCustody(address from,address to,bytes32[] commitments,uint40 submitBy)"
 
 
 def emergencies(story: Story) -> None:
@@ -33,44 +34,39 @@ def emergencies(story: Story) -> None:
     }
     story.ids |= openings
     closed = openings["closed opening"]
-    signature = story.sign(story.doctor, "EmergencyAccess", "CloseEmergency(bytes32 opening)", opening=closed)
+    signature = story.sign(story.doctor, CloseEmergency(closed))
     story.send("EmergencyAccess", "closeEmergency", closed, story.doctor.account, signature)
     for round_, policy in enumerate((1, 2, 0)):
         _set_policy(story, policy, round_)
     for name in ("late opening", "opening"):
-        content = {"opening": openings[name], "finding": named("finding")}
-        signature = story.sign(story.board, "EmergencyAccess", REVIEW, **content)
-        account = story.board.account
-        values = (content["opening"], account, content["finding"], signature)
+        finding = Bytes32(named("finding"))
+        signature = story.sign(story.board, ReviewEmergency(openings[name], finding))
+        values = (openings[name], story.board.account, finding, signature)
         story.send("EmergencyAccess", "reviewEmergency", *values)
     for round_, policy in ((3, 2), (4, 1)):
         story.jump(1)
         _set_policy(story, policy, round_)
 
 
-def _open(story: Story, reason: str, *, late_seconds: int = 0, countersigned: bool = False) -> bytes:
-    account = story.doctor.account
-    content = {"subject": 1, "responder": account, "reason": named(reason), "duration": HOUR}
+def _open(story: Story, reason: str, *, late_seconds: int = 0, countersigned: bool = False) -> Bytes32:
+    named_first = (SubjectId(1), story.doctor.account, Bytes32(named(reason)), HOUR)
+    command: OpenEmergency | OpenEmergencyLate = OpenEmergency(*named_first, FOREVER)
     if late_seconds:
-        kind, function, content["openedAt"] = OPEN_LATE, "openEmergencyLate", story.now - late_seconds
-    else:
-        kind, function, content["submitBy"] = OPEN, "openEmergency", FOREVER
-    opening = struct_hash(kind, content)
-    signature = story.sign(story.doctor, "EmergencyAccess", kind, **content)
-    other = (NOBODY, b"")
+        command = OpenEmergencyLate(*named_first, UnixSeconds(story.now - late_seconds))
+    opening = struct_hash(command)
+    other: tuple[str, bytes] = (NOBODY, b"")
     if countersigned:
-        other = (
-            story.medic.account,
-            story.sign(story.medic, "EmergencyAccess", COUNTERSIGN, opening=opening),
-        )
-    story.send("EmergencyAccess", function, tuple(content.values()), signature, *other)
+        other = (story.medic.account, story.sign(story.medic, CountersignEmergency(opening)))
+    function = "openEmergencyLate" if late_seconds else "openEmergency"
+    signature = story.sign(story.doctor, command)
+    story.send("EmergencyAccess", function, astuple(command), signature, *other)
     return opening
 
 
 def _set_policy(story: Story, policy: int, round_: int) -> None:
-    content = {"subject": 1, "policy": policy, "round": round_}
-    signature = story.sign(story.patient, "EmergencyAccess", SET_POLICY, **content)
-    story.send("EmergencyAccess", "setEmergencyPolicy", *content.values(), signature)
+    command = SetEmergencyPolicy(SubjectId(1), policy, round_)
+    signature = story.sign(story.patient, command)
+    story.send("EmergencyAccess", "setEmergencyPolicy", *astuple(command), signature)
 
 
 def records(story: Story) -> None:
@@ -78,15 +74,10 @@ def records(story: Story) -> None:
     kept, withdrawn, passed = (Bytes32(os.urandom(32)) for _ in range(3))
     story.world.ledger.commitments.commit_records([kept, withdrawn, passed])
     story.world.ledger.commitments.withdraw(withdrawn)
-    content = {
-        "from": DESK.account,
-        "to": story.clinic.account,
-        "commitments": [passed],
-        "submitBy": FOREVER,
-    }
-    signatures = [story.sign(who, "RecordRegistry", TRANSFER, **content) for who in (DESK, story.clinic)]
-    story.send("RecordRegistry", "transferCustody", *content.values(), *signatures)
-    transfer = struct_hash(TRANSFER, content)
+    command = TransferCustody(DESK.account, story.clinic.account, (passed,), FOREVER)
+    signatures = [story.sign(who, command) for who in (DESK, story.clinic)]
+    story.send("RecordRegistry", "transferCustody", *astuple(command), *signatures)
+    transfer = struct_hash(command)
     story.ids |= {"commitment": kept, "withdrawn": withdrawn, "passed": passed, "transfer": transfer}
 
 
@@ -98,13 +89,11 @@ def logs(story: Story) -> None:
     origin = named("hospital.example/audit")
     for size, root, proof in ((2, two, []), (3, three, [leaf[2]])):
         story.send("AuditAnchor", "anchor", origin, size, root, proof, sender=Sender.CUSTODIAN)
-    log = bytes(keccak(HOSPITAL + origin))
-    kind = "CosignCheckpoint(bytes32 log,uint64 size,bytes32 root)"
-    seen = story.sign(story.witness, "AuditAnchor", kind, log=log, size=2, root=two)
+    log = Bytes32(keccak(HOSPITAL + origin))
+    seen = story.sign(story.witness, CosignCheckpoint(log, 2, Bytes32(two)))
     story.send("AuditAnchor", "cosign", HOSPITAL, origin, 2, two, [leaf[2]], story.witness.account, seen)
-    kind = "SignCheckpoint(bytes32 log,uint64 size,bytes32 root)"
     for _ in range(2):
-        root = os.urandom(32)
-        forked = (3, root, story.sign(DESK, "AuditAnchor", kind, log=log, size=3, root=root))
+        other = Bytes32(os.urandom(32))
+        forked = (3, other, story.sign(DESK, SignCheckpoint(log, 3, other)))
         story.send("AuditAnchor", "reportForkOfAnchored", HOSPITAL, origin, DESK.account, forked, NOTHING, [])
     story.ids |= {"log": log, "origin": origin}

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import os
+from dataclasses import astuple
 from typing import Any
 
 from eth_abi import encode
 from eth_utils.crypto import keccak
 
 from backend.adapters.ledger.calls import Call, Sender
+from backend.consent.member_terms import (
+    NameDonation,
+    PermitStudy,
+    RefuseStudy,
+    ResearchCommand,
+    ResumeStudy,
+    RevokeStudy,
+    SettlePayout,
+    SuspendStudy,
+)
+from backend.types import Bytes32, UnixSeconds
 from tests.support.ledger_story.base import DAY, FOREVER, RESEARCHER, Story, named, word
 from tests.support.ledger_world import HOSPITAL, SENDERS, Person, person
 
 FUNDER = Person(SENDERS[Sender.RELAYER])
-PERMIT = "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy)"
-SUSPEND = "SuspendStudy(bytes32 study,uint32 round)"
-SETTLE = "SettlePayout(bytes32 round,uint32 attempt,bool stands)"
 RESULTS = {name: named(name) for name in ("paid", "rejected", "upheld")}
-RULES = named("rules")
+RULES = Bytes32(named("rules"))
 
 
 def studies(story: Story) -> None:
@@ -25,24 +34,27 @@ def studies(story: Story) -> None:
     story.jump(DAY)
     story.ids |= {name: named(name) for name in ("study", "refused", "suspended", "ended")}
     for name in ("study", "suspended", "ended"):
-        window = {"notBefore": story.now - 60, "notAfter": story.now + 400 * DAY, "submitBy": FOREVER}
-        _decide(story, "permitStudy", PERMIT, {"study": story.ids[name], "rules": RULES, **window})
-    _decide(story, "refuseStudy", "RefuseStudy(bytes32 study)", {"study": story.ids["refused"]})
+        begin, end = UnixSeconds(story.now - 60), UnixSeconds(story.now + 400 * DAY)
+        _decide(story, "permitStudy", PermitStudy(_study(story, name), RULES, begin, end, FOREVER))
+    _decide(story, "refuseStudy", RefuseStudy(_study(story, "refused")))
     for name in ("study", "suspended"):
-        stop = story.sign(story.board, "ResearchMarket", SUSPEND, study=story.ids[name], round=0)
+        stop = story.sign(story.board, SuspendStudy(_study(story, name), 0))
         story.send("ResearchMarket", "suspendStudy", story.ids[name], 0, story.board.account, stop)
-    resume = {"study": story.ids["study"], "round": 1}
-    _decide(story, "resumeStudy", "ResumeStudy(bytes32 study,uint32 round)", resume)
-    _decide(story, "revokeStudy", "RevokeStudy(bytes32 study)", {"study": story.ids["ended"]})
+    _decide(story, "resumeStudy", ResumeStudy(_study(story, "study"), 1))
+    _decide(story, "revokeStudy", RevokeStudy(_study(story, "ended")))
     donation = person().account
-    _decide(story, "nameDonation", "NameDonation(address account)", {"account": donation})
+    _decide(story, "nameDonation", NameDonation(donation))
     story.ids["donation"] = word(donation)
 
 
-def _decide(story: Story, function: str, kind: str, content: dict[str, Any], *before: Any) -> None:
+def _study(story: Story, name: str) -> Bytes32:
+    return Bytes32(story.ids[name])
+
+
+def _decide(story: Story, function: str, command: ResearchCommand, *before: Any) -> None:
     """Send what one member of the board decides; a deployment's threshold is one by default."""
-    approval = (story.board.account, story.sign(story.board, "ResearchMarket", kind, **content))
-    values = before or tuple(content.values())
+    approval = (story.board.account, story.sign(story.board, command))
+    values = before or astuple(command)
     story.send("ResearchMarket", function, *values, [approval])
 
 
@@ -52,7 +64,7 @@ def payouts(story: Story) -> None:
     token = _token(story)
     terms = (study, bytes(HOSPITAL), FUNDER.account, token)
     escrow = bytes(keccak(encode(["bytes32", "bytes32", "address", "address"], terms)))
-    rounds = {name: bytes(keccak(escrow + result)) for name, result in RESULTS.items()}
+    rounds = {name: Bytes32(keccak(escrow + result)) for name, result in RESULTS.items()}
     payee = person().account
     story.ids |= {"escrow": escrow, "payee": word(payee), "result": RESULTS["paid"]}
     story.ids |= {f"payout {name}": round_ for name, round_ in rounds.items()}
@@ -76,8 +88,8 @@ def payouts(story: Story) -> None:
     propose("upheld", [_payment(rounds["upheld"], 0, payee, 10)[1]], 10)
     for name, stands in (("rejected", False), ("upheld", True)):
         market("objectToPayout", terms, RESULTS[name], 1, FUNDER.account, b"")
-        content = {"round": rounds[name], "attempt": 1, "stands": stands}
-        _decide(story, "settlePayout", SETTLE, content, terms, RESULTS[name], 1, stands)
+        command = SettlePayout(rounds[name], 1, stands)
+        _decide(story, "settlePayout", command, terms, RESULTS[name], 1, stands)
     propose("rejected", [again[1]], 70)
     story.jump(4 * DAY)
     market("claim", terms, RESULTS["paid"], first[0], [second[1]])
