@@ -49,6 +49,7 @@ from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.member_wiring import open_members
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
@@ -86,6 +87,7 @@ def open_world(settings: Settings) -> World:
 
 def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     tables = load_tables()
+    labels = tables_with_map(settings.label_map_file)
     sealer = DocumentSealer(stores.keys)
     domain = Domain(stores.chain.chain_id, stores.deployment.contracts["ConsentRegistry"].address)
     audit_store = MongoAuditStore(stores.database)
@@ -128,7 +130,11 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         index=consent_index, ledger=stores.ledger, sealer=sealer, restrictions=restrictions, uses=uses
     )
     decisions = DecisionService(
-        evidence=evidence, uses=uses, restrictions=restrictions, tables=tables, clock=clock
+        evidence=evidence,
+        uses=uses,
+        restrictions=restrictions,
+        tables=tables_digest(tables, labels),
+        clock=clock,
     )
     requests = RequestService(index=consent_index, sealer=sealer, audit=log, tables=tables, clock=clock)
     consents = ConsentService(
@@ -191,6 +197,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         driver=driver,
         audit=log,
         record_numbers=identity.record_numbers_of,
+        labels=labels,
         clock=clock,
     )
     reading = ReadingService(
@@ -230,6 +237,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         tenant=stores.tenant,
         domain=domain,
         tables=tables,
+        labels=labels,
         clock=clock,
         cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
         idempotency_key=idempotency_key,

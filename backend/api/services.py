@@ -31,6 +31,7 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.records.label_tables import LabelTables
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -53,6 +54,7 @@ class Services:
     tenant: MemberId
     domain: Domain
     tables: Tables
+    labels: LabelTables
     clock: Callable[[], int]
     cursors: Cursors
     idempotency_key: bytes  # turns a caller and its idempotency key into a record's id

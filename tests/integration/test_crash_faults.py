@@ -151,6 +151,7 @@ class Process:
             driver=driver,
             audit=audit,
             record_numbers=services.identity.record_numbers_of,
+            labels=services.labels,
             clock=now,
         )
 
