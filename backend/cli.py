@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import clients, importing, keys, labels, members, upkeep, users
+from backend.commands import clients, importing, keys, labels, members, notices, upkeep, users
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
 app = typer.Typer(
@@ -66,6 +66,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")
 app.add_typer(keys.app, name="keys")
+app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
 app.add_typer(upkeep.audit, name="audit")
 

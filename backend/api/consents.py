@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from backend.api.consent_requests import Draft, Emergency, RuleBody, Via, draft_of
+from backend.api.consent_requests import Draft, Emergency, NoticeHash, RuleBody, Via, draft_of
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
     AccountText,
@@ -86,6 +86,7 @@ class WishBody(Body):
     supersedes: Hex32 | None = None
     via: Via = []
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
 
 
 class DelegationWishBody(Body):
@@ -104,6 +105,7 @@ class DelegationWishBody(Body):
     parent: Hex32 | None = None
     via: Via = []
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
 
 
 class SignedBody(Body):
@@ -193,6 +195,7 @@ def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
         epoch=services.evidence.subject(subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(grant, body.via, services)
 
@@ -223,6 +226,7 @@ def draft_delegation(body: DelegationWishBody, caller: Own, spend: Spending) -> 
         epoch=services.evidence.subject(subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(delegation, body.via, services)
 

@@ -24,6 +24,7 @@ from backend.consent.ledger_types import Receipt
 from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
+from backend.consent.notices import NoticeBook
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
@@ -68,6 +69,7 @@ class Services:
     evidence: EvidenceBook
     requests: RequestService
     drafter: Drafter
+    notices: NoticeBook
     consents: ConsentService
     revocations: RevocationService
     history: HistoryService
