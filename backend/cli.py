@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import clients, consents, importing, keys, ledger, members, upkeep, users
+from backend.commands import (
+    clients,
+    consents,
+    importing,
+    keys,
+    labels,
+    ledger,
+    members,
+    notices,
+    upkeep,
+    users,
+)
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
 app = typer.Typer(
@@ -68,6 +79,8 @@ app.add_typer(members.app, name="members")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(notices.app, name="notices")
+app.add_typer(labels.app, name="labels")
 app.add_typer(upkeep.audit, name="audit")
 
 

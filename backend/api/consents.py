@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from backend.api.consent_requests import Draft, Emergency, RuleBody, Via, draft_of
+from backend.api.consent_requests import Draft, Emergency, NoticeHash, RuleBody, Via, draft_of
 from backend.api.fhir_consents import FHIR_JSON, as_fhir, asked_version
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
@@ -88,6 +88,7 @@ class WishBody(Body):
     supersedes: Hex32 | None = None
     via: Via = []
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
 
 
 class DelegationWishBody(Body):
@@ -106,6 +107,7 @@ class DelegationWishBody(Body):
     parent: Hex32 | None = None
     via: Via = []
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
 
 
 class SignedBody(Body):
@@ -195,6 +197,7 @@ def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
         epoch=services.evidence.subject(subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(grant, body.via, services)
 
@@ -225,6 +228,7 @@ def draft_delegation(body: DelegationWishBody, caller: Own, spend: Spending) -> 
         epoch=services.evidence.subject(subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(delegation, body.via, services)
 

@@ -54,7 +54,7 @@ class DecisionView(BaseModel):
     final_block: int | None
     head_block: int | None
     queue_position: int
-    tables: str = Field(description="digest of the code tables used")
+    tables: str = Field(description="digest of the code and label tables used, as GET /v1/tables has it")
     reasons: list[str] = []
     findings: list[FindingView] = []
 
@@ -97,6 +97,7 @@ def decide(
             head_block=decision.head_block,
             queue_position=decision.queue_position,
             obligations=decision.obligations,
+            detail={"tables": bytes.fromhex(decision.tables)},
         )
     )
     return _view(decision, caller, explain=subject in principal.subject_ids)

@@ -25,6 +25,7 @@ from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
 from backend.consent.member_terms import PermitStudy
+from backend.consent.notices import NoticeBook
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
@@ -32,6 +33,7 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.records.label_tables import LabelTables
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -53,6 +55,7 @@ class Services:
     tenant: MemberId
     domain: Domain
     tables: Tables
+    labels: LabelTables
     clock: Callable[[], int]
     cursors: Cursors
     idempotency_key: bytes  # turns a caller and its idempotency key into a record's id
@@ -66,6 +69,7 @@ class Services:
     evidence: EvidenceBook
     requests: RequestService
     drafter: Drafter
+    notices: NoticeBook
     consents: ConsentService
     revocations: RevocationService
     history: HistoryService

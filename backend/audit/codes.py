@@ -21,6 +21,7 @@ CONSENT_REVOKED_ALL: Final = "consent.revoked_all"
 CONSENT_READ: Final = "consent.read"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
+NOTICE_PUBLISHED: Final = "notice.published"
 # identity
 ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
 ENROLMENT_CLAIMED: Final = "enrolment.claimed"
@@ -56,6 +57,7 @@ FHIR_ACTION: Final = {
     CONSENT_GRANTED: "C",
     CONSENT_REFUSED: "C",
     DELEGATION_GRANTED: "C",
+    NOTICE_PUBLISHED: "C",
     ENROLMENT_CODE_ISSUED: "C",
     ENROLMENT_CLAIMED: "C",
     STUDY_PROPOSED: "C",

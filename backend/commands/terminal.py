@@ -72,3 +72,8 @@ def show(value: object, *, as_json: bool) -> None:
             show(item, as_json=False)
     else:
         OUT.print(value)
+
+
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: a document comes from anybody."""
+    return "".join(character if character.isprintable() else "?" for character in text)

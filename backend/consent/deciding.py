@@ -9,7 +9,6 @@ from backend.consent.decision import decide_many
 from backend.consent.decision_types import Decision, DecisionInput, Requester, Segment
 from backend.consent.evidence import EvidenceBook
 from backend.consent.restrictions import RestrictionQueue
-from backend.consent.tables import Tables
 from backend.consent.uses import UsesExhausted, UseStore
 from backend.types import ConsentId, SubjectId, UnixSeconds
 
@@ -26,7 +25,10 @@ class Question:
 
 
 class DecisionService:
-    """The only way from a question to a decision."""
+    """The only way from a question to a decision.
+
+    ``tables``: digest, in hex, of the code and label tables in force; every decision names it.
+    """
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class DecisionService:
         evidence: EvidenceBook,
         uses: UseStore,
         restrictions: RestrictionQueue,
-        tables: Tables,
+        tables: str,
         clock: Callable[[], int],
     ) -> None:
         self._evidence = evidence
@@ -66,7 +68,7 @@ class DecisionService:
             suspended=gathered.pending.suspended,
             fulfils=question.fulfils,
             ended_epoch=gathered.pending.ended_epoch,
-            tables=self._tables.digest,
+            tables=self._tables,
         )
         return decide_many(request, segments)
 

@@ -127,7 +127,7 @@ class DecisionInput:
     ``ended_epoch`` is the highest epoch that an accepted revoke-all, not yet final, ends. ``members_*`` say
     where the requester's actor and organisations stand; ``suspended`` are members whose suspension or removal
     was accepted and is not on the chain yet. ``fulfils`` is the mask of obligations that the caller can carry
-    out. ``tables`` is the digest of the code tables in use.
+    out. ``tables`` is the digest of the tables in use.
     """
 
     subject: SubjectId

@@ -45,6 +45,7 @@ class Scope(StrEnum):
     PARTICIPANT_MANAGE = "participants:manage"
     ACCOUNT_MANAGE = "accounts:manage"
     SYSTEM_READ = "system:read"
+    NOTICE_PUBLISH = "notices:publish"
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -73,7 +74,9 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.SYSTEM_READ}),
         Role.DEVICE_GATEWAY: frozenset({Scope.READING_WRITE}),
         Role.RESPONDER: frozenset({Scope.PATIENT_SEARCH, Scope.EMERGENCY_OPEN, Scope.RECORD_READ}),
-        Role.OPERATOR: frozenset({Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ}),
+        Role.OPERATOR: frozenset(
+            {Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ, Scope.NOTICE_PUBLISH}
+        ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from backend.consent.notices import Notice, check_notice
 from backend.identity.roles import Role
 from backend.maintenance.account_names import read_member, read_roles
 from backend.maintenance.running import RunningService
@@ -63,6 +64,15 @@ class AccountsOfRunning:
     def rotate_secret(self, client_id: str, overlap_seconds: int) -> dict[str, Any]:
         body = {"overlap_seconds": overlap_seconds}
         return self._service.post(f"/v1/clients/{_path(client_id)}/secret", body)
+
+    def publish_notice(self, content: bytes, language: str, media_type: str) -> dict[str, Any]:
+        notice = Notice(language, media_type, content)
+        check_notice(notice)  # here, where an error can name the file's fault before anything is sent
+        body = {"language": language, "media_type": media_type, "text": content.decode()}
+        return self._service.post("/v1/notices", body)
+
+    def notices(self) -> list[dict[str, Any]]:
+        return self._service.list("/v1/notices")
 
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return self._service.post("/v1/signing-keys", {"compromised": compromised})
