@@ -26,6 +26,8 @@ contract LivenessProof is ConsentProof {
     function check_areLive_sayAsIsLive(bytes32 first, bytes32 second, uint8 kind, uint40 time) public {
         _at(time);
         VM.assume(kind != 3);
+        // Subject 0 does not exist.
+        VM.assume(_epoch(0) == 0);
         bytes32[] memory ids = new bytes32[](2);
         ids[0] = first;
         ids[1] = second;

@@ -2,21 +2,23 @@
 pragma solidity 0.8.37;
 
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
-import {IParticipantRegistry} from "../../../contracts/interfaces/IParticipantRegistry.sol";
+import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {IRecovery} from "../../../contracts/interfaces/IRecovery.sol";
 import {Proof, VM} from "./Proof.sol";
 
-/// @notice The registry and its Recovery with anything at all in storage, and the rules spelled out by the layout.
-/// @dev There is no participant registry: whatever asked it would revert.
+/// @notice The registry, its Recovery and the participants with anything at all in storage, and the rules spelled out
+/// by the published layout.
 abstract contract ConsentProof is Proof {
     uint40 internal constant DELAY = 3 days;
 
     ConsentRegistry internal registry;
     IRecovery internal recovery;
 
-    function setUp() public {
-        registry = new ConsentRegistry(IParticipantRegistry(address(0)), DELAY);
+    function setUp() public virtual {
+        ParticipantRegistry participants = new ParticipantRegistry(address(this), 1 days);
+        registry = new ConsentRegistry(participants, DELAY);
         recovery = registry.RECOVERY();
+        _anyStorage(address(participants));
         _anyStorage(address(registry));
         _anyStorage(address(recovery));
     }
