@@ -7,6 +7,7 @@ import {ConsentProof} from "./support/ConsentProof.sol";
 import {VM} from "./support/Proof.sol";
 
 /// @notice Openings after up to two changes of policy, by any responder at any time.
+/// @custom:halmos --solver z3
 contract EmergencyProof is ConsentProof {
     EmergencyAccess private emergency;
 

@@ -13,7 +13,8 @@ contract GrantsProof is ConsentProof {
         bytes32 id = registry.grantId(grant);
         uint256 slotBefore = _slot(id);
         uint256 subject = _subjectSlot(grant.subject);
-        VM.assume(_field(subject, 192, 32) < type(uint32).max && grant.supersedes != id);
+        VM.assume(_field(subject, 192, 32) < type(uint32).max);
+        VM.assume(grant.supersedes != id);
         VM.prank(sender);
         registry.grantDirect(grant);
         assert(sender == address(uint160(subject)) && _field(subject, 224, 1) == 1);
@@ -55,7 +56,9 @@ contract GrantsProof is ConsentProof {
     ) public {
         _at(time);
         bytes32 id = registry.grantId(grant);
-        VM.assume(other != id && other != grant.supersedes && otherSubject != grant.subject);
+        VM.assume(other != id);
+        VM.assume(other != grant.supersedes);
+        VM.assume(otherSubject != grant.subject);
         uint256 before = _slot(other);
         uint256 subjectBefore = _subjectSlot(otherSubject);
         uint256 dateBefore = _revokedAt(_slot(grant.supersedes));
@@ -75,7 +78,8 @@ contract GrantsProof is ConsentProof {
         uint40 time
     ) public {
         _at(time);
-        VM.assume(recovery.isRecoveryPending(grant.subject) && grant.subject == delegation.subject);
+        VM.assume(recovery.isRecoveryPending(grant.subject));
+        VM.assume(grant.subject == delegation.subject);
         // The flag says where to look; Recovery raises it with each proposal.
         VM.assume(_field(_subjectSlot(grant.subject), 225, 1) == 1);
         VM.assume(grant.kind == 1);
