@@ -1,8 +1,8 @@
-"""Run the proofs of the contracts: ``python scripts/proofs.py [--match CONTRACT]``.
+"""Run the proofs of the contracts: ``python -m scripts.proofs [--match CONTRACT]``.
 
-halmos runs in its own environment (it needs other packages than the program, and is a tool, not a part of what
-ships). This asks more of it than its exit status does: each ``check_`` function of ``tests/proofs`` must be proved,
-and none may have left out a path because a loop was longer than the bound.
+halmos runs in its own environment: it needs other packages than the program, and is a tool, not a part of
+what ships. This asks more of it than its exit status does: each ``check_`` function of ``tests/proofs`` must be
+proved, and none may have left out a path because a loop was longer than the bound.
 """
 
 from __future__ import annotations
@@ -16,19 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scripts.properties import proofs_of
+
 ROOT = Path(__file__).resolve().parent.parent
 PROOFS = ROOT / "tests" / "proofs"
 BUILD = ROOT / ".build" / "proofs"
 HALMOS = ROOT / ".venv-proofs" / "bin" / "halmos"
 
-# Of the functions in a file's text.
-CHECK = re.compile(r"^    function (check_\w+)\(", re.MULTILINE)
 OUTCOMES = {1: "has a counterexample", 2: "timed out", 3: "got stuck", 4: "proves nothing: all paths revert"}
-
-
-def proofs_of(text: str) -> list[str]:
-    """Return the names of the proofs in a Solidity file's text."""
-    return CHECK.findall(text)
 
 
 def failures(report: dict[str, Any], expected: set[str]) -> list[str]:
@@ -55,9 +50,10 @@ def run(match: str) -> dict[str, Any]:
     # Both solvers come with halmos and are found on the path; nothing is fetched when it runs.
     path = os.pathsep.join([str(forge), str(HALMOS.parent), os.environ["PATH"]])
     out = str((BUILD / "out").relative_to(ROOT))
-    subprocess.run(  # noqa: S603 - our own tool with our own arguments
-        [HALMOS, "--root", ROOT, "--config", PROOFS / "halmos.toml", "--forge-build-out", out]
-        + ["--match-contract", match, "--json-output", report],
+    command = [str(HALMOS), "--root", str(ROOT), "--config", str(PROOFS / "halmos.toml")]
+    command += ["--forge-build-out", out, "--match-contract", match, "--json-output", str(report)]
+    subprocess.run(
+        command,
         cwd=ROOT,
         env=os.environ | {"FOUNDRY_PROFILE": "proofs", "PATH": path},
         stdin=subprocess.DEVNULL,
@@ -72,7 +68,7 @@ def run(match: str) -> dict[str, Any]:
 def main() -> int:
     """Parse the command line, prove, and say what is missing; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--match", default="Proof$", help="contracts whose name has this in it, all without")
+    parser.add_argument("--match", default="Proof$", help="pattern of the contracts' names, all without")
     match = parser.parse_args().match
     expected = {
         name

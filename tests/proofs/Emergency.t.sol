@@ -7,7 +7,6 @@ import {ConsentProof} from "./support/ConsentProof.sol";
 import {VM} from "./support/Proof.sol";
 
 /// @notice Openings after up to two changes of policy, by any responder at any time.
-/// @custom:halmos --solver z3
 contract EmergencyProof is ConsentProof {
     EmergencyAccess private emergency;
 
@@ -103,6 +102,7 @@ contract EmergencyProof is ConsentProof {
     }
 
     /// EA12, EA14: only the account that opened and the controller close, and that is for good.
+    /// @custom:halmos --solver z3
     function check_close_byTheTwoOnly_endsForGood(
         OpeningHeader memory header,
         uint40 time,

@@ -46,7 +46,7 @@ contract GrantsProof is ConsentProof {
         } catch {}
     }
 
-    /// S10, N1, N2: nothing but the id, its subject's count and the date of what it supersedes changes.
+    /// S10, N1: nothing but the id, its subject's count and the date of what it supersedes changes.
     function check_grantDirect_touchesNothingElse(
         GrantHeader memory grant,
         bytes32 other,
@@ -93,7 +93,7 @@ contract GrantsProof is ConsentProof {
         } catch {}
     }
 
-    /// S2, S7, S8, S18: the same for delegations.
+    /// S2, S6, S7, S8, S18: the same for delegations.
     function check_delegateDirect_recordsOnlyWhatMayBe(DelegationHeader memory given, address sender, uint40 time)
         public
     {

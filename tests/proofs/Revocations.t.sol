@@ -102,7 +102,7 @@ contract RevocationsProof is ConsentProof {
         assert(_subjectSlot(subject) == before && _subjectSlot(other) == otherBefore);
     }
 
-    /// L9, S39: ending for cause by the controller is never held up, and ends every permit given under it.
+    /// L9, S39, N6: ending for cause by the controller is never held up, and ends every permit given under it.
     function check_endForCause_byController_neverRevertsAndEndsItsPermits(bytes32 id, bytes32 given, uint40 time)
         public
     {
@@ -123,7 +123,6 @@ contract RevocationsProof is ConsentProof {
             assert(false);
         }
         assert(_ended(permit) != 0 && !registry.isLive(given, 1));
-        // N6
         VM.prank(controller);
         try registry.endForCause(id, "") {}
         catch {
