@@ -1,8 +1,9 @@
 """Run the proofs of the contracts: ``python -m scripts.proofs [--match CONTRACT]``.
 
 halmos runs in its own environment: it needs other packages than the program, and is a tool, not a part of
-what ships. This asks more of it than its exit status does: each ``check_`` function of ``tests/proofs`` must be
-proved, and none may have left out a path because a loop was longer than the bound.
+what ships. What it proves is the committed bytecode itself. This asks more of it than its exit status does:
+each ``check_`` function of ``tests/proofs`` must be proved, and none may have left out a path because a loop
+was longer than the bound.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from scripts.properties import proofs_of
 ROOT = Path(__file__).resolve().parent.parent
 PROOFS = ROOT / "tests" / "proofs"
 BUILD = ROOT / ".build" / "proofs"
+SHIPPED = ROOT / "backend" / "adapters" / "ledger" / "artifacts"
 HALMOS = ROOT / ".venv-proofs" / "bin" / "halmos"
 
 OUTCOMES = {1: "has a counterexample", 2: "timed out", 3: "got stuck", 4: "proves nothing: all paths revert"}
@@ -41,10 +43,19 @@ def failures(report: dict[str, Any], expected: set[str]) -> list[str]:
     return wrong
 
 
+def lay_out() -> None:
+    """Write the committed bytecode in the form that halmos reads."""
+    place = BUILD / "shipped"
+    place.mkdir(parents=True, exist_ok=True)
+    for path in SHIPPED.glob("*.json"):
+        bytecode = json.loads(path.read_text(encoding="utf-8"))["bytecode"]
+        (place / path.name).write_text(json.dumps({"bytecode": {"object": bytecode}}), encoding="utf-8")
+
+
 def run(match: str) -> dict[str, Any]:
     """Build with forge, prove, and return the report; raise SystemExit if there is none."""
     (forge,) = ROOT.glob("node_modules/@foundry-rs/forge-*/bin")
-    BUILD.mkdir(parents=True, exist_ok=True)
+    lay_out()
     report = BUILD / "report.json"
     report.unlink(missing_ok=True)
     # Both solvers come with halmos and are found on the path; nothing is fetched when it runs.

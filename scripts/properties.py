@@ -2,8 +2,8 @@
 
 ``python -m scripts.properties`` reads ``contracts/properties.md`` and prints what shows each property; with
 ``--check`` it prints the gaps only. A gap is a property without a test, a test or proof that is named and
-does not exist, a contract test or a proof that no property names, and a proof that names other properties than
-name it.
+does not exist, a contract test or a proof that no property names, and a proof that names other properties
+than name it.
 """
 
 from __future__ import annotations

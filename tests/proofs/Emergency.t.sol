@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {EmergencyAccess} from "../../contracts/EmergencyAccess.sol";
-import {LateOpeningHeader, Opening, OpeningHeader} from "../../contracts/interfaces/IEmergencyAccess.sol";
+import {
+    IEmergencyAccess,
+    LateOpeningHeader,
+    Opening,
+    OpeningHeader
+} from "../../contracts/interfaces/IEmergencyAccess.sol";
 import {ConsentProof} from "./support/ConsentProof.sol";
 import {VM} from "./support/Proof.sol";
 
 /// @notice Openings after up to two changes of policy, by any responder at any time.
 contract EmergencyProof is ConsentProof {
-    EmergencyAccess private emergency;
+    IEmergencyAccess private emergency;
 
     struct Change {
         uint8 policy;
@@ -17,7 +21,7 @@ contract EmergencyProof is ConsentProof {
 
     function setUp() public override {
         super.setUp();
-        emergency = new EmergencyAccess(registry.PARTICIPANTS(), registry);
+        emergency = IEmergencyAccess(_deploy("EmergencyAccess", abi.encode(participants, registry)));
     }
 
     /// EA3, EA4: never above four hours, the wish or the policy; never while forbidden.
@@ -96,7 +100,7 @@ contract EmergencyProof is ConsentProof {
         bytes32 opening = emergency.openEmergency(header, "", address(0), "");
         VM.assume(time <= later);
         _at(later);
-        bool inRole = registry.PARTICIPANTS().hasRole(header.responder, 32);
+        bool inRole = participants.hasRole(header.responder, 32);
         uint256 end = emergency.openingOf(opening).expiresAt;
         assert(emergency.isOpen(opening) == (later < end ? inRole : false));
     }

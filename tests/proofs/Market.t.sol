@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ParticipantRegistry} from "../../contracts/ParticipantRegistry.sol";
-import {ResearchMarket} from "../../contracts/ResearchMarket.sol";
+import {IResearchMarket} from "../../contracts/interfaces/IResearchMarket.sol";
 import {
     Approval,
     EscrowTerms,
@@ -20,7 +19,7 @@ contract MarketProof is Proof {
     /// @dev Where ReentrancyGuard keeps its flag (ERC-7201), and the flag of a market that nobody is in.
     bytes32 private constant GUARD = 0x9b779b17422d0df92223018b32b4d1fa46e071723d6817e2486d003becc55f00;
 
-    ResearchMarket private market;
+    IResearchMarket private market;
     Token private token;
 
     struct Money {
@@ -30,10 +29,11 @@ contract MarketProof is Proof {
     }
 
     function setUp() public {
-        ParticipantRegistry participants = new ParticipantRegistry(address(this), 1 days);
-        market = new ResearchMarket(participants, MarketTerms(1, 7 days, 7 days, 90 days, 30 days));
+        address participants = _deploy("ParticipantRegistry", abi.encode(address(this), 1 days));
+        MarketTerms memory terms = MarketTerms(1, 7 days, 7 days, 90 days, 30 days);
+        market = IResearchMarket(_deploy("ResearchMarket", abi.encode(participants, terms)));
         token = new Token();
-        _anyStorage(address(participants));
+        _anyStorage(participants);
         _anyStorage(address(market));
         _anyStorage(address(token));
         VM.store(address(market), GUARD, bytes32(uint256(1)));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ParticipantRegistry} from "../../contracts/ParticipantRegistry.sol";
-import {Member, Standing} from "../../contracts/interfaces/IParticipantRegistry.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+
+import {IParticipantRegistry, Member, Standing} from "../../contracts/interfaces/IParticipantRegistry.sol";
 import {Proof, SVM, VM} from "./support/Proof.sol";
 
 /// @notice Roles count only for active members with live credentials, whatever is stored.
@@ -10,13 +11,13 @@ contract ParticipantsProof is Proof {
     uint40 private constant DEPLOYED = 1_700_000_000;
     address private constant OPERATOR = address(0x09e7a704);
 
-    ParticipantRegistry private registry;
+    IParticipantRegistry private registry;
     address private manager;
 
     function setUp() public {
         VM.warp(DEPLOYED);
-        registry = new ParticipantRegistry(OPERATOR, 0);
-        manager = registry.authority();
+        registry = IParticipantRegistry(_deploy("ParticipantRegistry", abi.encode(OPERATOR, 0)));
+        manager = IAccessManaged(address(registry)).authority();
         _anyStorage(address(registry));
         VM.store(address(registry), 0, bytes32(uint256(uint160(manager))));
     }
@@ -87,8 +88,9 @@ contract ParticipantsProof is Proof {
         assert(registry.hasRole(account, roles) == had);
     }
 
+    /// @dev The commands of the interface, and anything else as four bytes or more of anything.
     function _call(address sender) private {
-        bytes memory data = SVM.createCalldata("ParticipantRegistry");
+        bytes memory data = SVM.createCalldata("IParticipantRegistry");
         VM.prank(sender);
         (bool success,) = address(registry).call(data);
         success;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
-import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
+import {IConsentRegistry} from "../../../contracts/interfaces/IConsentRegistry.sol";
+import {IParticipantRegistry} from "../../../contracts/interfaces/IParticipantRegistry.sol";
 import {IRecovery} from "../../../contracts/interfaces/IRecovery.sol";
 import {Proof, VM} from "./Proof.sol";
 
@@ -11,12 +11,13 @@ import {Proof, VM} from "./Proof.sol";
 abstract contract ConsentProof is Proof {
     uint40 internal constant DELAY = 3 days;
 
-    ConsentRegistry internal registry;
+    IConsentRegistry internal registry;
+    IParticipantRegistry internal participants;
     IRecovery internal recovery;
 
     function setUp() public virtual {
-        ParticipantRegistry participants = new ParticipantRegistry(address(this), 1 days);
-        registry = new ConsentRegistry(participants, DELAY);
+        participants = IParticipantRegistry(_deploy("ParticipantRegistry", abi.encode(address(this), 1 days)));
+        registry = IConsentRegistry(_deploy("ConsentRegistry", abi.encode(participants, DELAY)));
         recovery = registry.RECOVERY();
         _anyStorage(address(participants));
         _anyStorage(address(registry));

@@ -8,6 +8,7 @@ interface Vm {
     function prank(address sender) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function store(address target, bytes32 slot, bytes32 word) external;
+    function getCode(string calldata path) external view returns (bytes memory);
 }
 
 interface Svm {
@@ -26,6 +27,16 @@ abstract contract Proof {
     function _at(uint40 time) internal {
         VM.assume(0 < time && time < END_OF_TIME);
         VM.warp(time);
+    }
+
+    /// @dev The committed bytecode, which scripts/proofs.py lays there.
+    function _deploy(string memory name, bytes memory arguments) internal returns (address made) {
+        bytes memory code = VM.getCode(string.concat(".build/proofs/shipped/", name, ".json"));
+        code = bytes.concat(code, arguments);
+        assembly {
+            made := create(0, add(code, 32), mload(code))
+        }
+        assert(made != address(0));
     }
 
     /// @dev From here on every slot holds anything at all.
