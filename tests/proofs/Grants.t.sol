@@ -17,22 +17,19 @@ contract GrantsProof is ConsentProof {
         VM.assume(grant.supersedes != id);
         VM.prank(sender);
         registry.grantDirect(grant);
-        assert(sender == address(uint160(subject)) && _field(subject, 224, 1) == 1);
+        assert(sender == address(uint160(subject)));
+        assert(_field(subject, 224, 1) == 1);
         assert(slotBefore == 0);
-        assert(grant.kind == 1 || grant.kind == 2 || grant.kind == 5);
-        assert(grant.epoch == _field(subject, 160, 32) && time <= grant.submitBy);
+        // 1, 2 and 5 are the bits of this mask.
+        assert((1 << grant.kind) & 38 != 0);
+        assert(grant.epoch == _field(subject, 160, 32));
+        assert(time <= grant.submitBy);
         uint40 begin = grant.notBefore > time ? grant.notBefore : time;
         assert(begin < grant.notAfter);
-        assert(
-            _slot(id)
-                == uint256(
-                    bytes32(
-                        abi.encodePacked(begin, grant.notAfter, uint40(0), grant.epoch, grant.kind, grant.subject)
-                    )
-                )
-        );
+        bytes memory published =
+            abi.encodePacked(begin, grant.notAfter, uint40(0), grant.epoch, grant.kind, grant.subject);
+        assert(_slot(id) == uint256(bytes32(published)));
         assert(_subjectSlot(grant.subject) == subject + (1 << 192));
-        assert(registry.stateOf(id).notBefore == begin);
     }
 
     /// S9, L2: what was recorded or revoked, ahead or after, is never recorded again.
@@ -46,7 +43,7 @@ contract GrantsProof is ConsentProof {
         } catch {}
     }
 
-    /// S10, N1: nothing but the id, its subject's count and the date of what it supersedes changes.
+    /// S9, S13: nothing but the id, what it supersedes and its subject's count changes.
     function check_grantDirect_touchesNothingElse(
         GrantHeader memory grant,
         bytes32 other,
@@ -55,19 +52,27 @@ contract GrantsProof is ConsentProof {
         uint40 time
     ) public {
         _at(time);
-        bytes32 id = registry.grantId(grant);
-        VM.assume(other != id);
+        VM.assume(other != registry.grantId(grant));
         VM.assume(other != grant.supersedes);
         VM.assume(otherSubject != grant.subject);
         uint256 before = _slot(other);
         uint256 subjectBefore = _subjectSlot(otherSubject);
-        uint256 dateBefore = _revokedAt(_slot(grant.supersedes));
         VM.prank(sender);
         registry.grantDirect(grant);
-        assert(_slot(other) == before && _subjectSlot(otherSubject) == subjectBefore);
-        if (grant.supersedes != 0) {
-            assert(_revokedAt(_slot(grant.supersedes)) == (dateBefore == 0 ? time : dateBefore));
-        }
+        assert((_slot(other) ^ before) | (_subjectSlot(otherSubject) ^ subjectBefore) == 0);
+    }
+
+    /// S10, N1: what it supersedes is revoked with it, by the date of this block or an earlier one that stands.
+    function check_grantDirect_endsWhatItSupersedes(GrantHeader memory grant, address sender, uint40 time) public {
+        _at(time);
+        uint256 before = _slot(grant.supersedes);
+        VM.assume(grant.supersedes != 0);
+        VM.assume(grant.supersedes != registry.grantId(grant));
+        VM.prank(sender);
+        registry.grantDirect(grant);
+        uint256 dateBefore = _revokedAt(before);
+        assert(_subjectOf(before) == grant.subject);
+        assert(_revokedAt(_slot(grant.supersedes)) == (dateBefore == 0 ? time : dateBefore));
     }
 
     /// RC3: while a recovery is pending nothing is recorded that widens.

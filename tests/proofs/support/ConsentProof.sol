@@ -24,7 +24,7 @@ abstract contract ConsentProof is Proof {
         _anyStorage(address(recovery));
     }
 
-    /// @dev Slot 3 is proved to be right by the proofs of grants, which compare with what the views say.
+    /// @dev That these are the places is proved with the views, in `Liveness.t.sol`.
     function _slot(bytes32 id) internal view returns (uint256) {
         return _word(address(registry), _inMapping(id, 3));
     }
