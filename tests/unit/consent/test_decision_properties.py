@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.consent.decision import decide, decide_many
-from backend.consent.decision_types import Answer, Decision, DecisionInput, Evidence, Requester
+from backend.consent.decision_types import (
+    Answer,
+    Decision,
+    DecisionInput,
+    Evidence,
+    Reason,
+    Requester,
+    Segment,
+)
+from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import MemberStanding
 from backend.consent.prepared import prepare
 from backend.consent.terms import Grant, Kind, Rule
@@ -178,7 +187,17 @@ def test_validity_is_half_open(request: DecisionInput, now: int) -> None:
 
 
 @SETTINGS
-@given(questions(), st.lists(segments, min_size=1, max_size=5))
-def test_deciding_many_is_deciding_each(request: DecisionInput, several: list) -> None:  # type: ignore[type-arg]
-    each = tuple(decide(replace(request, segment=segment)) for segment in several)
-    assert decide_many(request, several) == each
+@given(questions(crowd=12, delegates=True), st.lists(segments, min_size=1, max_size=5))
+def test_deciding_many_over_indexed_evidence_is_deciding_each_over_all(
+    request: DecisionInput, several: list[Segment]
+) -> None:
+    """The index must not change an answer: what it leaves out says nothing in the loop over everything."""
+    indexed = replace(request, evidence=EvidenceSet(request.evidence))
+    for segment, found in zip(several, decide_many(indexed, several), strict=True):
+        whole = decide(replace(request, segment=segment))
+        assert replace(found, findings=whole.findings) == whole
+        kept = set(found.findings)
+        assert kept <= set(whole.findings)
+        left_out = [finding for finding in whole.findings if finding not in kept]
+        assert not {finding.reason for finding in left_out} & {Reason.PERMITS, Reason.DENIES, Reason.EXEMPTS}
+        assert not any(finding.obligations for finding in left_out)
