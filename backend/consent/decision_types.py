@@ -139,8 +139,8 @@ class DecisionInput:
     ``ended_epoch`` is the highest epoch that an accepted revoke-all, not yet final, ends. ``members_*`` say
     where the requester's actor and organisations stand; ``suspended`` are members whose suspension or removal
     was accepted and is not on the chain yet. ``fulfils`` is the mask of obligations that the caller can carry
-    out. ``tables`` is the digest of the code tables in use. An ``EvidenceSet`` as ``evidence`` saves indexing it
-    for each decision.
+    out. ``tables`` is the digest of the code tables in use. ``evidence`` that is an ``EvidenceSet`` already
+    needs no indexing for each decision.
     """
 
     subject: SubjectId
