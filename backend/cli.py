@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import clients, importing, keys, members, upkeep, users
+from backend.commands import clients, deciding, importing, keys, members, upkeep, users
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ def demo(
     raise typer.Exit(0 if held else 1)
 
 
+app.command("decide")(deciding.decide)
 app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)

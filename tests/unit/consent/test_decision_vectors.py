@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from backend.consent.decision import decide
-from backend.consent.decision_json import decision_to_json, input_from_json
+from backend.consent.decision_json import decision_to_json
+from backend.consent.decision_reading import input_from_json
 from backend.consent.decision_types import Answer, Reason
 from backend.consent.errors import InvalidTerms, UnknownCode
 from scripts.make_vectors import all_cases, files
@@ -69,4 +70,4 @@ def test_input_whose_document_is_not_its_id_is_refused() -> None:
     evidence = {**data["evidence"][0], "id": "0x" + "11" * 32}
     with pytest.raises(InvalidTerms) as refusal:
         input_from_json({**data, "evidence": [evidence]}, w.TABLES)
-    assert refusal.value.field == "evidence.id"
+    assert refusal.value.field == "evidence[0].id"
