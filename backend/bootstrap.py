@@ -50,6 +50,7 @@ from backend.member_wiring import open_members
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
+from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
@@ -193,6 +194,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         record_numbers=identity.record_numbers_of,
         clock=clock,
     )
+    accesses = AccessList(reader)
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -250,6 +252,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         storing=storing,
         reading=reading,
         prompt_reading=PromptReading(reading=reading, audit=log),
+        previews=PreviewService(manifests=manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
         permits=research.permits,
         candidates=CandidateSource(
@@ -259,7 +262,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
         audit=log,
         turned_away=turned_away,
-        accesses=AccessList(reader),
+        accesses=accesses,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,

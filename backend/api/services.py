@@ -31,6 +31,7 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -73,6 +74,7 @@ class Services:
     storing: StoringService
     reading: ReadingService
     prompt_reading: PromptReading
+    previews: PreviewService
     studies: StudyService
     permits: PermitRelay
     candidates: CandidateSource

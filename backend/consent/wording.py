@@ -89,9 +89,9 @@ def explanation_to_json(explanation: Explanation) -> list[dict[str, Any]]:
 def lines(explanation: Explanation) -> Iterator[str]:
     """Yield the explanation as text, a line a consent and an indented one a rule."""
     for consent in explanation.consents:
-        yield f"{short(consent.consent_id)} {_kind(consent)}: {_why(consent)}"
+        yield f"{short(consent.consent_id)} {kind_of(consent)}: {why(consent)}"
         for rule in consent.rules:
-            yield f"    {_rule(rule)}"
+            yield f"    {rule_text(rule)}"
 
 
 def short(name: bytes) -> str:
@@ -102,12 +102,12 @@ def _consent_to_json(consent: ConsentExplained) -> dict[str, Any]:
     standing = consent.standing
     return {
         "consent": to_hex(consent.consent_id),
-        "kind": _kind(consent),
+        "kind": kind_of(consent),
         "reason": None if consent.reason is None else consent.reason.value,
         "permissionCounts": None if standing is None else standing.permits,
         "restrictionCounts": None if standing is None else standing.restricts,
         "against": [dimension.value for dimension in consent.against],
-        "text": _why(consent),
+        "text": why(consent),
         "rules": [
             {
                 "rule": rule.position,
@@ -116,23 +116,26 @@ def _consent_to_json(consent: ConsentExplained) -> dict[str, Any]:
                 "applies": rule.applies,
                 "decides": rule.decides,
                 "against": [dimension.value for dimension in rule.against],
-                "text": _rule(rule),
+                "text": rule_text(rule),
             }
             for rule in consent.rules
         ],
     }
 
 
-def _kind(consent: ConsentExplained) -> str:
+def kind_of(consent: ConsentExplained) -> str:
+    """Return what kind of document it is: permit, deny, refusal, delegation or guardianship."""
     return Kind(consent.document.kind).name.lower()
 
 
-def _why(consent: ConsentExplained) -> str:
+def why(consent: ConsentExplained) -> str:
+    """Return what one consent said, and in what it is not about what is asked."""
     why = "It was not looked at." if consent.reason is None else SENTENCES[consent.reason]
     return why + _differing(consent.against)
 
 
-def _rule(rule: RuleExplained) -> str:
+def rule_text(rule: RuleExplained) -> str:
+    """Return what one rule did."""
     name = f"rule {rule.position} ({'allows' if rule.permit else 'forbids'}, rank {rule.rank:05b})"
     if not rule.applies:
         return f"{name}: does not apply.{_differing(rule.against)}"
