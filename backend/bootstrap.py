@@ -52,6 +52,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
+from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
@@ -208,6 +209,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         labels=labels,
         clock=clock,
     )
+    accesses = AccessList(reader)
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -267,6 +269,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         storing=storing,
         reading=reading,
         prompt_reading=PromptReading(reading=reading, audit=log),
+        previews=PreviewService(manifests=manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
         permits=research.permits,
         candidates=CandidateSource(
@@ -276,7 +279,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
         audit=log,
         turned_away=turned_away,
-        accesses=AccessList(reader),
+        accesses=accesses,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,

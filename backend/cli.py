@@ -10,6 +10,7 @@ import typer
 from backend.commands import (
     clients,
     consents,
+    deciding,
     importing,
     keys,
     labels,
@@ -69,6 +70,7 @@ def demo(
     raise typer.Exit(0 if held else 1)
 
 
+app.command("decide")(deciding.decide)
 app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)

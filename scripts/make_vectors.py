@@ -18,7 +18,7 @@ from backend.consent.decision_json import decision_to_json, input_to_json
 from backend.consent.notices import Notice, built_in
 from backend.consent.tables import Tables, load_tables, published_versions
 from backend.types import to_hex
-from scripts.vectors import denies, members, people, permits, rules
+from scripts.vectors import chains, denies, dimensions, edges, members, people, permits, ranks, rules
 from scripts.vectors.case import Case
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
 from scripts.vectors.states import state_vectors
@@ -29,6 +29,7 @@ GROUPS = (
     *(permits.scope, permits.validity, permits.revocation),
     *(denies.denies, denies.sensitivity, denies.data_period),
     *(rules.rules, rules.obligations, rules.uses),
+    *(ranks.ranks, dimensions.dimensions, dimensions.demands, edges.edges, chains.acting, chains.chains),
     *(people.coverage, people.ledger, members.members, people.own_records, people.delegates),
 )
 

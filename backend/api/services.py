@@ -34,6 +34,7 @@ from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.records.label_tables import LabelTables
+from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -77,6 +78,7 @@ class Services:
     storing: StoringService
     reading: ReadingService
     prompt_reading: PromptReading
+    previews: PreviewService
     studies: StudyService
     permits: PermitRelay
     candidates: CandidateSource

@@ -50,13 +50,17 @@ class DecisionService:
 
         Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
         """
+        return decide_many(self.gather(question, segments[0]), segments)
+
+    def gather(self, question: Question, segment: Segment) -> DecisionInput:
+        """Return everything that a decision about this segment rests on now. Raises as ``decide``."""
         gathered = self._evidence.gather(question.subject, question.requester.members)
-        request = DecisionInput(
+        return DecisionInput(
             subject=question.subject,
             requester=question.requester,
             purpose=question.purpose,
             action=question.action,
-            segment=segments[0],
+            segment=segment,
             now=UnixSeconds(self._clock()),
             view=gathered.view,
             final=gathered.final,
@@ -70,7 +74,6 @@ class DecisionService:
             ended_epoch=gathered.pending.ended_epoch,
             tables=self._tables,
         )
-        return decide_many(request, segments)
 
     def take_uses(self, subject: SubjectId, consents: Collection[ConsentId]) -> None:
         """Take one use of each of these consents that permits a limited number.

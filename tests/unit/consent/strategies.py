@@ -73,20 +73,37 @@ segments = st.builds(
 
 
 @st.composite
-def questions(draw: st.DrawFn, *evidence: Evidence, minimum: int = 0) -> DecisionInput:
-    """A question over random consents in every state, with complete evidence."""
+def questions(
+    draw: st.DrawFn, *evidence: Evidence, minimum: int = 0, crowd: int = 0, delegates: bool = False
+) -> DecisionInput:
+    """A question over random consents in every state, with complete evidence.
+
+    ``crowd``: up to so many consents more, each for somebody else or for everyone. ``delegates``: with a
+    delegation, and a delegate as one of those who may ask.
+    """
     states = st.sampled_from([w.final, w.final, w.final, w.at_head, w.received])
     drawn = [
         draw(states)(grant)
         for grant in draw(st.lists(grants(), min_size=minimum, max_size=4, unique_by=lambda g: g.terms.salt))
     ]
+    others = [*(w.salt(f"member {number}") for number in range(crowd)), w.HOSPITAL, bytes(32)]
+    drawn += [
+        draw(states)(
+            replace(
+                grant, terms=replace(grant.terms, grantee=draw(st.sampled_from(others)), salt=w.salt(str(n)))
+            )
+        )
+        for n, grant in enumerate(draw(st.lists(grants(), max_size=crowd)))
+    ]
+    if delegates:
+        drawn.append(draw(states)(w.delegation(purposes=w.purposes("TREAT", "FAMRQT"))))
+    asking = [Requester(w.DOCTOR, (w.CLINIC,)), Requester(w.CLINIC), Requester(w.HOSPITAL)]
+    accounts = [Requester(account=w.MOTHER), Requester(account=w.STRANGER)] if delegates else []
     return w.ask(
         *evidence,
         *drawn,
-        requester=draw(
-            st.sampled_from([Requester(w.DOCTOR, (w.CLINIC,)), Requester(w.CLINIC), Requester(w.HOSPITAL)])
-        ),
-        purpose=draw(st.sampled_from(PURPOSES[1:3])),
+        requester=draw(st.sampled_from(asking + accounts)),
+        purpose=draw(st.sampled_from([*PURPOSES[1:3], *([w.purposes("FAMRQT")] if delegates else [])])),
         segment=draw(segments),
         fulfils=draw(st.sampled_from(OBLIGATIONS)),
     )
