@@ -2,7 +2,7 @@
 
 Measured is ``decide_many`` for one segment, over the evidence set that the service keeps for a patient until
 a block, the queue or a use changes it; indexing that set is measured beside. In the set of ten every consent
-names the requester and each of its five rules is weighed. Of the thousand ten do: most are for others.
+names the requester and its five rules are weighed. Of the thousand ten do: most are for others.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measure() -> list[Result]:
 
 
 def consent(number: int, grantee: bytes = w.CLINIC) -> Evidence:
-    """Return a permit whose rules all apply to the question, each more specific than the one before."""
+    """Return a permit whose rules all apply to the question, or but for one dimension."""
     laboratory, treatment = w.categories("laboratory"), w.purposes("TREAT")
     rules = (
         Rule(permit=True, actions=w.actions("access", "use")),

@@ -29,7 +29,15 @@ GROUPS = (
     *(permits.scope, permits.validity, permits.revocation),
     *(denies.denies, denies.sensitivity, denies.data_period),
     *(rules.rules, rules.obligations, rules.uses),
-    *(ranks.ranks, dimensions.dimensions, dimensions.demands, edges.edges, chains.acting, chains.chains),
+    *(
+        ranks.ranks,
+        dimensions.dimensions,
+        dimensions.demands,
+        dimensions.demands_in_part,
+        edges.edges,
+        chains.acting,
+        chains.chains,
+    ),
     *(people.coverage, people.ledger, members.members, people.own_records, people.delegates),
 )
 

@@ -109,7 +109,9 @@ def _decide(
             continue
         finding = match(prepared, asked)
         reason = finding.reason
-        obligations |= finding.obligations  # of a permission that does not count, too: its end never widens
+        # Of a permission that does not count or covers a part only, too: its end never widens, nor does less
+        # knowledge of the data.
+        obligations |= finding.obligations
         if reason is Reason.DENIES:
             denying.append(finding.consent_id)
         elif reason is Reason.PERMITS and permits:

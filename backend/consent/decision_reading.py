@@ -95,7 +95,7 @@ def members(data: object, names: str, path: str, *, optional: str = "") -> Mappi
     needed, known = names.split(), {*names.split(), *optional.split()}
     for name in data:
         if name not in known:
-            raise InvalidTerms("There is no such member.", field=f"{path}{name!s:.40}")
+            raise InvalidTerms("There is no such member.", field=f"{path}{name!s:.40}" or "request")
     for name in needed:
         if name not in data:
             raise InvalidTerms("The member is missing.", field=path + name)

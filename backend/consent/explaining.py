@@ -18,8 +18,10 @@ from backend.consent.matching import (
     apart_of_rule,
     question,
     uncovered_by,
+    uncovered_by_rule,
 )
 from backend.consent.membership import ended_organisations
+from backend.consent.prepared import PreparedRule
 from backend.consent.standing import Standing, grant_standing
 from backend.consent.terms import ConsentTerms, Delegation, Document, Effect
 from backend.types import ConsentId
@@ -27,12 +29,16 @@ from backend.types import ConsentId
 
 @dataclass(frozen=True, slots=True)
 class RuleExplained:
-    """One rule. It applies where nothing is ``against`` it; ``decides`` says that the consent went by it."""
+    """One rule. It applies where nothing is ``against`` it; ``decides`` says that the consent went by it.
+
+    ``in_part``: it permits, and touches what is asked without covering all of it. What it demands may count.
+    """
 
     position: int
     permit: bool
     rank: int
     against: tuple[Dimension, ...]
+    in_part: bool
     decides: bool
 
     @property
@@ -88,17 +94,30 @@ def _consent(
     if isinstance(document, Delegation):
         return ConsentExplained(prepared.consent_id, document, reason, None, (), ())
     deciding = -1 if finding is None else finding.rule
-    rules = []
-    for rule in prepared.rules:
-        against = tuple(apart_of_rule(rule, asked))
-        rules.append(RuleExplained(rule.position, rule.permit, rule.rank, against, rule.position == deciding))
+    in_order = sorted(
+        prepared.rules, key=lambda rule: rule.position
+    )  # by position, as the patient signed them
+    rules = tuple(_rule(rule, asked, decides=rule.position == deciding) for rule in in_order)
     return ConsentExplained(
         prepared.consent_id,
         document,
         reason,
         grant_standing(item, request),
         _against(document.terms, asked),
-        tuple(rules),
+        rules,
+    )
+
+
+def _rule(rule: PreparedRule, asked: Question, *, decides: bool) -> RuleExplained:
+    apart = tuple(apart_of_rule(rule, asked))
+    uncovered = tuple(uncovered_by_rule(rule, asked)) if rule.permit else ()
+    return RuleExplained(
+        position=rule.position,
+        permit=rule.permit,
+        rank=rule.rank,
+        against=tuple(dict.fromkeys((*apart, *uncovered))),
+        in_part=bool(uncovered) and not apart,
+        decides=decides,
     )
 
 

@@ -96,7 +96,7 @@ def match(prepared: Prepared, asked: Question) -> Finding:
         return Finding(name, Reason.DENIES, won.deny_index)
     uncovered = next(uncovered_by(terms, asked), None)
     if uncovered is not None:
-        return Finding(name, SILENT[uncovered])
+        return Finding(name, SILENT[uncovered], obligations=won.obligations)
     counts = terms.grantee in asked.counting and won.permit_counts
     reason = Reason.PERMITS if counts else Reason.GRANTEE_NOT_IN_STANDING
     return Finding(name, reason, won.permit_index, won.obligations)
@@ -143,8 +143,7 @@ def apart_of_deny(terms: ConsentTerms, asked: Question) -> Iterator[Dimension]:
 
 
 def apart_of_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
-    """Yield each dimension in which a rule does not apply: a permitting one does not cover all that is asked,
-    a prohibiting one does not touch it."""
+    """Yield each dimension in which a rule does not touch what is asked."""
     if not rule.purposes & asked.purpose:
         yield Dimension.PURPOSE
     if not rule.actions & asked.action:
@@ -153,32 +152,34 @@ def apart_of_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
         yield Dimension.GRANTEE
     if rule.references and rule.references.isdisjoint(asked.references):
         yield Dimension.REFERENCE
-    categories, sensitivities = asked.categories, asked.sensitivities
-    if rule.permit:
-        if not categories or categories & ~rule.categories:
-            yield Dimension.CATEGORY
-        # One that names sensitivities is about protected data only.
-        if sensitivities & ~rule.sensitivities or (rule.names_sensitivities and not sensitivities):
-            yield Dimension.SENSITIVITY
-        if asked.start < rule.data_from or asked.end > rule.data_to:
-            yield Dimension.DATA_PERIOD
-        return
-    if categories and not categories & rule.categories:
+    if asked.categories and not asked.categories & rule.categories:
         yield Dimension.CATEGORY
-    if rule.names_sensitivities and not sensitivities & (rule.sensitivities | UNLABELLED):
-        yield Dimension.SENSITIVITY
+    if rule.names_sensitivities and not asked.sensitivities & (rule.sensitivities | UNLABELLED):
+        yield Dimension.SENSITIVITY  # it is about protected data only
     if asked.start >= rule.data_to or rule.data_from >= asked.end:
+        yield Dimension.DATA_PERIOD
+
+
+def uncovered_by_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a permitting rule that touches what is asked does not cover all of it."""
+    if not asked.categories or asked.categories & ~rule.categories:
+        yield Dimension.CATEGORY
+    if asked.sensitivities & ~rule.sensitivities:
+        yield Dimension.SENSITIVITY
+    if asked.start < rule.data_from or asked.end > rule.data_to:
         yield Dimension.DATA_PERIOD
 
 
 def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
     """Return the highest rank among the permitting and among the prohibiting rules that apply.
 
-    Obligations are those of all permitting rules of the highest rank.
+    Obligations are those of all permitting rules that touch what is asked and rank no lower than the one that
+    wins: for a part they hold for the whole, so that to ask for more, or to know less, never drops one.
     """
     permit_rank = permit_index = deny_rank = deny_index = -1
     obligations, permit_counts = 0, True
-    for rule in rules:
+    of_a_part = 0
+    for rule in rules:  # highest rank first
         if rule.rank < permit_rank if rule.permit else rule.rank <= deny_rank:
             continue
         if next(apart_of_rule(rule, asked), None) is not None:
@@ -186,8 +187,11 @@ def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
         if not rule.permit:
             deny_rank, deny_index = rule.rank, rule.position
             continue
+        if next(uncovered_by_rule(rule, asked), None) is not None:
+            of_a_part |= rule.obligations
+            continue
         if rule.rank > permit_rank:
             permit_rank, permit_index, obligations, permit_counts = rule.rank, rule.position, 0, False
         obligations |= rule.obligations
         permit_counts = permit_counts or not rule.grantees or not rule.grantees.isdisjoint(asked.counting)
-    return _Winners(permit_rank, permit_index, permit_counts, obligations, deny_rank, deny_index)
+    return _Winners(permit_rank, permit_index, permit_counts, obligations | of_a_part, deny_rank, deny_index)

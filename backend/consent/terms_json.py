@@ -39,7 +39,7 @@ def from_json(cls: type[T], data: object, path: str = "") -> T:
     names = {member.name for member in members}
     for name in data:
         if name not in names:
-            raise InvalidTerms("There is no such member.", field=f"{path}{name!s:.40}")
+            raise InvalidTerms("There is no such member.", field=f"{path}{name!s:.40}" or "message")
     for member in members:
         if member.name not in data:
             raise InvalidTerms("The member is missing.", field=path + member.name)

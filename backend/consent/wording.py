@@ -137,6 +137,11 @@ def why(consent: ConsentExplained) -> str:
 def rule_text(rule: RuleExplained) -> str:
     """Return what one rule did."""
     name = f"rule {rule.position} ({'allows' if rule.permit else 'forbids'}, rank {rule.rank:05b})"
+    if rule.in_part:
+        return (
+            f"{name}: covers a part only and allows nothing; what it demands counts all the same, unless a "
+            f"more specific rule allows all of it.{_differing(rule.against)}"
+        )
     if not rule.applies:
         return f"{name}: does not apply.{_differing(rule.against)}"
     return f"{name}: applies and {'decides' if rule.decides else 'is not the one that decides'}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from backend.consent.decision_types import Evidence
@@ -21,6 +22,12 @@ _SEGMENT: Final = w.segment(
     data_to=UnixSeconds(w.DATA_TIME + 2 * w.DAY),
     references=frozenset({_RECORD}),
 )
+_WIDE: Final[dict[str, Any]] = {
+    "purposes": w.purposes("TREAT", "COC"),
+    "categories": w.categories("laboratory", "medications", "notes"),
+    "sensitivities": _ALL_LABELS | w.sensitivities("SUD"),
+}
+_UNFULFILLED: Final = ("deny", "obligation_unfulfilled")
 # Name, narrowing, whether that covers all of the question, whether it touches some of it.
 _NARROWED: Final[tuple[tuple[str, dict[str, Any], bool, bool], ...]] = (
     ("nothing", {}, True, True),
@@ -48,21 +55,15 @@ _RULES_ONLY: Final = (
 
 
 def dimensions() -> Iterator[Case]:
-    purposes = w.purposes("TREAT", "COC")
-    wide: dict[str, Any] = {
-        "purposes": purposes,
-        "categories": w.categories("laboratory", "medications", "notes"),
-        "sensitivities": _ALL_LABELS | w.sensitivities("SUD"),
-    }
-    base = w.final(w.grant(label="base", **wide))
+    base = w.final(w.grant(label="base", **_WIDE))
     for name, narrowing, covers, touches in _NARROWED:
         deny = w.final(w.grant(Kind.DENY, **narrowing))
         yield _case(f"deny_of_{name}", (base, deny), DENY if touches else PERMIT)
         if narrowing:
-            only = w.final(w.grant(**{**wide, **narrowing}))
+            only = w.final(w.grant(**{**_WIDE, **narrowing}))
             yield _case(f"permit_of_{name}", (only,), PERMIT if covers else NONE)
     for name, narrowing, covers, touches in (*_NARROWED, *_RULES_ONLY):
-        forbidding = w.grant(Kind.PERMIT, Rule(permit=False, **narrowing), **wide)
+        forbidding = w.grant(Kind.PERMIT, Rule(permit=False, **narrowing), **_WIDE)
         yield _case(f"deny_rule_of_{name}", (w.final(forbidding),), DENY if touches else PERMIT)
         # In a deny of everything, a rule that permits exempts only what it covers whole.
         exempting = w.final(w.grant(Kind.DENY, Rule(permit=True, **narrowing)))
@@ -77,9 +78,7 @@ def demands() -> Iterator[Case]:
         yield Case("demands", f"{code}_fulfilled", fulfilled, PERMIT)
         others = w.TABLES.obligations.all_bits & ~w.obligations(code)
         without = w.ask(item, fulfils=others)
-        yield Case(
-            "demands", f"{code}_not_among_those_fulfilled", without, ("deny", "obligation_unfulfilled")
-        )
+        yield Case("demands", f"{code}_not_among_those_fulfilled", without, _UNFULFILLED)
     every = Rule(permit=True, obligations=w.TABLES.obligations.all_bits)
     all_of_them = w.ask(w.final(w.grant(Kind.PERMIT, every)), fulfils=w.TABLES.obligations.all_bits)
     yield Case("demands", "all_fulfilled", all_of_them, PERMIT)
@@ -89,5 +88,41 @@ def demands() -> Iterator[Case]:
     yield Case("demands", "a_deny_goes_before_what_is_demanded", denied, DENY)
 
 
-def _case(name: str, evidence: tuple[Evidence, ...], expect: tuple[str, ...]) -> Case:
-    return Case("dimensions", name, w.ask(*evidence, segment=_SEGMENT), expect)
+def demands_in_part() -> Iterator[Case]:
+    """A rule that permits and demands something demands it of a part as of the whole."""
+    notify = Rule(permit=True, obligations=w.obligations("notify"))
+    for name, narrowing, _, touches in (*_NARROWED, *_RULES_ONLY):
+        consent = w.final(w.grant(Kind.PERMIT, replace(notify, **narrowing), **_WIDE))
+        expect = _UNFULFILLED if touches else PERMIT
+        yield _case(f"rule_of_{name}_demands", (consent,), expect, topic="demands")
+    one_category = replace(notify, categories=w.categories("laboratory"))
+    half = replace(notify, data_to=UnixSeconds(w.DATA_TIME + w.DAY))
+    both = w.categories("laboratory", "medications")
+    for name, rules, expect in (
+        ("part_ranks_higher", (one_category, Rule(permit=True, purposes=w.purposes("TREAT"))), _UNFULFILLED),
+        ("part_ranks_alike", (one_category, Rule(permit=True, categories=both)), _UNFULFILLED),
+        ("part_ranks_lower", (half, Rule(permit=True, categories=both)), PERMIT),
+        ("part_ranks_lower_and_comes_last", (Rule(permit=True, categories=both), half), PERMIT),
+        ("two_parts", (half, one_category), _UNFULFILLED),
+    ):
+        yield _case(name, (w.final(w.grant(Kind.PERMIT, *rules, **_WIDE)),), expect, topic="demands")
+    base = w.final(w.grant(label="base", **_WIDE))
+    narrow = {**_WIDE, "categories": w.categories("laboratory")}
+    of_a_part = w.final(w.grant(Kind.PERMIT, notify, **narrow))
+    yield _case("permit_of_a_part_demands_it_of_the_whole", (base, of_a_part), _UNFULFILLED, topic="demands")
+    elsewhere = w.final(w.grant(Kind.PERMIT, notify, **{**_WIDE, "categories": w.categories("notes")}))
+    yield _case("permit_of_other_data_demands_nothing", (base, elsewhere), PERMIT, topic="demands")
+    labelled = replace(notify, sensitivities=w.sensitivities("MH"))
+    dated = replace(notify, data_from=w.DATA_TIME, data_to=UnixSeconds(w.DATA_TIME + w.DAY))
+    for name, rule, segment in (
+        ("unknown_time_drops_no_demand", dated, w.segment("laboratory", data_from=0, data_to=UNBOUNDED)),
+        ("unknown_label_drops_no_demand", labelled, w.segment("laboratory", sensitive=("UNLABELLED",))),
+    ):
+        asked = w.ask(w.final(w.grant(Kind.PERMIT, rule, **_WIDE)), segment=segment)
+        yield Case("demands", name, asked, _UNFULFILLED)
+
+
+def _case(
+    name: str, evidence: tuple[Evidence, ...], expect: tuple[str, ...], *, topic: str = "dimensions"
+) -> Case:
+    return Case(topic, name, w.ask(*evidence, segment=_SEGMENT), expect)

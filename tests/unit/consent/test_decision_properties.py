@@ -262,9 +262,11 @@ def test_rules_that_tie_forbid(request: DecisionInput) -> None:
         mirrored = [replace(rule, permit=False, obligations=0) for rule in document.terms.rules]
         rules = (*document.terms.rules, *mirrored)
         tied.append(changed(item, replace(document, terms=replace(document.terms, rules=rules))))
-    by_id = {item.prepared.consent_id: item.prepared for item in tied}
+    documents = {item.prepared.consent_id: item.prepared.document for item in tied}
     for finding in again(request, *tied).findings:
-        assert finding.rule < 0 or not by_id[finding.consent_id].rules[finding.rule].permit
+        document = documents[finding.consent_id]
+        assert isinstance(document, Grant)
+        assert finding.rule < 0 or not document.terms.rules[finding.rule].permit
 
 
 @SETTINGS

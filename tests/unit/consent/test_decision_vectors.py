@@ -36,6 +36,13 @@ def test_published_decision_is_decided_again(case: dict[str, Any]) -> None:
     assert decision_to_json(decide(request), w.TABLES) == case["decision"]
 
 
+def test_description_counts_the_cases_and_names_every_file() -> None:
+    text = (FOLDER / "README.md").read_text()
+    assert f"{len(CASES)} cases." in text
+    for path in (FOLDER / "decisions").glob("*.json"):
+        assert f"`{path.stem}`" in text
+
+
 def test_files_are_what_the_script_writes() -> None:
     written = files()
     stored = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.json")}
