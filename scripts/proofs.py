@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def lay_out() -> None:
         (place / path.name).write_text(json.dumps({"bytecode": {"object": bytecode}}), encoding="utf-8")
 
 
+def without_code(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out halmos's pages of the code that it has no source of: artifacts come without."""
+    skipping = False
+    for line in lines:
+        skipping = line.startswith("WARNING  unknown deployed bytecode") or (
+            skipping and line.startswith(" " * 9)
+        )
+        if not skipping:
+            yield line
+
+
 def run(match: str) -> dict[str, Any]:
     """Build with forge, prove, and return the report; raise SystemExit if there is none."""
     (forge,) = ROOT.glob("node_modules/@foundry-rs/forge-*/bin")
@@ -63,13 +75,12 @@ def run(match: str) -> dict[str, Any]:
     out = str((BUILD / "out").relative_to(ROOT))
     command = [str(HALMOS), "--root", str(ROOT), "--config", str(PROOFS / "halmos.toml")]
     command += ["--forge-build-out", out, "--match-contract", match, "--json-output", str(report)]
-    subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"FOUNDRY_PROFILE": "proofs", "PATH": path},
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    environment = os.environ | {"FOUNDRY_PROFILE": "proofs", "PATH": path, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as halmos:
+        for line in without_code(halmos.stdout or ()):
+            print(line, end="", flush=True)
     if not report.exists():
         raise SystemExit("halmos gave no report")
     made: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))

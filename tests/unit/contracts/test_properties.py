@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.proofs import failures
+from scripts.proofs import failures, without_code
 from scripts.properties import PROPERTIES, Evidence, Property, evidence, gaps, proofs_of, properties_of
 
 ROW = Property("S1", "It holds.", ("test_a",), ("check_a",))
@@ -78,3 +78,9 @@ def test_only_a_whole_proof_counts(exitcode: int, bounded: int, told: list[str])
 def test_proof_that_was_not_run_is_told() -> None:
     assert failures({"exitcode": 1, "test_results": {}}, {"check_a"}) == ["check_a was not run"]
     assert failures({"exitcode": 1, "test_results": {}}, set()) == ["halmos failed"]
+
+
+def test_only_the_code_of_contracts_is_left_out_of_what_halmos_says() -> None:
+    code = ["WARNING  unknown deployed bytecode:   \n", "         0x6080\n", "         6040\n"]
+    rest = ["[FAIL] check_a\n", "WARNING  loop bound\n", "         longer\n", "    p_time = 0x00\n"]
+    assert list(without_code([*code, *rest])) == rest
