@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.adapters.index.consent_index import MongoConsentIndex
-from backend.adapters.index.notice_store import MongoDeliveryStore, MongoEndpointStore, MongoNoticeStore
+from backend.adapters.index.message_store import (
+    MongoDeliveryStore,
+    MongoEndpointStore,
+    MongoRevocationNoticeStore,
+)
 from backend.adapters.webhook_sender import HttpSender
 from backend.api.metrics import publish_late_acknowledgements, publish_messages
 from backend.audit.log import AuditLog
@@ -26,14 +30,14 @@ HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Notices:
+class Messages:
     endpoints: Endpoints
     acknowledgements: Acknowledgements
     deliveries: Deliveries  # not started
     feed: Feed  # not started
 
 
-def open_notices(
+def open_messages(
     settings: Settings,
     stores: Stores,
     *,
@@ -44,10 +48,10 @@ def open_notices(
     log: AuditLog,
     reader: LogReader,
     clock: Callable[[], int],
-) -> Notices:
+) -> Messages:
     """Return the services; ``feed`` and ``deliveries`` are threads to start and to close."""
     sender = HttpSender(opened=settings.webhook_private_networks_opened)
-    notices = MongoNoticeStore(stores.database)
+    notices = MongoRevocationNoticeStore(stores.database)
     endpoints = Endpoints(
         store=MongoEndpointStore(stores.database),
         clients=clients,
@@ -88,7 +92,7 @@ def open_notices(
         publish_late=publish_late_acknowledgements,
         clock=clock,
     )
-    return Notices(
+    return Messages(
         endpoints=endpoints,
         acknowledgements=Acknowledgements(notices=notices, audit=log, clock=clock),
         deliveries=deliveries,

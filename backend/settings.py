@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
     passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
 
+    label_map: Path | None = Field(
+        default=None, description="local codes; without it label-map.json in the data directory, if there"
+    )
+
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
@@ -59,6 +63,11 @@ class Settings(BaseSettings):
     @property
     def is_development(self) -> bool:
         return self.environment == "development"
+
+    @property
+    def label_map_file(self) -> Path | None:
+        beside = self.data_directory / "label-map.json"
+        return self.label_map or (beside if beside.exists() else None)
 
     @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

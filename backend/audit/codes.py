@@ -24,6 +24,7 @@ REQUESTER_BLOCKED: Final = "requester.blocked"
 REQUESTER_UNBLOCKED: Final = "requester.unblocked"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
+NOTICE_PUBLISHED: Final = "notice.published"
 # identity
 ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
 ENROLMENT_CLAIMED: Final = "enrolment.claimed"
@@ -59,6 +60,7 @@ FHIR_ACTION: Final = {
     CONSENT_GRANTED: "C",
     CONSENT_REFUSED: "C",
     DELEGATION_GRANTED: "C",
+    NOTICE_PUBLISHED: "C",
     ENROLMENT_CODE_ISSUED: "C",
     ENROLMENT_CLAIMED: "C",
     STUDY_PROPOSED: "C",

@@ -19,6 +19,7 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.errors import InvalidTerms
 from backend.consent.evidence_store import ConsentIndex, RequestRow
+from backend.consent.states import State
 from backend.consent.subset import Asked, check_answers
 from backend.consent.tables import Tables
 from backend.consent.terms import EVERYONE, UNBOUNDED, ZERO32, Grant, Kind
@@ -56,7 +57,7 @@ class ConsentRequest:
     message: str
     created_at: UnixSeconds
     lapses_at: UnixSeconds
-    state: str  # requested, granted, refused or lapsed
+    state: State  # REQUESTED, GRANTED, REFUSED or LAPSED
     consent_id: ConsentId | None
 
 
@@ -94,7 +95,7 @@ class RequestService:
             sealed=sealed,
             created_at=now,
             lapses_at=UnixSeconds(now + LAPSE_SECONDS),
-            state="requested",
+            state=State.REQUESTED.value,
         )
         with self._asking:
             others = self._index.open_requests(asked.subject, asked.grantee, now=now)
@@ -174,15 +175,15 @@ class RequestService:
                 raise InvalidTerms("A refusal answers a request.", field="request")
             return
         request = self.get(grant.request)
-        if request.state != "requested":
+        if request.state != State.REQUESTED:
             raise RequestOver
         check_answers(grant, request.asked)
 
     def answered(self, grant: Grant, consent_id: ConsentId) -> None:
         """Note the answer. Repeating is harmless."""
         if grant.request != ZERO32:
-            state = "granted" if grant.kind == Kind.PERMIT else "refused"
-            self._index.answer_request(grant.request, state=state, consent_id=consent_id)
+            state = State.GRANTED if grant.kind == Kind.PERMIT else State.REFUSED
+            self._index.answer_request(grant.request, state=state.value, consent_id=consent_id)
 
     def _check(self, asked: Asked, message: str) -> None:
         for name in ("purposes", "categories", "sensitivities", "actions"):
@@ -202,14 +203,14 @@ class RequestService:
     def _open(self, row: RequestRow) -> ConsentRequest:
         opened = self._sealer.open(row.sealed, subject=row.subject, place=_place(row.request_id))
         asked, message = _decode(opened, row.subject, row.requester)
-        lapsed = row.state == "requested" and row.lapses_at <= self._clock()
+        lapsed = row.state == State.REQUESTED and row.lapses_at <= self._clock()
         return ConsentRequest(
             request_id=row.request_id,
             asked=asked,
             message=message,
             created_at=row.created_at,
             lapses_at=row.lapses_at,
-            state="lapsed" if lapsed else row.state,
+            state=State.LAPSED if lapsed else State(row.state),
             consent_id=row.consent_id,
         )
 

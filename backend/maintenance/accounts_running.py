@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from backend.consent.notices import Notice, check_notice
 from backend.identity.roles import Role
 from backend.maintenance.account_names import MAX_LISTED, read_delivery_state, read_member, read_roles
 from backend.maintenance.running import RunningService
@@ -71,6 +72,15 @@ class AccountsOfRunning:
 
     def retry_delivery(self, message_id: str) -> dict[str, Any]:
         return self._service.post(f"/v1/webhook-deliveries/{_path(message_id)}/retry", {})
+
+    def publish_notice(self, content: bytes, language: str, media_type: str) -> dict[str, Any]:
+        notice = Notice(language, media_type, content)
+        check_notice(notice)  # here, where an error can name the file's fault before anything is sent
+        body = {"language": language, "media_type": media_type, "text": content.decode()}
+        return self._service.post("/v1/notices", body)
+
+    def notices(self) -> list[dict[str, Any]]:
+        return self._service.list("/v1/notices")
 
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return self._service.post("/v1/signing-keys", {"compromised": compromised})
