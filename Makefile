@@ -96,7 +96,7 @@ lint: $(STAMPS)/dev
 types: $(STAMPS)/dev
 	@$(BIN)/mypy
 
-unit: $(STAMPS)/dev
+unit: $(STAMPS)/dev $(STAMPS)/node
 	@$(BIN)/pytest -q tests/unit
 
 # --- everything -------------------------------------------------------------------------------------------
