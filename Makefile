@@ -11,8 +11,8 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 100
 
-.PHONY: help run demo kubo hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither brownie \
-  integration demo-test fuzz test-faults bench lock clean
+.PHONY: help run demo kubo hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither \
+  brownie proofs differential integration demo-test fuzz test-faults bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -55,6 +55,12 @@ $(STAMPS)/brownie: requirements/brownie.txt | $(STAMPS)
 	@.venv-brownie/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/brownie.txt
 	@touch $@
 
+$(STAMPS)/proofs-tools: requirements/proofs.txt | $(STAMPS)
+	@test -x .venv-proofs/bin/python || $(PYTHON) -m venv .venv-proofs
+	@echo "installing the prover in its own environment ..."
+	@.venv-proofs/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/proofs.txt
+	@touch $@
+
 CONTRACT_SOURCES := $(shell find contracts -name '*.sol' 2>/dev/null)
 $(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(STAMPS)/node
 	@echo "compiling the contracts ..."
@@ -90,12 +96,12 @@ lint: $(STAMPS)/dev
 types: $(STAMPS)/dev
 	@$(BIN)/mypy
 
-unit: $(STAMPS)/dev
+unit: $(STAMPS)/dev $(STAMPS)/node
 	@$(BIN)/pytest -q tests/unit
 
 # --- everything -------------------------------------------------------------------------------------------
 
-test: check generated contracts-test integration demo-test fuzz ## all that CI runs, the same way
+test: check generated contracts-test differential integration demo-test fuzz ## all that CI runs, the same way
 	@echo "All checks passed."
 
 generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their sources give
@@ -103,6 +109,7 @@ generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their s
 	@$(BIN)/python -m scripts.make_vectors --check
 	@$(BIN)/python -m scripts.make_openapi --check
 	@$(BIN)/python -m scripts.make_errors --check
+	@$(BIN)/python -m scripts.properties --check
 
 contracts-test: forge gas solhint slither brownie ## the contracts: unit, fuzz, invariants, gas, lint, scenarios
 
@@ -128,8 +135,19 @@ brownie: $(STAMPS)/contracts $(STAMPS)/brownie forge
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" SOLCX_BINARY_PATH="$(CURDIR)/.build/solcx" \
 	  .venv-brownie/bin/brownie test --network anvil
 
+proofs: $(STAMPS)/proofs ## the contracts' proofs, for all inputs within the bounds of contracts/proofs.md
+
+# Proved once, and again when a contract, a proof, a bound or the prover changes.
+$(STAMPS)/proofs: $(CONTRACT_SOURCES) $(wildcard tests/proofs/*.* tests/proofs/support/*.sol) \
+  tests/forge/support/Tokens.sol foundry.toml scripts/proofs.py $(STAMPS)/proofs-tools $(STAMPS)/contracts
+	@$(BIN)/python -m scripts.proofs
+	@touch $@
+
 integration: $(STAMPS)/dev $(STAMPS)/contracts
 	@$(BIN)/pytest -q tests/integration
+
+differential: $(STAMPS)/dev $(STAMPS)/contracts ## random sequences against plain models; ASSENT_DIFFERENTIAL_SEQUENCES=N for longer
+	@$(BIN)/pytest -q -n 2 tests/differential
 
 demo-test: $(STAMPS)/dev $(STAMPS)/contracts ## the story, as CI tells it
 	@$(BIN)/assent demo --report .build/demo-report.json
@@ -144,10 +162,10 @@ bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run
 
 clean: ## remove what set-up and the programs made (not the data directory)
-	rm -rf .build .venv .venv-brownie node_modules build out cache
+	rm -rf .build .venv .venv-brownie .venv-proofs node_modules build out cache
 
 lock: $(STAMPS)/dev ## lock the dependencies again, with hashes and without addresses
-	@for part in runtime dev brownie; do \
+	@for part in runtime dev brownie proofs; do \
 	  $(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	    -o requirements/$$part.txt requirements/$$part.in; done
 	@npm install --package-lock-only --ignore-scripts --silent

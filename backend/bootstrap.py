@@ -5,7 +5,6 @@ The only module, with ``stores``, that sees both the domain and the adapters.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
+from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.use_store import MongoUseStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
@@ -37,21 +37,25 @@ from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
+from backend.consent.notices import NoticeBook
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
-from backend.consent.tables import Tables, load_tables
+from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.member_wiring import open_members
+from backend.notices_wiring import open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
+from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
@@ -60,7 +64,7 @@ from backend.research_wiring import open_research
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
-from backend.types import Bytes32, QueuePosition
+from backend.types import QueuePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def open_world(settings: Settings) -> World:
 
 def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     tables = load_tables()
+    labels = tables_with_map(settings.label_map_file)
     sealer = DocumentSealer(stores.keys)
     domain = Domain(stores.chain.chain_id, stores.deployment.contracts["ConsentRegistry"].address)
     audit_store = MongoAuditStore(stores.database)
@@ -130,13 +135,19 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         index=consent_index, ledger=stores.ledger, sealer=sealer, restrictions=restrictions, uses=uses
     )
     decisions = DecisionService(
-        evidence=evidence, uses=uses, restrictions=restrictions, tables=tables, clock=clock
+        evidence=evidence,
+        uses=uses,
+        restrictions=restrictions,
+        tables=tables_digest(tables, labels),
+        clock=clock,
     )
+    notices = NoticeBook(store=MongoNoticeStore(stores.database), audit=log, clock=clock)
     requests = RequestService(index=consent_index, sealer=sealer, audit=log, tables=tables, clock=clock)
     consents = ConsentService(
         index=consent_index,
         evidence=evidence,
         requests=requests,
+        notices=notices,
         relay=stores.ledger,
         sealer=sealer,
         restrictions=restrictions,
@@ -159,14 +170,19 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         domain=domain,
         clock=clock,
     )
-    drafter = Drafter(tables=tables, notice=_notice(tables))
+    drafter = Drafter(tables=tables, notices=notices)
     identity = open_identity(
         settings,
         stores,
         log=log,
         documents=sealer,
         commands=SubjectCommands(
-            drafter=drafter, tables=tables, domain=domain, relay=stores.ledger, clock=clock
+            drafter=drafter,
+            notices=notices,
+            tables=tables,
+            domain=domain,
+            relay=stores.ledger,
+            clock=clock,
         ),
         acts_for=ActsFor(index=consent_index, evidence=evidence, clock=clock),
         clock=clock,
@@ -193,8 +209,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         driver=driver,
         audit=log,
         record_numbers=identity.record_numbers_of,
+        labels=labels,
         clock=clock,
     )
+    accesses = AccessList(reader)
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -212,17 +230,27 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         clock=clock,
     )
+    messages = open_messages(
+        settings,
+        stores,
+        clients=identity.clients,
+        index=consent_index,
+        evidence=evidence,
+        sealer=sealer,
+        log=log,
+        reader=reader,
+        clock=clock,
+    )
     # Before the first decision: what was accepted and is not final must count.
-    revocations.restore_restrictions()
-    consents.restore_restrictions()
-    members.stops.restore_restrictions()
+    for restricting in (revocations, consents, members.stops):
+        restricting.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
         driver.take_over()
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    for beside in (anchorer, purging, members.watch):
+    for beside in (anchorer, purging, members.watch, messages.deliveries, messages.feed):
         beside.start()
         closing.callback(beside.close)
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
@@ -232,6 +260,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         tenant=stores.tenant,
         domain=domain,
         tables=tables,
+        labels=labels,
         clock=clock,
         cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
         idempotency_key=idempotency_key,
@@ -245,6 +274,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         requests=requests,
         drafter=drafter,
+        notices=notices,
         consents=consents,
         revocations=revocations,
         history=HistoryService(index=consent_index, ledger=stores.ledger),
@@ -252,6 +282,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         storing=storing,
         reading=reading,
         prompt_reading=PromptReading(reading=reading, audit=log),
+        previews=PreviewService(manifests=manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
         permits=research.permits,
         candidates=CandidateSource(
@@ -259,9 +290,12 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         ),
         runner=research.runner,
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
+        webhooks=messages.endpoints,
+        deliveries=messages.deliveries,
+        acknowledgements=messages.acknowledgements,
         audit=log,
         turned_away=turned_away,
-        accesses=AccessList(reader),
+        accesses=accesses,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,
@@ -289,11 +323,6 @@ def _custodian(settings: Settings, stores: Stores) -> Custodian:
         jurisdiction=settings.jurisdiction,
         storage_location=settings.storage_location or settings.jurisdiction,
     )
-
-
-def _notice(tables: Tables) -> Bytes32:
-    """The notice that this version shows before signing is the table of phrases its summaries are made of."""
-    return Bytes32(hashlib.sha256(f"assent/notice/1\n{tables.digest}".encode()).digest())
 
 
 def _checks(stores: Stores) -> Mapping[str, Callable[[], None]]:

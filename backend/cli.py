@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from backend.commands import clients, consents, importing, keys, members, receipts, upkeep, users
+from backend.commands import (
+    clients,
+    consents,
+    deciding,
+    importing,
+    keys,
+    labels,
+    ledger,
+    members,
+    notices,
+    receipts,
+    upkeep,
+    users,
+    webhooks,
+)
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
 app = typer.Typer(
@@ -58,6 +72,7 @@ def demo(
     raise typer.Exit(0 if held else 1)
 
 
+app.command("decide")(deciding.decide)
 app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
@@ -65,9 +80,13 @@ app.command("reindex")(upkeep.reindex)
 app.add_typer(users.app, name="users")
 app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
 app.add_typer(receipts.app, name="receipt")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(notices.app, name="notices")
+app.add_typer(labels.app, name="labels")
 app.add_typer(upkeep.audit, name="audit")
 
 

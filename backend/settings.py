@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
     passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
 
+    label_map: Path | None = Field(
+        default=None, description="local codes; without it label-map.json in the data directory, if there"
+    )
+
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
@@ -64,6 +68,12 @@ class Settings(BaseSettings):
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    webhook_private_networks: str = Field(
+        default="", description="networks inside that webhooks may reach, also by http; commas between"
+    )
+    webhook_retry_hours: int = Field(default=72, ge=1, le=720, description="then a message is given up")
+    revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
+    reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
 
     @property
@@ -71,10 +81,31 @@ class Settings(BaseSettings):
         return self.environment == "development"
 
     @property
-    def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return tuple(ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip())
+    def label_map_file(self) -> Path | None:
+        beside = self.data_directory / "label-map.json"
+        return self.label_map or (beside if beside.exists() else None)
 
-    @field_validator("trusted_proxies")
+    @property
+    def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.trusted_proxies)
+
+    @property
+    def webhook_private_networks_opened(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.webhook_private_networks)
+
+    @property
+    def reminder_day_numbers(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @field_validator("reminder_days")
+    @classmethod
+    def _require_days(cls, text: str) -> str:
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            if not (part.isascii() and part.isdigit() and 1 <= int(part) <= 365):
+                raise ValueError(f"{part} is no number of days from 1 to 365")
+        return text
+
+    @field_validator("trusted_proxies", "webhook_private_networks")
     @classmethod
     def _require_networks(cls, text: str) -> str:
         for part in filter(None, (part.strip() for part in text.split(","))):
@@ -95,3 +126,7 @@ class Settings(BaseSettings):
             if not self.public_url.startswith("https://"):
                 raise ValueError("production needs an https ASSENT_PUBLIC_URL: tokens would travel in clear")
         return self
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

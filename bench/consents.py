@@ -10,8 +10,9 @@ from typing import Any
 from fhir.resources.R4B.consent import Consent
 
 from backend.consent.drafting import Drafter, Wish
+from backend.consent.notices import BuiltInNotices
 from backend.consent.tables import load_tables
-from backend.consent.terms import ZERO32, Kind, Rule
+from backend.consent.terms import Kind, Rule
 from backend.interop.fhir_consent.codes import BASIC_PURPOSES
 from backend.interop.fhir_consent.export_r4 import export_r4
 from backend.interop.fhir_consent.frame import Frame
@@ -59,7 +60,7 @@ def _export(number: int) -> dict[str, Any]:
         tables.actions.mask(["access"]),
         rules=tuple(Rule(permit=False, grantees=(member(f"rule {place}"),)) for place in range(RULES)),
     )
-    drafter = Drafter(tables=tables, notice=ZERO32)
+    drafter = Drafter(tables=tables, notices=BuiltInNotices())
     grant = drafter.grant(wish, subject=_SUBJECT, epoch=0, now=_NOW, language="en")
     return export_r4(grant, Frame(member("custodian"), _NOW), tables)
 

@@ -1,6 +1,7 @@
 """Measure the goals and write them down.
 
-python -m bench.run [--test-seconds N] [--only document,reading,memory,chain,consents] [--records N]
+python -m bench.run [--test-seconds N] [--records N]
+  [--only deciding,labels,document,reading,memory,chain,consents]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -13,12 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chain, consents, document, machine, memory, reading
+from bench import chain, consents, deciding, document, labels, machine, memory, reading
 from bench.results import Result, ResultsMalformed, at_most, read, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = ("document", "reading", "memory", "chain", "consents")
+PARTS = ("deciding", "labels", "document", "reading", "memory", "chain", "consents")
 TEST_GOAL_MINUTES = 15
 
 
@@ -46,6 +47,12 @@ def main() -> int:
 
 def _measure(directory: Path, parts: list[str], records: int, console: Console) -> list[Result]:
     results: list[Result] = []
+    if "labels" in parts:
+        console.print("labels ...")
+        results += labels.measure()
+    if "deciding" in parts:
+        console.print("pure decisions ...")
+        results += deciding.measure()
     if {"document", "reading", "memory"} & set(parts):
         with scene(directory) as (service, people):
             if "document" in parts:

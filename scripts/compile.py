@@ -68,7 +68,8 @@ def compile_contracts() -> dict[str, Any]:
     import solcx  # noqa: PLC0415 - it reads SOLCX_BINARY_PATH and looks for compilers when imported
 
     deployed = "evm.deployedBytecode"
-    wanted = ["abi", "evm.bytecode.object", f"{deployed}.object", f"{deployed}.immutableReferences"]
+    wanted = ["abi", "storageLayout", "evm.bytecode.object"]
+    wanted += [f"{deployed}.object", f"{deployed}.immutableReferences"]
     sources = sorted(CONTRACTS.values())
     request = {
         "language": "Solidity",
@@ -102,6 +103,7 @@ def artifact(name: str, output: dict[str, Any]) -> dict[str, Any]:
     deployed = bytes.fromhex(compiled["evm"]["deployedBytecode"]["object"])
     references = compiled["evm"]["deployedBytecode"].get("immutableReferences", {})
     places = sorted((place["start"], place["length"]) for group in references.values() for place in group)
+    variables = compiled["storageLayout"]["storage"]
     return {
         "contractName": name,
         "source": CONTRACTS[name],
@@ -110,9 +112,16 @@ def artifact(name: str, output: dict[str, Any]) -> dict[str, Any]:
         "bytecodeHash": "0x" + keccak(creation).hex(),
         "deployedBytecode": "0x" + deployed.hex(),
         "deployedCodeHash": "0x" + keccak(deployed).hex(),
+        "storageLayout": [_variable(each, compiled["storageLayout"]["types"]) for each in variables],
         "immutableReferences": [{"start": start, "length": length} for start, length in places],
         "compiler": {"version": SOLC_VERSION, "settings": SETTINGS},
     }
+
+
+def _variable(found: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
+    """Return where a state variable lies: its slot, its first byte there, and its type as Solidity has it."""
+    place = {"label": found["label"], "slot": int(found["slot"]), "offset": found["offset"]}
+    return place | {"type": types[found["type"]]["label"]}
 
 
 def main() -> int:

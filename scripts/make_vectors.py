@@ -15,8 +15,10 @@ from typing import Any
 
 from backend.consent.decision import decide
 from backend.consent.decision_json import decision_to_json, input_to_json
+from backend.consent.notices import Notice, built_in
 from backend.consent.tables import Tables, load_tables, published_versions
-from scripts.vectors import denies, members, people, permits, rules
+from backend.types import to_hex
+from scripts.vectors import chains, denies, dimensions, edges, members, people, permits, ranks, rules
 from scripts.vectors.case import Case
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
 from scripts.vectors.states import state_vectors
@@ -27,6 +29,15 @@ GROUPS = (
     *(permits.scope, permits.validity, permits.revocation),
     *(denies.denies, denies.sensitivity, denies.data_period),
     *(rules.rules, rules.obligations, rules.uses),
+    *(
+        ranks.ranks,
+        dimensions.dimensions,
+        dimensions.demands,
+        dimensions.demands_in_part,
+        edges.edges,
+        chains.acting,
+        chains.chains,
+    ),
     *(people.coverage, people.ledger, members.members, people.own_records, people.delegates),
 )
 
@@ -66,11 +77,22 @@ def files() -> dict[str, str]:
     contents["typed_data.json"] = {"format": 2, **typed_data_vectors()}
     contents["states.json"] = {"format": 1, **state_vectors()}
     contents["summaries.json"] = {**head, "cases": summary_vectors(TABLES)}
+    contents["notices.json"] = {"format": 1, "cases": [notice_vector(notice) for notice in built_in()]}
     for version in published_versions()[:-1]:  # what was signed over earlier words stays verifiable
         earlier = load_tables(version)
         contents[f"summaries_v{version}.json"] = {**_head(earlier), "cases": summary_vectors(earlier)}
     return {
         name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in contents.items()
+    }
+
+
+def notice_vector(notice: Notice) -> dict[str, Any]:
+    """Return one notice with the hash that terms name it by."""
+    return {
+        "language": notice.language,
+        "mediaType": notice.media_type,
+        "text": notice.content.decode(),
+        "hash": to_hex(notice.hash),
     }
 
 

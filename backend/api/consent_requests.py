@@ -40,6 +40,12 @@ Emergency = Annotated[
     Literal["allow", "limit", "forbid"],
     Field(description="whether this may be opened without consent in an emergency"),
 ]
+NoticeHash = Annotated[
+    Hex32 | None,
+    Field(
+        description="the notice that was shown, from GET /v1/notices; by default the newest in the language"
+    ),
+]
 Via = Annotated[
     list[Message],
     Field(max_length=4, description="the delegations, as messages, of a delegate who signs; own one first"),
@@ -91,6 +97,7 @@ class DraftBody(Body):
 
     answer: Literal["grant", "refuse"]
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
     categories: Codes | None = None
     sensitivities: Codes | None = None
     actions: Codes | None = None
@@ -209,6 +216,7 @@ def draft(
         epoch=services.evidence.subject(request.asked.subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
         request=request.request_id,
     )
     return draft_of(grant, body.via, services)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from backend.api.consent_requests import Draft, Emergency, RuleBody, Via, draft_of
+from backend.api.consent_requests import Draft, Emergency, NoticeHash, RuleBody, Via, draft_of
 from backend.api.fhir_consents import FHIR_JSON, as_fhir, asked_version
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
@@ -33,9 +32,10 @@ from backend.api.security import Caller, Open, needs, require_party
 from backend.api.services import Services
 from backend.consent.decision_types import Evidence
 from backend.consent.drafting import BEGINNING, DelegationWish, Wish
-from backend.consent.evidence import Gathered
 from backend.consent.evidence_store import ConsentRow
 from backend.consent.history import Step
+from backend.consent.lifecycle import Circumstances, grantees, state_of, states_after
+from backend.consent.states import State
 from backend.consent.terms import (
     ABSENT,
     EVERYONE,
@@ -88,6 +88,7 @@ class WishBody(Body):
     supersedes: Hex32 | None = None
     via: Via = []
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
 
 
 class DelegationWishBody(Body):
@@ -106,6 +107,7 @@ class DelegationWishBody(Body):
     parent: Hex32 | None = None
     via: Via = []
     language: Literal["en", "de"] = "en"
+    notice: NoticeHash = None
 
 
 class SignedBody(Body):
@@ -132,7 +134,7 @@ class ConsentView(BaseModel):
     consent_id: str
     subject: str
     kind: str
-    state: str = Field(description="pending, not_yet_valid, live, revoked or expired")
+    state: str = Field(description="as docs/decision.md lists them")
     received_at: datetime | None = Field(description="None where only the chain knows of it")
     block: int | None
     transaction: str | None
@@ -146,6 +148,7 @@ class StepView(BaseModel):
     """One change: received, recorded, revoked or revoked_with_all."""
 
     change: str
+    state: str = Field(description="of the document after this change")
     at: datetime | None
     block: int | None
     transaction: str | None
@@ -195,6 +198,7 @@ def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
         epoch=services.evidence.subject(subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(grant, body.via, services)
 
@@ -225,6 +229,7 @@ def draft_delegation(body: DelegationWishBody, caller: Own, spend: Spending) -> 
         epoch=services.evidence.subject(subject).epoch,
         now=UnixSeconds(services.clock()),
         language=body.language,
+        notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(delegation, body.via, services)
 
@@ -266,7 +271,9 @@ def get_consent(
             )
             return JSONResponse(resource, media_type=f"{FHIR_JSON}; fhirVersion={version}")
         if view.consent_id == consent.lower():
-            steps = [_step(step) for step in caller.services.history.of(document)]
+            history = caller.services.history.of(document)
+            states = states_after(document, history, replaced=view.state == State.SUPERSEDED)
+            steps = [_step(*pair) for pair in zip(history, states, strict=True)]
             return ConsentHistoryView(**view.model_dump(), history=steps)
     raise NotFound
 
@@ -277,17 +284,20 @@ def visible(subject: str, caller: Caller) -> list[tuple[ConsentView, Document]]:
     wanted = subject_id(subject)
     whole = wanted in principal.subject_ids
     gathered = services.evidence.gather(wanted)
+    named = grantees([item.prepared.document for item in gathered.evidence])
+    at = Circumstances.of(services.evidence.gather(wanted, named), services.clock())
     rows = services.history.rows(wanted)
     return [
-        (_view(services, gathered, item, rows.get(item.prepared.consent_id)), item.prepared.document)
+        (_view(state_of(item, at), item, rows.get(item.prepared.consent_id)), item.prepared.document)
         for item in gathered.evidence
         if whole or _concerns(item, principal.member_id)
     ]
 
 
-def _step(step: Step) -> StepView:
+def _step(step: Step, state: State) -> StepView:
     return StepView(
         change=step.change.value,
+        state=state.value,
         at=None if step.at is None else moment(step.at),
         block=step.block,
         transaction=to_hex(step.transaction) if step.transaction else None,
@@ -309,45 +319,18 @@ def _record(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The state of a document at this moment, in one word."""
-
-    item: Evidence
-    gathered: Gathered
-    now: int
-
-    def word(self) -> str:
-        slot, document = self.item.head, self.item.prepared.document
-        if slot.revoked_at or self.item.revocation_pending:
-            return "revoked"
-        if self.now >= document.not_after:
-            return "expired"
-        if slot.kind == 0:
-            return "pending"
-        ends = document.kind in (Kind.PERMIT, Kind.DELEGATION)
-        if ends and (document.epoch != self.gathered.head.epoch or self._ends_with_all(document.epoch)):
-            return "revoked"
-        return "not_yet_valid" if self.now < slot.not_before else "live"
-
-    def _ends_with_all(self, epoch: int) -> bool:
-        """Whether an accepted revoke-all, not on the chain yet, ends what this epoch gave."""
-        ended = self.gathered.pending.ended_epoch
-        return ended is not None and epoch <= ended
-
-
 def _concerns(item: Evidence, member: MemberId | None) -> bool:
     document = item.prepared.document
     return member is not None and isinstance(document, Grant) and document.terms.grantee == member
 
 
-def _view(services: Services, gathered: Gathered, item: Evidence, row: ConsentRow | None) -> ConsentView:
+def _view(state: State, item: Evidence, row: ConsentRow | None) -> ConsentView:
     document = item.prepared.document
     return ConsentView(
         consent_id=to_hex(item.prepared.consent_id),
         subject=subject_text(document.subject),
         kind=Kind(document.kind).name.lower(),
-        state=_State(item, gathered, services.clock()).word(),
+        state=state.value,
         received_at=None if row is None else moment(row.received_at),
         block=None if row is None else row.block,
         transaction=to_hex(row.transaction) if row is not None and row.transaction else None,

@@ -19,7 +19,6 @@ from backend.interop.decision_requests.cds_hooks import DISCOVERY, HOOK, read_ho
 from backend.interop.decision_requests.claims import Asked
 from backend.interop.decision_requests.errors import DecisionActorOther
 from backend.interop.decision_requests.xacml import MEDIA_TYPE, read_request
-from backend.records.label_tables import label_tables
 from backend.types import to_hex
 
 router = APIRouter(tags=["decisions"])
@@ -42,7 +41,7 @@ def consult(body: Message, caller: Asker) -> dict[str, Any]:
     """Decide for the hook patient-consent-consult: one card with CONSENT_PERMIT, CONSENT_DENY or, for those
     who may know, NO_CONSENT. An error is a problem and never a card."""
     custodian = caller.services.custodian
-    decided = _decide(read_hook(body, caller.services.tables, label_tables()), caller)
+    decided = _decide(read_hook(body, caller.services.tables, caller.services.labels), caller)
     return cards(decided, label=custodian.name, url=custodian.url)
 
 
@@ -50,7 +49,7 @@ def consult(body: Message, caller: Asker) -> dict[str, Any]:
 def xacml(body: Message, caller: Asker) -> XacmlJson:
     """Decide for a Request of the XACML 3.0 JSON profile. Indeterminate, with 503, while nothing can be
     decided; a request that cannot be understood is a problem."""
-    asked = read_request(body, caller.services.tables, label_tables())
+    asked = read_request(body, caller.services.tables, caller.services.labels)
     try:
         return XacmlJson(xacml_response(_decide(asked, caller)))
     except Unavailable as failure:

@@ -7,11 +7,12 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from backend.api.security import Open
 from backend.consent.tables import CodeTable
 from backend.errors import AssentError
+from backend.records.label_loading import tables_digest
 
 router = APIRouter(tags=["operation"])
 ERRORS_PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
@@ -28,7 +29,11 @@ class TablesView(BaseModel):
     """The codes that may be used, in bit order, with the digest that decisions name."""
 
     version: int
-    digest: str
+    digest: str = Field(description="SHA-256 over the next two digests, as decisions name it")
+    codes_digest: str
+    labels_digest: str = Field(description="of the label tables, with the map of local codes if there is one")
+    labels_version: int
+    label_map: str | None = Field(description="digest of the map of local codes")
     purposes: list[str]
     categories: list[str]
     sensitivities: list[str]
@@ -81,14 +86,18 @@ def metrics() -> Response:
 @router.get("/v1/tables", response_model=TablesView, tags=["consents"])
 def tables(services: Open) -> TablesView:
     """The published code tables."""
-    published = services.tables
+    published, labels = services.tables, services.labels
 
     def codes(table: CodeTable) -> list[str]:
         return list(table.bits)
 
     return TablesView(
         version=published.version,
-        digest=published.digest,
+        digest=tables_digest(published, labels),
+        codes_digest=published.digest,
+        labels_digest=labels.digest,
+        labels_version=labels.version,
+        label_map=labels.label_map.digest if labels.label_map else None,
         purposes=codes(published.purposes),
         categories=codes(published.categories),
         sensitivities=codes(published.sensitivities),

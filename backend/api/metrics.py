@@ -11,6 +11,21 @@ DECISIONS = Counter("assent_decisions_total", "Decisions taken", ["answer"])
 MEMBERS_EXPIRING = Gauge("assent_members_expiring", "Members whose credential expires within 30 days")
 MEMBERS_EXPIRED = Gauge("assent_members_expired", "Members not removed whose credential has expired")
 
+MESSAGES_WAITING = Gauge("assent_webhooks_waiting", "Messages to webhooks that are still to be delivered")
+MESSAGES_DEAD = Gauge("assent_webhooks_dead", "Messages to webhooks that were given up in the last 30 days")
+ACKNOWLEDGEMENTS_LATE = Gauge(
+    "assent_revocation_acknowledgements_late", "Revocation notices whose deadline passed unacknowledged"
+)
+
+
+def publish_messages(waiting: int, dead: int) -> None:
+    MESSAGES_WAITING.set(waiting)
+    MESSAGES_DEAD.set(dead)
+
+
+def publish_late_acknowledgements(late: int) -> None:
+    ACKNOWLEDGEMENTS_LATE.set(late)
+
 
 def publish_expiring(expiring: int, expired: int) -> None:
     MEMBERS_EXPIRING.set(expiring)

@@ -25,8 +25,8 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"strict-transport-security", b"max-age=31536000"),
-    (b"cache-control", b"no-store"),
 )
+NO_STORE = (b"cache-control", b"no-store")  # unless the route says how long its answer holds
 API_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # The documentation page loads its script and style from a public host; only that page may.
 DOCS_POLICY = (
@@ -72,9 +72,12 @@ class Edge:
                 began = True
                 status = message["status"]
                 policy = DOCS_POLICY if scope["path"] == "/docs" else API_POLICY
+                headers = message.get("headers", [])
+                kept = any(name == b"cache-control" for name, _ in headers)
                 message["headers"] = [
-                    *message.get("headers", []),
+                    *headers,
                     *SECURITY_HEADERS,
+                    *(() if kept else (NO_STORE,)),
                     policy,
                     (b"x-request-id", request_id.encode()),
                 ]

@@ -25,6 +25,7 @@ from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
 from backend.consent.member_terms import PermitStudy
+from backend.consent.notices import NoticeBook
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
@@ -34,6 +35,11 @@ from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
+from backend.notices.acknowledging import Acknowledgements
+from backend.notices.delivering import Deliveries
+from backend.notices.endpoints import Endpoints
+from backend.records.label_tables import LabelTables
+from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
@@ -55,6 +61,7 @@ class Services:
     tenant: MemberId
     domain: Domain
     tables: Tables
+    labels: LabelTables
     clock: Callable[[], int]
     cursors: Cursors
     idempotency_key: bytes  # turns a caller and its idempotency key into a record's id
@@ -68,6 +75,7 @@ class Services:
     evidence: EvidenceBook
     requests: RequestService
     drafter: Drafter
+    notices: NoticeBook
     consents: ConsentService
     revocations: RevocationService
     history: HistoryService
@@ -75,11 +83,15 @@ class Services:
     storing: StoringService
     reading: ReadingService
     prompt_reading: PromptReading
+    previews: PreviewService
     studies: StudyService
     permits: PermitRelay
     candidates: CandidateSource
     runner: StudyRunner
     research_contract: Address
+    webhooks: Endpoints
+    deliveries: Deliveries
+    acknowledgements: Acknowledgements
     audit: AuditLog
     turned_away: TurnedAway
     accesses: AccessList

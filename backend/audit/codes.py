@@ -19,8 +19,12 @@ CONSENT_REFUSED: Final = "consent.refused"
 CONSENT_REVOKED: Final = "consent.revoked"
 CONSENT_REVOKED_ALL: Final = "consent.revoked_all"
 CONSENT_READ: Final = "consent.read"
+REVOCATION_ACKNOWLEDGED: Final = "consent.revocation_acknowledged"
+REQUESTER_BLOCKED: Final = "requester.blocked"
+REQUESTER_UNBLOCKED: Final = "requester.unblocked"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
+NOTICE_PUBLISHED: Final = "notice.published"
 # identity
 ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
 ENROLMENT_CLAIMED: Final = "enrolment.claimed"
@@ -56,12 +60,15 @@ FHIR_ACTION: Final = {
     CONSENT_GRANTED: "C",
     CONSENT_REFUSED: "C",
     DELEGATION_GRANTED: "C",
+    NOTICE_PUBLISHED: "C",
     ENROLMENT_CODE_ISSUED: "C",
     ENROLMENT_CLAIMED: "C",
     STUDY_PROPOSED: "C",
     CONSENT_REVOKED: "U",
     CONSENT_REVOKED_ALL: "U",
     DELEGATION_REVOKED: "U",
+    REQUESTER_BLOCKED: "C",
+    REQUESTER_UNBLOCKED: "D",
     ACCOUNT_CHANGED: "U",
     PARTICIPANT_CHANGED: "U",
     STUDY_APPROVED: "U",

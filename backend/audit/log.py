@@ -14,6 +14,7 @@ from backend.audit.sequencer import Answer, Guard, Reply, Sequencer, Waiting, ne
 from backend.audit.startup import check_history, rebuild
 from backend.audit.state import LogState
 from backend.audit.types import ACT_BYTES, AppendedEntry
+from backend.types import LogIndex
 from backend.waiting import about_to_wait
 
 _RESEALS = 8
@@ -53,6 +54,8 @@ class AuditLog:
         self._lock = threading.Lock()
         self._state: LogState | None = None
         self._sequencer: Sequencer | None = None
+        # Told of each new entry once it is durable, on the sequencer's thread: it must be quick, not raise.
+        self.listener: Callable[[LogIndex, AuditEvent], None] | None = None
 
     def start(self) -> None:
         """Take the lease, rebuild the log from its entries, compare it with head, checkpoints and chain.
@@ -144,6 +147,7 @@ class AuditLog:
         ``answer`` gets the entry or the error. It may get StaleSeal, when the patient's audit key was rotated
         meanwhile: prepare again. Whoever gives up marks what is returned as abandoned.
         """
+        listener = self.listener
         prepared = prepare(
             event.encode(),
             subject=event.subject,
@@ -152,7 +156,15 @@ class AuditLog:
             state=self.state,
             origin=self.origin,
         )
-        return Waiting(prepared, guard, answer)
+        if listener is None:
+            return Waiting(prepared, guard, answer)
+
+        def tell_and_answer(outcome: AppendedEntry | Exception) -> None:
+            if isinstance(outcome, AppendedEntry) and not outcome.repeated:
+                listener(outcome.index, event)
+            answer(outcome)
+
+        return Waiting(prepared, guard, tell_and_answer)
 
     def submit(self, entries: Iterable[Waiting]) -> None:
         """The other half: queue prepared entries, all or none. Raises AuditClosed or AuditFenced."""

@@ -41,8 +41,8 @@ def import_consent(
     import time
 
     from backend.consent.drafting import Drafter
+    from backend.consent.notices import BuiltInNotices
     from backend.consent.tables import load_tables
-    from backend.consent.terms import ZERO32
     from backend.consent.terms_json import to_json
     from backend.consent.validation import check_grant
     from backend.interop.fhir_consent.importing import Importer
@@ -53,7 +53,7 @@ def import_consent(
         known = names_from_json(subject, {} if names is None else _read(names))
         tables = load_tables()
         imported = Importer(known, tables, profile, _zone(zone)).read(_read(file))
-        drafter = Drafter(tables=tables, notice=ZERO32)
+        drafter = Drafter(tables=tables, notices=BuiltInNotices())
         grants = [imported.grant] if imported.grant is not None else []
         for wish in () if grants else imported.wishes:
             now = UnixSeconds(int(time.time()))

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backend.commands.terminal import printable
+
 _ID = re.compile(r"(0x)?[0-9a-f]{20,}")
 _SHOWN_ID_CHARACTERS = 10  # enough for an eye to compare
 COLUMNS = ("entry", "when (UTC)", "what", "who", "organisation", "purpose", "outcome", "consent", "anchored")
@@ -27,10 +29,10 @@ def print_report(report: Mapping[str, Any], console: Console) -> None:
     for name in COLUMNS:
         table.add_column(name, no_wrap=True)
     for entry in report["entries"]:
-        table.add_row(*(Text(_printable(cell)) for cell in _cells(entry)))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(entry)))
     wide.print(table)
     for line in _lines(report):
-        console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -63,11 +65,6 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         "No entry of the list is missing." if report["complete"] else "It is not shown that no other exists."
     )
     yield f"VERIFIED: {entries} in the signed log. {whole}"
-
-
-def _printable(text: str) -> str:
-    """The text without what would steer a terminal: a bundle comes from anybody."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _short(value: object) -> str:

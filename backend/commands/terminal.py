@@ -50,12 +50,12 @@ def named_errors() -> Iterator[None]:
         fail(error.code, where + error.detail, error.remedy)
 
 
-def fail(code: str, detail: str, remedy: str) -> NoReturn:
+def fail(code: str, detail: str, remedy: str, *, status: int = 2) -> NoReturn:
     ERR.print(f"[bold red]{code}[/]: ", end="", highlight=False)
     ERR.print(detail, markup=False, highlight=False, soft_wrap=True)
     if remedy != detail:
         ERR.print(remedy, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
+    raise typer.Exit(status)
 
 
 def show(value: object, *, as_json: bool) -> None:
@@ -72,3 +72,8 @@ def show(value: object, *, as_json: bool) -> None:
             show(item, as_json=False)
     else:
         OUT.print(value)
+
+
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: a document comes from anybody."""
+    return "".join(character if character.isprintable() else "?" for character in text)

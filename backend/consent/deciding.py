@@ -9,7 +9,6 @@ from backend.consent.decision import decide_many
 from backend.consent.decision_types import Decision, DecisionInput, Requester, Segment
 from backend.consent.evidence import EvidenceBook
 from backend.consent.restrictions import RestrictionQueue
-from backend.consent.tables import Tables
 from backend.consent.uses import UsesExhausted, UseStore
 from backend.types import ConsentId, SubjectId, UnixSeconds
 
@@ -26,7 +25,10 @@ class Question:
 
 
 class DecisionService:
-    """The only way from a question to a decision."""
+    """The only way from a question to a decision.
+
+    ``tables``: digest, in hex, of the code and label tables in force; every decision names it.
+    """
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class DecisionService:
         evidence: EvidenceBook,
         uses: UseStore,
         restrictions: RestrictionQueue,
-        tables: Tables,
+        tables: str,
         clock: Callable[[], int],
     ) -> None:
         self._evidence = evidence
@@ -48,13 +50,17 @@ class DecisionService:
 
         Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
         """
+        return decide_many(self.gather(question, segments[0]), segments)
+
+    def gather(self, question: Question, segment: Segment) -> DecisionInput:
+        """Return everything that a decision about this segment rests on now. Raises as ``decide``."""
         gathered = self._evidence.gather(question.subject, question.requester.members)
-        request = DecisionInput(
+        return DecisionInput(
             subject=question.subject,
             requester=question.requester,
             purpose=question.purpose,
             action=question.action,
-            segment=segments[0],
+            segment=segment,
             now=UnixSeconds(self._clock()),
             view=gathered.view,
             final=gathered.final,
@@ -66,9 +72,8 @@ class DecisionService:
             suspended=gathered.pending.suspended,
             fulfils=question.fulfils,
             ended_epoch=gathered.pending.ended_epoch,
-            tables=self._tables.digest,
+            tables=self._tables,
         )
-        return decide_many(request, segments)
 
     def take_uses(self, subject: SubjectId, consents: Collection[ConsentId]) -> None:
         """Take one use of each of these consents that permits a limited number.

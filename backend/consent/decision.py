@@ -20,11 +20,12 @@ from backend.consent.decision_types import (
     Segment,
 )
 from backend.consent.errors import ConsentRequired
+from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import NOBODY
 from backend.consent.matching import match, question
 from backend.consent.membership import ended_organisations, in_standing
 from backend.consent.prepared import ANY, Prepared
-from backend.consent.standing import Standing, grant_standing, hindered, recorded
+from backend.consent.standing import Standing, grant_standing, hindered
 from backend.consent.terms import ABSENT, MAX_DEPTH, Delegation, Kind, Power
 from backend.errors import InvalidInput, LedgerUnavailable
 from backend.types import ConsentId, MemberId
@@ -38,16 +39,29 @@ DELEGATE_ACTIONS: Final = 1 << 1 | 1 << 2  # access, use
 
 
 def decide(request: DecisionInput) -> Decision:
-    """Decide for the segment of the request. Raise InvalidInput unless one purpose and action are asked."""
-    return decide_many(request, (request.segment,))[0]
+    """Decide for the segment of the request, with a finding about every consent.
+
+    Raise InvalidInput unless one purpose and one action are asked about.
+    """
+    evidence = EvidenceSet.of(request.evidence)
+    return _decide_all(request, (request.segment,), evidence, tuple(evidence.by_id.values()))[0]
 
 
 def decide_many(request: DecisionInput, segments: Sequence[Segment]) -> tuple[Decision, ...]:
-    """Decide for each of ``segments`` as ``decide`` would, weighing the evidence only once."""
+    """Decide for each of ``segments`` as ``decide`` would; weigh once what names the requester or everyone.
+
+    What names others can say nothing here, and has no finding.
+    """
+    evidence = EvidenceSet.of(request.evidence)
+    return _decide_all(request, segments, evidence, evidence.naming(request.requester))
+
+
+def _decide_all(
+    request: DecisionInput, segments: Sequence[Segment], evidence: EvidenceSet, weighing: Sequence[Evidence]
+) -> tuple[Decision, ...]:
     for name, mask in (("purpose", request.purpose), ("action", request.action)):
         if mask <= 0 or mask & (mask - 1):
             raise InvalidInput("Exactly one is asked about at a time.", field=name)
-    evidence = _distinct(request.evidence)
     refusal = _refusal(request, evidence)
     if refusal is not None:
         return tuple([_decision(request, *refusal)] * len(segments))
@@ -56,11 +70,11 @@ def decide_many(request: DecisionInput, segments: Sequence[Segment]) -> tuple[De
     ended = ended_organisations(request)
     weighed: list[tuple[Prepared, Standing]] = []
     delegations: list[tuple[ConsentId, Reason, tuple[int, int]]] = []
-    for consent, item in sorted(evidence.items(), key=_by_id):
+    for item in weighing:
         if not isinstance(item.prepared.document, Delegation):
             weighed.append((item.prepared, grant_standing(item, request)))
         elif request.requester.account is not None:
-            delegations.append((consent, *_reading(item, request, evidence)))
+            delegations.append((item.prepared.consent_id, *_reading(item, request, evidence.by_id)))
     return tuple([_decide(request, segment, weighed, delegations, ended) for segment in segments])
 
 
@@ -95,7 +109,9 @@ def _decide(
             continue
         finding = match(prepared, asked)
         reason = finding.reason
-        obligations |= finding.obligations  # of a permission that does not count, too: its end never widens
+        # Of a permission that does not count or covers a part only, too: its end never widens, nor does less
+        # knowledge of the data.
+        obligations |= finding.obligations
         if reason is Reason.DENIES:
             denying.append(finding.consent_id)
         elif reason is Reason.PERMITS and permits:
@@ -132,9 +148,7 @@ def _delegated(
             yield Finding(name, Reason.PERMITS)
 
 
-def _refusal(
-    request: DecisionInput, evidence: Mapping[ConsentId, Evidence]
-) -> tuple[Answer, tuple[Reason, ...]] | None:
+def _refusal(request: DecisionInput, evidence: EvidenceSet) -> tuple[Answer, tuple[Reason, ...]] | None:
     """Return the answer where no consent needs to be looked at."""
     view = request.view
     if view is None or request.stale or view.final_number > view.head_number:
@@ -146,12 +160,7 @@ def _refusal(
         return Answer.DENY, (Reason.REQUESTER_NOT_IN_STANDING,)
     if not (request.final.opened and request.head.opened):
         return Answer.NO_CONSENT, (Reason.SUBJECT_UNKNOWN,)
-    at_final = at_head = 0
-    for item in evidence.values():
-        final, head = recorded(item, request)
-        at_final += final
-        at_head += head
-    if at_final != request.final.count or at_head != request.head.count:
+    if evidence.recorded(request.subject) != (request.final.count, request.head.count):
         return Answer.DENY, (Reason.EVIDENCE_INCOMPLETE,)
     if request.purpose == BTG:
         return Answer.DENY, (Reason.EMERGENCY_PATH_ONLY,)
@@ -204,21 +213,6 @@ def _reading(
             return Reason.PARENT_ENDED, nothing
         item, power = evidence[document.parent], Power.DELEGATE
     return Reason.PARENT_ENDED, nothing
-
-
-def _distinct(evidence: Sequence[Evidence]) -> dict[ConsentId, Evidence]:
-    """Return the evidence by id. Of two entries for one document the more restrictive one is kept."""
-    distinct: dict[ConsentId, Evidence] = {}
-    for item in evidence:
-        name = item.prepared.consent_id
-        other = distinct.get(name)
-        if other is None or (item.revocation_pending, item.uses) > (other.revocation_pending, other.uses):
-            distinct[name] = item
-    return distinct
-
-
-def _by_id(entry: tuple[ConsentId, Evidence]) -> ConsentId:
-    return entry[0]
 
 
 def _decision(

@@ -78,6 +78,18 @@ class Reason(StrEnum):
     OTHER_DATA_PERIOD = "other_data_period"
 
 
+class Dimension(StrEnum):
+    """In what a consent or a rule can fail to be about what is asked."""
+
+    GRANTEE = "grantee"
+    PURPOSE = "purpose"
+    ACTION = "action"
+    CATEGORY = "category"
+    SENSITIVITY = "sensitivity"
+    DATA_PERIOD = "data_period"
+    REFERENCE = "reference"  # of rules alone
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
     """Who asks: a member with the organisations it acts for now, or the account of a patient or delegate."""
@@ -127,7 +139,8 @@ class DecisionInput:
     ``ended_epoch`` is the highest epoch that an accepted revoke-all, not yet final, ends. ``members_*`` say
     where the requester's actor and organisations stand; ``suspended`` are members whose suspension or removal
     was accepted and is not on the chain yet. ``fulfils`` is the mask of obligations that the caller can carry
-    out. ``tables`` is the digest of the code tables in use.
+    out. ``tables`` is the digest of the tables in use. ``evidence`` that is an ``EvidenceSet`` already
+    needs no indexing for each decision.
     """
 
     subject: SubjectId
@@ -161,7 +174,11 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer and what an auditor needs to check it. ``consent_ids`` are those that settled it."""
+    """The answer and what an auditor needs to check it. ``consent_ids`` are those that settled it.
+
+    ``findings`` of ``decide`` are about every consent, those of ``decide_many`` about those that name the
+    requester or everyone.
+    """
 
     answer: Answer
     obligations: int

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
+from backend.consent.notices import NoticeChoice
 from backend.consent.requests import ConsentRequest
 from backend.consent.summary import with_summary
 from backend.consent.tables import Tables
@@ -102,11 +103,15 @@ def refusal_of(request: ConsentRequest) -> Wish:
 
 
 class Drafter:
-    """Makes messages to sign, in one language and with one version of the tables."""
+    """Makes messages to sign, with one version of the tables.
 
-    def __init__(self, *, tables: Tables, notice: Bytes32) -> None:
+    ``notice`` names the notice that was shown; without one it is the newest in the language. Both methods
+    raise NoticeNotPublished and NoticeInAnotherLanguage.
+    """
+
+    def __init__(self, *, tables: Tables, notices: NoticeChoice) -> None:
         self._tables = tables
-        self._notice = notice
+        self._notices = notices
 
     def grant(
         self,
@@ -117,6 +122,7 @@ class Drafter:
         now: UnixSeconds,
         language: str,
         request: Bytes32 = ZERO32,
+        notice: Bytes32 | None = None,
     ) -> Grant:
         """Return the grant to sign. Raises UnknownCode and UnknownBit for what has no words."""
         permit = wish.kind == Kind.PERMIT
@@ -136,7 +142,7 @@ class Drafter:
             redelegation_depth=wish.redelegation_depth,
             rules=wish.rules,
             research=wish.research,
-            notice=self._notice,
+            notice=self._notices.choose(notice, language),
             language=language,
             summary="",
             salt=_salt(),
@@ -155,7 +161,14 @@ class Drafter:
         return with_summary(grant, self._tables)
 
     def delegation(
-        self, wish: DelegationWish, *, subject: SubjectId, epoch: int, now: UnixSeconds, language: str
+        self,
+        wish: DelegationWish,
+        *,
+        subject: SubjectId,
+        epoch: int,
+        now: UnixSeconds,
+        language: str,
+        notice: Bytes32 | None = None,
     ) -> Delegation:
         """Return the delegation or guardianship to sign."""
         delegation = Delegation(
@@ -174,7 +187,7 @@ class Drafter:
                 sensitivities=wish.sensitivities,
                 relationship=wish.relationship,
                 evidence=wish.evidence,
-                notice=self._notice,
+                notice=self._notices.choose(notice, language),
                 language=language,
                 summary="",
                 salt=_salt(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.errors import Conflict, InvalidInput, NotPermitted
+from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, NotPermitted
 
 
 class UnknownCode(InvalidInput):
@@ -31,6 +31,41 @@ class SummaryMismatch(InvalidInput):
 
     code = "summary_mismatch"
     remedy = "Take the summary that the service offers for these terms, unchanged, and sign again."
+
+
+class NoticeInvalid(InvalidInput):
+    """A text that cannot be published as a notice."""
+
+    code = "notice_invalid"
+    remedy = "Publish UTF-8 text or Markdown in one of the languages of the summaries."
+
+
+class NoticeUnknown(NotFound):
+    """No notice with this hash is kept here."""
+
+    code = "notice_unknown"
+    remedy = "Take the hash from the signed terms, or from GET /v1/notices."
+
+
+class NoticeNotPublished(InvalidInput):
+    """The terms name a notice that nobody could have been shown here."""
+
+    code = "notice_not_published"
+    remedy = "Take a new draft, which names a published notice: GET /v1/notices lists them."
+
+
+class NoticeInAnotherLanguage(InvalidInput):
+    """The notice is not in the language of the terms."""
+
+    code = "notice_in_another_language"
+    remedy = "Name a notice in the language of the terms, or ask for the draft in the notice's language."
+
+
+class NoticeDamaged(IntegrityError):
+    """The index gave another text than the hash names."""
+
+    code = "notice_damaged"
+    remedy = "Tell the operator: 'assent notices add' with the original file mends it."
 
 
 class SignatureInvalid(InvalidInput):

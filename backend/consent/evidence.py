@@ -1,21 +1,23 @@
 """Gathers what a decision rests on: a patient's signed documents, and what the chain says of each.
 
-Documents are immutable and identified by their hash, so they are kept in memory once read. Whether they are
-all of them is the chain's answer, not the index's: see docs/decisions/0003-evidence-from-the-count.md.
+Documents are immutable and identified by their hash, so they are kept in memory once read, and with them the
+evidence that was last put together: it is the same, and so are its indexes, until a block, the queue or a use
+changes it. Whether they are all of them is the chain's answer, not the index's: see
+docs/decisions/0003-evidence-from-the-count.md.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from backend.consent.assembly import assemble
-from backend.consent.decision_types import Evidence
+from backend.consent.evidence_set import EvidenceSet
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
-from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, SubjectEvidence
+from backend.consent.ledger_types import LedgerView, Membership, SubjectEvidence
 from backend.consent.ports import Ledger
 from backend.consent.prepared import Prepared, prepare
 from backend.consent.restrictions import Pending, RestrictionQueue
@@ -36,8 +38,56 @@ class Gathered:
     head: SubjectEvidence
     members_final: Mapping[MemberId, Membership]
     members_head: Mapping[MemberId, Membership]
-    evidence: tuple[Evidence, ...]
+    evidence: EvidenceSet
     pending: Pending
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembled:
+    """Evidence, and everything that it was put together from."""
+
+    final: SubjectEvidence
+    head: SubjectEvidence
+    pending: tuple[object, ...]
+    uses: Mapping[ConsentId, int]
+    evidence: EvidenceSet
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The documents of one subject, which never change, and the evidence last assembled from them."""
+
+    documents: Mapping[ConsentId, Prepared]
+    ids: tuple[ConsentId, ...]
+    limits: Mapping[ConsentId, int]
+    assembled: _Assembled | None = None
+
+    @classmethod
+    def of(cls, documents: Mapping[ConsentId, Prepared]) -> _Kept:
+        limits = {
+            name: prepared.document.terms.max_uses
+            for name, prepared in documents.items()
+            if isinstance(prepared.document, Grant) and prepared.is_limited
+        }
+        return cls(documents, tuple(documents), limits)
+
+    def evidence(
+        self, final: SubjectEvidence, head: SubjectEvidence, pending: Pending, uses: Mapping[ConsentId, int]
+    ) -> EvidenceSet:
+        """Return the evidence. Two threads that find it outdated at once make it twice, which is harmless."""
+        restricting = (pending.revoked, pending.for_cause, pending.documents)
+        last = self.assembled
+        if (
+            last is None
+            or last.final is not final
+            or last.head is not head
+            or (last.pending, last.uses) != (restricting, uses)
+        ):
+            found = assemble(
+                tuple(self.documents.values()), final=final, head=head, pending=pending, uses=uses
+            )
+            last = self.assembled = _Assembled(final, head, restricting, uses, EvidenceSet(found))
+        return last.evidence
 
 
 class EvidenceBook:
@@ -58,7 +108,7 @@ class EvidenceBook:
         self._restrictions = restrictions
         self._uses = uses
         self._lock = threading.Lock()
-        self._documents: OrderedDict[SubjectId, dict[ConsentId, Prepared]] = OrderedDict()
+        self._kept: OrderedDict[SubjectId, _Kept] = OrderedDict()
 
     def gather(self, subject: SubjectId, members: Collection[MemberId] = ()) -> Gathered:
         """Return a subject's evidence, and where these members stand.
@@ -70,7 +120,7 @@ class EvidenceBook:
         pending = self._restrictions.pending_for(subject)
         view = self._ledger.view()
         gathered = self._at(view, subject, self._known(subject), pending, members)
-        if not _covers(gathered):
+        if not _covers(gathered, subject):
             # Another process recorded a consent, or the index lost one: only the index can tell.
             gathered = self._at(view, subject, self._load(subject), pending, members)
         return gathered
@@ -80,17 +130,13 @@ class EvidenceBook:
         view = self._ledger.view()
         return self._ledger.evidence(subject, (), block=view.head_number)
 
-    def documents(self, subject: SubjectId) -> dict[ConsentId, Prepared]:
+    def documents(self, subject: SubjectId) -> Mapping[ConsentId, Prepared]:
         """Return all documents of a subject, read again from the index."""
-        return self._load(subject)
+        return self._load(subject).documents
 
-    def limits(self, subject: SubjectId) -> dict[ConsentId, int]:
+    def limits(self, subject: SubjectId) -> Mapping[ConsentId, int]:
         """Return how many uses each consent of the subject permits that permits a limited number."""
-        return {
-            name: prepared.document.terms.max_uses
-            for name, prepared in self._known(subject).items()
-            if isinstance(prepared.document, Grant) and prepared.is_limited
-        }
+        return self._known(subject).limits
 
     def signed(self, subject: SubjectId, consent: ConsentId) -> SignedDocument | None:
         """Return a document with its signature, read again from the index; None where only the chain has it.
@@ -106,29 +152,31 @@ class EvidenceBook:
         """Remember a document that was just recorded, if its subject is in memory."""
         prepared = prepare(signed.document, signed.via)
         with self._lock:
-            known = self._documents.get(signed.document.subject)
+            known = self._kept.get(signed.document.subject)
             if known is not None:
-                self._documents[signed.document.subject] = {**known, prepared.consent_id: prepared}
+                documents = {**known.documents, prepared.consent_id: prepared}
+                self._kept[signed.document.subject] = _Kept.of(documents)
 
-    def _known(self, subject: SubjectId) -> dict[ConsentId, Prepared]:
+    def _known(self, subject: SubjectId) -> _Kept:
         with self._lock:
-            known = self._documents.get(subject)
+            known = self._kept.get(subject)
             if known is not None:
-                self._documents.move_to_end(subject)
+                self._kept.move_to_end(subject)
                 return known
         return self._load(subject)
 
-    def _load(self, subject: SubjectId) -> dict[ConsentId, Prepared]:
-        loaded: dict[ConsentId, Prepared] = {}
+    def _load(self, subject: SubjectId) -> _Kept:
+        documents: dict[ConsentId, Prepared] = {}
         for row in self._index.of_subject(subject):
             signed = self._opened(row, subject)
             prepared = prepare(signed.document, signed.via)
-            loaded[prepared.consent_id] = prepared
+            documents[prepared.consent_id] = prepared
+        loaded = _Kept.of(documents)
         with self._lock:
-            self._documents[subject] = loaded
-            self._documents.move_to_end(subject)
-            while len(self._documents) > MAX_CACHED_SUBJECTS:
-                self._documents.popitem(last=False)
+            self._kept[subject] = loaded
+            self._kept.move_to_end(subject)
+            while len(self._kept) > MAX_CACHED_SUBJECTS:
+                self._kept.popitem(last=False)
         return loaded
 
     def _opened(self, row: ConsentRow, subject: SubjectId) -> SignedDocument:
@@ -139,26 +187,18 @@ class EvidenceBook:
         self,
         view: LedgerView,
         subject: SubjectId,
-        documents: dict[ConsentId, Prepared],
+        kept: _Kept,
         pending: Pending,
         members: Collection[MemberId],
     ) -> Gathered:
-        ids = tuple(documents)
-        at_final = at_head = self._ledger.facts(subject, ids, members, block=view.final_number)
+        at_final = at_head = self._ledger.facts(subject, kept.ids, members, block=view.final_number)
         if view.head_number != view.final_number:
-            at_head = self._ledger.facts(subject, ids, members, block=view.head_number)
+            at_head = self._ledger.facts(subject, kept.ids, members, block=view.head_number)
         final, head = at_final.subject, at_head.subject
-        limited = [name for name, prepared in documents.items() if prepared.is_limited]
-        uses = self._uses.counts(limited) if limited else {}
-        evidence = assemble(tuple(documents.values()), final=final, head=head, pending=pending, uses=uses)
+        uses = self._uses.counts(tuple(kept.limits)) if kept.limits else {}
+        evidence = kept.evidence(final, head, pending, uses)
         return Gathered(view, final, head, at_final.members, at_head.members, evidence, pending)
 
 
-def _covers(gathered: Gathered) -> bool:
-    def recorded(slots: Sequence[ConsentSlot]) -> int:
-        return sum(slot.kind != 0 and slot.not_before != 0 for slot in slots)
-
-    return (
-        recorded(gathered.final.slots) == gathered.final.count
-        and recorded(gathered.head.slots) == gathered.head.count
-    )
+def _covers(gathered: Gathered, subject: SubjectId) -> bool:
+    return gathered.evidence.recorded(subject) == (gathered.final.count, gathered.head.count)

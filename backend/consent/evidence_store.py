@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -112,7 +112,32 @@ class ConsentIndex(Protocol):
 
     def answer_request(self, request_id: Bytes32, *, state: str, consent_id: ConsentId) -> None: ...
 
+    def open_requests(
+        self, subject: SubjectId, requester: MemberId, *, now: UnixSeconds
+    ) -> Sequence[RequestRow]:
+        """Requests of one to the other that are neither answered nor lapsed."""
+
     def requests_of(
-        self, *, subject: SubjectId | None, requester: MemberId | None, limit: int
+        self,
+        *,
+        subject: SubjectId | None,
+        requester: MemberId | None,
+        limit: int,
+        but_open_from: Collection[MemberId] = (),
     ) -> list[RequestRow]:
-        """Requests to a subject or from a requester, newest first."""
+        """Requests to a subject or from a requester, newest first.
+
+        ``but_open_from``: unanswered ones of these requesters are left out.
+        """
+
+    def asked_subjects(self) -> Sequence[SubjectId]:
+        """Every subject that was asked for consent."""
+
+    def block(self, subject: SubjectId, requester: MemberId, *, at: UnixSeconds) -> bool:
+        """Keep that a subject wants no requests of this requester; False if that is known."""
+
+    def unblock(self, subject: SubjectId, requester: MemberId) -> bool:
+        """Forget it; False if there is nothing to forget."""
+
+    def blocked(self, subject: SubjectId) -> Sequence[tuple[MemberId, UnixSeconds]]:
+        """Requesters this subject blocks and since when, oldest first."""

@@ -150,6 +150,14 @@ class LedgerEvent:
     log_index: int
 
 
+@dataclass(frozen=True, slots=True)
+class TimedEvent:
+    """An event with the time of its block."""
+
+    event: LedgerEvent
+    time: UnixSeconds
+
+
 def unpack_consent_slot(word: int) -> ConsentSlot:
     """Decode subject 96 | kind 8 | epoch 32 | revokedAt 40 | notAfter 40 | notBefore 40, low to high."""
     mark = word >> 136 & MAX_UINT40

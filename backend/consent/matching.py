@@ -2,18 +2,24 @@
 
 A permit speaks for data only when it covers all of it; a prohibition as soon as it touches any of it. Inside
 a consent the rule with the highest rank wins, a tie forbids, and any rule that applies goes before the base.
+The ``apart`` generators are the whole of that: the decision asks each for its first objection, an explanation
+for all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backend.consent.decision_types import Finding, Reason, Requester, Segment
+from backend.consent.decision_types import Dimension, Finding, Reason, Requester, Segment
 from backend.consent.prepared import ANY, Prepared, PreparedRule
-from backend.consent.terms import EVERYONE, Effect, Grant
+from backend.consent.terms import EVERYONE, ConsentTerms, Effect, Grant
 from backend.types import MemberId
 
 UNLABELLED: Final = 1 << 31  # sensitivity unknown: may be any that a prohibition names
+SILENT: Final[Mapping[Dimension, Reason]] = {
+    dimension: Reason("other_" + dimension) for dimension in Dimension if dimension != Dimension.REFERENCE
+}
 
 
 class Question(NamedTuple):
@@ -76,96 +82,116 @@ def match(prepared: Prepared, asked: Question) -> Finding:
     grant = prepared.document
     if not isinstance(grant, Grant):
         raise TypeError("only grants have rules")
-    if grant.terms.decision == Effect.PERMIT:
-        return _match_permit(prepared, grant, asked)
-    return _match_deny(prepared, grant, asked)
-
-
-def _match_permit(prepared: Prepared, grant: Grant, asked: Question) -> Finding:
-    terms, name = grant.terms, prepared.consent_id
-    if terms.grantee not in asked.ids:
-        return Finding(name, Reason.OTHER_GRANTEE)
-    if not terms.purposes & asked.purpose:
-        return Finding(name, Reason.OTHER_PURPOSE)
-    if not terms.actions & asked.action:
-        return Finding(name, Reason.OTHER_ACTION)
-    categories = asked.categories
-    if categories and not categories & terms.categories:
-        return Finding(name, Reason.OTHER_CATEGORY)
-    if asked.start >= terms.data_to or terms.data_from >= asked.end:
-        return Finding(name, Reason.OTHER_DATA_PERIOD)
+    name, terms = prepared.consent_id, grant.terms
+    permit = terms.decision == Effect.PERMIT
+    apart = next(apart_of_permit(terms, asked) if permit else apart_of_deny(terms, asked), None)
+    if apart is not None:
+        return Finding(name, SILENT[apart])
     won = _winners(prepared.rules, asked) if prepared.rules else _NO_RULES
+    if not permit:
+        if won.permit_rank > won.deny_rank and won.permit_counts:
+            return Finding(name, Reason.EXEMPTS, won.permit_index, won.obligations)
+        return Finding(name, Reason.DENIES, won.deny_index)
     if won.deny_rank >= 0 and won.deny_rank >= won.permit_rank:
         return Finding(name, Reason.DENIES, won.deny_index)
-    if not categories or categories & ~terms.categories:
-        return Finding(name, Reason.OTHER_CATEGORY)
-    if asked.sensitivities & ~terms.sensitivities:
-        return Finding(name, Reason.OTHER_SENSITIVITY)
-    if asked.start < terms.data_from or asked.end > terms.data_to:
-        return Finding(name, Reason.OTHER_DATA_PERIOD)
+    uncovered = next(uncovered_by(terms, asked), None)
+    if uncovered is not None:
+        return Finding(name, SILENT[uncovered], obligations=won.obligations)
     counts = terms.grantee in asked.counting and won.permit_counts
     reason = Reason.PERMITS if counts else Reason.GRANTEE_NOT_IN_STANDING
     return Finding(name, reason, won.permit_index, won.obligations)
 
 
-def _match_deny(prepared: Prepared, grant: Grant, asked: Question) -> Finding:
-    terms, name = grant.terms, prepared.consent_id
-    if terms.grantee != EVERYONE and terms.grantee not in asked.ids:
-        return Finding(name, Reason.OTHER_GRANTEE)
-    if not (terms.purposes or ANY) & asked.purpose:
-        return Finding(name, Reason.OTHER_PURPOSE)
-    if not (terms.actions or ANY) & asked.action:
-        return Finding(name, Reason.OTHER_ACTION)
-    if asked.categories and not (terms.categories or ANY) & asked.categories:
-        return Finding(name, Reason.OTHER_CATEGORY)
-    if terms.sensitivities and not asked.sensitivities & (terms.sensitivities | UNLABELLED):
-        return Finding(name, Reason.OTHER_SENSITIVITY)
+def apart_of_permit(terms: ConsentTerms, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a permit does not touch what is asked: its rules say nothing then."""
+    if terms.grantee not in asked.ids:
+        yield Dimension.GRANTEE
+    if not terms.purposes & asked.purpose:
+        yield Dimension.PURPOSE
+    if not terms.actions & asked.action:
+        yield Dimension.ACTION
+    if asked.categories and not asked.categories & terms.categories:
+        yield Dimension.CATEGORY
     if asked.start >= terms.data_to or terms.data_from >= asked.end:
-        return Finding(name, Reason.OTHER_DATA_PERIOD)
-    won = _winners(prepared.rules, asked) if prepared.rules else _NO_RULES
-    if won.permit_rank > won.deny_rank and won.permit_counts:
-        return Finding(name, Reason.EXEMPTS, won.permit_index, won.obligations)
-    return Finding(name, Reason.DENIES, won.deny_index)
+        yield Dimension.DATA_PERIOD
+
+
+def uncovered_by(terms: ConsentTerms, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a permit that touches what is asked does not cover all of it."""
+    if not asked.categories or asked.categories & ~terms.categories:
+        yield Dimension.CATEGORY
+    if asked.sensitivities & ~terms.sensitivities:
+        yield Dimension.SENSITIVITY
+    if asked.start < terms.data_from or asked.end > terms.data_to:
+        yield Dimension.DATA_PERIOD
+
+
+def apart_of_deny(terms: ConsentTerms, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a deny does not touch what is asked."""
+    if terms.grantee != EVERYONE and terms.grantee not in asked.ids:
+        yield Dimension.GRANTEE
+    if not (terms.purposes or ANY) & asked.purpose:
+        yield Dimension.PURPOSE
+    if not (terms.actions or ANY) & asked.action:
+        yield Dimension.ACTION
+    if asked.categories and not (terms.categories or ANY) & asked.categories:
+        yield Dimension.CATEGORY
+    if terms.sensitivities and not asked.sensitivities & (terms.sensitivities | UNLABELLED):
+        yield Dimension.SENSITIVITY
+    if asked.start >= terms.data_to or terms.data_from >= asked.end:
+        yield Dimension.DATA_PERIOD
+
+
+def apart_of_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a rule does not touch what is asked."""
+    if not rule.purposes & asked.purpose:
+        yield Dimension.PURPOSE
+    if not rule.actions & asked.action:
+        yield Dimension.ACTION
+    if rule.grantees and rule.grantees.isdisjoint(asked.ids):
+        yield Dimension.GRANTEE
+    if rule.references and rule.references.isdisjoint(asked.references):
+        yield Dimension.REFERENCE
+    if asked.categories and not asked.categories & rule.categories:
+        yield Dimension.CATEGORY
+    if rule.names_sensitivities and not asked.sensitivities & (rule.sensitivities | UNLABELLED):
+        yield Dimension.SENSITIVITY  # it is about protected data only
+    if asked.start >= rule.data_to or rule.data_from >= asked.end:
+        yield Dimension.DATA_PERIOD
+
+
+def uncovered_by_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a permitting rule that touches what is asked does not cover all of it."""
+    if not asked.categories or asked.categories & ~rule.categories:
+        yield Dimension.CATEGORY
+    if asked.sensitivities & ~rule.sensitivities:
+        yield Dimension.SENSITIVITY
+    if asked.start < rule.data_from or asked.end > rule.data_to:
+        yield Dimension.DATA_PERIOD
 
 
 def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
     """Return the highest rank among the permitting and among the prohibiting rules that apply.
 
-    Obligations are those of all permitting rules of the highest rank.
+    Obligations are those of all permitting rules that touch what is asked and rank no lower than the one that
+    wins: for a part they hold for the whole, so that to ask for more, or to know less, never drops one.
     """
-    ids, counting, purpose, action, categories, sensitivities, start, end, references = asked
     permit_rank = permit_index = deny_rank = deny_index = -1
     obligations, permit_counts = 0, True
-    for rule in rules:
-        index, permit, rank, of_purposes, of_categories, of_sensitivities, names_sensitivities = rule[:7]
-        of_actions, grantees, data_from, data_to, of_references, rule_obligations = rule[7:]
-        if not (of_purposes & purpose and of_actions & action):
+    of_a_part = 0
+    for rule in rules:  # highest rank first
+        if rule.rank < permit_rank if rule.permit else rule.rank <= deny_rank:
             continue
-        if (grantees and grantees.isdisjoint(ids)) or (
-            of_references and of_references.isdisjoint(references)
-        ):
+        if next(apart_of_rule(rule, asked), None) is not None:
             continue
-        if permit:
-            if (
-                rank < permit_rank
-                or not categories
-                or categories & ~of_categories
-                or sensitivities & ~of_sensitivities
-                or (names_sensitivities and not sensitivities)  # it is about protected data only
-                or start < data_from
-                or end > data_to
-            ):
-                continue
-            if rank > permit_rank:
-                permit_rank, permit_index, obligations, permit_counts = rank, index, 0, False
-            obligations |= rule_obligations
-            permit_counts = permit_counts or not grantees or not grantees.isdisjoint(counting)
-        elif not (
-            rank <= deny_rank
-            or (categories and not categories & of_categories)
-            or (names_sensitivities and not sensitivities & (of_sensitivities | UNLABELLED))
-            or start >= data_to
-            or data_from >= end
-        ):
-            deny_rank, deny_index = rank, index
-    return _Winners(permit_rank, permit_index, permit_counts, obligations, deny_rank, deny_index)
+        if not rule.permit:
+            deny_rank, deny_index = rule.rank, rule.position
+            continue
+        if next(uncovered_by_rule(rule, asked), None) is not None:
+            of_a_part |= rule.obligations
+            continue
+        if rule.rank > permit_rank:
+            permit_rank, permit_index, obligations, permit_counts = rule.rank, rule.position, 0, False
+        obligations |= rule.obligations
+        permit_counts = permit_counts or not rule.grantees or not rule.grantees.isdisjoint(asked.counting)
+    return _Winners(permit_rank, permit_index, permit_counts, obligations | of_a_part, deny_rank, deny_index)

@@ -6,8 +6,10 @@ moment it was accepted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from backend.consent.decision_types import DecisionInput
-from backend.consent.ledger_types import NO_MEMBER, MemberStanding
+from backend.consent.ledger_types import NO_MEMBER, Membership, MemberStanding
 from backend.types import MemberId
 
 
@@ -20,19 +22,32 @@ def in_standing(member: MemberId, request: DecisionInput) -> bool:
 
 
 def ended_organisations(request: DecisionInput) -> frozenset[MemberId]:
-    """Return the requester's organisations that are members and not in standing.
+    """Return the requester's organisations that are members and not in standing."""
+    return not_in_standing(
+        request.requester.organisations,
+        final=request.members_final,
+        head=request.members_head,
+        suspended=request.suspended,
+        now=request.now,
+    )
+
+
+def not_in_standing(
+    members: Iterable[MemberId],
+    *,
+    final: Mapping[MemberId, Membership],
+    head: Mapping[MemberId, Membership],
+    suspended: frozenset[MemberId],
+    now: int,
+) -> frozenset[MemberId]:
+    """Return those that are members, at the final block or at the head, and do not count.
 
     Others (a study, a care team) are no members: whoever named them answers for them.
     """
-    return frozenset(
-        organisation
-        for organisation in request.requester.organisations
-        if _is_known(organisation, request) and not in_standing(organisation, request)
-    )
-
-
-def _is_known(member: MemberId, request: DecisionInput) -> bool:
-    return member in request.suspended or any(
-        found.get(member, NO_MEMBER).standing != MemberStanding.UNKNOWN
-        for found in (request.members_final, request.members_head)
-    )
+    ended = set()
+    for member in members:
+        found = [of.get(member, NO_MEMBER) for of in (final, head)]
+        known = any(one.standing != MemberStanding.UNKNOWN for one in found)
+        if member in suspended or (known and not all(one.counts_at(now) for one in found)):
+            ended.add(member)
+    return frozenset(ended)

@@ -41,6 +41,7 @@ class PreparedRule(NamedTuple):
 class Prepared:
     """A document, its id and its rules. ``within`` is False when a delegate signed more than it was given.
 
+    The rules are in the order of their ranks, highest first, so that those outranked need no look.
     ``given_under`` is the delegation a delegate used, None when the controller signed.
     """
 
@@ -69,7 +70,8 @@ def prepare(document: Document, via: Sequence[Delegation] = ()) -> Prepared:
         within = False
     rules: tuple[PreparedRule, ...] = ()
     if isinstance(document, Grant) and document.kind != Kind.REFUSAL:
-        rules = tuple(_rule(index, rule) for index, rule in enumerate(document.terms.rules))
+        ranked = [_rule(index, rule) for index, rule in enumerate(document.terms.rules)]
+        rules = tuple(sorted(ranked, key=lambda rule: -rule.rank))
     given_under = consent_id(via[0]) if via else None
     return Prepared(consent_id(document), document, rules, within, given_under)
 

@@ -1,12 +1,16 @@
 """Requests for consent: a provider asks, the patient answers by signing a grant (narrower if so wished) or a
-refusal. A request lapses after thirty days; one is open per requester, subject and purposes.
+refusal. A request lapses after thirty days; one is open per requester, subject and purpose.
+
+A patient may block a requester. Its requests are then taken as ever and lapse unseen: an answer that told of
+the block would tell what the patient thinks of the requester, who may be the one to fear.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -15,9 +19,10 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.errors import InvalidTerms
 from backend.consent.evidence_store import ConsentIndex, RequestRow
+from backend.consent.states import State
 from backend.consent.subset import Asked, check_answers
 from backend.consent.tables import Tables
-from backend.consent.terms import UNBOUNDED, ZERO32, Grant, Kind
+from backend.consent.terms import EVERYONE, UNBOUNDED, ZERO32, Grant, Kind
 from backend.errors import Conflict, NotFound
 from backend.sealed import DocumentSealer, require_schema
 from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
@@ -25,6 +30,7 @@ from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 SCHEMA_VERSION: Final = 1
 LAPSE_SECONDS: Final = 30 * 24 * 3600
 MAX_MESSAGE_CHARACTERS: Final = 1_000
+BLOCKED: Final = "requester_blocked"  # reason in the log, which the patient reads and the requester does not
 
 
 class RequestUnknown(NotFound):
@@ -34,7 +40,7 @@ class RequestUnknown(NotFound):
 
 class RequestOpen(Conflict):
     code = "request_open"
-    remedy = "There is an open request for the same purposes. Wait for the answer, or until it lapses."
+    remedy = "There is an open request for one of these purposes. Wait for the answer, or until it lapses."
 
 
 class RequestOver(Conflict):
@@ -51,7 +57,7 @@ class ConsentRequest:
     message: str
     created_at: UnixSeconds
     lapses_at: UnixSeconds
-    state: str  # requested, granted, refused or lapsed
+    state: State  # REQUESTED, GRANTED, REFUSED or LAPSED
     consent_id: ConsentId | None
 
 
@@ -72,6 +78,8 @@ class RequestService:
         self._audit = audit
         self._tables = tables
         self._clock = clock
+        # Only one process writes the audit log, and so takes requests: a lock in it is enough.
+        self._asking = threading.Lock()
 
     def ask(self, asked: Asked, message: str, *, requester: Agent) -> ConsentRequest:
         """Keep a request and return it. Raises InvalidTerms and RequestOpen."""
@@ -87,10 +95,14 @@ class RequestService:
             sealed=sealed,
             created_at=now,
             lapses_at=UnixSeconds(now + LAPSE_SECONDS),
-            state="requested",
+            state=State.REQUESTED.value,
         )
-        if not self._index.put_request(row):
-            raise RequestOpen
+        with self._asking:
+            others = self._index.open_requests(asked.subject, asked.grantee, now=now)
+            if any(other.purposes & asked.purposes for other in others):
+                raise RequestOpen
+            if not self._index.put_request(row):
+                raise RequestOpen
         self._audit.append(
             AuditEvent(
                 type=codes.CONSENT_REQUESTED,
@@ -99,6 +111,8 @@ class RequestService:
                 actor=requester,
                 organisation=asked.grantee,
                 subject=asked.subject,
+                reasons=(BLOCKED,) if self.is_blocked(asked.subject, asked.grantee) else (),
+                detail={"request": bytes(request_id)},
             )
         )
         return self._open(row)
@@ -111,12 +125,45 @@ class RequestService:
         return self._open(row)
 
     def of_subject(self, subject: SubjectId, *, limit: int) -> list[ConsentRequest]:
-        rows = self._index.requests_of(subject=subject, requester=None, limit=limit)
+        """Those the patient is to see: none that waits for an answer and is of a blocked requester."""
+        unwanted = [member for member, _ in self.blocked(subject)]
+        rows = self._index.requests_of(subject=subject, requester=None, limit=limit, but_open_from=unwanted)
         return [self._open(row) for row in rows]
 
     def of_requester(self, requester: MemberId, *, limit: int) -> list[ConsentRequest]:
         rows = self._index.requests_of(subject=None, requester=requester, limit=limit)
         return [self._open(row) for row in rows]
+
+    def block(self, subject: SubjectId, requester: MemberId, *, by: Agent) -> None:
+        """Keep this requester's requests from the patient, from now on and those that wait. Repeatable."""
+        if requester == EVERYONE:
+            raise InvalidTerms("Name one member.", field="member")
+        if self._index.block(subject, requester, at=UnixSeconds(self._clock())):
+            self._log(codes.REQUESTER_BLOCKED, subject, requester, by)
+
+    def unblock(self, subject: SubjectId, requester: MemberId, *, by: Agent) -> None:
+        """Let them through again, also those that wait still. Repeatable."""
+        if self._index.unblock(subject, requester):
+            self._log(codes.REQUESTER_UNBLOCKED, subject, requester, by)
+
+    def blocked(self, subject: SubjectId) -> Sequence[tuple[MemberId, UnixSeconds]]:
+        """Return the requesters this patient blocks, and since when."""
+        return self._index.blocked(subject)
+
+    def is_blocked(self, subject: SubjectId, requester: MemberId) -> bool:
+        return any(member == requester for member, _ in self.blocked(subject))
+
+    def _log(self, code: str, subject: SubjectId, requester: MemberId, by: Agent) -> None:
+        self._audit.append(
+            AuditEvent(
+                type=code,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=self._clock() * 1000,
+                actor=by,
+                subject=subject,
+                detail={"requester": bytes(requester)},
+            )
+        )
 
     def check_answers(self, grant: Grant) -> None:
         """Raise RequestUnknown, RequestOver or WiderThanRequest unless the grant answers its request.
@@ -128,15 +175,15 @@ class RequestService:
                 raise InvalidTerms("A refusal answers a request.", field="request")
             return
         request = self.get(grant.request)
-        if request.state != "requested":
+        if request.state != State.REQUESTED:
             raise RequestOver
         check_answers(grant, request.asked)
 
     def answered(self, grant: Grant, consent_id: ConsentId) -> None:
         """Note the answer. Repeating is harmless."""
         if grant.request != ZERO32:
-            state = "granted" if grant.kind == Kind.PERMIT else "refused"
-            self._index.answer_request(grant.request, state=state, consent_id=consent_id)
+            state = State.GRANTED if grant.kind == Kind.PERMIT else State.REFUSED
+            self._index.answer_request(grant.request, state=state.value, consent_id=consent_id)
 
     def _check(self, asked: Asked, message: str) -> None:
         for name in ("purposes", "categories", "sensitivities", "actions"):
@@ -156,14 +203,14 @@ class RequestService:
     def _open(self, row: RequestRow) -> ConsentRequest:
         opened = self._sealer.open(row.sealed, subject=row.subject, place=_place(row.request_id))
         asked, message = _decode(opened, row.subject, row.requester)
-        lapsed = row.state == "requested" and row.lapses_at <= self._clock()
+        lapsed = row.state == State.REQUESTED and row.lapses_at <= self._clock()
         return ConsentRequest(
             request_id=row.request_id,
             asked=asked,
             message=message,
             created_at=row.created_at,
             lapses_at=row.lapses_at,
-            state="lapsed" if lapsed else row.state,
+            state=State.LAPSED if lapsed else State(row.state),
             consent_id=row.consent_id,
         )
 

@@ -215,6 +215,7 @@ class RevocationService:
                 subject=subject,
                 consents=() if revocation.consent is None else (revocation.consent,),
                 queue_position=self._restrictions.pending_for(subject).position,
+                detail={} if revocation.epoch is None or not everything else {"epoch": revocation.epoch},
             ),
             act=act_identity(act),
         )

@@ -17,6 +17,7 @@ from backend.consent.authority import command_for, expected_signer, require_sign
 from backend.consent.errors import InvalidTerms
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
+from backend.consent.notices import NoticeBook
 from backend.consent.relay import ConsentRelay
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
@@ -71,6 +72,7 @@ class ConsentService:
         index: ConsentIndex,
         evidence: EvidenceBook,
         requests: RequestService,
+        notices: NoticeBook,
         relay: ConsentRelay,
         sealer: DocumentSealer,
         restrictions: RestrictionQueue,
@@ -84,6 +86,7 @@ class ConsentService:
         self._index = index
         self._evidence = evidence
         self._requests = requests
+        self._notices = notices
         self._relay = relay
         self._sealer = sealer
         self._restrictions = restrictions
@@ -101,10 +104,10 @@ class ConsentService:
     def submit(self, document: Document, signature: bytes, *, via: Sequence[Delegation] = ()) -> Recorded:
         """Take a signed grant, deny, refusal or delegation, and return when it is on the chain.
 
-        The same document again gives the same answer. Raises InvalidTerms, SummaryMismatch, WrongSigner,
-        SignatureInvalid, WiderThanRequest, WiderThanParent, EpochEnded, SubmittedTooLate; ActFailed when the
-        chain refused it before; LedgerUnavailable when it was kept and will be recorded once the chain
-        answers.
+        The same document again gives the same answer. Raises InvalidTerms, SummaryMismatch,
+        NoticeNotPublished, NoticeInAnotherLanguage, WrongSigner, SignatureInvalid, WiderThanRequest,
+        WiderThanParent, EpochEnded, SubmittedTooLate; ActFailed when the chain refused it before;
+        LedgerUnavailable when it was kept and will be recorded once the chain answers.
         """
         identity = consent_id(document)
         known = self._outbox.find(ACT, identity.hex())
@@ -137,6 +140,7 @@ class ConsentService:
         command = command_for(document, via)
         check_command(command, self._tables)
         check_summary(document)
+        self._notices.require_published(document)
         if isinstance(document, Grant):
             self._requests.check_answers(document)
             if via:

@@ -80,18 +80,6 @@ def hindered(evidence: Evidence, request: DecisionInput, *, ends_with_epoch: boo
     return None
 
 
-def recorded(evidence: Evidence, request: DecisionInput) -> tuple[bool, bool]:
-    """Return whether the subject's count includes the document, at the final block and at the head.
-
-    A slot with start zero was revoked before it was recorded and is not in the subject's count.
-    """
-    final, head = evidence.final, evidence.head
-    return (
-        final.kind != 0 and final.not_before != 0 and final.subject == request.subject,
-        head.kind != 0 and head.not_before != 0 and head.subject == request.subject,
-    )
-
-
 def _still_restricts(grant: Grant, evidence: Evidence, request: DecisionInput) -> bool:
     """Whether the prohibitions and obligations inside a permit hold although its permission does not."""
     if request.now < grant.not_before or grant.epoch < request.final.epoch:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from backend.consent.authority import require_signed_by
 from backend.consent.drafting import SUBMIT_WITHIN_SECONDS, DelegationWish, Drafter
 from backend.consent.errors import InvalidTerms, SignatureInvalid
+from backend.consent.notices import NoticeBook
 from backend.consent.relay import ConsentRelay
 from backend.consent.summary import check_summary
 from backend.consent.tables import Tables
@@ -32,6 +33,7 @@ class SubjectCommands:
     """Drafts and checks them."""
 
     drafter: Drafter
+    notices: NoticeBook
     tables: Tables
     domain: Domain
     relay: ConsentRelay
@@ -88,6 +90,7 @@ class SubjectCommands:
         """Whether a guardianship is no more than what the desk checked."""
         try:
             check_summary(command)
+            self.notices.require_published(command)
         except InvalidInput:
             return False
         return (

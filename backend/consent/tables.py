@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.consent.errors import UnknownBit, UnknownCode
+from backend.consent.table_words import sentences, words_of_codes
 
 LANGUAGES: Final = ("en", "de")
 CURRENT_VERSION: Final = 2
@@ -98,7 +99,10 @@ def published_versions() -> tuple[int, ...]:
 
 @cache
 def load_tables(version: int = CURRENT_VERSION) -> Tables:
-    """Return the tables of ``version``. Raise UnknownCode when there is no such version."""
+    """Return the tables of ``version``.
+
+    Raise UnknownCode when there is no such version, and TablesIncomplete when words are missing.
+    """
     folder = _DATA / f"v{version}"
     if version not in published_versions():
         raise UnknownCode("There is no such version of the tables.", field="tables")
@@ -114,7 +118,7 @@ def load_tables(version: int = CURRENT_VERSION) -> Tables:
             digest=digests[name],
             width=parsed[name]["bits"],
             bits={row["code"]: row["bit"] for row in rows},
-            texts=_texts(rows),
+            texts=_texts(name, rows),
         )
 
     whole = "".join(f"{name}:{digests[name]}\n" for name in sorted(digests))
@@ -128,10 +132,10 @@ def load_tables(version: int = CURRENT_VERSION) -> Tables:
         obligations=table("obligations"),
         powers=table("powers"),
         kinds={row["value"]: row["code"] for row in parsed["kinds"]["codes"]},
-        duo=_texts(parsed["duo"]["codes"]),
-        phrases={language: parsed["summary"][language] for language in LANGUAGES},
+        duo=_texts("duo", parsed["duo"]["codes"]),
+        phrases=sentences(parsed["summary"], LANGUAGES),
     )
 
 
-def _texts(rows: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    return {language: {row["code"]: row[language] for row in rows} for language in LANGUAGES}
+def _texts(table: str, rows: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    return {language: words_of_codes(table, rows, language) for language in LANGUAGES}

@@ -39,29 +39,20 @@ def from_json(cls: type[T], data: object, path: str = "") -> T:
     names = {member.name for member in members}
     for name in data:
         if name not in names:
-            raise InvalidTerms("There is no such member.", field=f"{path}{name!s:.40}")
+            raise InvalidTerms("There is no such member.", field=f"{path}{name!s:.40}" or "message")
     for member in members:
         if member.name not in data:
             raise InvalidTerms("The member is missing.", field=path + member.name)
-    return cls(*(_in(member.type, data[member.name], path + member.name) for member in members))
+    return cls(*(value_from_json(member.type, data[member.name], path + member.name) for member in members))
 
 
-def _out(kind: str, value: Any) -> Any:
-    if kind.endswith("[]"):
-        return [_out(kind.removesuffix("[]"), item) for item in value]
-    if kind in STRUCTS:
-        return to_json(value)
-    if kind.startswith("uint"):
-        return int(value) if int(kind.removeprefix("uint")) <= _SAFE_BITS else str(int(value))
-    return "0x" + value.hex() if kind == "bytes32" else value
-
-
-def _in(kind: str, value: object, path: str) -> Any:
+def value_from_json(kind: str, value: object, path: str) -> Any:
+    """Return a value of an EIP-712 type. Raise InvalidTerms naming ``path`` for anything else."""
     if kind.endswith("[]"):
         if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
             raise InvalidTerms(f"A list of at most {MAX_ITEMS} items.", field=path)
         inner = kind.removesuffix("[]")
-        return tuple(_in(inner, item, f"{path}[{index}]") for index, item in enumerate(value))
+        return tuple(value_from_json(inner, item, f"{path}[{index}]") for index, item in enumerate(value))
     if kind in STRUCTS:
         return from_json(CLASSES[kind], value, path + ".")
     if kind.startswith("uint"):
@@ -77,6 +68,16 @@ def _in(kind: str, value: object, path: str) -> Any:
             raise InvalidTerms("32 bytes as 0x and 64 hex digits.", field=path)
         return bytes.fromhex(value[2:])
     return _address(value, path) if kind == "address" else value
+
+
+def _out(kind: str, value: Any) -> Any:
+    if kind.endswith("[]"):
+        return [_out(kind.removesuffix("[]"), item) for item in value]
+    if kind in STRUCTS:
+        return to_json(value)
+    if kind.startswith("uint"):
+        return int(value) if int(kind.removeprefix("uint")) <= _SAFE_BITS else str(int(value))
+    return "0x" + value.hex() if kind == "bytes32" else value
 
 
 def _address(value: str, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,20 @@ def tamper(cast: Cast, data_directory: Path, restart: Restart) -> None:
     _damaged_log_entry(cast, data_directory)
 
 
+def _shown_notice(cast: Cast) -> None:
+    """Whoever holds signed terms gets the text that was shown, and can tell that it is that one."""
+    wallet = cast.adults[0].wallet
+    terms = wallet.api.get("/v1/consents", subject=wallet.subject)[0]["message"]["terms"]
+    answer = cast.http.get(f"/v1/notices/{terms['notice']}")
+    media_type = answer.headers["content-type"].partition(";")[0]
+    head = f"assent/notice/1\n{answer.headers['content-language']}\n{media_type}\n".encode()
+    cast.checks.that(
+        "the notice that was shown is served, and is the one that was signed",
+        held="0x" + hashlib.sha256(head + answer.content).hexdigest() == terms["notice"]
+        and answer.headers["content-language"] == terms["language"],
+    )
+
+
 def verify_offline(cast: Cast) -> None:
     """Every patient's list verifies with nothing but the log's key."""
     key = cast.http.get("/v1/log/key").text.strip()
@@ -49,6 +64,7 @@ def verify_offline(cast: Cast) -> None:
         report = verify_bundle(bundle, [key])
         entries += len(report["entries"])
     cast.checks.that("each patient's list verifies offline", held=entries > 0, detail=f"{entries} entries")
+    _shown_notice(cast)
     bundle = cast.adults[0].wallet.api.get("/v1/accesses/proof", subject=cast.adults[0].wallet.subject)
     forged = json.loads(json.dumps(bundle))
     forged["entries"].pop(1)

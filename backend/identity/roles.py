@@ -23,6 +23,7 @@ class Role(StrEnum):
     RESPONDER = "responder"
     OPERATOR = "operator"
     IDENTITY_DESK = "identity_desk"  # custodian's staff who check who somebody is
+    PRIVACY_OFFICER = "privacy_officer"  # custodian's officer who answers for its decisions
 
 
 class Scope(StrEnum):
@@ -32,6 +33,7 @@ class Scope(StrEnum):
     CONSENT_REQUEST = "consents:request"
     ACCESS_LOG_OWN = "access-log:own"
     DECISION_EXPLAIN = "decisions:explain"
+    DECISION_REVIEW = "decisions:review"  # whoever asked, with every reason
     PATIENT_SEARCH = "patients:search"
     RECORD_READ = "records:read"
     RECORD_WRITE = "records:write"
@@ -45,6 +47,7 @@ class Scope(StrEnum):
     PARTICIPANT_MANAGE = "participants:manage"
     ACCOUNT_MANAGE = "accounts:manage"
     SYSTEM_READ = "system:read"
+    NOTICE_PUBLISH = "notices:publish"
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -70,15 +73,18 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         ),
         Role.RESEARCHER: frozenset({Scope.STUDY_PROPOSE, Scope.STUDY_RUN, Scope.STUDY_READ}),
         Role.ETHICS_BOARD: frozenset({Scope.STUDY_APPROVE, Scope.STUDY_READ}),
-        Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.SYSTEM_READ}),
+        Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.SYSTEM_READ, Scope.DECISION_REVIEW}),
         Role.DEVICE_GATEWAY: frozenset({Scope.READING_WRITE}),
         Role.RESPONDER: frozenset({Scope.PATIENT_SEARCH, Scope.EMERGENCY_OPEN, Scope.RECORD_READ}),
-        Role.OPERATOR: frozenset({Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ}),
+        Role.OPERATOR: frozenset(
+            {Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ, Scope.NOTICE_PUBLISH}
+        ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
+        Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
     }
 )
 
-# Roles of the participant registry on the chain (uint16). Patients and the identity desk are no participants.
+# Roles of the participant registry on the chain (uint16). Others (patients, the custodian's staff) are none.
 CHAIN_BIT_OF_ROLE: Final[Mapping[Role, int]] = MappingProxyType(
     {
         Role.PROVIDER: 2,

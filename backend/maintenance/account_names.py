@@ -1,10 +1,15 @@
-"""What an operator types, read: roles and ids."""
+"""What an operator types, read: roles, ids and states."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from backend.errors import InvalidInput
 from backend.identity.roles import Role
+from backend.notices.types import DeliveryState
 from backend.types import MemberId
+
+MAX_LISTED: Final = 1000
 
 
 def read_roles(names: list[str]) -> frozenset[Role]:
@@ -25,3 +30,14 @@ def read_member(text: str) -> MemberId:
     if len(member) != 32:
         raise InvalidInput("A member id is 32 bytes in hex.", field="member")
     return MemberId(member)
+
+
+def read_delivery_state(text: str) -> DeliveryState | None:
+    """None for 'all'. Raises InvalidInput naming the states that there are."""
+    if text == "all":
+        return None
+    try:
+        return DeliveryState(text)
+    except ValueError as failure:
+        known = ", ".join(state.value for state in DeliveryState)
+        raise InvalidInput(f"There is no such state. There are: {known}, all.", field="state") from failure

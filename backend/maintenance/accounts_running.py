@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from backend.consent.notices import Notice, check_notice
 from backend.identity.roles import Role
-from backend.maintenance.account_names import read_member, read_roles
+from backend.maintenance.account_names import MAX_LISTED, read_delivery_state, read_member, read_roles
 from backend.maintenance.running import RunningService
 from backend.types import to_hex
 
@@ -63,6 +64,23 @@ class AccountsOfRunning:
     def rotate_secret(self, client_id: str, overlap_seconds: int) -> dict[str, Any]:
         body = {"overlap_seconds": overlap_seconds}
         return self._service.post(f"/v1/clients/{_path(client_id)}/secret", body)
+
+    def deliveries(self, state: str) -> list[dict[str, Any]]:
+        wanted = read_delivery_state(state)
+        narrowed = "" if wanted is None else f"&state={wanted.value}"
+        return self._service.list(f"/v1/webhook-deliveries?limit={MAX_LISTED}{narrowed}")
+
+    def retry_delivery(self, message_id: str) -> dict[str, Any]:
+        return self._service.post(f"/v1/webhook-deliveries/{_path(message_id)}/retry", {})
+
+    def publish_notice(self, content: bytes, language: str, media_type: str) -> dict[str, Any]:
+        notice = Notice(language, media_type, content)
+        check_notice(notice)  # here, where an error can name the file's fault before anything is sent
+        body = {"language": language, "media_type": media_type, "text": content.decode()}
+        return self._service.post("/v1/notices", body)
+
+    def notices(self) -> list[dict[str, Any]]:
+        return self._service.list("/v1/notices")
 
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return self._service.post("/v1/signing-keys", {"compromised": compromised})

@@ -6,12 +6,15 @@ from typing import Any, Final, Protocol
 
 from backend.api.clients import client_view
 from backend.api.members import member_view, standing_view
+from backend.api.notices import notice_views
 from backend.api.users import user_view
+from backend.api.webhooks import delivery_view
 from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import World
+from backend.consent.notices import Notice
 from backend.idempotency import Attempt
 from backend.identity.types import Client
-from backend.maintenance.account_names import read_member, read_roles
+from backend.maintenance.account_names import MAX_LISTED, read_delivery_state, read_member, read_roles
 from backend.types import MemberId, to_hex
 
 MEMBER_DAYS: Final = 365
@@ -95,6 +98,20 @@ class AccountsOfStopped:
         secret = self._identity.clients.rotate_secret(client_id, overlap_seconds=overlap_seconds, by=_BY)
         member_id = to_hex(self._identity.clients.get(client_id).member_id)
         return {"client_id": client_id, "client_secret": secret, "member_id": member_id}
+
+    def deliveries(self, state: str) -> list[dict[str, Any]]:
+        found = self._services.deliveries.listed(read_delivery_state(state), client_id=None, limit=MAX_LISTED)
+        return [delivery_view(delivery).model_dump(mode="json") for delivery in found]
+
+    def retry_delivery(self, message_id: str) -> dict[str, Any]:
+        return delivery_view(self._services.deliveries.again(message_id)).model_dump(mode="json")
+
+    def publish_notice(self, content: bytes, language: str, media_type: str) -> dict[str, Any]:
+        name = to_hex(self._services.notices.publish(Notice(language, media_type, content), by=_OPERATOR))
+        return next(view for view in self.notices() if view["notice"] == name)
+
+    def notices(self) -> list[dict[str, Any]]:
+        return [view.model_dump(mode="json") for view in notice_views(self._services.notices.all())]
 
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return {"key_id": self._identity.ring.rotate(by=_BY, compromised=compromised)}

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 
 from backend.records.fhir_dates import ALL_TIME, Span
 from backend.records.fhir_errors import AttachmentLabelsInvalid, EmptyDocument, MediaTypeInvalid
-from backend.records.label_tables import UNLABELLED, LabelTables, label_tables
+from backend.records.label_loading import label_tables
+from backend.records.label_tables import UNLABELLED, LabelTables
 from backend.records.segments import FHIR_MEDIA_TYPE, Segment, kind_name
 from backend.types import MAX_UINT40
 

@@ -22,7 +22,7 @@ from backend.records.fhir_errors import (
     NotABundle,
     UnknownResourceType,
 )
-from backend.records.fhir_json import JsonObject, Limits, read_bundle
+from backend.records.fhir_json import JsonObject, Limits, decode_text, read_bundle, read_object
 from backend.records.fhir_subject import find_references, require_one_patient
 
 BUNDLE_TYPES = frozenset({"transaction", "batch", "collection", "document", "searchset"})
@@ -30,11 +30,37 @@ _LONGEST_ELEMENT_NAME = 64
 
 
 def validate_bundle(raw: bytes, limits: Limits | None = None) -> Bundle:
-    """Read and check a bundle.
+    """Read and check a bundle that is to be stored.
 
     :raises backend.errors.InvalidInput: one of the classes of ``fhir_errors``, with the dotted path of the
         element at fault in ``field`` where there is one, and nothing of the document in the message.
     """
+    bundle = conforming_bundle(raw, limits)
+    if not any(resource.type == "Patient" for resource in bundle.resources):
+        raise BundleWithoutPatient
+    require_one_patient(bundle)
+    return bundle
+
+
+def conforming_document(raw: bytes, limits: Limits | None = None) -> Bundle:
+    """Read and check a bundle, or one resource, whoever it is about: to be labelled, not to be stored.
+
+    A resource is returned as a bundle of one. Raises as ``validate_bundle`` does.
+    """
+    content = read_object(raw, limits or Limits())
+    kind = content.get("resourceType")
+    if kind == "Bundle":
+        return conforming_bundle(raw, limits)
+    if not isinstance(kind, str):
+        raise FhirInvalid(field="resourceType")
+    _conform(kind, content, "")
+    names = names_of(None, content)
+    resource = Resource(0, kind, None, names, decode_text(raw), content, find_references(content, kind))
+    return Bundle("collection", {}, (resource,))
+
+
+def conforming_bundle(raw: bytes, limits: Limits | None = None) -> Bundle:
+    """Read and check a bundle, whoever it is about. Raises as ``validate_bundle`` does."""
     source = read_bundle(raw, limits or Limits())
     head = source.head
     if head.get("resourceType") != "Bundle":
@@ -63,12 +89,8 @@ def validate_bundle(raw: bytes, limits: Limits | None = None) -> Bundle:
                 find_references(content, path),
             )
         )
-    bundle = Bundle(head["type"], head, tuple(resources))
-    _require_distinct(bundle.resources)
-    if not any(resource.type == "Patient" for resource in bundle.resources):
-        raise BundleWithoutPatient
-    require_one_patient(bundle)
-    return bundle
+    _require_distinct(tuple(resources))
+    return Bundle(head["type"], head, tuple(resources))
 
 
 def _without_resource(members: JsonObject) -> JsonObject:
@@ -88,7 +110,7 @@ def _conform(kind: str, content: JsonObject, path: str) -> None:
     """Validate one resource against its class and turn the library's findings into ours."""
     model = _model(kind)
     if model is None:
-        raise UnknownResourceType(field=f"{path}.resourceType")
+        raise UnknownResourceType(field=f"{path}.resourceType" if path else "resourceType")
     try:
         model.model_validate(content)
     except KeyError:  # a contained or nested resource of a type the library does not know

@@ -21,6 +21,7 @@ from backend.records.fhir_errors import (
     BundleTooLarge,
     BundleTooManyEntries,
     DuplicateJsonKey,
+    FhirInvalid,
     MalformedJson,
     NotABundle,
     NotUtf8,
@@ -180,6 +181,27 @@ def _located(error: Exception, index: int) -> None:
         error.field = f"entry[{index}]"
 
 
+def _bounded_text(raw: bytes, limits: Limits) -> str:
+    if len(raw) > limits.max_bytes:
+        raise BundleTooLarge
+    if nesting_depth(raw) > limits.max_depth:
+        raise BundleTooDeep
+    return decode_text(raw)
+
+
+def read_object(raw: bytes, limits: Limits) -> JsonObject:
+    """Read one JSON object within ``limits``. Raises as ``read_bundle`` does; FhirInvalid for no object."""
+    text = _bounded_text(raw, limits)
+    walker = _Walker(text)
+    value, end = walker.value(walker.space(0))
+    if walker.space(end) != len(text):
+        raise MalformedJson
+    if not isinstance(value, dict):
+        raise FhirInvalid
+    _require_whole_characters(text, value)
+    return value
+
+
 def read_bundle(raw: bytes, limits: Limits) -> SourceBundle:
     """Read a bundle within ``limits``; nothing is said yet about whether it is FHIR.
 
@@ -187,11 +209,7 @@ def read_bundle(raw: bytes, limits: Limits) -> SourceBundle:
     :raises NotUtf8, MalformedJson, DuplicateJsonKey, NumberOutOfRange: not the JSON we accept.
     :raises NotABundle: well-formed, but not an object, or ``entry`` is not a list of objects.
     """
-    if len(raw) > limits.max_bytes:
-        raise BundleTooLarge
-    if nesting_depth(raw) > limits.max_depth:
-        raise BundleTooDeep
-    text = decode_text(raw)
+    text = _bounded_text(raw, limits)
     walker = _Walker(text)
     head: JsonObject = {}
     entries: list[SourceEntry] = []

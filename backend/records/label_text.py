@@ -34,24 +34,24 @@ class WordLabels:
             else:
                 self._exact[first].append(keyword)
         self._firsts = frozenset(self._exact)
-        self._seen: dict[str, int] = {}
+        self._seen: dict[str, tuple[Keyword, ...]] = {}
 
-    def mask(self, text: str) -> int:
-        """Return the sensitivity mask of the words in ``text`` (plain text or XHTML)."""
-        mask = self._seen.get(text)
-        if mask is None:
-            mask = self._seen[text] = self._scan(text)
-        return mask
+    def find(self, text: str) -> tuple[Keyword, ...]:
+        """Return the keywords that stand in ``text`` (plain text or XHTML), each once."""
+        found = self._seen.get(text)
+        if found is None:
+            found = self._seen[text] = self._scan(text)
+        return found
 
-    def _scan(self, text: str) -> int:
+    def _scan(self, text: str) -> tuple[Keyword, ...]:
         if "<" in text or "&" in text:
             # A tag may part two words or stand within one, so both readings count.
-            return self._words(html.unescape(_TAG.sub(" ", text))) | self._words(
-                html.unescape(_TAG.sub("", text))
-            )
-        return self._words(text)
+            apart = self._words(html.unescape(_TAG.sub(" ", text)))
+            joined = self._words(html.unescape(_TAG.sub("", text)))
+            return tuple(dict.fromkeys((*apart, *joined)))
+        return tuple(dict.fromkeys(self._words(text)))
 
-    def _words(self, text: str) -> int:
+    def _words(self, text: str) -> list[Keyword]:
         if not text.isascii():
             # Compatibility forms, accents and invisible characters must not hide a word.
             text = "".join(
@@ -60,17 +60,17 @@ class WordLabels:
                 if unicodedata.category(character) not in {"Mn", "Cf"}
             )
         words = _WORD.findall(text.casefold())
-        mask = 0
+        found: list[Keyword] = []
         if not self._firsts.isdisjoint(words):
             for position, word in enumerate(words):
                 for keyword in self._exact.get(word, ()):
                     if _follows(keyword, words, position):
-                        mask |= keyword.sensitivities
+                        found.append(keyword)
         for word in words:
             for keyword in self._stems.get(word[:_STEM], ()):
                 if word.startswith(keyword.words[0]):
-                    mask |= keyword.sensitivities
-        return mask
+                    found.append(keyword)
+        return found
 
 
 def _follows(keyword: Keyword, words: list[str], position: int) -> bool:

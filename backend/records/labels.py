@@ -8,13 +8,14 @@ Labels only add (bits are never cleared), so order does not matter and the fixed
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from backend.records.fhir_bundle import Bundle, Resource, target_type
 from backend.records.fhir_json import JsonObject
-from backend.records.label_scan import ResourceScanner, Scan
-from backend.records.label_tables import UNLABELLED, LabelTables, ResourceRule, label_tables
+from backend.records.fhir_subject import SUBJECT_ELEMENTS
+from backend.records.label_loading import label_tables
+from backend.records.label_scan import Finding, ResourceScanner, Scan
+from backend.records.label_tables import UNLABELLED, LabelTables, ResourceRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,60 +31,51 @@ class Label:
         return not self.sensitivities & UNLABELLED
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of a bundle the tables know; ``unknown`` counts (type, system, code), commonest first."""
+@dataclass(slots=True)
+class Examined:
+    """One resource with the grounds of its label. ``sensitivities`` has what references bring besides."""
 
-    resources: int
-    unlabelled: int
-    unknown: tuple[tuple[tuple[str, str, str], int], ...]
+    scan: Scan
+    categories: int
+    sensitivities: int
 
 
 def label_bundle(bundle: Bundle, tables: LabelTables | None = None) -> tuple[Label, ...]:
     """Return the label of each resource, in the order of ``bundle.resources``. Never fails."""
-    tables = tables or label_tables()
+    return tuple(
+        Label(item.categories, item.sensitivities, tuple(item.scan.unknown))
+        for item in examine(bundle, tables or label_tables())
+    )
+
+
+def examine(bundle: Bundle, tables: LabelTables) -> list[Examined]:
+    """Return the label of each resource with its grounds, in the order of ``bundle.resources``."""
     scanner = ResourceScanner(tables)
-    everywhere = scanner.security(bundle.head.get("meta") or {})
-    categories: list[int] = []
-    masks: list[int] = []
-    unknown: list[tuple[tuple[str, str], ...]] = []
+    everywhere = Scan()
+    scanner.security(bundle.head.get("meta") or {}, everywhere)
+    examined: list[Examined] = []
     for resource in bundle.resources:
         scan = scanner.scan(resource.content)
-        mask, category = _classify(resource, scan, tables)
-        masks.append(mask | everywhere)
-        categories.append(category)
-        unknown.append(tuple(scan.unknown))
-    _spread(bundle, masks, tables)
-    return tuple(
-        Label(category, mask, codes) for category, mask, codes in zip(categories, masks, unknown, strict=True)
-    )
+        scan.sensitivities |= everywhere.sensitivities
+        scan.found += everywhere.found
+        category = _classify(resource, scan, tables)
+        examined.append(Examined(scan, category, scan.sensitivities))
+    _spread(bundle, examined, tables)
+    return examined
 
 
-def coverage(bundle: Bundle, tables: LabelTables | None = None) -> Coverage:
-    """Count what no table knows, so that an operator can see which codes to have added."""
-    labels = label_bundle(bundle, tables)
-    counts = Counter(
-        (resource.type, system, code)
-        for resource, label in zip(bundle.resources, labels, strict=True)
-        for system, code in label.unknown
-    )
-    return Coverage(len(labels), sum(not label.is_known for label in labels), tuple(counts.most_common()))
-
-
-def _classify(resource: Resource, scan: Scan, tables: LabelTables) -> tuple[int, int]:
-    """Return (sensitivity mask, category mask) of a resource on its own."""
+def _classify(resource: Resource, scan: Scan, tables: LabelTables) -> int:
+    """Return the category mask of a resource, and add to ``scan`` what its type and category say."""
     rule = tables.resources.get(resource.type)
     if rule is None:
-        scan.unknown.append(("resourceType", resource.type))
-        return scan.sensitivities | UNLABELLED, tables.category_bits["other"]
+        scan.mark_unknown("resourceType", resource.type)
+        return tables.category_bits["other"]
     content = resource.content
     if rule.needs and not any(content.get(element) for element in rule.needs):
-        scan.unknown.append(("missing", rule.needs[0]))
-        scan.sensitivities |= UNLABELLED
-    category = _category(content, rule, tables)
+        scan.mark_unknown("missing", rule.needs[0])
+    category = _category(content, rule, scan, tables)
     if not category:
-        scan.unknown.append(("category", resource.type))
-        scan.sensitivities |= UNLABELLED
+        scan.mark_unknown("category", resource.type)
         category = tables.category_bits["other"]
     if resource.type == "Patient":
         category |= tables.category_bits["contact"] * any(
@@ -91,28 +83,39 @@ def _classify(resource: Resource, scan: Scan, tables: LabelTables) -> tuple[int,
         )
         category |= tables.category_bits["identifiers"] * ("identifier" in content)
     if resource.type == "QuestionnaireResponse":
-        scan.sensitivities |= _questionnaire(content, scan, tables)
+        _questionnaire(content, scan, tables)
     if category == tables.category_bits["vital_signs"] and "device" in content:
         category = tables.category_bits["vital_signs_device"]
-    mask = scan.sensitivities | rule.sensitivities
+    if rule.sensitivities:
+        scan.add("type", "", resource.type, f"resources/types/{resource.type}", rule.sensitivities)
     for bit, labels in tables.category_labels.items():
-        mask |= labels if category & bit else 0
-    return mask, category
+        if category & bit:
+            (name,) = tables.names(bit, tables.category_bits)
+            scan.add("category", "", name, f"resources/category_labels/{name}", labels)
+    return category
 
 
-def _category(content: JsonObject, rule: ResourceRule, tables: LabelTables) -> int:
+def _category(content: JsonObject, rule: ResourceRule, scan: Scan, tables: LabelTables) -> int:
     """The code decides; failing that, the stated category; failing that, the type (0: nothing does)."""
     if rule.by_code:
         for coding in (content.get(rule.by_code) or {}).get("coding", ()):
-            entry = tables.lookup(coding.get("system", ""), coding.get("code", ""))
+            system, code = coding.get("system", ""), coding.get("code", "")
+            entry = tables.lookup(system, code)
             if entry is not None and entry.categories and _is_own(content, entry.categories, tables):
+                scan.found.append(Finding("code", system, code, entry.row, entry.categories, 0))
                 return entry.categories
     category = 0
     if rule.by_category:
         for concept in content.get("category", ()):
             for coding in concept.get("coding", ()):
-                category |= tables.by_category.get((coding.get("system", ""), coding.get("code", "")), 0)
-    if not category and content.get("resourceType") != "Observation":
+                system, code = coding.get("system", ""), coding.get("code", "")
+                bit = tables.by_category.get((system, code), 0)
+                if bit:
+                    category |= bit
+                    scan.found.append(Finding("category", system, code, "resources/by_category", bit, 0))
+    kind = content["resourceType"]
+    if not category and kind != "Observation":
+        scan.found.append(Finding("type", "", kind, f"resources/types/{kind}", rule.category, 0))
         return rule.category
     return category
 
@@ -125,34 +128,38 @@ def _is_own(content: JsonObject, category: int, tables: LabelTables) -> bool:
     }
 
 
-def _questionnaire(content: JsonObject, scan: Scan, tables: LabelTables) -> int:
+def _questionnaire(content: JsonObject, scan: Scan, tables: LabelTables) -> None:
     canonical = str(content.get("questionnaire", "")).partition("|")[0]
     mask = tables.questionnaires.get(canonical)
     if mask is None:
-        scan.unknown.append(("questionnaire", canonical))
-        return UNLABELLED
-    return mask
+        scan.mark_unknown("questionnaire", canonical)
+    else:
+        scan.add("questionnaire", "", canonical, "resources/questionnaires", mask)
 
 
-def _spread(bundle: Bundle, masks: list[int], tables: LabelTables) -> None:
-    """Pass labels against the direction of references until nothing changes; changes ``masks``."""
-    referrers: list[list[int]] = [[] for _ in masks]
+def _spread(bundle: Bundle, examined: list[Examined], tables: LabelTables) -> None:
+    """Pass labels against the direction of references until nothing changes."""
+    referrers: list[list[int]] = [[] for _ in examined]
     for resource in bundle.resources:
-        for _, reference in resource.references.outward:
+        for element, reference in resource.references.outward:
             text = reference.get("reference")
             if type(text) is not str or text.startswith("#"):
                 continue
             target = bundle.resolve(text)
-            if target is None:
+            if target is not None:
+                if target.type != "Patient":
+                    referrers[target.index].append(resource.index)
+            elif element not in SUBJECT_ELEMENTS:
                 # What it refers to is not here, so nobody can say how sensitive the reason is.
-                if target_type(text, reference.get("type")) not in tables.administrative:
-                    masks[resource.index] |= UNLABELLED
-            elif target.type != "Patient":
-                referrers[target.index].append(resource.index)
-    waiting = [index for index, mask in enumerate(masks) if mask]
+                kind = target_type(text, reference.get("type"))
+                if kind not in tables.administrative and kind != "Patient":
+                    own = examined[resource.index]
+                    own.scan.mark_unknown("reference", kind or "")
+                    own.sensitivities |= UNLABELLED
+    waiting = [index for index, item in enumerate(examined) if item.sensitivities]
     while waiting:
         index = waiting.pop()
         for referrer in referrers[index]:
-            if masks[index] & ~masks[referrer]:
-                masks[referrer] |= masks[index]
+            if examined[index].sensitivities & ~examined[referrer].sensitivities:
+                examined[referrer].sensitivities |= examined[index].sensitivities
                 waiting.append(referrer)

@@ -9,6 +9,7 @@ That the commitment stands is asked on every read: docs/decisions/0006-what-a-re
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from backend.errors import IntegrityError
@@ -17,8 +18,9 @@ from backend.recent import RecentCache
 from backend.records.manifest import Manifest, commitment, decode, place_of, salt_of, version_name
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.sealed import DocumentSealer
-from backend.types import Bytes32, RecordId
+from backend.types import Bytes32, RecordId, SubjectId
 
+_PAGE: Final = 100
 _REMEMBERED: Final = 512  # a large bundle's manifest takes 100 KiB
 
 
@@ -60,6 +62,15 @@ class ManifestBook:
             return self._index.version(record_id, version)
 
         return self._rows.get((record_id, version), load)
+
+    def of_subject(self, subject: SubjectId) -> Sequence[Manifest]:
+        """Return what the current versions of all records of a subject say. Raises as ``manifest``."""
+        found: list[Manifest] = []
+        after = None
+        while rows := self._index.list_current(subject, after=after, limit=_PAGE):
+            found += map(self.manifest, rows)
+            after = (rows[-1].created_at, rows[-1].record_id)
+        return found
 
     def changed(self, record_id: RecordId, version: int) -> None:
         """Forget which versions there are: this one was stored, or is not what it should be."""

@@ -23,7 +23,7 @@ from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.records import trail
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
-from backend.records.ports import RecordIndex, VersionRow
+from backend.records.ports import RecordIndex
 from backend.records.references import release
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.trail import Reader
@@ -32,7 +32,6 @@ from backend.types import RecordId, SubjectId, UnixSeconds
 from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
-COLLECT_PAGE: Final = 100
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
 _Part = Callable[[SegmentManifest], bool]
 
@@ -168,7 +167,7 @@ class ReadingService:
         audited like a read, record by record.
         """
         with self._unavailability_logged(reader):
-            manifests = [self._manifests.manifest(row) for row in self._current(reader.question.subject)]
+            manifests = self._manifests.of_subject(reader.question.subject)
             decided = self._decide(manifests, reader, lambda part: part.media_type == FHIR_MEDIA_TYPE)
         opened = [record for record in decided if record.permitted]
         if not opened:
@@ -209,18 +208,12 @@ class ReadingService:
             self._audit.append(trail.failed(reader, failure))
             raise
 
-    def _current(self, subject: SubjectId) -> Sequence[VersionRow]:
-        found: list[VersionRow] = []
-        after = None
-        while rows := self._index.list_current(subject, after=after, limit=COLLECT_PAGE):
-            found += rows
-            after = (rows[-1].created_at, rows[-1].record_id)
-        return found
-
     def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: _Part) -> Sequence[_Decided]:
         """Decide about the wanted segments of all these records on the same evidence."""
         parts = [[part for part in manifest.segments if wanted(part)] for manifest in manifests]
-        asked = [_asked(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of]
+        asked = [
+            asked_of(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of
+        ]
         decisions = iter(self._decisions.decide(reader.question, asked) if asked else ())
         decided = []
         for manifest, of in zip(manifests, parts, strict=True):
@@ -252,7 +245,8 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     return ConsentRequired()
 
 
-def _asked(manifest: Manifest, part: SegmentManifest) -> Asked:
+def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
+    """Return what a decision about one segment of a record is asked."""
     return Asked(
         categories=part.categories,
         sensitivities=part.sensitivities,

@@ -27,7 +27,8 @@ from typing import Final
 
 from backend.records.fhir_bundle import Bundle, Resource
 from backend.records.fhir_dates import ALL_TIME, Span, resource_span
-from backend.records.label_tables import LabelTables, label_tables
+from backend.records.label_loading import label_tables
+from backend.records.label_tables import LabelTables
 from backend.records.labels import Label, label_bundle
 
 FHIR_MEDIA_TYPE: Final = "application/fhir+json"

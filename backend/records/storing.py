@@ -25,7 +25,7 @@ from backend.outbox.types import DONE, Act, Advance
 from backend.records.attachments import attachment_segment
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_errors import BundleOfAnotherPatient
-from backend.records.label_tables import label_tables
+from backend.records.label_tables import LabelTables
 from backend.records.manifest import Manifest, commitment, place_of, salt_of, version_name
 from backend.records.manifests import ManifestBook
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
@@ -94,6 +94,7 @@ class StoringService:
         driver: Driver,
         audit: AuditLog,
         record_numbers: Callable[[SubjectId], Collection[str]],
+        labels: LabelTables,
         clock: Callable[[], int],
     ) -> None:
         self._tenant = tenant
@@ -107,6 +108,7 @@ class StoringService:
         self._driver = driver
         self._audit = audit
         self._record_numbers = record_numbers
+        self._labels = labels
         self._clock = clock
         outbox.register(
             ACT,
@@ -127,7 +129,7 @@ class StoringService:
             numbers = set(self._record_numbers(document.subject))
             if numbers.isdisjoint(_normal(value) for _, value in bundle.patient_identifiers):
                 raise BundleOfAnotherPatient(field="entry.resource.identifier")
-            return segment(bundle)
+            return segment(bundle, self._labels)
 
         return self._store(document, FHIR_BUNDLE, split)
 
@@ -141,6 +143,7 @@ class StoringService:
                     media_type=document.media_type,
                     categories=document.categories,
                     sensitivities=document.sensitivities,
+                    tables=self._labels,
                 ),
             )
 
@@ -185,7 +188,7 @@ class StoringService:
             author=document.author,
             document_type=kind,
             created_at=UnixSeconds(self._clock()),
-            label_tables=bytes.fromhex(label_tables().digest),
+            label_tables=bytes.fromhex(self._labels.digest),
             segments=stored,
         )
         return manifest, document.actor

@@ -114,7 +114,11 @@ def _read(
         head_block=first.head_block if first else None,
         queue_position=first.queue_position if first else None,
         obligations=reduce(or_, (decision.obligations for decision in decisions), 0),
-        detail={"version": manifest.version},
+        detail={
+            "version": manifest.version,
+            "labels": manifest.label_tables,  # the tables that labelled the record when it was stored
+            **({"tables": bytes.fromhex(first.tables)} if first else {}),
+        },
     )
 
 

@@ -215,12 +215,14 @@ contract Recovery is IRecovery, EIP712 {
             revert IConsentTypes.BatchLengthsDiffer(proof.guardians.length, proof.signatures.length);
         }
         bytes32 command = RecoveryTypedData.proposeRecovery(proposal);
+        bytes32 custodian = REGISTRY.openingCustodianOf(proposal.subject);
         address previous = address(0);
         for (uint256 i = 0; i < proof.guardians.length; ++i) {
             DelegationHeader calldata guardian = proof.guardians[i];
             if (guardian.delegate <= previous) revert GuardiansUnordered(i);
             previous = guardian.delegate;
-            if (guardian.delegate == proof.desk) revert GuardianIsDesk(proof.desk);
+            // slither-disable-next-line calls-loop
+            if (PARTICIPANTS.memberOf(guardian.delegate) == custodian) revert GuardianIsDesk(guardian.delegate);
             bytes32 id = TypedData.linkId(guardian);
             if (!_isGuardian(proposal.subject, id, asOf, byPolicy) || (byPolicy && !_names(proof.policy, id))) {
                 revert NotGuardian(id);
@@ -235,7 +237,9 @@ contract Recovery is IRecovery, EIP712 {
         ConsentState memory slot = REGISTRY.stateOf(id);
         if (slot.subject != subject || slot.kind != Kinds.GUARDIANSHIP || slot.notBefore == 0) return false;
         uint256 grace = GRACE * RECOVERY_DELAY;
-        uint256 end = slot.revokedAt == 0 ? slot.notAfter : slot.revokedAt;
+        // The earlier of the two: to revoke what ended long ago must not make it count again.
+        bool isRevokedFirst = slot.revokedAt != 0 && slot.revokedAt < slot.notAfter;
+        uint256 end = isRevokedFirst ? slot.revokedAt : slot.notAfter;
         // Without controller the custodian names the guardians: one that it has just made up must wait.
         uint256 begin = byPolicy ? slot.notBefore : slot.notBefore + grace;
         return begin <= asOf && asOf < end + grace;

@@ -35,8 +35,8 @@ interface IConsentRegistry is IConsentTypes {
         external
         returns (bytes32 id);
 
-    /// @notice Add a guardian to a subject without a controller. Only the custodian that opened it, from the account it
-    /// has today.
+    /// @notice Add a guardian to a subject without a controller. Only the custodian that opened it, in standing and
+    /// from the account it has today.
     function addGuardian(DelegationHeader calldata guardianship, bytes calldata signature)
         external
         returns (bytes32 id);
@@ -126,6 +126,7 @@ interface IConsentRegistry is IConsentTypes {
     /// @notice End `chain[0]` by the delegate of `chain[position]`, who signed DelegatedRevoke with that
     /// delegation's id: position 0 resigns, a higher one ends what was delegated onwards.
     /// @dev `chain[0]` may be unrecorded if `chain[1]` is live and position is not 0; it then never can be recorded.
+    /// Where it is recorded, what lies above `position` is not looked at.
     function endDelegation(DelegationHeader[] calldata chain, uint256 position, bytes calldata signature) external;
 
     /// @notice End a guardianship of a subject without a controller. Only the custodian that opened it, from the

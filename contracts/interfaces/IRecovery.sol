@@ -112,7 +112,8 @@ interface IRecovery {
     /// @notice Propose another controller. As many guardians as the policy asks for signed ProposeRecovery, and the
     /// new controller AcceptRecovery. It can be completed after the recovery delay, for seven days; then it lapses.
     /// Until then permits, delegations and guardianships are not recorded; what is recorded stays live.
-    /// @dev A guardianship counts here until four recovery delays after it was revoked or ended. With the identity
+    /// @dev A guardianship counts here until four recovery delays after it was revoked or ended, whichever was first;
+    /// the custodian that opened the subject never counts as a guardian. With the identity
     /// desk (the custodian that opened the subject, in standing, signed ConfirmRecovery) a proposal replaces a pending
     /// one; without, it is refused while another is pending or once the veto is spent. A subject without controller
     /// needs the desk and one guardian, whose guardianship began four recovery delays ago; the custodian's word is
@@ -123,7 +124,7 @@ interface IRecovery {
     /// @dev The veto comes back with another controller, or when a later policy comes into force.
     function vetoRecovery(uint96 subject, uint32 round, bytes calldata signature) external;
 
-    /// @notice The same for a subject without controller, by a guardian with the power to revoke.
+    /// @notice The same for a subject without controller; a guardian with the power to revoke signed VetoRecovery.
     function vetoRecoveryByGuardian(
         uint96 subject,
         uint32 round,

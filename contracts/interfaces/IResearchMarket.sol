@@ -198,7 +198,7 @@ interface IResearchMarket is IResearchTypes {
     /// @return whether it did
     function isDonation(address account) external view returns (bool);
 
-    /// @notice The only study the account is paid for; zero if it was never paid.
+    /// @notice The only study the account is paid for; zero if it was never paid or is paid as a donation account.
     /// @param account the account
     /// @return study id
     function studyOfPayee(address account) external view returns (bytes32 study);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from backend.consent.assembly import EMPTY_SLOT
 from backend.consent.decision_types import DecisionInput, Evidence, Requester, Segment
@@ -205,6 +205,9 @@ def members(*named: MemberId, **changes: Any) -> dict[MemberId, Membership]:
     """Return members in standing, with ``changes`` made to each."""
     standing = Membership(MemberStanding.ACTIVE, UNBOUNDED)
     return {member: dataclasses.replace(standing, **changes) for member in named}
+
+
+FAMILY: Final[dict[str, Any]] = {"requester": Requester(account=MOTHER), "purpose": purposes("FAMRQT")}
 
 
 def segment(*codes: str, sensitive: tuple[str, ...] = (), **changes: Any) -> Segment:

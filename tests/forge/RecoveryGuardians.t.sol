@@ -132,6 +132,23 @@ contract RecoveryGuardiansTest is RecoveryBase {
         recovery.proposeRecovery(proposal, proof);
     }
 
+    function test_guardianRevokedLongAfterItsEnd_doesNotCountAgain() public {
+        VM.warp(named[0].notAfter + GRACE);
+        bytes32 id = delegationId(named[0]);
+        registry.revoke(id, sign(PATIENT_KEY, revocation(id)));
+        RecoveryProposal memory proposal = proposalTo(NEW);
+        refusedAs(proposal, proofOf(proposal, NEW_KEY, 2, false), id);
+    }
+
+    function test_guardianResignedLongAfterItsEnd_doesNotCountAgain() public {
+        VM.warp(named[0].notAfter + GRACE);
+        bytes32 id = delegationId(named[0]);
+        DelegationHeader[] memory chain = chainOf(named[0]);
+        registry.endDelegation(chain, 0, sign(guardianKeys[0], delegatedRevocation(id, id)));
+        RecoveryProposal memory proposal = proposalTo(NEW);
+        refusedAs(proposal, proofOf(proposal, NEW_KEY, 2, false), id);
+    }
+
     function test_guardianRevokedBeforeItWasRecorded_neverCounts() public {
         DelegationHeader memory ahead = guardianship(SUBJECT, named[1].delegate);
         ahead.termsHash = keccak256("ahead");
@@ -208,6 +225,22 @@ contract RecoveryGuardiansTest is RecoveryBase {
         participants.reinstate(HOSPITAL_ID);
         DelegationHeader memory own = guardianship(SUBJECT, DESK);
         proof.guardians[0] = own;
+        VM.expectRevert(abi.encodeWithSelector(IRecovery.GuardianIsDesk.selector, DESK));
+        recovery.proposeRecovery(proposal, proof);
+    }
+
+    function test_custodianNamedAsGuardianByThePatient_neverCounts_withoutDeskEither() public {
+        DelegationHeader memory own = guardianship(SUBJECT, DESK);
+        registry.delegate(own, sign(PATIENT_KEY, delegationId(own)));
+        RecoveryPolicy memory policy = policyOf(1);
+        policy.guardianships[0] = delegationId(own);
+        setPolicy(policy);
+        VM.warp(NOW + GRACE);
+        RecoveryProposal memory proposal = proposalTo(NEW);
+        RecoveryProof memory proof = proofOf(proposal, NEW_KEY, 1, false);
+        proof.policy = policy;
+        proof.guardians[0] = own;
+        proof.signatures[0] = sign2(HOSPITAL_KEY, command("ProposeRecovery", proposal));
         VM.expectRevert(abi.encodeWithSelector(IRecovery.GuardianIsDesk.selector, DESK));
         recovery.proposeRecovery(proposal, proof);
     }

@@ -25,6 +25,7 @@ COMMANDS = [
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
     ["keys", "rotate"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
+    ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 

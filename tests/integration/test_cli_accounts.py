@@ -179,6 +179,22 @@ def test_signing_keys_are_rotated(program: Program, state: str) -> None:
     assert answer(program, "keys", "rotate")["key_id"] == waiting != newest
 
 
+def test_notices_are_published_and_listed(program: Program, state: str, tmp_path: Path) -> None:
+    text = tmp_path / "notice.md"
+    text.write_text(f"# Hinweis\n\nWiderruf ist jederzeit möglich ({state}).\n", encoding="utf-8")
+    made = answer(program, "notices", "add", str(text), "--language", "de")
+    assert (made["language"], made["media_type"], made["current"]) == ("de", "text/markdown", True)
+    listed = answer(program, "notices", "list")
+    assert made in listed
+    assert sorted(view["language"] for view in listed if view["current"]) == ["de", "en"]
+    refused(program, "notices", "add", str(text), "--language", "fr", code="notice_invalid")
+    text.write_bytes(b"\xff")
+    refused(program, "notices", "add", str(text), "--language", "de", code="notice_invalid")
+    running(program)
+    served = program.http.get(f"/v1/notices/{made['notice']}")
+    assert served.text.startswith("# Hinweis")
+
+
 def test_commands_without_the_operator_file_say_what_to_do(program: Program, tmp_path: Path) -> None:
     place = program.data / "operator.json"
     kept = place.read_bytes()

@@ -122,7 +122,11 @@ class Process:
             "relay": ledger,
         }
         self.consents = ConsentService(
-            **shared, requests=services.requests, sealer=sealer, tables=services.tables
+            **shared,
+            requests=services.requests,
+            notices=services.notices,
+            sealer=sealer,
+            tables=services.tables,
         )
         self.revocations = RevocationService(**shared, ledger=ledger)
         registry = wrap(stores.participants, "registry")
@@ -151,6 +155,7 @@ class Process:
             driver=driver,
             audit=audit,
             record_numbers=services.identity.record_numbers_of,
+            labels=services.labels,
             clock=now,
         )
 

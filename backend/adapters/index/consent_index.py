@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
@@ -20,6 +20,7 @@ class MongoConsentIndex:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._consents = database["consents"]
         self._requests = database["consent_requests"]
+        self._blocks = database["requester_blocks"]
         with translated():
             self._consents.create_index([("subject", ASCENDING), ("received_at", ASCENDING)])
             self._consents.create_index([("delegate", ASCENDING)])
@@ -28,6 +29,7 @@ class MongoConsentIndex:
             # One open request for a requester, subject and purpose: 'open' is a constant while it is open and
             # the request's own id afterwards.
             self._requests.create_index([("slot", ASCENDING)], unique=True)
+            self._blocks.create_index([("subject", ASCENDING), ("at", ASCENDING)])
 
     def put(self, row: ConsentRow) -> None:
         document = {
@@ -104,10 +106,30 @@ class MongoConsentIndex:
                 {"$set": {"state": state, "consent_id": consent_id.hex(), "slot": request_id.hex()}},
             )
 
+    def open_requests(
+        self, subject: SubjectId, requester: MemberId, *, now: UnixSeconds
+    ) -> Sequence[RequestRow]:
+        query = {
+            "subject": _subject(subject),
+            "requester": requester.hex(),
+            "state": "requested",
+            "lapses_at": {"$gt": now},
+        }
+        with translated():
+            return [_request(document) for document in self._requests.find(query)]
+
     def requests_of(
-        self, *, subject: SubjectId | None, requester: MemberId | None, limit: int
+        self,
+        *,
+        subject: SubjectId | None,
+        requester: MemberId | None,
+        limit: int,
+        but_open_from: Collection[MemberId] = (),
     ) -> list[RequestRow]:
         query: dict[str, Any] = {}
+        if but_open_from:
+            unwanted = [member.hex() for member in but_open_from]
+            query["$or"] = [{"requester": {"$nin": unwanted}}, {"state": {"$ne": "requested"}}]
         if subject is not None:
             query["subject"] = _subject(subject)
         if requester is not None:
@@ -116,10 +138,44 @@ class MongoConsentIndex:
             found = self._requests.find(query).sort("created_at", DESCENDING).limit(limit)
             return [_request(document) for document in found]
 
+    def asked_subjects(self) -> Sequence[SubjectId]:
+        with translated():
+            return [SubjectId(int(subject, 16)) for subject in self._requests.distinct("subject")]
+
+    def block(self, subject: SubjectId, requester: MemberId, *, at: UnixSeconds) -> bool:
+        document = {
+            "_id": _block(subject, requester),
+            "subject": _subject(subject),
+            "requester": requester.hex(),
+            "at": at,
+        }
+        with translated():
+            try:
+                self._blocks.insert_one(document)
+            except DuplicateKeyError:
+                return False
+            return True
+
+    def unblock(self, subject: SubjectId, requester: MemberId) -> bool:
+        with translated():
+            return self._blocks.delete_one({"_id": _block(subject, requester)}).deleted_count == 1
+
+    def blocked(self, subject: SubjectId) -> Sequence[tuple[MemberId, UnixSeconds]]:
+        with translated():
+            found = self._blocks.find({"subject": _subject(subject)}).sort("at", ASCENDING)
+            return [
+                (MemberId(bytes.fromhex(document["requester"])), UnixSeconds(document["at"]))
+                for document in found
+            ]
+
     def _close_lapsed(self, slot: object, *, now: int) -> None:
         found = self._requests.find_one({"slot": slot})
         if found is not None and found["lapses_at"] <= now:
             self._requests.update_one({"_id": found["_id"], "slot": slot}, {"$set": {"slot": found["_id"]}})
+
+
+def _block(subject: SubjectId, requester: MemberId) -> str:
+    return f"{_subject(subject)}/{requester.hex()}"
 
 
 def _subject(subject: SubjectId) -> str:

@@ -66,7 +66,8 @@ class Event:
 class Artifact:
     """One compiled contract.
 
-    ``immutables``: (start, length) in the runtime code, bytes, zero in ``runtime``.
+    ``immutables``: (start, length) in the runtime code, bytes, zero in ``runtime``. ``layout``: state
+    variable to its slot.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Artifact:
     runtime: bytes
     immutables: tuple[tuple[int, int], ...]
     compiler: Mapping[str, Any]
+    layout: Mapping[str, int]
     constructor: tuple[str, ...]
     functions: Mapping[str, Function] = field(repr=False)
     events: Mapping[bytes, Event] = field(repr=False)
@@ -111,6 +113,7 @@ def artifact(name: str) -> Artifact:
         runtime=bytes.fromhex(found["deployedBytecode"].removeprefix("0x")),
         immutables=tuple((item["start"], item["length"]) for item in found["immutableReferences"]),
         compiler=found["compiler"],
+        layout={variable["label"]: int(variable["slot"]) for variable in found["storageLayout"]},
         constructor=_types(constructor["inputs"]),
         functions={part["name"]: _function(part) for part in parts if part["type"] == "function"},
         events={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.errors import Conflict, LedgerUnavailable, OperatorError
+from backend.errors import Conflict, IntegrityError, LedgerUnavailable, OperatorError
 
 
 class LedgerRejected(Conflict):
@@ -95,6 +95,20 @@ class FinalityBroken(LedgerUnavailable):
 
     code = "chain_finality_broken"
     remedy = "Find out which validators signed two chains; then raise the finality depth and restart."
+
+
+class ChainReorganised(LedgerUnavailable):
+    """Blocks were replaced while they were read, so that what was read belongs to no one chain."""
+
+    code = "ledger_reorganised"
+    remedy = "Ask again, or name an older block."
+
+
+class EventsContradict(IntegrityError):
+    """An event of a contract cannot follow upon those before it: the node left some out, or made one up."""
+
+    code = "ledger_events_contradict"
+    remedy = "Ask another node of the same chain; do not rely on this one."
 
 
 class ArtifactsMissing(OperatorError):

@@ -1,23 +1,35 @@
-"""Every event of our contracts, decoded, in chain order: enough to rebuild all projections."""
+"""Every event of our contracts, decoded, in chain order: enough to rebuild all projections and storage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from backend.adapters.ledger.abi import artifact
-from backend.adapters.ledger.chain import Chain, parse_bytes32, parse_log
-from backend.adapters.ledger.rpc import RpcError
-from backend.consent.ledger_types import LedgerEvent
+from backend.adapters.ledger.chain import parse_block, parse_bytes32, parse_log
+from backend.adapters.ledger.errors import ChainReorganised
+from backend.adapters.ledger.rpc import Rpc, RpcError
+from backend.consent.ledger_types import LedgerEvent, TimedEvent
 from backend.errors import LedgerUnavailable
-from backend.types import Address, BlockNumber
+from backend.types import Address, BlockNumber, UnixSeconds
 
 _BLOCKS_A_REQUEST = 2000
+_MOST_BLOCKS_A_REQUEST = 64_000
+_HEADERS_A_REQUEST = 200
+
+
+class Reading(Protocol):
+    """Whatever has a node to ask."""
+
+    def rpc(self) -> Rpc:
+        """Return the connection for reads. Raise LedgerUnavailable while there is none."""
+        ...
 
 
 class EventScan:
     """Reads the logs of the deployed contracts. ``contracts``: name to address."""
 
-    def __init__(self, *, chain: Chain, contracts: Mapping[str, Address]) -> None:
+    def __init__(self, *, chain: Reading, contracts: Mapping[str, Address]) -> None:
         self._chain = chain
         self._names = {address.lower(): name for name, address in contracts.items()}
 
@@ -27,27 +39,72 @@ class EventScan:
         Bytes stay bytes, addresses are lower-case hex. An event that no interface names is an error: a
         projection built without it would be wrong.
         """
-        for start in range(from_block, to_block + 1, _BLOCKS_A_REQUEST):
-            yield from self._page(start, min(start + _BLOCKS_A_REQUEST - 1, to_block))
+        for page in self._pages(from_block, to_block):
+            yield from map(self._decode, page)
 
-    def _page(self, start: int, end: int) -> Iterator[LedgerEvent]:
-        query = {"address": sorted(self._names), "fromBlock": hex(start), "toBlock": hex(end)}
-        try:
-            found = self._chain.rpc().call("eth_getLogs", query)
-        except RpcError as error:
-            raise LedgerUnavailable("The node did not search its events.") from error
-        for item in sorted(found, key=lambda each: (int(each["blockNumber"], 16), int(each["logIndex"], 16))):
-            log = parse_log(item)
-            contract = self._names[log.address]
-            event = artifact(contract).events.get(log.topics[0])
-            if event is None:
-                raise LedgerUnavailable(f"{contract} emitted an event that this release does not know.")
-            yield LedgerEvent(
-                contract=contract,
-                name=event.name,
-                arguments=event.decode(log.topics, log.data),
-                block_number=BlockNumber(int(item["blockNumber"], 16)),
-                block_hash=parse_bytes32(item["blockHash"]),
-                transaction_hash=parse_bytes32(item["transactionHash"]),
-                log_index=log.log_index,
+    def timed(self, from_block: BlockNumber, to_block: BlockNumber) -> Iterator[TimedEvent]:
+        """Yield the same with the times of their blocks. Raise also ChainReorganised."""
+        for page in self._pages(from_block, to_block):
+            times = self._times(page)
+            for item in page:
+                event = self._decode(item)
+                yield TimedEvent(event, times[event.block_number])
+
+    def _pages(self, start: int, last: int) -> Iterator[list[Any]]:
+        """Yield raw logs a stretch of blocks: a shorter one where the node refuses, else longer ones."""
+        blocks, most = _BLOCKS_A_REQUEST, _MOST_BLOCKS_A_REQUEST
+        while start <= last:
+            end = min(start + blocks - 1, last)
+            query = {"address": sorted(self._names), "fromBlock": hex(start), "toBlock": hex(end)}
+            try:
+                found = self._chain.rpc().call("eth_getLogs", query)
+            except RpcError as error:
+                if end == start:
+                    raise LedgerUnavailable(
+                        f"The node did not search its events: {error.message}."
+                    ) from error
+                most = blocks = max(1, (end - start + 1) // 2)
+                continue
+            yield sorted(found, key=lambda each: (int(each["blockNumber"], 16), int(each["logIndex"], 16)))
+            start, blocks = end + 1, min(blocks * 2, most)
+
+    def _decode(self, item: Any) -> LedgerEvent:
+        log = parse_log(item)
+        contract = self._names[log.address]
+        event = artifact(contract).events.get(log.topics[0])
+        if event is None:
+            raise LedgerUnavailable(f"{contract} emitted an event that this release does not know.")
+        return LedgerEvent(
+            contract=contract,
+            name=event.name,
+            arguments=event.decode(log.topics, log.data),
+            block_number=BlockNumber(int(item["blockNumber"], 16)),
+            block_hash=parse_bytes32(item["blockHash"]),
+            transaction_hash=parse_bytes32(item["transactionHash"]),
+            log_index=log.log_index,
+        )
+
+    def _times(self, page: Sequence[Any]) -> dict[BlockNumber, UnixSeconds]:
+        """Some nodes give the time with the log; of the others the block is asked."""
+        times = {}
+        hashes = {}
+        for item in page:
+            number = BlockNumber(int(item["blockNumber"], 16))
+            if item.get("blockTimestamp"):
+                times[number] = UnixSeconds(int(item["blockTimestamp"], 16))
+            else:
+                hashes[number] = parse_bytes32(item["blockHash"])
+        asked = sorted(hashes)
+        for start in range(0, len(asked), _HEADERS_A_REQUEST):
+            numbers = asked[start : start + _HEADERS_A_REQUEST]
+            answers = self._chain.rpc().batch(
+                [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
             )
+            for number, answer in zip(numbers, answers, strict=True):
+                if answer is None or isinstance(answer, RpcError):
+                    raise LedgerUnavailable(f"The node does not show block {number}.")
+                block = parse_block(answer)
+                if block.hash != hashes[number]:
+                    raise ChainReorganised(f"Block {number} was replaced while it was read.")
+                times[number] = block.timestamp
+        return times

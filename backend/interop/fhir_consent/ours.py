@@ -45,6 +45,9 @@ def read_back(envelope: Envelope, base: Provision, names: Names, tables: Tables)
         record.pop(name, None)
     claimed = record.pop(CONSENT, None)
     permit = record.get("kind") == str(int(Kind.PERMIT))
+    # An R5 export decides deny and turns it round below; the hash does not bind what else was written here.
+    if base.permit is not (permit and envelope.version == "r4"):
+        raise FhirConsentAltered(field=base.path)
     spoken, validity = _spoken(envelope, base, permit=permit)
     terms = {
         **_terms(spoken, tables, permit=permit),

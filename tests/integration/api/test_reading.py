@@ -126,7 +126,8 @@ def test_question_about_a_decision_is_in_the_patients_list_and_tells_no_reason(
 ) -> None:
     body = {"subject": patient.subject, "purpose": "TREAT", "categories": ["notes"]}
     answer = clinic.api.post("/v1/decisions", body)
-    assert (answer["answer"], answer["reasons"], answer["findings"]) == ("deny", [], [])
+    assert (answer["answer"], answer["reasons"], answer["findings"]) == ("deny", ["consent_required"], [])
+    assert (answer["consents"], answer["explanation"], answer["sentence"]) == ([], [], None)
     entry = patient.accesses()[0]
     assert (entry["outcome"], entry["organisation"]) == ("denied", clinic.member_id)
 

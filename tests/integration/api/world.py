@@ -114,12 +114,17 @@ def serving(app: ASGIApp, listener: Any) -> Iterator[None]:
 
 
 @contextmanager
-def open_service(directory: Path) -> Iterator[Service]:
-    """Open a world below ``directory`` and serve it on a free port of 127.0.0.1."""
+def open_service(directory: Path, **options: Any) -> Iterator[Service]:
+    """Open a world below ``directory`` and serve it on a free port of 127.0.0.1. ``options``: settings."""
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = Settings(
-        data_directory=directory, public_url=url, max_body_bytes=MAX_BODY_BYTES, anchor_interval_seconds=3600
+        data_directory=directory,
+        public_url=url,
+        max_body_bytes=MAX_BODY_BYTES,
+        anchor_interval_seconds=3600,
+        webhook_private_networks="127.0.0.0/8",
+        **options,
     )
     world = open_world(settings)
     try:

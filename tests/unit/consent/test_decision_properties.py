@@ -9,13 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.consent.decision import decide, decide_many
-from backend.consent.decision_types import Answer, Decision, DecisionInput, Evidence, Requester
+from backend.consent.decision_types import (
+    Answer,
+    Decision,
+    DecisionInput,
+    Evidence,
+    Reason,
+    Requester,
+    Segment,
+)
+from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import MemberStanding
 from backend.consent.prepared import prepare
-from backend.consent.terms import Grant, Kind, Rule
-from backend.types import MemberId
+from backend.consent.terms import UNBOUNDED, Grant, Kind, Rule
+from backend.types import MemberId, UnixSeconds
 from scripts.vectors import world as w
-from tests.unit.consent.strategies import deny_rules, grants, questions, segments
+from tests.unit.consent.strategies import OBLIGATIONS, deny_rules, grants, questions, segments
 
 SETTINGS = settings(max_examples=150, deadline=None)
 
@@ -178,7 +187,114 @@ def test_validity_is_half_open(request: DecisionInput, now: int) -> None:
 
 
 @SETTINGS
-@given(questions(), st.lists(segments, min_size=1, max_size=5))
-def test_deciding_many_is_deciding_each(request: DecisionInput, several: list) -> None:  # type: ignore[type-arg]
-    each = tuple(decide(replace(request, segment=segment)) for segment in several)
-    assert decide_many(request, several) == each
+@given(questions(delegates=True), st.sampled_from(["nobody", "suspended", "removed", "unknown"]))
+def test_unresolved_or_ended_requester_is_denied_and_never_told_no_consent(
+    request: DecisionInput, how: str
+) -> None:
+    asking = replace(request, requester=Requester(w.DOCTOR, (w.CLINIC,)))
+    standing = w.members(w.DOCTOR, w.CLINIC)
+    ended = standing | w.members(w.DOCTOR, standing=MemberStanding.REMOVED)
+    unresolved = {
+        "nobody": replace(request, requester=Requester()),
+        "suspended": replace(
+            asking, members_final=standing, members_head=standing, suspended=frozenset({w.DOCTOR})
+        ),
+        "removed": replace(asking, members_final=standing, members_head=ended),
+        "unknown": replace(asking, members_final={}, members_head={}),
+    }[how]
+    assert decide(unresolved).answer is Answer.DENY
+
+
+@SETTINGS
+@given(questions(minimum=1))
+def test_what_is_not_known_of_the_data_never_widens(request: DecisionInput) -> None:
+    """Data without category, label or time is taken for what is least permitted."""
+    before = decide(request)
+    asked = request.segment
+    unlabelled = replace(asked, sensitivities=w.sensitivities("UNLABELLED") | asked.sensitivities)
+    undated = replace(asked, data_from=UnixSeconds(0), data_to=UNBOUNDED)
+    for unknown in (unlabelled, undated, replace(asked, categories=0)):
+        assert not wider(decide(replace(request, segment=unknown)), before)
+    uncategorised = replace(asked, categories=0)
+    assert decide(replace(request, segment=uncategorised)).answer is not Answer.PERMIT
+
+
+@SETTINGS
+@given(questions(minimum=1, delegates=True))
+def test_whatever_restricts_counts_before_it_is_final(request: DecisionInput) -> None:
+    """A deny weighs as much on its way to the chain as on it; a permission on its way weighs nothing."""
+    kinds = [item.prepared.document.kind for item in request.evidence]
+    for change in (w.final, w.at_head, w.received):
+        moved = [
+            change(item.prepared.document) if kind == Kind.DENY else item
+            for item, kind in zip(request.evidence, kinds, strict=True)
+        ]
+        assert again(request, *moved).answer is again(request, *request.evidence).answer
+    for change in (w.at_head, w.received):
+        moved = [
+            item if kind == Kind.DENY else change(item.prepared.document)
+            for item, kind in zip(request.evidence, kinds, strict=True)
+        ]
+        assert again(request, *moved).answer is not Answer.PERMIT
+
+
+@SETTINGS
+@given(questions(minimum=1), st.sampled_from(OBLIGATIONS))
+def test_obligation_that_the_caller_cannot_fulfil_denies(request: DecisionInput, fewer: int) -> None:
+    everything = decide(replace(request, fulfils=w.TABLES.obligations.all_bits))
+    some = decide(replace(request, fulfils=fewer))
+    if everything.answer is not Answer.PERMIT:
+        assert some == everything
+    elif everything.obligations & ~fewer:
+        assert (some.answer, some.reasons) == (Answer.DENY, (Reason.OBLIGATION_UNFULFILLED,))
+    else:
+        assert some == everything
+
+
+@SETTINGS
+@given(questions(minimum=1))
+def test_rules_that_tie_forbid(request: DecisionInput) -> None:
+    """Beside each permitting rule stands a prohibiting one that names the same: none of the first wins."""
+    tied = []
+    for item in request.evidence:
+        document = item.prepared.document
+        assert isinstance(document, Grant)
+        mirrored = [replace(rule, permit=False, obligations=0) for rule in document.terms.rules]
+        rules = (*document.terms.rules, *mirrored)
+        tied.append(changed(item, replace(document, terms=replace(document.terms, rules=rules))))
+    documents = {item.prepared.consent_id: item.prepared.document for item in tied}
+    for finding in again(request, *tied).findings:
+        document = documents[finding.consent_id]
+        assert isinstance(document, Grant)
+        assert finding.rule < 0 or not document.terms.rules[finding.rule].permit
+
+
+@SETTINGS
+@given(questions(minimum=1), st.integers(0, 3))
+def test_more_uses_never_widen(request: DecisionInput, uses: int) -> None:
+    limited = [
+        replace(item, prepared=prepare(replace(document, terms=replace(document.terms, max_uses=2))))
+        for item in request.evidence
+        if isinstance(document := item.prepared.document, Grant)
+    ]
+    used = [replace(item, uses=item.uses + uses) for item in limited]
+    assert not wider(again(request, *used), again(request, *limited))
+    if uses >= 2:
+        assert again(request, *used).answer is not Answer.PERMIT
+
+
+@SETTINGS
+@given(questions(crowd=12, delegates=True), st.lists(segments, min_size=1, max_size=5))
+def test_deciding_many_over_indexed_evidence_is_deciding_each_over_all(
+    request: DecisionInput, several: list[Segment]
+) -> None:
+    """The index must not change an answer: what it leaves out says nothing in the loop over everything."""
+    indexed = replace(request, evidence=EvidenceSet(request.evidence))
+    for segment, found in zip(several, decide_many(indexed, several), strict=True):
+        whole = decide(replace(request, segment=segment))
+        assert replace(found, findings=whole.findings) == whole
+        kept = set(found.findings)
+        assert kept <= set(whole.findings)
+        left_out = [finding for finding in whole.findings if finding not in kept]
+        assert not {finding.reason for finding in left_out} & {Reason.PERMITS, Reason.DENIES, Reason.EXEMPTS}
+        assert not any(finding.obligations for finding in left_out)

@@ -14,10 +14,11 @@ import pytest
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.headers import delegation_header
 from backend.consent.decision_types import DecisionInput, Evidence, Reason
+from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import ConsentSlot, SubjectEvidence, delegation_tag, unpack_consent_slot
 from backend.consent.prepared import prepare
 from backend.consent.schema import CLASSES
-from backend.consent.standing import grant_standing, hindered, recorded
+from backend.consent.standing import grant_standing, hindered
 from backend.consent.terms import Delegation, Document, Grant, Kind
 from backend.consent.terms_json import from_json
 from backend.consent.typed_data import consent_id
@@ -94,7 +95,7 @@ def test_our_own_code_says_what_counts(sequence: dict[str, Any], state: dict[str
     documents = {label: _document(sequence["documents"][label]) for label in state["consents"]}
     evidence = {label: _evidence(documents, label, state) for label in documents}
     request = _request(sequence, state, tuple(evidence.values()))
-    counted = sum(recorded(item, request)[0] for item in evidence.values())
+    counted, _ = EvidenceSet(evidence.values()).recorded(request.subject)
     assert counted == state["subject"]["count"]
     for label, document in documents.items():
         live = state["consents"][label]["live"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from backend.consent.errors import SummaryMismatch, UnknownCode
 from backend.consent.summary import check_summary, render, with_summary
+from backend.consent.table_words import TablesIncomplete
 from backend.consent.tables import CURRENT_VERSION, LANGUAGES, load_tables, published_versions
 from backend.consent.terms import (
     UNBOUNDED,
@@ -26,6 +29,7 @@ from backend.consent.terms_json import from_json
 from scripts.vectors import world as w
 
 VECTORS = Path(__file__).parents[3] / "vectors"
+DATA = Path(__file__).parents[3] / "backend" / "consent" / "data"
 CASES = [
     (version, case)
     for version in published_versions()
@@ -175,9 +179,75 @@ def test_seconds_are_shown_only_where_there_are_some() -> None:
 
 
 def test_phrases_exist_in_every_language_with_the_same_places() -> None:
-    def places(text: str) -> set[str]:
-        return {part.split("}")[0] for part in text.split("{")[1:]}
+    def places(text: str) -> list[str]:
+        return sorted(part.split("}")[0] for part in text.split("{")[1:])
 
     english, german = (w.TABLES.phrases[language] for language in LANGUAGES)
     assert set(english) == set(german)
     assert all(places(english[name]) == places(german[name]) for name in english)
+
+
+@pytest.mark.parametrize("version", published_versions())
+def test_every_code_of_every_table_has_its_words_in_every_language(version: int) -> None:
+    tables = load_tables(version)
+    for table in (
+        *(tables.purposes, tables.categories, tables.sensitivities),
+        *(tables.actions, tables.obligations, tables.powers),
+    ):
+        assert all(set(table.texts[language]) == set(table.bits) for language in LANGUAGES), table.name
+    assert set(tables.duo["en"]) == set(tables.duo["de"])
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the current tables to break; the real ones are read again afterwards."""
+    folder = tmp_path / f"v{CURRENT_VERSION}"
+    shutil.copytree(DATA / f"v{CURRENT_VERSION}", folder)
+    monkeypatch.setattr("backend.consent.tables._DATA", tmp_path)
+    load_tables.cache_clear()
+    yield folder
+    load_tables.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "table", ["purpose_of_use", "categories", "sensitivities", "actions", "obligations", "powers", "duo"]
+)
+@pytest.mark.parametrize("words", [None, "", "  "])
+def test_code_without_german_words_is_an_error_and_never_shown_in_english(
+    table: str, words: str | None, broken: Path
+) -> None:
+    path = broken / f"{table}.json"
+    content = json.loads(path.read_text())
+    row = content["codes"][3 if len(content["codes"]) > 3 else 0]
+    row["de"] = words
+    if words is None:
+        del row["de"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(TablesIncomplete) as refusal:
+        load_tables()
+    assert refusal.value.field == f"{table}.{row['code']}.de"
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "text", "field"),
+    [
+        ("de", "withdraw", None, "summary.de.withdraw"),
+        ("en", "withdraw", None, "summary.en.withdraw"),
+        ("de", "withdraw", "", "summary.de.withdraw"),
+        ("de", "uses", "Die Daten dürfen genutzt werden.", "summary.uses"),
+        ("de", "valid", "Gültig von {from} bis {to}, ja {to}.", "summary.valid"),
+        ("de", "extra", "Nur auf Deutsch.", "summary.en.extra"),
+    ],
+)
+def test_sentence_that_is_missing_or_has_other_places_is_an_error(
+    language: str, name: str, text: str | None, field: str, broken: Path
+) -> None:
+    path = broken / "summary.json"
+    content = json.loads(path.read_text())
+    content[language].pop(name, None)
+    if text is not None:
+        content[language][name] = text
+    path.write_text(json.dumps(content))
+    with pytest.raises(TablesIncomplete) as refusal:
+        load_tables()
+    assert refusal.value.field == field

@@ -1,40 +1,86 @@
-"""contracts/properties.md and the contract tests name each other completely."""
+"""contracts/properties.md, the contract tests and the proofs name each other completely."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-ROW = re.compile(r"^\| ((?:RM-)?[SLN]\d+|(?:RC|EA|AA|RR)\d+) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+from scripts.proofs import failures, without_code
+from scripts.properties import PROPERTIES, Evidence, Property, evidence, gaps, proofs_of, properties_of
 
-
-def _rows() -> list[tuple[str, str, list[str]]]:
-    text = (ROOT / "contracts" / "properties.md").read_text(encoding="utf-8")
-    return [(row[1], row[2], row[3].split(", ")) for row in ROW.finditer(text)]
+ROW = Property("S1", "It holds.", ("test_a",), ("check_a",))
+OTHER = {"check_a": frozenset({"S2"})}
+FOUND = Evidence(frozenset({"test_a"}), {"check_a": frozenset({"S1"})})
 
 
-def _tests() -> set[str]:
-    forge = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/*.t.sol"))
-    brownie = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "tests/contracts").glob("test_*.py")
+def test_every_property_has_a_sentence() -> None:
+    rows = properties_of(PROPERTIES.read_text(encoding="utf-8"))
+    assert len(rows) > 100
+    assert all(row.sentence.endswith(".") for row in rows)
+
+
+def test_nothing_is_missing_or_left_over() -> None:
+    rows = properties_of(PROPERTIES.read_text(encoding="utf-8"))
+    found = evidence()
+    assert len(found.tests) > 300
+    assert len(found.proofs) > 30
+    assert gaps(rows, found) == []
+
+
+def test_row_with_and_without_proofs_is_read() -> None:
+    first = "| S1 | It holds. | test_a, brownie:test_b | check_a |"
+    assert properties_of(f"{first}\n| RM-L2 | So. | test_c | |\n| RC3 | So. | test_d |\n") == [
+        Property("S1", "It holds.", ("test_a", "brownie:test_b"), ("check_a",)),
+        Property("RM-L2", "So.", ("test_c",), ()),
+        Property("RC3", "So.", ("test_d",), ()),
+    ]
+
+
+def test_comment_of_a_proof_names_its_properties() -> None:
+    text = (
+        "    /// S1, RM-L2: for all\n    /// times.\n    function check_a() {}\n    function check_b() {}\n"
     )
-    names = set(re.findall(r"function ((?:test|invariant)_\w+)\(", forge))
-    return names | {f"brownie:{name}" for name in re.findall(r"^def (test_\w+)\(", brownie, re.MULTILINE)}
+    assert proofs_of(text) == {"check_a": frozenset({"S1", "RM-L2"}), "check_b": frozenset()}
 
 
-def test_every_property_has_its_own_id_a_sentence_and_tests() -> None:
-    rows = _rows()
-    assert len(rows) > 40
-    assert len({identity for identity, _, _ in rows}) == len(rows)
-    assert all(sentence.endswith(".") and tests for _, sentence, tests in rows)
+@pytest.mark.parametrize(
+    ("rows", "found", "gap"),
+    [
+        ([Property("S1", "", (), ("check_a",))], FOUND, "S1 has no test"),
+        ([ROW, ROW], FOUND, "S1 stands twice"),
+        ([ROW], Evidence(frozenset(), FOUND.proofs), "test_a does not exist"),
+        ([ROW], Evidence(FOUND.tests | {"test_b"}, FOUND.proofs), "test_b belongs to no property"),
+        ([ROW], Evidence(FOUND.tests, {}), "check_a does not exist"),
+        ([ROW], Evidence(FOUND.tests, {"check_a": frozenset()}), "check_a names no property"),
+        ([ROW], Evidence(FOUND.tests, OTHER), "check_a names S2, whose row does not name it"),
+        ([ROW], Evidence(FOUND.tests, OTHER), "S1 names check_a, which does not name it"),
+    ],
+)
+def test_each_gap_is_told(rows: list[Property], found: Evidence, gap: str) -> None:
+    assert gap in gaps(rows, found)
 
 
-def test_every_test_named_by_a_property_exists() -> None:
-    named = {test for _, _, tests in _rows() for test in tests}
-    assert named - _tests() == set()
+@pytest.mark.parametrize(
+    ("exitcode", "bounded", "told"),
+    [
+        (0, 0, []),
+        (1, 0, ["check_a has a counterexample"]),
+        (2, 0, ["check_a timed out"]),
+        (4, 0, ["check_a proves nothing: all paths revert"]),
+        (0, 1, ["check_a left out paths with longer loops"]),
+    ],
+)
+def test_only_a_whole_proof_counts(exitcode: int, bounded: int, told: list[str]) -> None:
+    result = {"name": "check_a(uint256)", "exitcode": exitcode, "num_bounded_loops": bounded}
+    report = {"exitcode": int(exitcode != 0), "test_results": {"A.t.sol:AProof": [result]}}
+    assert failures(report, {"check_a"}) == told
 
 
-def test_every_contract_test_belongs_to_a_property() -> None:
-    named = {test for _, _, tests in _rows() for test in tests}
-    assert _tests() - named == set()
+def test_proof_that_was_not_run_is_told() -> None:
+    assert failures({"exitcode": 1, "test_results": {}}, {"check_a"}) == ["check_a was not run"]
+    assert failures({"exitcode": 1, "test_results": {}}, set()) == ["halmos failed"]
+
+
+def test_only_the_code_of_contracts_is_left_out_of_what_halmos_says() -> None:
+    code = ["WARNING  unknown deployed bytecode:   \n", "         0x6080\n", "         6040\n"]
+    rest = ["[FAIL] check_a\n", "WARNING  loop bound\n", "         longer\n", "    p_time = 0x00\n"]
+    assert list(without_code([*code, *rest])) == rest

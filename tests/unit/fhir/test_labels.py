@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.records.fhir import validate_bundle
-from backend.records.label_tables import UNLABELLED, label_tables
-from backend.records.labels import Label, coverage, label_bundle
+from backend.records.label_coverage import Unknown, coverage
+from backend.records.label_loading import label_tables
+from backend.records.label_tables import UNLABELLED
+from backend.records.labels import Label, label_bundle
 from tests.unit.fhir.bundles import (
     DEPRESSION,
     LOINC,
@@ -274,15 +276,22 @@ def test_adding_content_never_takes_a_label_away(chosen: set[int], added: int, o
 
 
 def test_coverage_lists_the_codes_that_no_table_knows() -> None:
+    local = observation(code="123", subject=ME, encounter={"reference": "Encounter/nowhere"})
+    local["resource"]["code"] = concept("123") | {"text": "a rare thing"}
     found = coverage(
-        validate_bundle(raw(bundle(condition(code="123"), condition(1, code="123"), condition(2))))
+        validate_bundle(raw(bundle(*entries)))
+        for entries in ([condition(code="123"), condition(1, code="123"), condition(2)], [local])
     )
-    assert (found.resources, found.unlabelled) == (4, 2)
-    assert found.unknown == ((("Condition", SNOMED, "123"), 2),)
+    assert (found.resources, found.unlabelled) == (6, 3)
+    assert found.codes == (Unknown(SNOMED, "123", "", 3, ("Condition", "Observation")),)
+    assert {(item.system, item.code) for item in found.others} == {
+        ("reference", "Encounter"),
+        ("category", "Observation"),
+    }
 
 
 def test_tables_are_consistent_and_their_version_is_exposed() -> None:
-    assert TABLES.version == 1
+    assert TABLES.version == 2
     assert len(bytes.fromhex(TABLES.digest)) == 32
     assert TABLES.sensitivity_bits["UNLABELLED"] == UNLABELLED == 1 << 31
     assert all(entry.sensitivities < UNLABELLED for entry in TABLES.codes.values())

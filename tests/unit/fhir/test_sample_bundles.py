@@ -11,7 +11,7 @@ import pytest
 from backend.errors import InvalidInput
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_dates import ALL_TIME
-from backend.records.labels import coverage
+from backend.records.label_coverage import coverage
 from backend.records.references import release
 from backend.records.segments import segment
 from scripts.generate_bundles import TODAY, encode, generate, main
@@ -25,7 +25,7 @@ def test_generated_bundles_are_valid_known_and_of_many_kinds() -> None:
     minors = 0
     for bundle in generate(20, 1):
         accepted = validate_bundle(encode(bundle))
-        assert coverage(accepted).unlabelled == 0, coverage(accepted).unknown
+        assert coverage([accepted]).unlabelled == 0, coverage([accepted])
         kinds |= {part.kind for part in segment(accepted)}
         born = date.fromisoformat(accepted.patient.content["birthDate"])
         minors += (TODAY - born).days < 18 * 365
@@ -75,7 +75,7 @@ def test_synthea_bundles_are_known_and_dated() -> None:
     resources = unlabelled = undated = 0
     for path in sorted(SYNTHEA.glob("*.json"))[::3]:
         accepted = validate_bundle(path.read_bytes())
-        found = coverage(accepted)
+        found = coverage([accepted])
         resources += found.resources
         unlabelled += found.unlabelled
         parts = segment(accepted)

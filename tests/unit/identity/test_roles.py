@@ -29,6 +29,7 @@ WANTED = {
     "responder",
     "operator",
     "identity_desk",
+    "privacy_officer",
 }
 
 
@@ -51,6 +52,7 @@ def test_operator_reads_and_writes_no_record_and_asks_for_no_consent() -> None:
     assert not care & SCOPES_OF_ROLE[Role.OPERATOR]
     assert not care & SCOPES_OF_ROLE[Role.AUDITOR]
     assert not care & SCOPES_OF_ROLE[Role.IDENTITY_DESK]
+    assert not care & SCOPES_OF_ROLE[Role.PRIVACY_OFFICER]
 
 
 def test_unknown_names_grant_nothing() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from backend.consent.drafting import Drafter, Wish
-from backend.consent.terms import EVERYONE, UNBOUNDED, ZERO32, BreakGlass, Kind, Rule
+from backend.consent.notices import BuiltInNotices
+from backend.consent.terms import EVERYONE, UNBOUNDED, BreakGlass, Kind, Rule
 from backend.consent.validation import check_grant
 from backend.errors import InvalidInput
 from backend.interop.fhir_consent import codes, errors
@@ -62,7 +63,7 @@ def test_basic_permit_covers_what_it_names_and_reads_only() -> None:
 
 
 def test_every_wish_can_be_drafted_as_a_valid_grant() -> None:
-    drafter = Drafter(tables=w.TABLES, notice=ZERO32)
+    drafter = Drafter(tables=w.TABLES, notices=BuiltInNotices())
     resource = r4("deny", provision("permit", purpose=purposes("TREAT")), actor=actors("Practitioner/doctor"))
     for wish in read(resource).wishes:
         check_grant(drafter.grant(wish, subject=w.SUBJECT, epoch=0, now=w.NOW, language="en"), w.TABLES)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from backend.consent.decision import decide
 from backend.consent.decision_types import Answer, Requester, Segment
 from backend.consent.drafting import Drafter, Wish
-from backend.consent.terms import ZERO32, Kind
+from backend.consent.notices import BuiltInNotices
+from backend.consent.terms import Kind
 from backend.errors import InvalidInput
 from backend.interop.fhir_consent import codes, errors
 from scripts.vectors import world as w
@@ -21,7 +22,7 @@ from tests.unit.interop.artefacts import NAMES, actors, bundle, labels, provisio
 from tests.unit.interop.engines import Request
 
 SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-DRAFTER = Drafter(tables=w.TABLES, notice=ZERO32)
+DRAFTER = Drafter(tables=w.TABLES, notices=BuiltInNotices())
 ACTORS = ["Organization/clinic", "Practitioner/doctor"]
 PURPOSES = ["TREAT", "HPAYMT", "HMARKT"]
 LABELS = ["HIV", "PSY"]

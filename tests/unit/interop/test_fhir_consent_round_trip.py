@@ -76,6 +76,16 @@ def test_export_with_a_value_changed_is_refused(grant: Grant, form: str, chance:
         IMPORTER.read(changed)
 
 
+@pytest.mark.parametrize("kind", [Kind.PERMIT, Kind.DENY])
+@pytest.mark.parametrize("form", FORMS)
+def test_export_with_the_base_decision_turned_round_is_refused(form: str, kind: Kind) -> None:
+    resource = FORMS[form](w.grant(kind, **WHOLE))
+    holder, key = (resource, "decision") if form == "r5" else (resource["provision"], "type")
+    holder[key] = _another(holder[key])
+    with pytest.raises(InvalidInput):
+        IMPORTER.read(resource)
+
+
 def _meaningful(resource: dict[str, Any]) -> Any:
     """Yield every place of a value inside the provisions and inside the conditions."""
     pending = [resource.get("provision"), resource.get("modifierExtension")]

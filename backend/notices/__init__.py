@@ -1,0 +1,1 @@
+"""What happened, told to whom it concerns: signed webhooks, revocation notices, reminders."""

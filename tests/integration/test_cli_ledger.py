@@ -1,0 +1,123 @@
+"""``assent ledger`` beside a service: while it runs, while its chain is replaced, and while it is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.support.process_world import Program, eventually, run_cli
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    running = Program(tmp_path_factory.mktemp("ledger"))
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        running.http.close()
+
+
+class Watching:
+    """``assent ledger watch --json`` in its own process; what it said so far, in order."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "backend.cli", "ledger", "watch", "--json", *options]
+        self._process = subprocess.Popen(
+            [*command, "--data-directory", str(data)],
+            env={**os.environ, "NO_COLOR": "1"}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.said: list[dict[str, Any]] = []
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said.append(json.loads(line))
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [each for each in self.said if each.get("event") == name]
+
+    def notices(self) -> list[str]:
+        return [each["notice"] for each in self.said if "notice" in each]
+
+    def stop(self) -> int:
+        """Press Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+        status = self._process.wait(20)
+        self._reader.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status
+
+
+def ledger(program: Program, *arguments: str) -> tuple[int, dict[str, Any]]:
+    done = run_cli("ledger", *arguments, "--json", "--data-directory", program.data)
+    return done.returncode, json.loads(done.stdout) if done.stdout else {"error": done.stderr.split(":")[0]}
+
+
+def admit(program: Program, name: str) -> str:
+    """Admit a member and return its id."""
+    done = run_cli(
+        "clients", "add", name, "--role", "provider", "--new-member", name, "--json",
+        "--data-directory", program.data,
+    )  # fmt: skip
+    return str(json.loads(done.stdout)["member_id"])
+
+
+def test_running_service_is_verified_shown_and_watched_through_the_loss_of_its_chain(
+    program: Program,
+) -> None:
+    status, report = ledger(program, "verify")
+    assert (status, report["equal"], report["complete"], report["differences"]) == (0, True, True, [])
+    watching = Watching(program.data)
+    everything = Watching(program.data, "--from", "0", "--filter", "MemberAdmitted")
+    try:
+        eventually(lambda: bool(everything.events("MemberAdmitted")), seconds=30, what="the past is shown")
+        first = admit(program, "one")
+        eventually(lambda: bool(watching.events("MemberAdmitted")), seconds=30, what="the event is shown")
+        os.kill(program.child("anvil"), signal.SIGKILL)
+        eventually(lambda: watching.notices() == ["silent", "back"], seconds=60, what="the chain is back")
+        second = admit(program, "two")
+        eventually(lambda: len(watching.events("MemberAdmitted")) == 2, seconds=30, what="it goes on")
+    finally:
+        assert [watching.stop(), everything.stop()] == [0, 0]
+    assert [each["arguments"]["member"] for each in watching.events("MemberAdmitted")] == [first, second]
+    names = [each["arguments"]["member"] for each in everything.events("MemberAdmitted")]
+    assert names[-2:] == [first, second]
+    assert len(names) == 3  # the custodian's own admission came first
+    assert {each["event"] for each in everything.said if "event" in each} == {"MemberAdmitted"}
+    status, found = ledger(program, "show", first)
+    assert (status, found["things"][0]["kind"], found["things"][0]["state"]) == (0, "member", "active")
+    assert found["storage"] == {"words": 3, "agrees": True}
+
+
+def test_stopped_service_is_verified_and_shown_and_there_is_nothing_to_watch(program: Program) -> None:
+    member = admit(program, "three")
+    assert program.stop() == 0
+    try:
+        status, report = ledger(program, "verify")
+        assert (status, report["equal"], report["complete"]) == (0, True, True)
+        status, found = ledger(program, "show", member)
+        assert (status, found["things"][0]["kind"], found["storage"]["agrees"]) == (0, "member", True)
+        assert ledger(program, "watch") == (2, {"error": "nothing_to_watch"})
+    finally:
+        program.start()
+
+
+def test_directory_without_deployment_is_named_and_stays_empty(tmp_path: Path) -> None:
+    for command in (["verify"], ["show", "0x01"], ["watch"]):
+        done = run_cli("ledger", *command, "--data-directory", tmp_path / "none")
+        assert (done.returncode, done.stderr.split(":")[0]) == (2, "no_deployment")
+    assert not (tmp_path / "none").exists()
