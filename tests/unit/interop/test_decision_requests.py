@@ -13,7 +13,7 @@ from backend.interop.decision_requests.answers import Decided, cards, xacml_inde
 from backend.interop.decision_requests.cds_hooks import read_hook
 from backend.interop.decision_requests.claims import Asked
 from backend.interop.decision_requests.xacml import read_request
-from backend.records.label_tables import label_tables
+from backend.records.label_loading import label_tables
 from scripts.vectors import world as w
 
 Json = dict[str, Any]
