@@ -278,11 +278,14 @@ def get_consent(
     raise NotFound
 
 
-def visible(subject: str, caller: Caller) -> list[tuple[ConsentView, Document]]:
-    """What the caller may see of a patient's documents: all, or those given to the caller's member."""
+def visible(subject: str, caller: Caller, *, reviews: bool = False) -> list[tuple[ConsentView, Document]]:
+    """What the caller may see of a patient's documents: all, or those given to the caller's member.
+
+    ``reviews``: the caller sees all as a reviewer, and what it sees is logged.
+    """
     services, principal = caller
     wanted = subject_id(subject)
-    whole = wanted in principal.subject_ids
+    whole = reviews or wanted in principal.subject_ids
     gathered = services.evidence.gather(wanted)
     named = grantees([item.prepared.document for item in gathered.evidence])
     at = Circumstances.of(services.evidence.gather(wanted, named), services.clock())

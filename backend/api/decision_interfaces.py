@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from backend.api.decisions import DecisionBody, DecisionView, decide
+from backend.api.decisions import DecisionBody, RequesterBody, decide
 from backend.api.problems import RETRY_AFTER_SECONDS
-from backend.api.schemas import Message
+from backend.api.schemas import Message, subject_id
 from backend.api.security import Caller, needs
-from backend.consent.decision_types import Answer, Reason
+from backend.consent.decision_types import Answer
 from backend.errors import LedgerUnavailable, Unavailable
 from backend.identity.roles import Scope
 from backend.interop.decision_requests.answers import Decided, cards, xacml_indeterminate, xacml_response
@@ -22,8 +22,7 @@ from backend.interop.decision_requests.xacml import MEDIA_TYPE, read_request
 from backend.types import to_hex
 
 router = APIRouter(tags=["decisions"])
-Asker = Annotated[Caller, Depends(needs(Scope.DECISION_EXPLAIN))]
-_SETTLED: Final = frozenset({Reason.PERMITS.value, Reason.DENIES.value})
+Asker = Annotated[Caller, Depends(needs(Scope.DECISION_EXPLAIN, Scope.DECISION_REVIEW))]
 
 
 class XacmlJson(JSONResponse):
@@ -58,34 +57,41 @@ def xacml(body: Message, caller: Asker) -> XacmlJson:
 
 
 def _decide(asked: Asked, caller: Caller) -> Decided:
-    _require_own(asked, caller)
     view = decide(
         DecisionBody(
             patient_ref=asked.patient_ref,
             subject=asked.subject,
+            requester=_requester(asked, caller),
             purpose=asked.purpose,
             action=asked.action,
             categories=list(asked.categories),
             sensitivities=list(asked.sensitivities),
+            fulfils=list(asked.fulfils),
         ),
         caller,
     )
     if view.answer == Answer.UNAVAILABLE.value:
         raise LedgerUnavailable
-    return Decided(view.answer, view.obligations, _settling(view))
+    return Decided(view.answer, view.obligations, view.consents)
 
 
-def _require_own(asked: Asked, caller: Caller) -> None:
-    """Raise DecisionActorOther unless every actor is the caller or an organisation it acts for now."""
+def _requester(asked: Asked, caller: Caller) -> RequesterBody | None:
+    """Return whose question it is, None where it is the caller's own.
+
+    Raises DecisionActorOther where it is another's and the caller may not ask it.
+    """
     principal = caller.principal
     members = (*principal.organisations, *([] if principal.member_id is None else [principal.member_id]))
     own = {to_hex(member) for member in members}
     if principal.account is not None:
         own.add(principal.account.lower())
-    if not asked.actors <= own:
+    if own.issuperset((*asked.members, *asked.accounts)) and Scope.DECISION_EXPLAIN in principal.scopes:
+        return None
+    patient = asked.subject is not None and subject_id(asked.subject) in principal.subject_ids
+    if not patient and Scope.DECISION_REVIEW not in principal.scopes:
         raise DecisionActorOther(field="actor")
-
-
-def _settling(view: DecisionView) -> list[str]:
-    """Return the consents that settled it; the decision tells them only to those who may know."""
-    return [finding.consent_id for finding in view.findings if finding.reason in _SETTLED]
+    return RequesterBody(
+        member=asked.members[0] if asked.members else None,
+        organisations=list(asked.members[1:]),
+        account=asked.accounts[0] if asked.accounts else None,
+    )

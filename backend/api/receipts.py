@@ -8,13 +8,17 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from backend.api.consents import Anyone, visible
+from backend.api.consents import Anyone, ConsentView, visible
 from backend.api.schemas import Hex32, HexSubject, bytes32, subject_id
-from backend.api.security import Caller, Open
+from backend.api.security import Caller, Open, agent_of
 from backend.api.services import Services
+from backend.audit import codes
+from backend.audit.entry import AuditEvent, Outcome
 from backend.consent.member_order import MemberUnknown
+from backend.consent.states import State
 from backend.consent.terms import EVERYONE, Document
 from backend.errors import NotFound
+from backend.identity.roles import Scope
 from backend.interop.receipts.events import History
 from backend.interop.receipts.record import Case, consent_receipt, consent_record, require_grant
 from backend.types import ConsentId, MemberId, UnixSeconds
@@ -30,7 +34,8 @@ class JsonLd(JSONResponse):
 
 @router.get("/v1/consents/{consent}/receipt", response_class=JsonLd, responses=_JSON_LD)
 def get_receipt(consent: Hex32, subject: HexSubject, caller: Anyone) -> JsonLd:
-    """The consent receipt, for all who may see the consent: the fields of the record, signed."""
+    """The consent receipt, for all who may see the consent and for reviewers: the record's fields, signed.
+    What a reviewer reads is in the patient's access list."""
     case = _case(consent, subject, caller)
     receipt = consent_receipt(case, caller.services.tables, receipt_id=uuid.uuid4().urn)
     return JsonLd(caller.services.documents.sign(receipt))
@@ -38,9 +43,9 @@ def get_receipt(consent: Hex32, subject: HexSubject, caller: Anyone) -> JsonLd:
 
 @router.get("/v1/consents/{consent}/record", response_class=JsonLd, responses=_JSON_LD)
 def get_record(consent: Hex32, subject: HexSubject, caller: Anyone) -> JsonLd:
-    """The whole consent record, with the message that was signed and its signatures, for the patient and
-    those acting for the patient."""
-    if subject_id(subject) not in caller.principal.subject_ids:
+    """The whole consent record, with the message that was signed and its signatures: for the patient, those
+    acting for the patient, and reviewers."""
+    if subject_id(subject) not in caller.principal.subject_ids and not _reviews(subject, caller):
         raise NotFound
     record = consent_record(_case(consent, subject, caller), caller.services.tables)
     return JsonLd(caller.services.documents.sign(record))
@@ -61,7 +66,7 @@ def _case(consent: str, subject: str, caller: Caller) -> Case:
         grant=grant,
         consent_id=consent_id,
         steps=services.history.dated(grant),
-        state=view.state,
+        state=State(view.state),
         seen_at=UnixSeconds(services.clock()),
         domain=services.domain,
     )
@@ -69,11 +74,35 @@ def _case(consent: str, subject: str, caller: Caller) -> Case:
     return Case(history, signed, services.custodian, _name(services, grant.terms.grantee))
 
 
-def _found(consent: str, subject: str, caller: Caller) -> tuple[Any, Document]:
-    for view, document in visible(subject, caller):
+def _found(consent: str, subject: str, caller: Caller) -> tuple[ConsentView, Document]:
+    reviews = _reviews(subject, caller)
+    for view, document in visible(subject, caller, reviews=reviews):
         if view.consent_id == consent.lower():
+            if reviews:
+                _log(view, caller)
             return view, document
     raise NotFound
+
+
+def _reviews(subject: str, caller: Caller) -> bool:
+    """Whether the caller sees it as the custodian's privacy officer or as an auditor."""
+    principal = caller.principal
+    return Scope.DECISION_REVIEW in principal.scopes and subject_id(subject) not in principal.subject_ids
+
+
+def _log(view: ConsentView, caller: Caller) -> None:
+    services, principal = caller
+    services.audit.append(
+        AuditEvent(
+            type=codes.CONSENT_READ,
+            outcome=Outcome.PERMITTED,
+            occurred_at_ms=services.clock() * 1000,
+            actor=agent_of(principal),
+            organisation=principal.member_id,
+            subject=subject_id(view.subject),
+            consents=(ConsentId(bytes32(view.consent_id)),),
+        )
+    )
 
 
 def _name(services: Services, member: MemberId) -> str | None:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backend.interop.fhir_consent.codes import ACT_CODE, CONFIDENTIALITY, CONSENT, OURS
+from backend.interop.decision_requests.claims import OBLIGATION, REDACT, REDACT_LABELS
+from backend.interop.fhir_consent.codes import ACT_CODE, CONFIDENTIALITY, CONSENT
 
 Json = dict[str, Any]
-OBLIGATION: Final = f"{OURS}obligation"
-_REDACT: Final = "redact_labels"  # all but what has normal confidentiality
 _NORMAL: Final = {"system": CONFIDENTIALITY, "code": "N"}
 _STATUS: Final = "urn:oasis:names:tc:xacml:1.0:status:"
 _CARDS: Final = {
@@ -73,16 +72,16 @@ def xacml_indeterminate(code: str) -> Json:
 
 
 def _cds_obligation(code: str) -> Json:
-    if code == _REDACT:
+    if code == REDACT_LABELS:
         return {
-            "id": {"system": ACT_CODE, "code": "REDACT"},
+            "id": {"system": ACT_CODE, "code": REDACT},
             "parameters": {"exceptAnyOfCodes": [_NORMAL]},
         }
     return {"id": {"system": OBLIGATION, "code": code}}
 
 
 def _xacml_obligation(code: str) -> Json:
-    if code == _REDACT:
+    if code == REDACT_LABELS:
         excepted = {"AttributeId": "exceptAnyOfCodes", "Value": [_NORMAL]}
-        return {"Id": f"{ACT_CODE}#REDACT", "AttributeAssignment": [excepted]}
+        return {"Id": f"{ACT_CODE}#{REDACT}", "AttributeAssignment": [excepted]}
     return {"Id": f"{OBLIGATION}:{code}"}

@@ -33,11 +33,15 @@ from backend.interop.fhir_consent.codes import (
 from backend.records.label_tables import LabelTables, ResourceRule
 
 PATIENT_REF: Final = f"{OURS}patient-ref"
+OBLIGATION: Final = f"{OURS}obligation"
+REDACT: Final = "REDACT"  # of v3-ActCode
+REDACT_LABELS: Final = "redact_labels"  # all but what has normal confidentiality
 RESOURCE_TYPES: Final = "http://hl7.org/fhir/resource-types"
 NAMES: Final = frozenset(
-    {"patientId", "actor", "purposeOfUse", "class", "category", "scope", "action", "securityLabel"}
+    {"patientId", "actor", "purposeOfUse", "class", "category", "scope", "action", "securityLabel", "fulfils"}
 )
 _MAX_VALUES: Final = 64
+_MAX_ACTORS: Final = 16
 _FORMS: Final = {
     SUBJECT: re.compile(r"0x[0-9a-f]{24}\Z"),
     PATIENT_REF: re.compile(r"[\x21-\x7e]{1,256}\Z"),
@@ -49,18 +53,21 @@ _SCOPES: Final = frozenset({(CONSENT_SCOPE, PRIVACY_SCOPE), (LOINC, CONSENT_LOIN
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question. ``subject`` or ``patient_ref`` is set; ``actors`` are member ids and accounts, in hex.
+    """One question. ``subject`` or ``patient_ref`` is set; ``members`` are ids and ``accounts`` addresses, in
+    lower-case hex and in the order given; one of them is there.
 
     The codes are those of the tables; ``categories`` is not empty, and all of it has to be permitted.
     """
 
     subject: str | None
     patient_ref: str | None
-    actors: frozenset[str]
+    members: tuple[str, ...]
+    accounts: tuple[str, ...]
     purpose: str
     action: str
     categories: tuple[str, ...]
     sensitivities: tuple[str, ...]
+    fulfils: tuple[str, ...]  # obligations that the asker carries out
 
 
 def asked(
@@ -73,14 +80,17 @@ def asked(
     reader = _Reader(claims, place)
     subject, patient_ref = reader.patient()
     reader.check_scope()
+    members, accounts = reader.actors()
     return Asked(
         subject=subject,
         patient_ref=patient_ref,
-        actors=reader.actors(),
+        members=members,
+        accounts=accounts,
         purpose=reader.one_code("purposeOfUse", tables.purposes, (ACT_REASON,)),
         action=reader.one_code("action", tables.actions, (ACTION, CONSENT_ACTION), default="access"),
         categories=reader.categories(tables.categories, labels),
         sensitivities=reader.sensitivities(tables.sensitivities),
+        fulfils=reader.fulfils(tables.obligations),
     )
 
 
@@ -107,15 +117,19 @@ class _Reader:
         ((system, value),) = found
         return (value, None) if system == SUBJECT else (None, value)
 
-    def actors(self) -> frozenset[str]:
+    def actors(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return members and accounts. Identifiers of other systems may stand beside ours."""
         found = [
-            value.lower()
+            (system, value.lower())
             for system, value in self._identifiers("actor", bare=(MEMBER, ACCOUNT))
             if system in (MEMBER, ACCOUNT)
         ]
         if not found:
             raise DecisionClaimUnknown(f"An identifier of {MEMBER} or {ACCOUNT}.", field=self._at("actor"))
-        return frozenset(found)
+        if len(found) > _MAX_ACTORS or sum(system == ACCOUNT for system, _ in found) > 1:
+            raise DecisionClaimMalformed("One actor with its organisations.", field=self._at("actor"))
+        members = tuple(value for system, value in found if system == MEMBER)
+        return members, tuple(value for system, value in found if system == ACCOUNT)
 
     def check_scope(self) -> None:
         """Raise DecisionClaimUnknown unless what is asked about is the patient's privacy consents."""
@@ -174,6 +188,17 @@ class _Reader:
                 raise DecisionClaimUnknown(field=self._at("securityLabel"))
             mask |= 1 << table.bits[code]
         return table.codes(mask)
+
+    def fulfils(self, table: CodeTable) -> tuple[str, ...]:
+        found = []
+        for system, code in self._codes("fulfils", default_system=OBLIGATION):
+            if (system, code) == (ACT_CODE, REDACT):
+                found.append(REDACT_LABELS)
+            elif system == OBLIGATION and code in table.bits:
+                found.append(code)
+            else:
+                raise DecisionClaimUnknown(field=self._at("fulfils"))
+        return tuple(found)
 
     def _identifiers(self, name: str, *, bare: Sequence[str]) -> list[tuple[str, str]]:
         """Return (system, value); a string alone is of the first system in ``bare`` whose form it has."""

@@ -28,7 +28,7 @@ class DecisionClaimMalformed(InvalidInput):
 
 
 class DecisionActorOther(NotPermitted):
-    """The actor is not the caller: whoever asks, asks for itself."""
+    """The actor is not the caller. Only the patient and reviewers ask what others may do."""
 
     code = "decision_actor_other"
     remedy = "Name yourself, or an organisation that you act for now."

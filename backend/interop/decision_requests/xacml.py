@@ -31,6 +31,7 @@ _CATEGORIES: Final[dict[str, dict[str, str]]] = {
         "purposeOfUse": "purposeOfUse",
         "category": "category",
         "scope": "scope",
+        "fulfils": "fulfils",
     },
     "Resource": {
         "patientId": "patientId",
@@ -49,6 +50,7 @@ _PLACES: Final = {
     "action": "Request.Action.action",
     "category": "Request.Action.category",
     "scope": "Request.Action.scope",
+    "fulfils": "Request.Action.fulfils",
 }
 _ATTRIBUTE: Final = frozenset({"AttributeId", "Value", "DataType", "Issuer", "IncludeInResult"})
 _CATEGORY: Final = frozenset({"CategoryId", "Id", "Attribute"})

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backend.consent.history import Change, Step
+from backend.consent.states import State
 from backend.consent.terms import UNBOUNDED, Grant, Kind
 from backend.consent.typed_data import Domain
-from backend.interop.receipts.vocabulary import Json, ended_as, given_as, iri
+from backend.interop.receipts.vocabulary import ENDED, SUSPENDED, Json, ended_as, given_as, iri
 from backend.types import ConsentId, UnixSeconds, to_hex
 
 CONSENT_TYPE = "dpv:ExplicitlyExpressedConsent"
-ENDED = (Change.REVOKED, Change.REVOKED_WITH_ALL)
+_STOPS = (Change.REVOKED, Change.REVOKED_WITH_ALL)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``steps`` are dated and oldest first. ``state`` is the word of GET /v1/consents; ``seen_at`` is now."""
+    """``steps`` are dated and oldest first. ``state`` is that at ``seen_at``, which is now."""
 
     grant: Grant
     consent_id: ConsentId
     steps: tuple[Step, ...]
-    state: str
+    state: State
     seen_at: UnixSeconds
     domain: Domain
 
@@ -31,8 +32,10 @@ class History:
 def status(history: History) -> str:
     """Return the ConsentStatus in force."""
     kind = history.grant.kind
-    if history.state in ("revoked", "expired"):
+    if history.state in ENDED:
         return ended_as(kind, history.state)
+    if history.state is State.SUSPENDED:
+        return SUSPENDED
     return given_as(kind)
 
 
@@ -55,13 +58,16 @@ def _events(history: History, by: str) -> Iterable[Json]:
     recorded = next((step for step in history.steps if step.change is Change.RECORDED), None)
     given = given_as(grant.kind)
     yield _event(history, by, at=created_at(history), valid=_validity(grant), state=given, evidence=recorded)
-    ended = next((step for step in history.steps if step.change in ENDED), None)
+    if history.state not in ENDED:
+        return
     state = ended_as(grant.kind, history.state)
-    if history.state == "expired":
-        yield _event(history, by, at=grant.not_after, valid="PT0S", state=state, evidence=None)
-    elif history.state == "revoked":
-        at = history.seen_at if ended is None or ended.at is None else ended.at
-        yield _event(history, by, at=at, valid="PT0S", state=state, evidence=ended)
+    if history.state in (State.EXPIRED, State.LAPSED):
+        at = grant.not_after if history.state is State.EXPIRED else grant.submit_by
+        yield _event(history, by, at=at, valid="PT0S", state=state, evidence=None)
+        return
+    stop = next((step for step in history.steps if step.change in _STOPS), None)
+    at = history.seen_at if stop is None or stop.at is None else stop.at
+    yield _event(history, by, at=at, valid="PT0S", state=state, evidence=stop)
 
 
 def _event(

@@ -110,6 +110,7 @@ def _record(case: Case, tables: Tables) -> Json:
             "@id": NOTICE + to_hex(terms.notice),
             "@type": "dpv:ConsentNotice",
             "dct:identifier": to_hex(terms.notice),
+            "foaf:page": iri(f"{case.custodian.url}/v1/notices/{to_hex(terms.notice)}"),
             "dct:language": terms.language,
             "dct:abstract": {"@value": terms.summary, "@language": terms.language},
         },

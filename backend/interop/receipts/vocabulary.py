@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from backend.consent.states import State
 from backend.consent.tables import CodeTable
 from backend.consent.terms import Kind
 from backend.interop.fhir_consent.codes import ACT_CODE, ACT_REASON, ACTION, CATEGORY, SENSITIVITY, UNLABELLED
@@ -77,6 +78,13 @@ _PROCESSING: Final = {
     "compute": "Analyse",
     "redelegate": "Share",
 }
+ENDED: Final = {
+    State.REVOKED: "dpv:ConsentWithdrawn",
+    State.SUPERSEDED: "dpv:ConsentWithdrawn",
+    State.EXPIRED: "dpv:ConsentExpired",
+    State.LAPSED: "dpv:ConsentExpired",  # it came too late to be recorded
+}
+SUSPENDED: Final = "dpv:ConsentStatusInvalidForProcessing"  # for now: its member is not in standing
 ANY_PURPOSE: Final[Json] = {"@id": "urn:assent:purpose:any", "@type": "dpv:Purpose", "skos:notation": "any"}
 ANY_DATA: Final[Json] = {
     "@id": f"{CATEGORY}:any",
@@ -132,11 +140,9 @@ def given_as(kind: int) -> str:
     return "dpv:ConsentGiven" if kind == Kind.PERMIT else "dpv:ConsentRefused"
 
 
-def ended_as(kind: int, change: str) -> str:
-    """Return the ConsentStatus after 'revoked' or 'expired'. A prohibition that ended leaves no decision."""
-    if kind != Kind.PERMIT:
-        return "dpv:ConsentUnknown"
-    return "dpv:ConsentExpired" if change == "expired" else "dpv:ConsentWithdrawn"
+def ended_as(kind: int, state: State) -> str:
+    """Return the ConsentStatus of one of ENDED. A prohibition that ended leaves no decision."""
+    return ENDED[state] if kind == Kind.PERMIT else "dpv:ConsentUnknown"
 
 
 def _words(table: CodeTable, mask: int, language: str) -> list[Word]:

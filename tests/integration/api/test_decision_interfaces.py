@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from backend.consent.summary import with_summary
+from backend.consent.tables import load_tables
+from backend.consent.terms import Grant, Rule
+from backend.consent.terms_json import from_json, to_json
 from backend.demo.actors import Api, Provider
 from backend.errors import LedgerUnavailable
-from tests.integration.api.world import Patient, Service, assert_problem, raw
+from backend.identity.roles import Role
+from tests.integration.api.world import Patient, Service, assert_problem, in_days, raw, staff
 
 HOOK = "/cds-services/patient-consent-consult"
 NOBODY = "0x" + "0" * 20 + "beef"
@@ -109,6 +115,41 @@ def test_patient_is_told_everything(new_patient: Callable[[], Patient]) -> None:
     assert card["summary"] == {"permit": "CONSENT_PERMIT", "no_consent": "NO_CONSENT"}[own["answer"]]
 
 
+def test_patient_and_officer_ask_what_another_may_see(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    patient = new_patient()
+    officer = staff(service, "consulting-officer", Role.PRIVACY_OFFICER)
+    assert consult(officer, patient.subject, clinic.member_id)["summary"] == "NO_CONSENT"
+    consent_id = patient.permit(clinic.member_id)
+    for api in (patient.api, officer):
+        card = consult(api, patient.subject, clinic.member_id)
+        assert card["summary"] == "CONSENT_PERMIT"
+        assert card["extension"]["basedOn"] == [f"urn:assent:consent:{consent_id}"]
+        (result,) = xacml(api, patient.subject, clinic.member_id).json()["Response"]
+        assert result["PolicyIdentifierList"]["PolicyIdReference"][0]["Id"].endswith(consent_id)
+
+
+def test_obligation_is_told_to_who_carries_it_out_and_is_a_deny_to_others(
+    new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    patient = new_patient()
+    wish = {"kind": "permit", "grantee": clinic.member_id, "purposes": ["TREAT"], "not_after": in_days(1)}
+    scope = {"subject": patient.subject, "categories": ["laboratory"], "actions": ["access"]}
+    draft = patient.api.post("/v1/consents/draft", {**wish, **scope})
+    grant, tables = from_json(Grant, draft["message"]), load_tables()
+    notify = Rule(
+        permit=True, categories=grant.terms.categories, obligations=tables.obligations.mask(["notify"])
+    )
+    message = to_json(with_summary(replace(grant, terms=replace(grant.terms, rules=(notify,))), tables))
+    signing = {**draft["typed_data"], "message": message}
+    patient.wallet.submit("/v1/consents", {"message": message, "typed_data": signing})
+    assert consult(clinic.api, patient.subject, clinic.member_id)["summary"] == "CONSENT_DENY"
+    card = consult(clinic.api, patient.subject, clinic.member_id, fulfils=["notify"])
+    assert card["summary"] == "CONSENT_PERMIT"
+    assert [item["id"]["code"] for item in card["extension"]["obligations"]] == ["notify"]
+
+
 def test_actor_who_is_not_the_caller_is_refused(
     patient: Patient, clinic: Provider, other_clinic: Provider
 ) -> None:
@@ -138,7 +179,7 @@ def test_what_cannot_be_decided_is_neither_a_refusal_nor_no_consent(
     def away(*_: object) -> None:
         raise LedgerUnavailable
 
-    monkeypatch.setattr(service.world.services.decisions, "decide", away)
+    monkeypatch.setattr(service.world.services.decisions, "gather", away)
     body = hook(patient.subject, clinic.member_id)
     assert_problem(raw(clinic.api, "POST", HOOK, json=body), 503, "ledger_unavailable")
     response = xacml(clinic.api, patient.subject, clinic.member_id)

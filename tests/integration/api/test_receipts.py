@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from backend.demo.actors import Api, Provider, Wallet
+from backend.identity.roles import Role
 from backend.interop.receipts.signing import verify
-from tests.integration.api.world import Patient, Service, assert_problem, in_days, raw
+from tests.integration.api.world import Patient, Service, assert_problem, in_days, raw, staff
 
 
 def get(api: Api, patient: Patient, consent_id: str, form: str = "receipt") -> httpx.Response:
@@ -58,6 +59,19 @@ def test_patient_and_grantee_get_a_receipt_and_strangers_do_not(
     assert_problem(get(clinic.api, patient, consent_id, "record"), 404, "not_found")
     whole = checked(service, get(patient.api, patient, consent_id, "record"))
     assert whole["assent:signer"].lower() == patient.wallet.address.lower()
+
+
+def test_officer_gets_receipt_and_record_and_the_patient_sees_it(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    patient = new_patient()
+    consent_id = patient.permit(clinic.member_id)
+    officer = staff(service, "receipts-officer", Role.PRIVACY_OFFICER)
+    for form in ("receipt", "record"):
+        checked(service, get(officer, patient, consent_id, form))
+    assert_problem(get(officer, patient, "0x" + "11" * 32), 404, "not_found")
+    seen = [entry for entry in patient.accesses() if entry["type"] == "consent.read"]
+    assert len(seen) == 2
 
 
 def test_receipt_follows_the_consent_to_its_end(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.consent.evidence_store import SignedDocument
 from backend.consent.history import Change, Step
+from backend.consent.states import State
 from backend.consent.summary import with_summary
 from backend.consent.terms import Delegation, Grant, Kind
 from backend.consent.typed_data import Domain, consent_id
@@ -31,7 +32,7 @@ REVOKED = Step(Change.REVOKED, UnixSeconds(w.START + w.DAY), BlockNumber(9), Byt
 def case(
     grant: Grant,
     *later: Step,
-    state: str = "live",
+    state: State = State.LIVE,
     via: tuple[Delegation, ...] = (),
     now: UnixSeconds = w.NOW,
 ) -> Case:
@@ -47,9 +48,13 @@ CASES = {
     "permit in German without end of storage": case(w.grant(language="de")),
     "deny of everything to everyone": case(w.grant(Kind.DENY)),
     "refused request": case(w.grant(Kind.REFUSAL)),
-    "withdrawn": case(w.grant(), REVOKED, state="revoked"),
-    "withdrawn, not on the chain yet": case(w.grant(), state="revoked"),
-    "expired": case(w.grant(), state="expired", now=UnixSeconds(w.END + 1)),
+    "withdrawn": case(w.grant(), REVOKED, state=State.REVOKED),
+    "withdrawn, not on the chain yet": case(w.grant(), state=State.REVOKED),
+    "expired": case(w.grant(), state=State.EXPIRED, now=UnixSeconds(w.END + 1)),
+    "replaced by a later one": case(w.grant(), REVOKED, state=State.SUPERSEDED),
+    "too late to be recorded": case(w.grant(), state=State.LAPSED),
+    "suspended": case(w.grant(), state=State.SUSPENDED),
+    "prohibition that was revoked": case(w.grant(Kind.DENY), REVOKED, state=State.REVOKED),
     "by a delegate": case(w.grant(), via=(w.delegation(),)),
     "by a guardian": case(w.grant(), via=(w.delegation(Kind.GUARDIANSHIP),)),
 }

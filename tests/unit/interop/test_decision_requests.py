@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,12 +36,27 @@ CLAIMS: Json = {
         {"system": "http://hl7.org/fhir/resource-types", "value": "MedicationStatement"},
         {"system": "urn:assent:category", "code": "laboratory"},
     ],
+    "fulfils": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "REDACT"},
+        {"system": "urn:assent:obligation", "code": "notify"},
+    ],
     "securityLabel": [
         {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV"},
         {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"},
     ],
 }
-ASKED = Asked(SUBJECT, None, frozenset({CLINIC}), "TREAT", "access", ("medications", "laboratory"), ("HIV",))
+ASKED = Asked(
+    subject=SUBJECT,
+    patient_ref=None,
+    members=(CLINIC,),
+    accounts=(),
+    purpose="TREAT",
+    action="access",
+    categories=("medications", "laboratory"),
+    sensitivities=("HIV",),
+    fulfils=("redact_labels", "notify"),
+)
+PLAIN = replace(ASKED, categories=("medications",), sensitivities=(), fulfils=())
 HOME = {
     "patientId": "Resource",
     "class": "Resource",
@@ -50,6 +66,7 @@ HOME = {
     "action": "Action",
     "category": "Action",
     "scope": "Action",
+    "fulfils": "Action",
 }
 
 
@@ -87,7 +104,7 @@ def test_plain_strings_are_read_as_well(read: Read) -> None:
     found = read(
         {"patientId": SUBJECT, "actor": CLINIC, "purposeOfUse": "TREAT", "class": "MedicationStatement"}
     )
-    assert found == Asked(SUBJECT, None, frozenset({CLINIC}), "TREAT", "access", ("medications",), ())
+    assert found == PLAIN
     assert read({**CLAIMS, "patientId": "AbC-reference"}).patient_ref == "AbC-reference"
     assert read({**CLAIMS, "action": "export"}).action == "export"
     observation = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -140,6 +157,11 @@ WRONG: list[tuple[str, Any, str]] = [
         [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}],
         "decision_claim_unknown",
     ),
+    ("actor", ["0x" + f"{n:064x}" for n in range(1, 18)], "decision_claim_malformed"),
+    ("actor", [w.PATIENT, w.MOTHER], "decision_claim_malformed"),
+    ("fulfils", ["everything"], "decision_claim_unknown"),
+    ("fulfils", [{"system": "urn:alien", "code": "notify"}], "decision_claim_unknown"),
+    ("fulfils", [], "decision_claim_missing"),
     ("consentId", ["1"], "decision_claim_unknown"),
 ]
 
@@ -203,7 +225,7 @@ def test_request_is_read_with_the_names_of_xacml_and_xspa() -> None:
         }
     }
     found = read_request(body, w.TABLES, LABELS)
-    assert found == Asked(SUBJECT, None, frozenset({CLINIC}), "TREAT", "use", ("medications",), ())
+    assert found == replace(PLAIN, action="use")
 
 
 def _twice(body: Json) -> None:

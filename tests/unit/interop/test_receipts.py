@@ -10,6 +10,7 @@ import base64
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from pyld import jsonld
 from typer.testing import CliRunner
 
 from backend.cli import app
+from backend.consent.states import State
 from backend.interop.receipts import signing
 from backend.interop.receipts.errors import (
     ReceiptForged,
@@ -188,6 +190,9 @@ def test_every_member_is_known_to_the_context() -> None:
         ("withdrawn", ["ConsentGiven", "ConsentWithdrawn"]),
         ("withdrawn, not on the chain yet", ["ConsentGiven", "ConsentWithdrawn"]),
         ("expired", ["ConsentGiven", "ConsentExpired"]),
+        ("replaced by a later one", ["ConsentGiven", "ConsentWithdrawn"]),
+        ("too late to be recorded", ["ConsentGiven", "ConsentExpired"]),
+        ("prohibition that was revoked", ["ConsentRefused", "ConsentUnknown"]),
         ("by a delegate", ["ConsentGiven"]),
     ],
 )
@@ -196,6 +201,19 @@ def test_events_end_in_the_status_in_force(name: str, states: list[str]) -> None
     found = [event["dpv:hasConsentStatus"]["@id"].removeprefix("dpv:") for event in record["dct:hasPart"]]
     assert found == states
     assert record["dpv:hasConsentStatus"]["@id"] == f"dpv:{states[-1]}"
+
+
+def test_suspended_consent_is_not_valid_for_processing() -> None:
+    record = consent_record(CASES["suspended"], w.TABLES)
+    assert record["dpv:hasConsentStatus"]["@id"] == "dpv:ConsentStatusInvalidForProcessing"
+    assert len(record["dct:hasPart"]) == 1
+
+
+def test_every_state_of_a_recorded_consent_has_a_status() -> None:
+    case = CASES["permit"]
+    for state in State:
+        record = consent_record(replace(case, history=replace(case.history, state=state)), w.TABLES)
+        assert record["dpv:hasConsentStatus"]["@id"].startswith("dpv:Consent")
 
 
 def test_event_names_its_evidence_on_the_chain() -> None:
