@@ -56,10 +56,11 @@ def new_patient(service: Service, desk: Api, hospital: Provider) -> Callable[[],
     return lambda: enrol(service, desk, hospital, next(numbers))
 
 
-@pytest.fixture(scope="session")
-def patient(service: Service, desk: Api, hospital: Provider) -> Patient:
-    """Shared: tests leave its consents and epoch as they were."""
-    return enrol(service, desk, hospital, 0)
+@pytest.fixture(scope="module")
+def patient(new_patient: Callable[[], Patient]) -> Patient:
+    """Shared by the tests of a file, which leave its consents and epoch as they were. Shared by all files its
+    log would outgrow a page."""
+    return new_patient()
 
 
 @pytest.fixture(scope="session")
