@@ -12,7 +12,11 @@ from backend.types import Address, Bytes32, SubjectId, UnixSeconds
 
 @dataclass(frozen=True, slots=True)
 class OpenEmergency:
-    """Signed by ``responder``. Its struct hash is the opening's id; ``duration`` 0: the default."""
+    """Signed by ``responder``. Its struct hash is the opening's id.
+
+    ``reason`` is the salted commitment to the coded reason. ``duration`` is in seconds, at most four hours; 0
+    is two hours.
+    """
 
     subject: SubjectId
     responder: Address

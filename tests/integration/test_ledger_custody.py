@@ -14,7 +14,6 @@ from backend.adapters.ledger.anchors import Checkpoint, LogName, Prefix
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import Credential
-from backend.adapters.ledger.records import CustodyTransfer
 from backend.consent.member_terms import AuditCommand, CosignCheckpoint, SignCheckpoint, TransferCustody
 from backend.consent.typed_data import AUDIT_NAME, RECORDS_NAME, Domain, struct_hash
 from backend.types import MAX_UINT40, BlockNumber, Bytes32, MemberId, UnixSeconds
@@ -112,18 +111,14 @@ def test_history_other_than_the_anchored_is_shown(world: World) -> None:
     assert (event.name, event.arguments["logId"]) == ("ForkReported", anchor.log_id)
 
 
-def _transfer(world: World, giver: Person, receiver: Person, commitments: list[Bytes32]) -> CustodyTransfer:
+def _transfer(world: World, giver: Person, receiver: Person, commitments: list[Bytes32]) -> TransferCustody:
     submit_by = UnixSeconds(int(time.time()) + 3600)
-    return CustodyTransfer(giver.account, receiver.account, tuple(commitments), submit_by)
+    return TransferCustody(giver.account, receiver.account, tuple(commitments), submit_by)
 
 
-def _signed(world: World, transfer: CustodyTransfer, *signers: Person) -> list[bytes]:
+def _signed(world: World, transfer: TransferCustody, *signers: Person) -> list[bytes]:
     domain = Domain(world.chain.chain_id, world.ledger.record_contract.address, RECORDS_NAME)
-    return [who.sign(_command(transfer), domain) for who in signers]
-
-
-def _command(transfer: CustodyTransfer) -> TransferCustody:
-    return TransferCustody(transfer.giver, transfer.receiver, transfer.commitments, transfer.submit_by)
+    return [who.sign(transfer, domain) for who in signers]
 
 
 def test_custody_passes_with_both_signatures_and_keeps_the_dates(world: World, clinic: Person) -> None:
@@ -138,7 +133,7 @@ def test_custody_passes_with_both_signatures_and_keeps_the_dates(world: World, c
         world.relayer.submit(records.transfer_custody(transfer, signatures[0], signatures[0]))
     assert refusal.value.name == "SignatureInvalid"
     world.relayer.submit(records.transfer_custody(transfer, signatures[0], signatures[1]))
-    identity = struct_hash(_command(transfer))
+    identity = struct_hash(transfer)
     assert records.is_transferred(identity, block=_head(world))
     for each in commitments:
         assert records.commitment(clinic.account, each, block=_head(world)) == (committed_at, 0)

@@ -13,8 +13,6 @@ from backend.adapters.ledger.emergencies import (
     Countersignature,
     EmergencyAccess,
     EmergencyPolicy,
-    LateOpeningRequest,
-    OpeningRequest,
 )
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import Credential
@@ -64,21 +62,17 @@ class Ward:
     def sign(self, who: Person, command: EmergencyCommand) -> bytes:
         return who.sign(command, Domain(self.world.chain.chain_id, self.contract.address, EMERGENCY_NAME))
 
-    def request(self, reason: str, subject: SubjectId = PATIENT) -> OpeningRequest:
-        return OpeningRequest(
+    def request(self, reason: str, subject: SubjectId = PATIENT) -> OpenEmergency:
+        return OpenEmergency(
             subject=subject,
             responder=self.doctor.account,
             reason=_commitment(reason),
-            duration_seconds=0,
+            duration=0,
             submit_by=UnixSeconds(int(time.time()) + HOUR),
         )
 
-    def sign_request(self, request: OpeningRequest) -> tuple[Bytes32, bytes]:
-        command = OpenEmergency(
-            *(request.subject, request.responder, request.reason),
-            *(request.duration_seconds, request.submit_by),
-        )
-        return struct_hash(command), self.sign(self.doctor, command)
+    def sign_request(self, request: OpenEmergency) -> tuple[Bytes32, bytes]:
+        return struct_hash(request), self.sign(self.doctor, request)
 
     def open(self, reason: str, subject: SubjectId = PATIENT) -> Bytes32:
         request = self.request(reason, subject)
@@ -179,11 +173,10 @@ def test_forbidding_ends_what_runs_and_refuses_until_it_is_lifted(ward: Ward) ->
 def test_opening_of_an_outage_is_recorded_late_and_flagged(ward: Ward) -> None:
     ward.world.open_subject(9, person())
     opened_at = UnixSeconds(int(time.time()) - 20 * 60)
-    request = LateOpeningRequest(SubjectId(9), ward.doctor.account, _commitment("outage"), HOUR, opened_at)
-    command = OpenEmergencyLate(SubjectId(9), request.responder, request.reason, HOUR, opened_at)
-    opening = struct_hash(command)
+    request = OpenEmergencyLate(SubjectId(9), ward.doctor.account, _commitment("outage"), HOUR, opened_at)
+    opening = struct_hash(request)
     assert ward.contract.late_opening_id(request, block=ward.head) == opening
-    signature = ward.sign(ward.doctor, command)
+    signature = ward.sign(ward.doctor, request)
     ward.world.relayer.submit(ward.contract.open_late(request, signature))
     found = ward.contract.opening(opening, block=ward.head)
     assert found.late

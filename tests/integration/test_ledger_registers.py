@@ -16,8 +16,9 @@ from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.members import Credential
-from backend.adapters.ledger.studies import Approval, StudyPermit
+from backend.adapters.ledger.studies import Approval
 from backend.audit.errors import LogForked, LogRolledBack
+from backend.consent.member_terms import PermitStudy
 from backend.types import MAX_UINT40, Bytes32, MemberId, UnixSeconds
 from tests.support.ledger_world import (
     ANVIL,
@@ -139,7 +140,7 @@ def test_log_id_computed_here_is_the_contracts(world: World) -> None:
     assert world.ledger.anchor_of(HOSPITAL, origin).log_id == expected
 
 
-def _permit_digest(world: World, permit: StudyPermit) -> bytes:
+def _permit_digest(world: World, permit: PermitStudy) -> bytes:
     kind = "PermitStudy(bytes32 study,bytes32 rules,uint40 notBefore,uint40 notAfter,uint40 submitBy)"
     domain_kind = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     domain = encode(
@@ -170,7 +171,7 @@ def test_study_permitted_by_the_board_runs_in_its_window_under_its_rules(world: 
     board = person()
     credential = Credential(roles=ETHICS, expiry=FOREVER, account=board.account)
     world.ledger.members.register_member(BOARD, credential)
-    permit = StudyPermit(
+    permit = PermitStudy(
         study=Bytes32(os.urandom(32)),
         rules=Bytes32(os.urandom(32)),
         not_before=UnixSeconds(NOW - 10),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 
 from backend.adapters.ledger.calls import BoundContract, Call
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.headers import delegation_header
+from backend.consent.emergency_terms import OpenEmergency, OpenEmergencyLate
 from backend.consent.ledger_types import NOBODY
 from backend.consent.terms import Delegation
 from backend.types import Address, BlockNumber, Bytes32, MemberId, SubjectId, UnixSeconds
@@ -21,31 +22,6 @@ class EmergencyPolicy(IntEnum):
     LIMIT = 0
     ALLOW = 1
     FORBID = 2
-
-
-@dataclass(frozen=True, slots=True)
-class OpeningRequest:
-    """What a responder signs as OpenEmergency. ``duration_seconds`` 0: two hours; at most four.
-
-    ``reason`` is the salted commitment to the coded reason.
-    """
-
-    subject: SubjectId
-    responder: Address
-    reason: Bytes32
-    duration_seconds: int
-    submit_by: UnixSeconds
-
-
-@dataclass(frozen=True, slots=True)
-class LateOpeningRequest:
-    """What a responder signs as OpenEmergencyLate during an outage; ``opened_at`` is its local time."""
-
-    subject: SubjectId
-    responder: Address
-    reason: Bytes32
-    duration_seconds: int
-    opened_at: UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +70,11 @@ class EmergencyAccess(BoundContract):
     def opening(self, opening: Bytes32, *, block: BlockNumber) -> Opening:
         return Opening(*self._view("openingOf", opening, block=block)[0])
 
-    def opening_id(self, request: OpeningRequest, *, block: BlockNumber) -> Bytes32:
-        return Bytes32(self._view("openingId", _words(request), block=block)[0])
+    def opening_id(self, request: OpenEmergency, *, block: BlockNumber) -> Bytes32:
+        return Bytes32(self._view("openingId", astuple(request), block=block)[0])
 
-    def late_opening_id(self, request: LateOpeningRequest, *, block: BlockNumber) -> Bytes32:
-        return Bytes32(self._view("lateOpeningId", _late_words(request), block=block)[0])
+    def late_opening_id(self, request: OpenEmergencyLate, *, block: BlockNumber) -> Bytes32:
+        return Bytes32(self._view("lateOpeningId", astuple(request), block=block)[0])
 
     def has_overdue_review(self, member: MemberId, *, block: BlockNumber) -> bool:
         return bool(self._view("hasOverdueReview", member, block=block)[0])
@@ -122,19 +98,19 @@ class EmergencyAccess(BoundContract):
     # --- commands
 
     def open(
-        self, request: OpeningRequest, signature: bytes, countersignature: Countersignature = ALONE
+        self, request: OpenEmergency, signature: bytes, countersignature: Countersignature = ALONE
     ) -> Call:
         other = countersignature
         return self._call(
-            "openEmergency", _words(request), signature, other.account, other.signature, gas=_GAS
+            "openEmergency", astuple(request), signature, other.account, other.signature, gas=_GAS
         )
 
     def open_late(
-        self, request: LateOpeningRequest, signature: bytes, countersignature: Countersignature = ALONE
+        self, request: OpenEmergencyLate, signature: bytes, countersignature: Countersignature = ALONE
     ) -> Call:
         other = countersignature
         return self._call(
-            "openEmergencyLate", _late_words(request), signature, other.account, other.signature, gas=_GAS
+            "openEmergencyLate", astuple(request), signature, other.account, other.signature, gas=_GAS
         )
 
     def close(self, opening: Bytes32, closer: Address, signature: bytes) -> Call:
@@ -154,23 +130,3 @@ class EmergencyAccess(BoundContract):
         """Limit or allow, by a guardian of a subject without a controller."""
         header = delegation_header(guardianship)
         return self._call("setEmergencyPolicyByGuardian", header, int(policy), round_, signature, gas=_GAS)
-
-
-def _words(request: OpeningRequest) -> tuple[object, ...]:
-    return (
-        request.subject,
-        request.responder,
-        request.reason,
-        request.duration_seconds,
-        request.submit_by,
-    )
-
-
-def _late_words(request: LateOpeningRequest) -> tuple[object, ...]:
-    return (
-        request.subject,
-        request.responder,
-        request.reason,
-        request.duration_seconds,
-        request.opened_at,
-    )

@@ -12,8 +12,9 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.effects import Effect, Effects
 from backend.adapters.ledger.members import Credential, MemberState, ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
-from backend.adapters.ledger.studies import Approval, ResearchMarket, StudyPermit, StudyState
+from backend.adapters.ledger.studies import Approval, ResearchMarket, StudyState
 from backend.consent.ledger_types import Receipt
+from backend.consent.member_terms import PermitStudy
 from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 
 _ACTIVE = 1
@@ -144,7 +145,7 @@ class StudyLedger:
         self._market = market
         self._effects = effects
 
-    def permit_study(self, permit: StudyPermit, approvals: Sequence[Approval]) -> Receipt:
+    def permit_study(self, permit: PermitStudy, approvals: Sequence[Approval]) -> Receipt:
         """Record a permit; the same again returns the first receipt."""
 
         def fits(found: Mapping[str, Any]) -> bool:

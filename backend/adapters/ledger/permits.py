@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.membership import StudyLedger
-from backend.adapters.ledger.studies import Approval, StudyPermit
+from backend.adapters.ledger.studies import Approval
 from backend.consent.ledger_types import Receipt
 from backend.consent.member_terms import PermitStudy
 from backend.research.types import Permit, StudyId
@@ -40,13 +40,4 @@ class LedgerPermits:
 
     def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt:
         """Put a board member's signed permit on the chain. Raises LedgerRejected, LedgerUnavailable."""
-        return self._studies.permit_study(
-            StudyPermit(
-                study=permit.study,
-                rules=permit.rules,
-                not_before=permit.not_before,
-                not_after=permit.not_after,
-                submit_by=permit.submit_by,
-            ),
-            [Approval(board, signature)],
-        )
+        return self._studies.permit_study(permit, [Approval(board, signature)])

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backend.adapters.ledger.calls import BoundContract, Call, Sender
 from backend.adapters.ledger.chain import Chain
+from backend.consent.member_terms import TransferCustody
 from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
 _GAS = 200_000
 _GAS_ITEM = 60_000
 _GAS_TRANSFER = 1_400_000  # two contract wallets may be asked
-
-
-@dataclass(frozen=True, slots=True)
-class CustodyTransfer:
-    """What both custodians sign as TransferCustody. Counts once."""
-
-    giver: Address
-    receiver: Address
-    commitments: tuple[Bytes32, ...]
-    submit_by: UnixSeconds
 
 
 class RecordRegistry(BoundContract):
@@ -44,13 +34,13 @@ class RecordRegistry(BoundContract):
         return self._call("withdraw", commitment, gas=_GAS, sender=Sender.CUSTODIAN)
 
     def transfer_custody(
-        self, transfer: CustodyTransfer, giver_signature: bytes, receiver_signature: bytes
+        self, transfer: TransferCustody, giver_signature: bytes, receiver_signature: bytes
     ) -> Call:
         """Pass commitments on to another custodian, all or none; the first dates stay."""
         return self._call(
             "transferCustody",
-            transfer.giver,
-            transfer.receiver,
+            transfer.from_,
+            transfer.to,
             list(transfer.commitments),
             transfer.submit_by,
             giver_signature,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from backend.adapters.ledger.calls import BoundContract, Call
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.deployment_file import MarketTerms
+from backend.consent.member_terms import PermitStudy
 from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
 _GAS = 500_000
@@ -19,17 +20,6 @@ class Approval:
 
     member: Address
     signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPermit:
-    """A permit as signed by the ethics board: window half-open, ``rules`` the hash of the output rules."""
-
-    study: Bytes32
-    rules: Bytes32
-    not_before: UnixSeconds
-    not_after: UnixSeconds
-    submit_by: UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +57,10 @@ class ResearchMarket(BoundContract):
         """Return what the deployment fixed for ever."""
         return MarketTerms(*self._view("marketTerms", block=block)[0])
 
-    def permit(self, permit: StudyPermit, approvals: Sequence[Approval]) -> Call:
+    def permit(self, permit: PermitStudy, approvals: Sequence[Approval]) -> Call:
         return self._call(
             "permitStudy",
-            permit.study,
-            permit.rules,
-            permit.not_before,
-            permit.not_after,
-            permit.submit_by,
+            *astuple(permit),
             _in_order(approvals),
             gas=_gas(approvals),
         )
