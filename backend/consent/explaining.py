@@ -18,7 +18,6 @@ from backend.consent.matching import (
     apart_of_rule,
     question,
     uncovered_by,
-    uncovered_by_rule,
 )
 from backend.consent.membership import ended_organisations
 from backend.consent.prepared import PreparedRule
@@ -94,10 +93,8 @@ def _consent(
     if isinstance(document, Delegation):
         return ConsentExplained(prepared.consent_id, document, reason, None, (), ())
     deciding = -1 if finding is None else finding.rule
-    in_order = sorted(
-        prepared.rules, key=lambda rule: rule.position
-    )  # by position, as the patient signed them
-    rules = tuple(_rule(rule, asked, decides=rule.position == deciding) for rule in in_order)
+    as_signed = sorted(prepared.rules, key=lambda rule: rule.position)
+    rules = tuple(_rule(rule, asked, decides=rule.position == deciding) for rule in as_signed)
     return ConsentExplained(
         prepared.consent_id,
         document,
@@ -110,7 +107,7 @@ def _consent(
 
 def _rule(rule: PreparedRule, asked: Question, *, decides: bool) -> RuleExplained:
     apart = tuple(apart_of_rule(rule, asked))
-    uncovered = tuple(uncovered_by_rule(rule, asked)) if rule.permit else ()
+    uncovered = tuple(uncovered_by(rule, asked)) if rule.permit else ()
     return RuleExplained(
         position=rule.position,
         permit=rule.permit,

@@ -116,13 +116,13 @@ def apart_of_permit(terms: ConsentTerms, asked: Question) -> Iterator[Dimension]
         yield Dimension.DATA_PERIOD
 
 
-def uncovered_by(terms: ConsentTerms, asked: Question) -> Iterator[Dimension]:
-    """Yield each dimension in which a permit that touches what is asked does not cover all of it."""
-    if not asked.categories or asked.categories & ~terms.categories:
+def uncovered_by(scope: ConsentTerms | PreparedRule, asked: Question) -> Iterator[Dimension]:
+    """Yield each dimension in which a permit or a permitting rule does not cover all of what it touches."""
+    if not asked.categories or asked.categories & ~scope.categories:
         yield Dimension.CATEGORY
-    if asked.sensitivities & ~terms.sensitivities:
+    if asked.sensitivities & ~scope.sensitivities:
         yield Dimension.SENSITIVITY
-    if asked.start < terms.data_from or asked.end > terms.data_to:
+    if asked.start < scope.data_from or asked.end > scope.data_to:
         yield Dimension.DATA_PERIOD
 
 
@@ -160,16 +160,6 @@ def apart_of_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
         yield Dimension.DATA_PERIOD
 
 
-def uncovered_by_rule(rule: PreparedRule, asked: Question) -> Iterator[Dimension]:
-    """Yield each dimension in which a permitting rule that touches what is asked does not cover all of it."""
-    if not asked.categories or asked.categories & ~rule.categories:
-        yield Dimension.CATEGORY
-    if asked.sensitivities & ~rule.sensitivities:
-        yield Dimension.SENSITIVITY
-    if asked.start < rule.data_from or asked.end > rule.data_to:
-        yield Dimension.DATA_PERIOD
-
-
 def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
     """Return the highest rank among the permitting and among the prohibiting rules that apply.
 
@@ -187,7 +177,7 @@ def _winners(rules: tuple[PreparedRule, ...], asked: Question) -> _Winners:
         if not rule.permit:
             deny_rank, deny_index = rule.rank, rule.position
             continue
-        if next(uncovered_by_rule(rule, asked), None) is not None:
+        if next(uncovered_by(rule, asked), None) is not None:
             of_a_part |= rule.obligations
             continue
         if rule.rank > permit_rank:
