@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ STRANGER = account_of("stranger")
 
 
 @dataclass(frozen=True)
-class Act:
+class Act(ABC):
     """``time``: of its block. Its fields are values, so that a printed act can be played again."""
 
     time: int
@@ -24,13 +25,13 @@ class Act:
     def name(self) -> str:
         return type(self).__name__
 
+    @abstractmethod
     def apply(self, world: World) -> list[Event]:
         """Change the model. Raise Refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, desk: Desk) -> Call:
         """Return the call that does it on the chain."""
-        raise NotImplementedError
 
     def way(self, desk: Desk) -> str:
         """The way in."""

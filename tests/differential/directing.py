@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
@@ -24,7 +25,7 @@ HOSPITAL, CLINIC = b"\x01" * 32, b"\x02" * 32
 OPERATOR = account_of("operator")
 
 
-class Director:
+class Director(ABC):
     """Draws sequences. Looks at the models only, so that a sequence is a value that can be played again."""
 
     weights: ClassVar[Weights]
@@ -67,12 +68,13 @@ class Director:
         with suppress(Refused):
             act.apply(self.world)
 
+    @abstractmethod
     def begin(self) -> None:
-        raise NotImplementedError
+        """Do what every sequence begins with."""
 
+    @abstractmethod
     def spoil(self, act: Act) -> Act | None:
         """Return the act with one thing wrong, as far as one can tell."""
-        raise NotImplementedError
 
     # --- drawing
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from backend.adapters.data_directory import DataDirectory
 from backend.cli import app
 from scripts.generate_bundles import encode, generate
-from tests.support.process_world import People, Program
+from tests.support.process_world import People, Program, running_program
 
 PASSWORD = "a password that is long enough"
 COMMANDS = [
@@ -39,13 +39,8 @@ class Usage(NamedTuple):
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    running = Program(tmp_path_factory.mktemp("cli"))
-    running.start()
-    try:
+    with running_program(tmp_path_factory.mktemp("cli")) as running:
         yield running
-    finally:
-        running.stop()
-        running.http.close()
 
 
 def answer(*arguments: str | Path, stdin: str = "", status: int = 0) -> dict[str, Any]:

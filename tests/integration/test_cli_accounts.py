@@ -12,20 +12,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from tests.support.process_world import Program
+from tests.support.process_world import Program, running_program
 
 PASSWORD = "a password that is long enough"
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    running = Program(tmp_path_factory.mktemp("cli-accounts"))
-    running.start()
-    try:
+    with running_program(tmp_path_factory.mktemp("cli-accounts")) as running:
         yield running
-    finally:
-        running.stop()
-        running.http.close()
 
 
 @pytest.fixture(params=["running", "stopped"])

@@ -14,18 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.process_world import Program, eventually, run_cli
+from tests.support.process_world import Program, eventually, run_cli, running_program
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    running = Program(tmp_path_factory.mktemp("ledger"))
-    running.start()
-    try:
+    with running_program(tmp_path_factory.mktemp("ledger")) as running:
         yield running
-    finally:
-        running.stop()
-        running.http.close()
 
 
 class Watching:

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from backend.demo.actors import Api, Refused
-from tests.support.process_world import People, Program, eventually, is_alive, run_cli
+from tests.support.process_world import People, Program, eventually, is_alive, run_cli, running_program
 
 KILL_POINTS = int(os.environ.get("ASSENT_KILL_POINTS", "12"))
 SEED = int(os.environ.get("ASSENT_KILL_SEED", "0")) or secrets.randbelow(2**31) + 1
@@ -39,13 +39,8 @@ class Expected:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
-    running = Program(tmp_path)
-    running.start()
-    try:
+    with running_program(tmp_path) as running:
         yield running
-    finally:
-        running.stop()
-        running.http.close()
 
 
 def attempt(act: Callable[[], object]) -> bool:

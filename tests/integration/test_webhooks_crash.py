@@ -9,20 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.process_world import People, Program, eventually, run_cli
+from tests.support.process_world import People, Program, eventually, run_cli, running_program
 from tests.support.receiver import receiving, verified
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     monkeypatch.setenv("ASSENT_WEBHOOK_PRIVATE_NETWORKS", "127.0.0.0/8")
-    running = Program(tmp_path)
-    running.start()
-    try:
+    with running_program(tmp_path) as running:
         yield running
-    finally:
-        running.stop()
-        running.http.close()
 
 
 def test_message_taken_by_the_receiver_but_not_noted_is_sent_again_with_its_id(program: Program) -> None:

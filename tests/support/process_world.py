@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,18 @@ def run_cli(*arguments: str | Path, stdin: str = "", **environment: str) -> subp
         timeout=120,
         check=False,
     )
+
+
+@contextmanager
+def running_program(directory: Path) -> Iterator[Program]:
+    """Start a program and stop it at the end, whatever was done to it."""
+    program = Program(directory)
+    program.start()
+    try:
+        yield program
+    finally:
+        program.stop()
+        program.http.close()
 
 
 class Program:

@@ -13,7 +13,7 @@ from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.consent.notices import Notice, NoticeRow, built_in
 from backend.demo.actors import Api, Provider
 from backend.types import UnixSeconds
-from tests.integration.api.world import Patient, Service, assert_problem, in_days, raw
+from tests.integration.api.world import Patient, Service, assert_problem, permit_wish, raw
 
 
 def published(operator: Api, language: str = "de") -> dict[str, Any]:
@@ -22,19 +22,6 @@ def published(operator: Api, language: str = "de") -> dict[str, Any]:
         "/v1/notices", {"language": language, "media_type": "text/plain", "text": text}
     )
     return view | {"text": text}
-
-
-def wish(patient: Patient, clinic: Provider, **members: Any) -> dict[str, Any]:
-    return {
-        "subject": patient.subject,
-        "kind": "permit",
-        "grantee": clinic.member_id,
-        "purposes": ["TREAT"],
-        "categories": ["laboratory"],
-        "actions": ["access"],
-        "not_after": in_days(1),
-        **members,
-    }
 
 
 def test_notice_is_served_as_published_and_may_be_kept_for_ever(service: Service, operator: Api) -> None:
@@ -87,12 +74,12 @@ def test_text_that_is_no_notice_is_refused(operator: Api, wrong: dict[str, str])
 def test_draft_names_a_stored_notice_in_its_language(
     service: Service, patient: Patient, clinic: Provider, operator: Api
 ) -> None:
-    draft = patient.api.post("/v1/consents/draft", wish(patient, clinic, language="de"))
+    draft = patient.api.post("/v1/consents/draft", permit_wish(patient, clinic, language="de"))
     notice = draft["message"]["terms"]["notice"]
     assert service.http.get(f"/v1/notices/{notice}").headers["content-language"] == "de"
     view = published(operator)
     named = patient.api.post(
-        "/v1/consents/draft", wish(patient, clinic, language="de", notice=view["notice"])
+        "/v1/consents/draft", permit_wish(patient, clinic, language="de", notice=view["notice"])
     )
     assert named["message"]["terms"]["notice"] == view["notice"]
     assert "Mir wurde der Hinweistext" in named["summary"]
@@ -112,11 +99,11 @@ def test_draft_and_grant_with_another_notice_are_refused(
     patient: Patient, clinic: Provider, operator: Api, language: str, notice: str, code: str
 ) -> None:
     name = published(operator)["notice"] if notice == "de" else notice
-    body = wish(patient, clinic, language=language, notice=name)
+    body = permit_wish(patient, clinic, language=language, notice=name)
     problem = assert_problem(raw(patient.api, "POST", "/v1/consents/draft", json=body), 422, code)
     assert problem["field"] == "notice"
     answer = patient.wallet
-    draft = patient.api.post("/v1/consents/draft", wish(patient, clinic, language=language))
+    draft = patient.api.post("/v1/consents/draft", permit_wish(patient, clinic, language=language))
     signed = _with_notice(draft, name)
     problem = assert_problem(
         raw(

@@ -18,7 +18,7 @@ from backend.consent.terms import Grant
 from backend.consent.terms_json import from_json, to_json
 from backend.demo.actors import Provider, Wallet
 from backend.types import SubjectId
-from tests.integration.api.world import Patient, Service, assert_problem, high_s, in_days, raw
+from tests.integration.api.world import Patient, Service, assert_problem, high_s, permit_wish, raw
 
 Draft = dict[str, Any]
 
@@ -26,16 +26,7 @@ Draft = dict[str, Any]
 @pytest.fixture
 def draft(patient: Patient, clinic: Provider) -> Draft:
     """A permit for the clinic, not signed yet."""
-    wish = {
-        "subject": patient.subject,
-        "kind": "permit",
-        "grantee": clinic.member_id,
-        "purposes": ["TREAT"],
-        "categories": ["laboratory"],
-        "actions": ["access"],
-        "not_after": in_days(1),
-    }
-    found: Draft = patient.api.post("/v1/consents/draft", wish)
+    found: Draft = patient.api.post("/v1/consents/draft", permit_wish(patient, clinic))
     return found
 
 

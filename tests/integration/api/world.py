@@ -216,3 +216,17 @@ def high_s(signature: bytes) -> bytes:
     """The other signature of the same message: s becomes order - s, and the parity flips."""
     s = ORDER - int.from_bytes(signature[32:64])
     return signature[:32] + s.to_bytes(32) + bytes([55 - signature[64]])
+
+
+def permit_wish(patient: Patient, clinic: Provider, **members: Any) -> dict[str, Any]:
+    """Return a wish for a permit to the clinic for a day; ``members`` replace or add."""
+    return {
+        "subject": patient.subject,
+        "kind": "permit",
+        "grantee": clinic.member_id,
+        "purposes": ["TREAT"],
+        "categories": ["laboratory"],
+        "actions": ["access"],
+        "not_after": in_days(1),
+        **members,
+    }

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from eth_utils.crypto import keccak
 
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.headers import delegation_header
-from backend.consent.emergency_terms import EmergencyCommand
-from backend.consent.member_terms import AuditCommand, RecordsCommand, ResearchCommand
-from backend.consent.recovery_terms import RecoveryCommand
-from backend.consent.terms import Command, Delegation
+from backend.consent.terms import Delegation
 from backend.consent.typed_data import (
-    AUDIT_NAME,
-    EMERGENCY_NAME,
-    NAME,
-    RECORDS_NAME,
-    RECOVERY_NAME,
-    RESEARCH_NAME,
-    Domain,
     Signable,
     consent_id,
     digest,
@@ -33,6 +23,7 @@ from tests.support.access.documents import word
 from tests.support.access.known import sealed
 from tests.support.access.node import CHAIN_ID, Node
 from tests.support.ledger_world import Person
+from tests.support.signing import domain_of
 from tests.support.token import token_creation_code
 
 HOUR, DAY = 3600, 86_400
@@ -41,15 +32,6 @@ MARKET_TERMS = (2, DAY, DAY, 2 * DAY, DAY)
 ADMIN, ADMISSION, SUSPENSION = 0, 1, 2  # roles of the AccessManager
 OTHERS = ("chair", "bystander", "newcomer")  # people who are no column
 Sign = Callable[[Signable], bytes]
-# By command: the contract it is for. Those of recovery come first, for they are commands of a subject too.
-_CONTRACTS: Final = (
-    (RecoveryCommand, "Recovery", RECOVERY_NAME),
-    (EmergencyCommand, "EmergencyAccess", EMERGENCY_NAME),
-    (RecordsCommand, "RecordRegistry", RECORDS_NAME),
-    (AuditCommand, "AuditAnchor", AUDIT_NAME),
-    (ResearchCommand, "ResearchMarket", RESEARCH_NAME),
-    (Command, "ConsentRegistry", NAME),
-)
 
 
 @dataclass
@@ -83,8 +65,7 @@ class AccessWorld:
         return self.contracts[contract] if contract else self.people[name].account
 
     def digest(self, command: Signable) -> bytes:
-        contract, name = next((of, name) for kind, of, name in _CONTRACTS if isinstance(command, kind))
-        return digest(command, Domain(CHAIN_ID, self.contracts[contract], name))
+        return digest(command, domain_of(command, CHAIN_ID, self.contracts))
 
     def signer(self, name: str) -> Sign:
         """Return how this column signs; a contract has no key, so somebody forges for it."""

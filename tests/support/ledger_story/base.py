@@ -14,18 +14,14 @@ from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.consent.emergency_terms import EmergencyCommand
 from backend.consent.ledger_types import Receipt
-from backend.consent.member_terms import AuditCommand, MemberCommand, RecordsCommand, ResearchCommand
+from backend.consent.member_terms import MemberCommand
 from backend.consent.terms import DelegatedDelegation, DelegatedGrant, Delegation, Grant
 from backend.consent.typed_data import (
-    AUDIT_NAME,
-    EMERGENCY_NAME,
-    RECORDS_NAME,
-    RESEARCH_NAME,
-    Domain,
     consent_id,
 )
 from backend.types import MAX_UINT40, UnixSeconds
 from tests.support.ledger_world import ANVIL, SENDERS, Person, World, person, settle
+from tests.support.signing import domain_of
 
 FOREVER = UnixSeconds(MAX_UINT40)
 HOUR, DAY = 3600, 86_400
@@ -33,12 +29,6 @@ NOBODY = "0x" + "00" * 20
 NOTHING = bytes(32)
 CUSTODIAN, PROVIDER, RESEARCHER, ETHICS, AUDITOR, RESPONDER = 1, 2, 4, 8, 16, 32
 DESK = Person(SENDERS[Sender.CUSTODIAN])  # the hospital's own account
-_CONTRACTS = (
-    (EmergencyCommand, "EmergencyAccess", EMERGENCY_NAME),
-    (RecordsCommand, "RecordRegistry", RECORDS_NAME),
-    (AuditCommand, "AuditAnchor", AUDIT_NAME),
-    (ResearchCommand, "ResearchMarket", RESEARCH_NAME),
-)
 
 
 def named(text: str) -> bytes:
@@ -77,9 +67,8 @@ class Story:
         return self.world.relayer.submit(Call(to, data, 3_000_000, sender))
 
     def sign(self, who: Person, command: EmergencyCommand | MemberCommand) -> bytes:
-        contract, name = next((of, name) for kind, of, name in _CONTRACTS if isinstance(command, kind))
-        address = self.world.deployment.address(contract)
-        return who.sign(command, Domain(self.chain.chain_id, address, name))
+        contracts = {name: made.address for name, made in self.world.deployment.contracts.items()}
+        return who.sign(command, domain_of(command, self.chain.chain_id, contracts))
 
     def record(self, document: Grant | Delegation, who: Person, *, via: Delegation | None = None) -> bytes:
         if via is None:
