@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.commands.terminal import ERR, OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+from backend.commands.terminal import (
+    ERR,
+    OUT,
+    AsJson,
+    DataDirectory,
+    fail,
+    named_errors,
+    read_settings,
+    show,
+    until_interrupted,
+)
 
 if TYPE_CHECKING:
     from backend.explorer.node import Node
@@ -87,9 +97,13 @@ def watch(
     from backend.explorer.watch import Filter, Notice, Watch
     from backend.types import BlockNumber
 
-    with named_errors(), _node(rpc, deployment, data_directory, may_start=False) as node:
+    with (
+        named_errors(),
+        _node(rpc, deployment, data_directory, may_start=False) as node,
+        until_interrupted() as wait,
+    ):
         first = None if from_block is None else BlockNumber(from_block)
-        watching = Watch(node, first=first, filter_=Filter(filters or []))
+        watching = Watch(node, first=first, filter_=Filter(filters or []), sleep=wait)
         if not as_json:
             print_heading(OUT)
         try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -77,3 +80,26 @@ def show(value: object, *, as_json: bool) -> None:
 def printable(text: str) -> str:
     """The text without what would steer a terminal: a document comes from anybody."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[Callable[[float], None]]:
+    """Give a way to wait so many seconds that raises KeyboardInterrupt on Ctrl-C, be it pressed before.
+
+    Raised in C code or a destructor of others the interrupt can be lost; the next wait raises it again.
+    """
+    pressed = Event()
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.default_int_handler(number, frame)
+
+    def wait(seconds: float) -> None:
+        if pressed.wait(seconds):
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield wait
+    finally:
+        signal.signal(signal.SIGINT, before)
