@@ -28,7 +28,7 @@ from backend.consent.drafting import Wish, refusal_of, wish_of
 from backend.consent.requests import ConsentRequest
 from backend.consent.subset import Asked
 from backend.consent.tables import Tables
-from backend.consent.terms import UNLIMITED_USES, BreakGlass, Delegation, Document, Rule
+from backend.consent.terms import MAX_USES_PER_PERIOD, UNLIMITED_USES, BreakGlass, Delegation, Document, Rule
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import consent_id, typed_data
 from backend.errors import NotFound
@@ -52,7 +52,34 @@ Via = Annotated[
 ]
 
 
-class AskBody(Body):
+class FrequencyBody(Body):
+    """At most so many uses in any window of so many seconds."""
+
+    uses: int = Field(ge=1, le=MAX_USES_PER_PERIOD)
+    period_seconds: int = Field(ge=1, lt=2**32)
+
+
+class LimitsBody(Body):
+    """How often the data may be used, and when copies must be gone. What is left out is not limited."""
+
+    erase_by: Moment | None = Field(default=None, description="when every copy must have been erased")
+    max_uses: int | None = Field(default=None, ge=1, lt=UNLIMITED_USES)
+    frequency: FrequencyBody | None = None
+
+    def limits(self) -> dict[str, Any]:
+        """Return the limits that were given, as a wish and a request name them."""
+        found: dict[str, Any] = {}
+        if self.erase_by is not None:
+            found["erase_by"] = seconds(self.erase_by)
+        if self.max_uses is not None:
+            found["max_uses"] = self.max_uses
+        if self.frequency is not None:
+            found["uses_per_period"] = self.frequency.uses
+            found["period_seconds"] = self.frequency.period_seconds
+        return found
+
+
+class AskBody(LimitsBody):
     """What a provider wants to be allowed. Codes are those of ``GET /v1/tables``."""
 
     patient_ref: str = Field(max_length=256, description="from POST /v1/patients/search")
@@ -76,6 +103,7 @@ class RuleBody(Body):
     sensitivities: Codes = []
     actions: Codes = []
     grantees: Annotated[list[Hex32], Field(max_length=32)] = []
+    obligations: Codes = Field(default=[], description="conditions under which a permitting rule permits")
     data_from: Moment | None = None
     data_to: Moment | None = None
 
@@ -89,10 +117,11 @@ class RuleBody(Body):
             grantees=tuple(MemberId(bytes32(grantee)) for grantee in self.grantees),
             data_from=seconds(self.data_from, default=UnixSeconds(0)),
             data_to=seconds(self.data_to),
+            obligations=tables.obligations.mask(self.obligations, field="rules.obligations"),
         )
 
 
-class DraftBody(Body):
+class DraftBody(LimitsBody):
     """How to answer: grant (narrower if members are given) or refuse."""
 
     answer: Literal["grant", "refuse"]
@@ -105,7 +134,6 @@ class DraftBody(Body):
     data_to: Moment | None = None
     not_before: Moment | None = None
     not_after: Moment | None = None
-    max_uses: int | None = Field(default=None, ge=1, lt=UNLIMITED_USES)
     emergency: Emergency = "forbid"
     emergency_categories: Codes = Field(default=[], description="with 'limit': what may be opened")
     rules: Annotated[list[RuleBody], Field(max_length=16)] = []
@@ -125,6 +153,9 @@ class RequestView(BaseModel):
     data_to: datetime | None
     not_before: datetime | None
     not_after: datetime | None
+    erase_by: datetime | None
+    max_uses: int | None
+    frequency: FrequencyBody | None
     message: str
     created_at: datetime | None
     lapses_at: datetime | None
@@ -167,6 +198,7 @@ def ask(body: AskBody, caller: Annotated[Caller, Depends(needs(Scope.CONSENT_REQ
         data_to=seconds(body.data_to),
         not_before=seconds(body.not_before, default=UnixSeconds(0)),
         not_after=seconds(body.not_after),
+        **body.limits(),
     )
     return _view(services, services.requests.ask(asked, body.message, requester=agent_of(principal)))
 
@@ -242,9 +274,7 @@ def _narrowed(wish: Wish, body: DraftBody, tables: Tables) -> Wish:
             changes[name] = seconds(value)
     changes["break_glass"] = BreakGlass[body.emergency.upper()]
     changes["break_glass_categories"] = tables.categories.mask(body.emergency_categories)
-    if body.max_uses is not None:
-        changes["max_uses"] = body.max_uses
-    return replace(wish, **changes)
+    return replace(wish, **changes, **body.limits())
 
 
 def _view(services: Services, request: ConsentRequest) -> RequestView:
@@ -262,6 +292,11 @@ def _view(services: Services, request: ConsentRequest) -> RequestView:
         data_to=moment(asked.data_to),
         not_before=moment(asked.not_before) if asked.not_before else None,
         not_after=moment(asked.not_after),
+        erase_by=moment(asked.erase_by),
+        max_uses=None if asked.max_uses == UNLIMITED_USES else asked.max_uses,
+        frequency=None
+        if asked.uses_per_period == UNLIMITED_USES
+        else FrequencyBody(uses=asked.uses_per_period, period_seconds=asked.period_seconds),
         message=request.message,
         created_at=moment(request.created_at),
         lapses_at=moment(request.lapses_at),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from backend.api.consent_requests import Draft, Emergency, NoticeHash, RuleBody, Via, draft_of
+from backend.api.consent_requests import Draft, Emergency, LimitsBody, NoticeHash, RuleBody, Via, draft_of
 from backend.api.fhir_consents import FHIR_JSON, as_fhir, asked_version
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
@@ -39,7 +39,6 @@ from backend.consent.states import State
 from backend.consent.terms import (
     ABSENT,
     EVERYONE,
-    UNLIMITED_USES,
     BreakGlass,
     Delegation,
     Document,
@@ -66,7 +65,7 @@ class ResearchBody(Body):
     compensation: int = Field(default=0, ge=0, lt=2**256)
 
 
-class WishBody(Body):
+class WishBody(LimitsBody):
     """A consent on the patient's own initiative. A deny that names nothing denies everything."""
 
     subject: HexSubject
@@ -80,7 +79,6 @@ class WishBody(Body):
     data_to: Moment | None = None
     not_before: Moment | None = None
     not_after: Moment | None = None
-    max_uses: int | None = Field(default=None, ge=1, lt=UNLIMITED_USES)
     emergency: Emergency = "forbid"
     emergency_categories: Codes = Field(default=[], description="with 'limit': what may be opened")
     rules: Annotated[list[RuleBody], Field(max_length=16)] = []
@@ -180,7 +178,7 @@ def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
         data_to=seconds(body.data_to),
         not_before=seconds(body.not_before, default=BEGINNING),
         not_after=seconds(body.not_after),
-        max_uses=body.max_uses or UNLIMITED_USES,
+        **body.limits(),
         break_glass=BreakGlass[body.emergency.upper()],
         break_glass_categories=tables.categories.mask(body.emergency_categories),
         rules=tuple(rule.rule(tables) for rule in body.rules),

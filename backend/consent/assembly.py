@@ -9,6 +9,7 @@ from backend.consent.ledger_types import ConsentSlot, SubjectEvidence
 from backend.consent.prepared import Prepared, prepare
 from backend.consent.restrictions import Pending
 from backend.consent.terms import Kind
+from backend.consent.uses import UNUSED, Taken
 from backend.errors import IntegrityError
 from backend.types import ConsentId, SubjectId, UnixSeconds
 
@@ -21,7 +22,7 @@ def assemble(
     final: SubjectEvidence,
     head: SubjectEvidence,
     pending: Pending,
-    uses: Mapping[ConsentId, int] | None = None,
+    uses: Mapping[ConsentId, Taken] | None = None,
 ) -> tuple[Evidence, ...]:
     """Return the evidence for the documents of one subject and for the denies still in the queue.
 
@@ -38,7 +39,7 @@ def assemble(
             final_slot,
             head_slot,
             revocation_pending=_is_ending(document, pending),
-            uses=used.get(document.consent_id, 0),
+            taken=used.get(document.consent_id, UNUSED),
         )
         for document, final_slot, head_slot in zip(documents, final.slots, head.slots, strict=True)
     ]

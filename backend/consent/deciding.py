@@ -76,13 +76,14 @@ class DecisionService:
         )
 
     def take_uses(self, subject: SubjectId, consents: Collection[ConsentId]) -> None:
-        """Take one use of each of these consents that permits a limited number.
+        """Take one use of each of these consents whose uses are limited.
 
         Called before the audit append: a use that is taken and then not made errs on the narrow side. Raises
         UsesExhausted when somebody else took the last one after the decision.
         """
+        now = UnixSeconds(self._clock())
         for consent, limit in sorted(self._evidence.limits(subject).items()):
-            if consent in consents and not self._uses.increment(consent, limit=limit):
+            if consent in consents and not self._uses.take(consent, limit, now=now):
                 raise UsesExhausted
 
     def guard(self, decision: Decision, subject: SubjectId) -> Callable[[], None]:

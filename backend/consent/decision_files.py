@@ -16,9 +16,10 @@ from backend.consent.decision_reading import evidence_from_json, input_from_json
 from backend.consent.decision_types import DecisionInput, Evidence
 from backend.consent.errors import InvalidTerms
 from backend.consent.tables import Tables, load_tables
-from backend.consent.terms import UNBOUNDED, UNLIMITED_USES, Delegation, Document, Grant
+from backend.consent.terms import UNBOUNDED, Delegation, Document, Grant
 from backend.consent.terms_json import from_json
 from backend.consent.typed_data import consent_id
+from backend.consent.uses import NO_USE, UNLIMITED, limit_of
 from backend.consent.validation import check_delegation, check_grant
 from backend.errors import AssentError
 from backend.types import SubjectId, to_hex
@@ -30,7 +31,7 @@ _COMPLETED_SEGMENT: Final[Mapping[str, Any]] = {
     "sensitivities": [], "dataFrom": 0, "dataTo": UNBOUNDED, "references": [],
 }  # fmt: skip
 _COMPLETED_REQUESTER: Final[Mapping[str, Any]] = {"actor": None, "organisations": [], "account": None}
-_SHORT_ENTRY: Final = "id type via slot uses revocationPending"
+_SHORT_ENTRY: Final = "id type via slot uses usedAt revocationPending"
 
 
 def read_question(data: object, *, case: str | None = None) -> tuple[DecisionInput, Tables]:
@@ -95,7 +96,7 @@ def _entry(entry: object, path: str) -> Evidence:
     document: Document = (
         from_json(Delegation, message, inner) if delegation else from_json(Grant, message, inner)
     )
-    limited = isinstance(document, Grant) and document.terms.max_uses not in (0, UNLIMITED_USES)
+    limited = isinstance(document, Grant) and limit_of(document.terms) not in (NO_USE, UNLIMITED)
     if limited and "uses" not in short and short.get("slot") is not None:
         raise InvalidTerms("Its uses are limited, so say how many were made.", field=path + "uses")
     slot = short.get("slot")
@@ -108,6 +109,7 @@ def _entry(entry: object, path: str) -> Evidence:
         "head": slot,
         "revocationPending": short.get("revocationPending", False),
         "uses": short.get("uses", 0),
+        "usedAt": short.get("usedAt", []),
     }
     return evidence_from_json(whole, path)
 

@@ -111,7 +111,8 @@ def _evidence_to_json(item: Evidence, via: Mapping[ConsentId, tuple[Delegation, 
         "final": _slot_to_json(item.final),
         "head": _slot_to_json(item.head),
         "revocationPending": item.revocation_pending,
-        "uses": item.uses,
+        "uses": item.taken.made,
+        "usedAt": list(item.taken.at),
     }
 
 

@@ -23,6 +23,7 @@ from backend.consent.prepared import prepare
 from backend.consent.tables import Tables
 from backend.consent.terms import Delegation, Document, Grant
 from backend.consent.terms_json import from_json, value_from_json
+from backend.consent.uses import Taken
 from backend.types import BlockNumber, Bytes32, MemberId, UnixSeconds
 
 MEMBERS = (
@@ -69,7 +70,7 @@ def input_from_json(data: object, tables: Tables) -> DecisionInput:
 
 def evidence_from_json(data: object, path: str) -> Evidence:
     """Return one document with its slots. Raise InvalidTerms, with ``path`` before the name of the member."""
-    names = "id type document via final head revocationPending uses"
+    names = "id type document via final head revocationPending uses usedAt"
     found = members(data, names, path)
     kind = _TYPES.get(_text(found["type"], path + "type"))
     if kind is None:
@@ -84,7 +85,13 @@ def evidence_from_json(data: object, path: str) -> Evidence:
         _slot(found["final"], path + "final."),
         _slot(found["head"], path + "head."),
         value_from_json("bool", found["revocationPending"], path + "revocationPending"),
-        value_from_json("uint32", found["uses"], path + "uses"),
+        Taken(
+            value_from_json("uint32", found["uses"], path + "uses"),
+            tuple(
+                value_from_json("uint40", item, place)
+                for place, item in _list(found["usedAt"], path + "usedAt")
+            ),
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, SubjectEvidence
 from backend.consent.prepared import Prepared
 from backend.consent.terms import BEGINNING, UNBOUNDED
+from backend.consent.uses import UNUSED, Taken
 from backend.types import (
     Address,
     BlockNumber,
@@ -61,6 +62,7 @@ class Reason(StrEnum):
     REVOCATION_PENDING = "revocation_pending"
     EPOCH_ENDED = "epoch_ended"
     USES_EXHAUSTED = "uses_exhausted"
+    FREQUENCY_EXHAUSTED = "frequency_exhausted"
     ERASE_BY_PASSED = "erase_by_passed"
     OTHER_SUBJECT = "other_subject"
     SLOT_MISMATCH = "slot_mismatch"
@@ -122,13 +124,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One signed document with what the chain says of it. ``uses`` counts the uses already made of it."""
+    """One signed document with what the chain says of it, and the uses already made of it."""
 
     prepared: Prepared
     final: ConsentSlot
     head: ConsentSlot
     revocation_pending: bool = False
-    uses: int = 0
+    taken: Taken = UNUSED
 
 
 @dataclass(frozen=True, slots=True)

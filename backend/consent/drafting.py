@@ -51,6 +51,8 @@ class Wish:
     not_after: UnixSeconds = UNBOUNDED
     erase_by: UnixSeconds = UNBOUNDED
     max_uses: int = UNLIMITED_USES
+    uses_per_period: int = UNLIMITED_USES
+    period_seconds: int = 0
     break_glass: BreakGlass = BreakGlass.FORBID  # what the patient did not allow is not allowed
     break_glass_categories: int = 0
     redelegation_depth: int = 0
@@ -93,6 +95,8 @@ def wish_of(request: ConsentRequest) -> Wish:
         not_after=asked.not_after,
         erase_by=asked.erase_by,
         max_uses=asked.max_uses,
+        uses_per_period=asked.uses_per_period,
+        period_seconds=asked.period_seconds,
         redelegation_depth=asked.redelegation_depth,
     )
 
@@ -137,6 +141,8 @@ class Drafter:
             data_to=wish.data_to,
             erase_by=wish.erase_by,
             max_uses=wish.max_uses,
+            uses_per_period=wish.uses_per_period,
+            period_seconds=wish.period_seconds,
             break_glass=wish.break_glass,
             break_glass_categories=wish.break_glass_categories,
             redelegation_depth=wish.redelegation_depth,

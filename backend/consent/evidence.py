@@ -22,7 +22,7 @@ from backend.consent.ports import Ledger
 from backend.consent.prepared import Prepared, prepare
 from backend.consent.restrictions import Pending, RestrictionQueue
 from backend.consent.terms import Grant
-from backend.consent.uses import UseStore
+from backend.consent.uses import Taken, UseLimit, UseStore, limit_of
 from backend.sealed import DocumentSealer
 from backend.types import ConsentId, MemberId, SubjectId
 
@@ -49,7 +49,7 @@ class _Assembled:
     final: SubjectEvidence
     head: SubjectEvidence
     pending: tuple[object, ...]
-    uses: Mapping[ConsentId, int]
+    uses: Mapping[ConsentId, Taken]
     evidence: EvidenceSet
 
 
@@ -59,20 +59,20 @@ class _Kept:
 
     documents: Mapping[ConsentId, Prepared]
     ids: tuple[ConsentId, ...]
-    limits: Mapping[ConsentId, int]
+    limits: Mapping[ConsentId, UseLimit]
     assembled: _Assembled | None = None
 
     @classmethod
     def of(cls, documents: Mapping[ConsentId, Prepared]) -> _Kept:
         limits = {
-            name: prepared.document.terms.max_uses
+            name: limit_of(prepared.document.terms)
             for name, prepared in documents.items()
             if isinstance(prepared.document, Grant) and prepared.is_limited
         }
         return cls(documents, tuple(documents), limits)
 
     def evidence(
-        self, final: SubjectEvidence, head: SubjectEvidence, pending: Pending, uses: Mapping[ConsentId, int]
+        self, final: SubjectEvidence, head: SubjectEvidence, pending: Pending, uses: Mapping[ConsentId, Taken]
     ) -> EvidenceSet:
         """Return the evidence. Two threads that find it outdated at once make it twice, which is harmless."""
         restricting = (pending.revoked, pending.for_cause, pending.documents)
@@ -134,8 +134,8 @@ class EvidenceBook:
         """Return all documents of a subject, read again from the index."""
         return self._load(subject).documents
 
-    def limits(self, subject: SubjectId) -> Mapping[ConsentId, int]:
-        """Return how many uses each consent of the subject permits that permits a limited number."""
+    def limits(self, subject: SubjectId) -> Mapping[ConsentId, UseLimit]:
+        """Return the limit of each consent of the subject whose uses are limited."""
         return self._known(subject).limits
 
     def signed(self, subject: SubjectId, consent: ConsentId) -> SignedDocument | None:
@@ -195,7 +195,7 @@ class EvidenceBook:
         if view.head_number != view.final_number:
             at_head = self._ledger.facts(subject, kept.ids, members, block=view.head_number)
         final, head = at_final.subject, at_head.subject
-        uses = self._uses.counts(tuple(kept.limits)) if kept.limits else {}
+        uses = self._uses.taken(tuple(kept.limits)) if kept.limits else {}
         evidence = kept.evidence(final, head, pending, uses)
         return Gathered(view, final, head, at_final.members, at_head.members, evidence, pending)
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from backend.consent.decision_types import Evidence, Requester
 from backend.consent.terms import EVERYONE, Delegation
-from backend.types import ConsentId, SubjectId
+from backend.types import ConsentId, SubjectId, UnixSeconds
 
 
 class EvidenceSet(tuple[Evidence, ...]):
@@ -30,7 +30,7 @@ class EvidenceSet(tuple[Evidence, ...]):
         for item in self:
             name = item.prepared.consent_id
             other = distinct.get(name)
-            if other is None or (item.revocation_pending, item.uses) > (other.revocation_pending, other.uses):
+            if other is None or _restriction(item) > _restriction(other):
                 distinct[name] = item
         return dict(sorted(distinct.items(), key=lambda entry: entry[0]))
 
@@ -73,3 +73,8 @@ class EvidenceSet(tuple[Evidence, ...]):
                 if slot.kind != 0 and slot.not_before != 0:
                     count[slot.subject] += 1
         return counts
+
+
+def _restriction(item: Evidence) -> tuple[bool, int, int, tuple[UnixSeconds, ...]]:
+    """Return what is greater the less it permits. Uses of unknown time count as made just now."""
+    return item.revocation_pending, item.taken.made, -len(item.taken.at), item.taken.at

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from backend.consent.errors import WiderThanParent
 from backend.consent.subset import check_child, check_given_under
-from backend.consent.terms import UNLIMITED_USES, Delegation, Document, Grant, Kind, Rule
+from backend.consent.terms import Delegation, Document, Grant, Kind, Rule
 from backend.consent.typed_data import consent_id
+from backend.consent.uses import UNLIMITED, limit_of
 from backend.types import ConsentId
 
 ANY: Final = -1  # a mask with every bit set, for a dimension that is not narrowed
@@ -54,7 +55,7 @@ class Prepared:
     @property
     def is_limited(self) -> bool:
         """Whether uses of it have to be counted."""
-        return isinstance(self.document, Grant) and self.document.terms.max_uses != UNLIMITED_USES
+        return isinstance(self.document, Grant) and limit_of(self.document.terms) != UNLIMITED
 
 
 def prepare(document: Document, via: Sequence[Delegation] = ()) -> Prepared:

@@ -65,7 +65,8 @@ TYPE_STRINGS: Final = (
     ),
     (
         "ConsentTerms(uint8 decision,bytes32 grantee,uint64 purposes,uint64 categories,uint32 sensitivities,"
-        "uint16 actions,uint40 dataFrom,uint40 dataTo,uint40 eraseBy,uint32 maxUses,uint8 breakGlass,"
+        "uint16 actions,uint40 dataFrom,uint40 dataTo,uint40 eraseBy,uint32 maxUses,"
+        "uint32 usesPerPeriod,uint32 periodSeconds,uint8 breakGlass,"
         "uint64 breakGlassCategories,uint8 redelegationDepth,Rule[] rules,ResearchTerms research,"
         "bytes32 notice,string language,string summary,bytes32 salt)"
     ),

@@ -7,10 +7,12 @@ until its end is final. So every change that widens waits for finality and every
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from backend.consent.decision_types import DecisionInput, Evidence, Reason
 from backend.consent.terms import Document, Grant, Kind
+from backend.consent.uses import Exhausted, limit_of
 
 
 class Standing(NamedTuple):
@@ -21,6 +23,11 @@ class Standing(NamedTuple):
     reason: Reason
 
 
+_EXHAUSTED: Final[Mapping[Exhausted | None, Reason | None]] = {
+    None: None,
+    Exhausted.USES: Reason.USES_EXHAUSTED,
+    Exhausted.FREQUENCY: Reason.FREQUENCY_EXHAUSTED,
+}
 _PERMITS = Standing(permits=True, restricts=True, reason=Reason.PERMITS)
 _DENIES = Standing(permits=False, restricts=True, reason=Reason.DENIES)
 
@@ -42,8 +49,8 @@ def grant_standing(evidence: Evidence, request: DecisionInput) -> Standing:
         # The signed start counts, not the block's: a deny holds before it is mined.
         return _DENIES if request.now >= grant.not_before else _out(Reason.NOT_YET_VALID)
     hindrance = hindered(evidence, request, ends_with_epoch=True)
-    if hindrance is None and evidence.uses >= grant.terms.max_uses:
-        hindrance = Reason.USES_EXHAUSTED
+    if hindrance is None:
+        hindrance = _EXHAUSTED[limit_of(grant.terms).exhausted(evidence.taken, request.now)]
     if hindrance is None and request.now >= grant.terms.erase_by:
         hindrance = Reason.ERASE_BY_PASSED
     if hindrance is None:

@@ -19,6 +19,7 @@ from backend.consent.terms import (
     Kind,
     Power,
 )
+from backend.consent.uses import limit_of
 from backend.errors import InvalidInput
 from backend.types import MemberId, SubjectId, UnixSeconds
 
@@ -39,6 +40,8 @@ class Asked:
     not_after: UnixSeconds = UNBOUNDED
     erase_by: UnixSeconds = UNBOUNDED
     max_uses: int = UNLIMITED_USES
+    uses_per_period: int = UNLIMITED_USES
+    period_seconds: int = 0
     redelegation_depth: int = 0
 
 
@@ -67,6 +70,8 @@ def check_answers(grant: Grant, asked: Asked) -> None:
     _require(grant.not_after <= asked.not_after, "notAfter", WiderThanRequest)
     _require(terms.erase_by <= asked.erase_by, "terms.eraseBy", WiderThanRequest)
     _require(terms.max_uses <= asked.max_uses, "terms.maxUses", WiderThanRequest)
+    most = limit_of(terms).most_in(asked.period_seconds)
+    _require(most <= asked.uses_per_period, "terms.usesPerPeriod", WiderThanRequest)
     _require(
         terms.redelegation_depth <= asked.redelegation_depth, "terms.redelegationDepth", WiderThanRequest
     )

@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from backend.consent.errors import SummaryMismatch
+from backend.consent.errors import SummaryMismatch, UnknownBit, UnknownCode
 from backend.consent.tables import Tables, check_language, load_tables, published_versions
 from backend.consent.terms import (
     EVERYONE,
@@ -33,6 +34,9 @@ from backend.consent.terms import (
 )
 
 D = TypeVar("D", Grant, Delegation)
+_PERIODS: Final = (
+    ("period_days", 86_400), ("period_hours", 3_600), ("period_minutes", 60), ("period_seconds", 1),
+)  # fmt: skip
 
 
 def render(document: Document, language: str, tables: Tables) -> str:
@@ -54,9 +58,11 @@ def check_summary(document: Document) -> int:
 
     Raise SummaryMismatch when no published version gives this text.
     """
+    language = check_language(document.terms.language)
     for version in reversed(published_versions()):
-        if render(document, document.terms.language, load_tables(version)) == document.terms.summary:
-            return version
+        with suppress(UnknownCode, UnknownBit):  # of a later version than this one
+            if render(document, language, load_tables(version)) == document.terms.summary:
+                return version
     raise SummaryMismatch(field="terms.summary")
 
 
@@ -72,7 +78,11 @@ class _Writer:
 
     def say(self, phrase: str, **places: str) -> str:
         # One pass, so that braces inside a value are left alone.
-        text = self.tables.phrases[self.language][phrase]
+        text = self.tables.phrases[self.language].get(phrase)
+        if text is None:
+            raise UnknownCode(
+                f"Version {self.tables.version} of the tables has no words for it.", field=phrase
+            )
         return re.sub(r"\{(\w+)\}", lambda match: places[match[1]], text)
 
     def grant(self, grant: Grant) -> Iterable[str]:
@@ -157,10 +167,20 @@ class _Writer:
             yield self.say("uses_open")
         else:
             yield self.say("uses", count=str(terms.max_uses))
+        if terms.uses_per_period != UNLIMITED_USES:
+            yield self.say(
+                "frequency", count=str(terms.uses_per_period), period=self._period(terms.period_seconds)
+            )
         if terms.redelegation_depth:
             yield self.say("passing", count=str(terms.redelegation_depth))
         else:
             yield self.say("passing_none")
+
+    def _period(self, seconds: int) -> str:
+        for phrase, length in _PERIODS:
+            if not seconds % length:
+                return self.say(phrase, count=str(seconds // length))
+        raise ValueError("every length is a number of seconds")
 
     def _emergency(self, terms: ConsentTerms) -> str:
         words = self.tables.categories.words(terms.break_glass_categories, self.language)

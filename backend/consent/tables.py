@@ -18,7 +18,7 @@ from backend.consent.errors import UnknownBit, UnknownCode
 from backend.consent.table_words import sentences, words_of_codes
 
 LANGUAGES: Final = ("en", "de")
-CURRENT_VERSION: Final = 2
+CURRENT_VERSION: Final = 3
 _DATA: Final = Path(__file__).parent / "data"
 
 

@@ -18,6 +18,7 @@ from backend.types import MAX_UINT40, Address, Bytes32, ConsentId, MemberId, Sub
 BEGINNING: Final = UnixSeconds(0)
 UNBOUNDED: Final = UnixSeconds(MAX_UINT40)
 UNLIMITED_USES: Final = 2**32 - 1
+MAX_USES_PER_PERIOD: Final = 1000  # the times of as many uses are kept
 ZERO32: Final = Bytes32(bytes(32))
 ABSENT: Final = ConsentId(bytes(32))  # no parent, nothing superseded
 EVERYONE: Final = MemberId(bytes(32))  # as grantee of a deny: whoever asks
@@ -99,6 +100,8 @@ class ConsentTerms:
     data_to: UnixSeconds
     erase_by: UnixSeconds  # when the grantee must have erased its copies
     max_uses: int
+    uses_per_period: int  # UNLIMITED_USES without a frequency
+    period_seconds: int  # no window of this length has more uses; zero without a frequency
     break_glass: int
     break_glass_categories: int
     redelegation_depth: int

@@ -25,7 +25,9 @@ from backend.consent.terms import (
     EVERYONE,
     MAX_DEPTH,
     MAX_RULES,
+    MAX_USES_PER_PERIOD,
     UNBOUNDED,
+    UNLIMITED_USES,
     ZERO32,
     BreakGlass,
     Command,
@@ -151,6 +153,7 @@ def _terms(terms: ConsentTerms, tables: Tables, path: str) -> None:
     _unsigned(terms.max_uses, 32, path + "maxUses")
     if permit and terms.max_uses == 0:
         raise InvalidTerms("A permit without uses permits nothing.", field=path + "maxUses")
+    _frequency(terms, path, permit=permit)
     if terms.break_glass not in tuple(BreakGlass):
         raise InvalidTerms("1 allows, 2 limits, 3 forbids.", field=path + "breakGlass")
     tables.categories.check(terms.break_glass_categories, field=path + "breakGlassCategories")
@@ -167,6 +170,16 @@ def _terms(terms: ConsentTerms, tables: Tables, path: str) -> None:
     check_language(terms.language, field=path + "language")
     _text(terms.summary, MAX_TEXT_BYTES, path + "summary")
     _bytes32(terms.salt, path + "salt", zero=False)
+
+
+def _frequency(terms: ConsentTerms, path: str, *, permit: bool) -> None:
+    _unsigned(terms.period_seconds, 32, path + "periodSeconds")
+    if not permit and not terms.uses_per_period:
+        return
+    if (terms.uses_per_period == UNLIMITED_USES) != (terms.period_seconds == 0):
+        raise InvalidTerms("A period and the uses in it go together.", field=path + "periodSeconds")
+    if terms.uses_per_period != UNLIMITED_USES and not 1 <= terms.uses_per_period <= MAX_USES_PER_PERIOD:
+        raise InvalidTerms(f"1 to {MAX_USES_PER_PERIOD} uses in a period.", field=path + "usesPerPeriod")
 
 
 def _rule(rule: Rule, terms: ConsentTerms, tables: Tables, path: str) -> None:

@@ -37,6 +37,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.REVOCATION_PENDING: "Its revocation was received and counts already.",
     Reason.EPOCH_ENDED: "The patient revoked everything given up to then.",
     Reason.USES_EXHAUSTED: "All uses it allows were made.",
+    Reason.FREQUENCY_EXHAUSTED: "All uses it allows in this period were made.",
     Reason.ERASE_BY_PASSED: "The day is over by which copies had to be erased.",
     Reason.OTHER_SUBJECT: "It is about another patient.",
     Reason.SLOT_MISMATCH: "What the chain holds is not what was signed.",

@@ -77,6 +77,8 @@ def documents() -> Iterator[tuple[str, Document]]:
     )
     at_once = w.grant(label="at once", not_before=UnixSeconds(0))
     yield "permit_at_once", with_summary(at_once, w.TABLES)
+    often = w.grant(label="often", max_uses=50, uses_per_period=2, period_seconds=36 * 3600)
+    yield "permit_with_a_frequency", with_summary(often, w.TABLES)
     yield "deny_everyone", with_summary(w.grant(Kind.DENY, label="deny", not_after=UNBOUNDED), w.TABLES)
     narrow = w.grant(
         Kind.DENY,

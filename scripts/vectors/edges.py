@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from backend.consent.decision_types import DecisionInput
 from backend.consent.terms import Kind, Rule
+from backend.consent.uses import Taken
 from backend.types import UnixSeconds
 from scripts.vectors import world as w
 from scripts.vectors.case import DENY, NONE, PERMIT, Case
@@ -104,7 +105,7 @@ def _deadlines() -> Iterator[Case]:
     yield _case("erased_at_the_instant", w.ask(erase), (*NONE, "erase_by_passed"))
     past = w.final(w.grant(Kind.PERMIT, Rule(permit=False), label="past", erase_by=w.NOW))
     yield _case("prohibition_stands_when_copies_are_erased", w.ask(past, other), DENY)
-    used = w.final(w.grant(Kind.PERMIT, Rule(permit=False), label="used", max_uses=1), uses=1)
+    used = w.final(w.grant(Kind.PERMIT, Rule(permit=False), label="used", max_uses=1), taken=Taken(1))
     yield _case("prohibition_stands_when_uses_are_over", w.ask(used, other), DENY)
     over = w.ask(other, w.final(w.grant(Kind.PERMIT, Rule(permit=False), label="old")))
     over = replace(over, head=replace(over.head, epoch=1))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backend.consent.terms import Kind, Rule
+from backend.consent.uses import Taken
 from backend.types import UnixSeconds
 from scripts.vectors import world as w
 from scripts.vectors.case import DENY, NONE, PERMIT, Case
 
+EXHAUSTED = (*NONE, "frequency_exhausted")
 UNFULFILLED = ("deny", "obligation_unfulfilled")
 
 
@@ -133,8 +135,24 @@ def obligations() -> Iterator[Case]:
 
 def uses() -> Iterator[Case]:
     twice = w.grant(max_uses=2)
-    yield Case("uses", "last_use", w.ask(w.final(twice, uses=1)), PERMIT)
-    yield Case("uses", "used_up", w.ask(w.final(twice, uses=2)), (*NONE, "uses_exhausted"))
+    yield Case("uses", "last_use", w.ask(w.final(twice, taken=Taken(1))), PERMIT)
+    yield Case("uses", "used_up", w.ask(w.final(twice, taken=Taken(2))), (*NONE, "uses_exhausted"))
+    # Twice in any 100 seconds: a use counts for 100 seconds, the last of them included.
+    often = w.grant(uses_per_period=2, period_seconds=100)
+    for name, count, ago, expect in (
+        ("frequency_unused", 0, (), PERMIT),
+        ("frequency_once", 1, (50,), PERMIT),
+        ("frequency_used_up", 2, (50, 0), EXHAUSTED),
+        ("frequency_in_the_last_second_of_the_first_use", 2, (99, 50), EXHAUSTED),
+        ("frequency_free_again", 2, (100, 50), PERMIT),
+        ("frequency_of_a_clock_put_back", 2, (-30, -30), EXHAUSTED),
+        ("frequency_with_a_use_of_unknown_time", 2, (50,), EXHAUSTED),
+        ("frequency_with_many_uses_long_ago", 70, (5_000, 4_000), PERMIT),
+    ):
+        taken = Taken(count, tuple(UnixSeconds(w.NOW - seconds) for seconds in ago))
+        yield Case("uses", name, w.ask(w.final(often, taken=taken)), expect)
+    both = w.final(w.grant(max_uses=2, uses_per_period=2, period_seconds=1), taken=Taken(2))
+    yield Case("uses", "used_up_goes_before_frequency", w.ask(both), (*NONE, "uses_exhausted"))
     erase = w.grant(erase_by=w.NOW)
     yield Case("uses", "copies_would_have_to_be_erased", w.ask(w.final(erase)), (*NONE, "erase_by_passed"))
     yield Case("uses", "copies_may_still_be_kept", w.ask(w.final(erase), now=UnixSeconds(w.NOW - 1)), PERMIT)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
 
+from backend.consent.errors import UnknownCode
 from backend.consent.schema import CLASSES, STRUCTS, TYPE_STRINGS, encode_type
 from backend.consent.summary import render, with_summary
 from backend.consent.tables import LANGUAGES, Tables
@@ -51,15 +53,18 @@ def typed_data_vectors() -> dict[str, Any]:
 
 def summary_vectors(tables: Tables) -> list[dict[str, Any]]:
     """Return documents with the summary that ``tables`` give, in each language."""
-    return [
-        {
-            "name": name,
-            "type": type(document).__name__,
-            "document": to_json(_worded(document, tables)),
-            "summaries": {language: render(document, language, tables) for language in LANGUAGES},
-        }
-        for name, document in documents()
-    ]
+    return list(_summaries(tables))
+
+
+def _summaries(tables: Tables) -> Iterator[dict[str, Any]]:
+    for name, document in documents():
+        with suppress(UnknownCode):  # earlier tables have no words for what came later
+            yield {
+                "name": name,
+                "type": type(document).__name__,
+                "document": to_json(_worded(document, tables)),
+                "summaries": {language: render(document, language, tables) for language in LANGUAGES},
+            }
 
 
 def _worded(document: Document, tables: Tables) -> Document:

@@ -100,6 +100,8 @@ def grant(kind: Kind = Kind.PERMIT, *rules: Rule, label: str = "", **changes: An
         data_to=UNBOUNDED,
         erase_by=UNBOUNDED,
         max_uses=UNLIMITED_USES if permit else 0,
+        uses_per_period=UNLIMITED_USES if permit else 0,
+        period_seconds=0,
         break_glass=BreakGlass.ALLOW,
         break_glass_categories=0,
         redelegation_depth=0,
@@ -157,7 +159,7 @@ def slot_of(document: Document, **changes: Any) -> ConsentSlot:
 
 
 def final(document: Document, *, via: tuple[Delegation, ...] = (), **changes: Any) -> Evidence:
-    """Return evidence of a document that is final. ``uses`` and ``revocation_pending`` may be given."""
+    """Return evidence of a document that is final. ``taken`` and ``revocation_pending`` may be given."""
     return dataclasses.replace(
         Evidence(prepare(document, via), slot_of(document), slot_of(document)), **changes
     )

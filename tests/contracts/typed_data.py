@@ -28,7 +28,8 @@ TYPES = {
     ),
     "ConsentTerms": _fields(
         "uint8 decision,bytes32 grantee,uint64 purposes,uint64 categories,uint32 sensitivities,"
-        "uint16 actions,uint40 dataFrom,uint40 dataTo,uint40 eraseBy,uint32 maxUses,uint8 breakGlass,"
+        "uint16 actions,uint40 dataFrom,uint40 dataTo,uint40 eraseBy,uint32 maxUses,"
+        "uint32 usesPerPeriod,uint32 periodSeconds,uint8 breakGlass,"
         "uint64 breakGlassCategories,uint8 redelegationDepth,Rule[] rules,ResearchTerms research,"
         "bytes32 notice,string language,string summary,bytes32 salt"
     ),
@@ -126,6 +127,8 @@ def terms(decision: int, summary: str) -> dict[str, Any]:
         "dataTo": FOREVER,
         "eraseBy": FOREVER,
         "maxUses": 3,
+        "usesPerPeriod": 1,
+        "periodSeconds": 86400,
         "breakGlass": 1,
         "breakGlassCategories": 1 << 6,
         "redelegationDepth": 1,

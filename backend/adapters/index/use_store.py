@@ -1,16 +1,19 @@
-"""Counters of uses in MongoDB: one document a consent, raised by a filtered increment."""
+"""Counters of uses in MongoDB: one document a consent, changed by compare-and-swap on the count."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import translated
-from backend.types import ConsentId
+from backend.consent.uses import Taken, UseLimit
+from backend.types import ConsentId, UnixSeconds
+
+_WIDTH: Final = 5  # bytes of a time
 
 
 class MongoUseStore:
@@ -19,14 +22,30 @@ class MongoUseStore:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._uses = database["consent_uses"]
 
-    def counts(self, consents: Sequence[ConsentId]) -> dict[ConsentId, int]:
+    def taken(self, consents: Sequence[ConsentId]) -> dict[ConsentId, Taken]:
         with translated():
             found = self._uses.find({"_id": {"$in": [consent.hex() for consent in consents]}})
-            return {ConsentId(bytes.fromhex(row["_id"])): row["n"] for row in found}
+            return {ConsentId(bytes.fromhex(row["_id"])): _taken(row) for row in found}
 
-    def increment(self, consent: ConsentId, *, limit: int) -> bool:
+    def take(self, consent: ConsentId, limit: UseLimit, *, now: UnixSeconds) -> bool:
+        name = {"_id": consent.hex()}
         with translated():
             with suppress(DuplicateKeyError):  # counted before
-                self._uses.insert_one({"_id": consent.hex(), "n": 0})
-            raised = self._uses.update_one({"_id": consent.hex(), "n": {"$lt": limit}}, {"$inc": {"n": 1}})
-        return raised.modified_count == 1
+                self._uses.insert_one({**name, "n": 0, "at": b""})
+            while True:
+                row = self._uses.find_one(name)
+                before = Taken() if row is None else _taken(row)
+                if limit.exhausted(before, now) is not None:
+                    return False
+                after = limit.after_use(before, now)
+                at = b"".join(time.to_bytes(_WIDTH) for time in after.at)
+                change = {"$set": {"n": after.made, "at": at}}
+                # Somebody else's use in between changed the count: look again.
+                if self._uses.update_one({**name, "n": before.made}, change).modified_count == 1:
+                    return True
+
+
+def _taken(row: Mapping[str, Any]) -> Taken:
+    packed = bytes(row.get("at", b""))
+    times = (packed[place : place + _WIDTH] for place in range(0, len(packed), _WIDTH))
+    return Taken(row["n"], tuple(UnixSeconds(int.from_bytes(time)) for time in times))

@@ -28,7 +28,7 @@ RECORD_PARTS: Final = (
 )
 CONDITION_PARTS: Final = (
     *("grantee", "purposes", "categories", "sensitivities", "actions", "dataFrom", "dataTo", "eraseBy"),
-    *("maxUses", "breakGlass", "breakGlassCategories", "research", RULES),
+    *("maxUses", "usesPerPeriod", "periodSeconds", "breakGlass", "breakGlassCategories", "research", RULES),
 )
 
 

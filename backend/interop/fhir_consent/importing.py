@@ -102,6 +102,8 @@ def wish_of(grant: Grant) -> Wish:
         not_after=grant.not_after,
         erase_by=terms.erase_by,
         max_uses=terms.max_uses,
+        uses_per_period=terms.uses_per_period,
+        period_seconds=terms.period_seconds,
         break_glass=BreakGlass(terms.break_glass),
         break_glass_categories=terms.break_glass_categories,
         redelegation_depth=terms.redelegation_depth,

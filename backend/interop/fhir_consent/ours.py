@@ -110,6 +110,8 @@ def _unlimited() -> Json:
     return {
         "eraseBy": int(UNBOUNDED),
         "maxUses": UNLIMITED_USES,
+        "usesPerPeriod": UNLIMITED_USES,
+        "periodSeconds": 0,
         "breakGlass": int(BreakGlass.ALLOW),
         "breakGlassCategories": "0",
         "research": to_json(ResearchTerms()),

@@ -89,6 +89,8 @@ def limits(terms: ConsentTerms, native: Sequence[Rule]) -> Iterator[Json]:
     plain = {
         "eraseBy": terms.erase_by == UNBOUNDED,
         "maxUses": terms.max_uses == UNLIMITED_USES,
+        "usesPerPeriod": terms.uses_per_period == UNLIMITED_USES,
+        "periodSeconds": terms.period_seconds == 0,
         "breakGlass": terms.break_glass == BreakGlass.ALLOW,
         "breakGlassCategories": not terms.break_glass_categories,
         "research": terms.research == ResearchTerms(),

@@ -20,7 +20,7 @@ abstract contract ConsentBase is Base {
     string private constant GRANT_TYPE =
         "Grant(uint96 subject,ConsentTerms terms,uint40 notBefore,uint40 notAfter,uint8 kind,uint32 epoch,bytes32 request,bytes32 supersedes,uint40 submitBy)";
     string private constant TERMS_TYPE =
-        "ConsentTerms(uint8 decision,bytes32 grantee,uint64 purposes,uint64 categories,uint32 sensitivities,uint16 actions,uint40 dataFrom,uint40 dataTo,uint40 eraseBy,uint32 maxUses,uint8 breakGlass,uint64 breakGlassCategories,uint8 redelegationDepth,Rule[] rules,ResearchTerms research,bytes32 notice,string language,string summary,bytes32 salt)";
+        "ConsentTerms(uint8 decision,bytes32 grantee,uint64 purposes,uint64 categories,uint32 sensitivities,uint16 actions,uint40 dataFrom,uint40 dataTo,uint40 eraseBy,uint32 maxUses,uint32 usesPerPeriod,uint32 periodSeconds,uint8 breakGlass,uint64 breakGlassCategories,uint8 redelegationDepth,Rule[] rules,ResearchTerms research,bytes32 notice,string language,string summary,bytes32 salt)";
     string private constant REST_TYPE =
         "ResearchTerms(string[] duo,uint32 minimumCohort,uint64 epsilonCap,uint256 compensation)Rule(bool permit,uint64 purposes,uint64 categories,uint32 sensitivities,uint16 actions,bytes32[] grantees,uint40 dataFrom,uint40 dataTo,bytes32[] references,uint16 obligations)";
     string private constant DELEGATION_TYPE =

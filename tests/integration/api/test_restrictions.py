@@ -76,6 +76,12 @@ def test_limited_uses_are_counted_over_requests(clinic: Provider, patient: Patie
     patient.wallet.revoke(consent)
 
 
+def test_uses_of_a_period_are_counted_over_requests(clinic: Provider, patient: Patient) -> None:
+    consent = patient.permit(clinic.member_id, frequency={"uses": 2, "period_seconds": 3600})
+    assert [_read(clinic, patient.record_id).status_code for _ in range(3)] == [200, 200, 403]
+    patient.wallet.revoke(consent)
+
+
 def test_entry_of_a_read_is_written_before_the_answer(clinic: Provider, patient: Patient) -> None:
     consent = patient.permit(clinic.member_id)
     time.sleep(0.2)  # the entry of the grant is written behind its answer

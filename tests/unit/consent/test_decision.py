@@ -15,6 +15,7 @@ from backend.consent.prepared import prepare, rank
 from backend.consent.restrictions import Pending, RestrictionQueue
 from backend.consent.terms import UNLIMITED_USES, Kind, Rule
 from backend.consent.typed_data import consent_id
+from backend.consent.uses import Taken
 from backend.errors import IntegrityError, InvalidInput, LedgerUnavailable, NotPermitted
 from backend.types import QueuePosition, RecordId
 from scripts.vectors import world as w
@@ -141,10 +142,10 @@ def test_assembly_adds_pending_revocations_denies_and_uses() -> None:
         final=subject,
         head=subject,
         pending=queue.pending_for(w.SUBJECT),
-        uses={limited.consent_id: 2},
+        uses={limited.consent_id: Taken(2)},
     )
     assert [item.revocation_pending for item in evidence] == [True, False, False]
-    assert [item.uses for item in evidence] == [0, 2, 0]
+    assert [item.taken.made for item in evidence] == [0, 2, 0]
     assert evidence[2].prepared.document == deny
     assert evidence[2].final == EMPTY_SLOT
     decision = decide(w.ask(*evidence, final=subject, head=subject))

@@ -22,6 +22,7 @@ from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import MemberStanding
 from backend.consent.prepared import prepare
 from backend.consent.terms import UNBOUNDED, Grant, Kind, Rule
+from backend.consent.uses import Taken
 from backend.types import MemberId, UnixSeconds
 from scripts.vectors import world as w
 from tests.unit.consent.strategies import OBLIGATIONS, deny_rules, grants, questions, segments
@@ -277,7 +278,7 @@ def test_more_uses_never_widen(request: DecisionInput, uses: int) -> None:
         for item in request.evidence
         if isinstance(document := item.prepared.document, Grant)
     ]
-    used = [replace(item, uses=item.uses + uses) for item in limited]
+    used = [replace(item, taken=Taken(item.taken.made + uses)) for item in limited]
     assert not wider(again(request, *used), again(request, *limited))
     if uses >= 2:
         assert again(request, *used).answer is not Answer.PERMIT

@@ -9,7 +9,7 @@ import pytest
 
 from backend.consent.errors import WiderThanParent, WiderThanRequest
 from backend.consent.subset import Asked, check_answers, check_child, check_given_under
-from backend.consent.terms import UNBOUNDED, Kind, Power
+from backend.consent.terms import UNBOUNDED, UNLIMITED_USES, Kind, Power
 from backend.consent.typed_data import consent_id
 from scripts.vectors import world as w
 
@@ -26,8 +26,17 @@ ASKED = Asked(
     not_after=w.END,
     erase_by=w.END,
     max_uses=10,
+    uses_per_period=3,
+    period_seconds=3600,
 )
-NARROW: dict[str, Any] = {"data_from": w.DATA_TIME, "data_to": w.NOW, "erase_by": w.END, "max_uses": 10}
+NARROW: dict[str, Any] = {
+    "data_from": w.DATA_TIME,
+    "data_to": w.NOW,
+    "erase_by": w.END,
+    "max_uses": 10,
+    "uses_per_period": 3,
+    "period_seconds": 3600,
+}
 
 
 def test_grant_equal_to_or_narrower_than_the_request_is_accepted() -> None:
@@ -50,6 +59,9 @@ def test_grant_equal_to_or_narrower_than_the_request_is_accepted() -> None:
         ({"not_after": w.END + 1}, "notAfter"),
         ({"erase_by": UNBOUNDED}, "terms.eraseBy"),
         ({"max_uses": 11}, "terms.maxUses"),
+        ({"max_uses": 4, "uses_per_period": UNLIMITED_USES, "period_seconds": 0}, "terms.usesPerPeriod"),
+        ({"uses_per_period": 4, "period_seconds": 3600}, "terms.usesPerPeriod"),
+        ({"uses_per_period": 1, "period_seconds": 1000}, "terms.usesPerPeriod"),
         ({"redelegation_depth": 1}, "terms.redelegationDepth"),
     ],
 )
@@ -57,6 +69,19 @@ def test_grant_wider_than_the_request_is_refused(changes: dict[str, Any], field:
     with pytest.raises(WiderThanRequest) as refusal:
         check_answers(w.grant(**{**NARROW, **changes}), ASKED)
     assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"uses_per_period": 2, "period_seconds": 3600},
+        {"uses_per_period": 3, "period_seconds": 7200},
+        {"uses_per_period": 1, "period_seconds": 1200},  # three in any hour
+        {"max_uses": 3, "uses_per_period": UNLIMITED_USES, "period_seconds": 0},
+    ],
+)
+def test_limit_that_never_gives_more_uses_in_a_period_is_narrower(limit: dict[str, int]) -> None:
+    check_answers(w.grant(**{**NARROW, **limit}), ASKED)
 
 
 def test_deny_and_refusal_give_nothing_and_are_accepted() -> None:

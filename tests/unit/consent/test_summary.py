@@ -88,6 +88,8 @@ OTHER_VALUES: dict[str, Any] = {
     "data_to": w.NOW,
     "erase_by": w.NOW,
     "max_uses": 1,
+    "uses_per_period": 4,
+    "period_seconds": 7200,
     "break_glass": BreakGlass.FORBID,
     "break_glass_categories": w.categories("allergies"),
     "redelegation_depth": 1,
@@ -108,6 +110,15 @@ OTHER_VALUES: dict[str, Any] = {
 }
 
 
+OFTEN = {"uses_per_period": 3, "period_seconds": 3600}
+# What only shows together with another member.
+BASES: dict[str, dict[str, Any]] = {
+    "break_glass_categories": {"break_glass": BreakGlass.LIMIT},
+    "uses_per_period": OFTEN,
+    "period_seconds": OFTEN,
+}
+
+
 def members(document: Document) -> set[str]:
     names = {field.name for field in fields(document)} | {field.name for field in fields(document.terms)}
     return names - {"terms"} - SILENT
@@ -116,7 +127,7 @@ def members(document: Document) -> set[str]:
 @pytest.mark.parametrize("name", sorted(members(w.grant())))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_term_of_a_permit_shows_in_its_summary(name: str, language: str) -> None:
-    base = {"break_glass": BreakGlass.LIMIT} if name == "break_glass_categories" else {}
+    base = BASES.get(name, {})
     before, after = w.grant(**base), w.grant(**{**base, name: OTHER_VALUES[name]})
     assert render(before, language, w.TABLES) != render(after, language, w.TABLES)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backend.consent.decision_types import reference_of_record
 from backend.consent.terms import (
     EVERYONE,
+    MAX_USES_PER_PERIOD,
     UNBOUNDED,
     UNLIMITED_USES,
     ZERO32,
@@ -83,6 +84,9 @@ def grants(draw: st.DrawFn) -> Grant:
         )
     )
     data, validity = draw(windows()), draw(windows())
+    often = (UNLIMITED_USES, 0)
+    if draw(st.booleans()):
+        often = (draw(st.integers(1, MAX_USES_PER_PERIOD)), draw(st.integers(1, 2**32 - 1)))
     break_glass = draw(st.sampled_from(BreakGlass))
     research: Any = ResearchTerms()
     if purposes & tables.purposes.mask(RESEARCH_PURPOSES) and draw(st.booleans()):
@@ -103,6 +107,8 @@ def grants(draw: st.DrawFn) -> Grant:
         data_to=data[1],
         erase_by=draw(st.one_of(st.just(UNBOUNDED), st.integers(validity[0] + 1, LAST_DATE))),
         max_uses=draw(st.one_of(st.just(UNLIMITED_USES), st.integers(1, UNLIMITED_USES))),
+        uses_per_period=often[0],
+        period_seconds=often[1],
         break_glass=break_glass,
         break_glass_categories=(
             draw(within(tables.categories.all_bits, empty=False)) if break_glass == BreakGlass.LIMIT else 0
