@@ -13,6 +13,7 @@ from backend.api.security import Caller, Open, agent_of, needs, require_party
 from backend.audit import codes
 from backend.audit.access import AccessEntry
 from backend.audit.entry import AuditEvent, Outcome
+from backend.consent.tables import Tables
 from backend.identity.roles import Scope
 from backend.types import LogIndex, SubjectId, to_hex
 
@@ -40,6 +41,7 @@ class AccessView(BaseModel):
     segments: list[str]
     consents: list[str]
     reasons: list[str]
+    obligations: list[str] = Field(description="conditions that were carried out")
     final_block: int | None
     detail: dict[str, str | int | bool] = Field(description="coded values that belong to the type")
 
@@ -115,7 +117,7 @@ def _page(caller: Caller, wanted: SubjectId | None, *, before: int | None, limit
     page = services.accesses.page(wanted, before=None if before is None else LogIndex(before), limit=limit)
     _log_reading(caller, wanted)
     return AccessPageView(
-        entries=[_view(entry) for entry in page.entries],
+        entries=[_view(entry, services.tables) for entry in page.entries],
         total=page.total,
         next_before=page.next_before,
         gaps=len(services.accesses.gaps(wanted)) if before is None else 0,
@@ -140,7 +142,7 @@ def _log_reading(caller: Caller, subject: SubjectId | None) -> None:
     )
 
 
-def _view(entry: AccessEntry) -> AccessView:
+def _view(entry: AccessEntry, tables: Tables) -> AccessView:
     event = entry.event
     return AccessView(
         index=entry.index,
@@ -156,6 +158,7 @@ def _view(entry: AccessEntry) -> AccessView:
         segments=[segment.decode() for segment in event.segments] if event else [],
         consents=[to_hex(consent) for consent in event.consents] if event else [],
         reasons=list(event.reasons) if event else [],
+        obligations=list(tables.obligations.codes(event.obligations)) if event else [],
         final_block=event.final_block if event else None,
         detail={
             name: to_hex(value) if isinstance(value, bytes) else value for name, value in event.detail.items()

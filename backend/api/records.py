@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -20,6 +20,8 @@ from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
+from backend.identity.types import PrincipalKind
+from backend.records.obligations import fulfilled
 from backend.records.reading import Released, ReleasedSegment, Wanted
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.storing import NewDocument
@@ -33,6 +35,8 @@ PAGE = 20
 Reading = Annotated[Caller, Depends(needs(Scope.RECORD_READ))]
 Writing = Annotated[Caller, Depends(needs(Scope.RECORD_WRITE))]
 Purpose = Annotated[Code, Query(description="HL7 v3 PurposeOfUse code, such as TREAT")]
+Reads = Literal[Action.ACCESS, Action.USE, Action.DISCLOSE, Action.EXPORT, Action.STORE]
+Acting = Annotated[Reads, Query(description="what it is read for; the consent has to permit that")]
 
 
 class StoredView(BaseModel):
@@ -64,6 +68,9 @@ class RecordView(BaseModel):
     document_type: str
     created_at: datetime | None
     segments: list[SegmentView]
+    obligations: list[str] = Field(
+        description="conditions of the consent; carried out, and holding for whoever receives this"
+    )
     note: str = MAY_BE_INCOMPLETE
 
 
@@ -109,6 +116,7 @@ async def store_version(
 def list_records(
     caller: Reading,
     purpose: Purpose,
+    action: Acting = Action.ACCESS,
     patient_ref: Annotated[str | None, Query(max_length=256)] = None,
     subject: HexSubject | None = None,
     cursor: Annotated[str | None, Query(max_length=512)] = None,
@@ -117,14 +125,14 @@ def list_records(
     """List what the caller may see of a patient's records. Each page is authorised again."""
     services, principal = caller
     wanted = _wanted(caller, patient_ref, subject)
-    listing = f"records/{wanted:024x}/{purpose}"
+    listing = f"records/{wanted:024x}/{purpose}/{action}"
     after = None
     if cursor is not None:
         created_at, _, last = services.cursors.read(cursor, caller=principal.id, listing=listing).partition(
             "/"
         )
         after = (UnixSeconds(int(created_at)), RecordId(bytes.fromhex(last)))
-    page = services.reading.list(_reader(caller, purpose)(wanted), after=after, limit=limit)
+    page = services.reading.list(_reader(caller, purpose, action)(wanted), after=after, limit=limit)
     position = None
     if page.last is not None:
         position = services.cursors.make(
@@ -138,10 +146,11 @@ async def read(
     record: str,
     caller: Reading,
     purpose: Purpose,
+    action: Acting = Action.ACCESS,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> RecordView:
     """Read all of a record that the caller may see."""
-    return _view(caller, await _released(caller, record, purpose, version))
+    return _view(caller, await _released(caller, record, _reader(caller, purpose, action), version))
 
 
 @router.get("/records/{record}/segments/{segment}", response_class=Response)
@@ -150,30 +159,38 @@ async def read_segment(
     segment: str,
     caller: Reading,
     purpose: Purpose,
+    action: Acting = Action.ACCESS,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
-    """Read one segment: its bytes, under its media type."""
-    (only,) = (await _released(caller, record, purpose, version, segment)).segments
+    """Read one segment: its bytes, under its media type. Conditions are named in ``Assent-Obligations``."""
+    released = await _released(caller, record, _reader(caller, purpose, action), version, segment)
+    (only,) = released.segments
     return Response(
         only.payload,
         media_type=only.segment.media_type,
         headers={
             "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(only.payload).digest()).decode()}:",
             "Content-Disposition": "attachment",
+            "Assent-Obligations": ", ".join(caller.services.tables.obligations.codes(released.obligations)),
         },
     )
 
 
 async def _released(
-    caller: Caller, record: str, purpose: str, version: int | None, segment: str | None = None
+    caller: Caller,
+    record: str,
+    reader_of: Callable[[SubjectId], Reader],
+    version: int | None,
+    segment: str | None = None,
 ) -> Released:
-    wanted = Wanted(record_id(record), _reader(caller, purpose), version, segment)
+    wanted = Wanted(record_id(record), reader_of, version, segment)
     return await caller.services.prompt_reading.read(wanted)
 
 
-def _reader(caller: Caller, purpose: str) -> Callable[[SubjectId], Reader]:
+def _reader(caller: Caller, purpose: str, action: Action) -> Callable[[SubjectId], Reader]:
     services, principal = caller
     mask = services.tables.purposes.mask([purpose], field="purpose")
+    fulfils = fulfilled(action, by_person=principal.kind is not PrincipalKind.CLIENT)
 
     def reader(subject: SubjectId) -> Reader:
         return Reader(
@@ -183,10 +200,11 @@ def _reader(caller: Caller, purpose: str) -> Callable[[SubjectId], Reader]:
                 subject=subject,
                 requester=requester_of(principal),
                 purpose=mask,
-                action=services.tables.actions.mask(["access"]),
+                action=services.tables.actions.mask([action.value]),
+                fulfils=fulfils,
             ),
             purpose=purpose,
-            action=Action.ACCESS,
+            action=action,
         )
 
     return reader
@@ -260,6 +278,7 @@ def _view(caller: Caller, found: Released) -> RecordView:
         document_type=found.document_type,
         created_at=moment(found.created_at),
         segments=[_segment(caller, part) for part in found.segments],
+        obligations=list(caller.services.tables.obligations.codes(found.obligations)),
     )
 
 

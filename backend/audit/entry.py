@@ -56,6 +56,9 @@ class Action(StrEnum):
     EXPORT = "export"
     COMPUTE = "compute"
     REDELEGATE = "redelegate"
+    STORE = "store"
+    STREAM = "stream"
+    QUERY = "query"
 
 
 class AgentKind(StrEnum):

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Final
 
+from backend.consent.contradiction import check_consistent
 from backend.consent.notices import NoticeChoice
 from backend.consent.requests import ConsentRequest
 from backend.consent.summary import with_summary
@@ -110,7 +111,7 @@ class Drafter:
     """Makes messages to sign, with one version of the tables.
 
     ``notice`` names the notice that was shown; without one it is the newest in the language. Both methods
-    raise NoticeNotPublished and NoticeInAnotherLanguage.
+    raise NoticeNotPublished and NoticeInAnotherLanguage, ``grant`` RulesContradict too.
     """
 
     def __init__(self, *, tables: Tables, notices: NoticeChoice) -> None:
@@ -129,6 +130,7 @@ class Drafter:
         notice: Bytes32 | None = None,
     ) -> Grant:
         """Return the grant to sign. Raises UnknownCode and UnknownBit for what has no words."""
+        check_consistent(wish.rules, wish.kind)
         permit = wish.kind == Kind.PERMIT
         terms = ConsentTerms(
             decision=Effect.PERMIT if permit else Effect.DENY,

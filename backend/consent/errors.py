@@ -26,6 +26,13 @@ class InvalidTerms(InvalidInput):
     remedy = "Correct the named field, then have it signed again."
 
 
+class RulesContradict(InvalidInput):
+    """A rule of a permit allows what another, no less specific, forbids whole: it would never apply."""
+
+    code = "rules_contradict"
+    remedy = "Leave one of the two rules out, or narrow the one that forbids."
+
+
 class SummaryMismatch(InvalidInput):
     """The summary in the signed terms is not the published text for the other terms."""
 

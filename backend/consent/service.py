@@ -14,6 +14,7 @@ from backend.audit import codes
 from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.authority import command_for, expected_signer, require_signed_by
+from backend.consent.contradiction import check_consistent
 from backend.consent.errors import InvalidTerms
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
@@ -104,7 +105,7 @@ class ConsentService:
     def submit(self, document: Document, signature: bytes, *, via: Sequence[Delegation] = ()) -> Recorded:
         """Take a signed grant, deny, refusal or delegation, and return when it is on the chain.
 
-        The same document again gives the same answer. Raises InvalidTerms, SummaryMismatch,
+        The same document again gives the same answer. Raises InvalidTerms, RulesContradict, SummaryMismatch,
         NoticeNotPublished, NoticeInAnotherLanguage, WrongSigner, SignatureInvalid, WiderThanRequest,
         WiderThanParent, EpochEnded, SubmittedTooLate; ActFailed when the chain refused it before;
         LedgerUnavailable when it was kept and will be recorded once the chain answers.
@@ -142,6 +143,7 @@ class ConsentService:
         check_summary(document)
         self._notices.require_published(document)
         if isinstance(document, Grant):
+            check_consistent(document.terms.rules, document.kind)
             self._requests.check_answers(document)
             if via:
                 check_given_under(document, via)

@@ -13,6 +13,7 @@ from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
 
+from backend.errors import InvalidInput
 from backend.records.fhir_bundle import Bundle, Resource, names_of
 from backend.records.fhir_errors import (
     BundleWithoutPatient,
@@ -117,6 +118,15 @@ def _conform(kind: str, content: JsonObject, path: str) -> None:
         raise UnknownResourceType(field=path or None) from None
     except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as error:
         raise FhirInvalid(field=_path_of(error, path)) from None
+
+
+def conforms(content: JsonObject) -> bool:
+    """Whether this is one valid resource."""
+    try:
+        _conform(content["resourceType"], content, "")
+    except InvalidInput:
+        return False
+    return True
 
 
 @cache

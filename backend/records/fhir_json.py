@@ -255,3 +255,21 @@ def read_bundle(raw: bytes, limits: Limits) -> SourceBundle:
         raise MalformedJson
     _require_whole_characters(text, head)
     return SourceBundle(head, tuple(entries))
+
+
+class Number(str):
+    """The digits of a number as they stood in the source."""
+
+    __slots__ = ()
+
+
+def write_json(value: Any) -> str:
+    """Return JSON without white space, members in their order, a ``Number`` with its own digits."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, dict):
+        members = (f"{json.dumps(key, ensure_ascii=False)}:{write_json(item)}" for key, item in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(write_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

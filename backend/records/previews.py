@@ -13,19 +13,21 @@ from typing import Final, NamedTuple
 
 from backend.audit import codes
 from backend.audit.access import AccessList
-from backend.audit.entry import AuditEvent, Outcome
+from backend.audit.entry import Action, AuditEvent, Outcome
 from backend.consent.deciding import DecisionService, Question
 from backend.consent.decision import PATIENT_REQUESTS
-from backend.consent.decision_types import Answer, Requester
+from backend.consent.decision_types import Answer, Decision, Requester
 from backend.consent.decision_types import Segment as Asked
 from backend.consent.previewing import preview
 from backend.consent.terms import Delegation, Grant
 from backend.records.manifest import Manifest
 from backend.records.manifests import ManifestBook
+from backend.records.obligations import fulfilled, withholds
 from backend.records.reading import asked_of
 from backend.types import LogIndex, RecordId, SubjectId, UnixSeconds
 
 _ATTEMPTS: Final = frozenset({codes.RECORD_READ, codes.RECORD_LISTED})
+_SEEN: Final = fulfilled(Action.ACCESS, by_person=True)
 _PAGE: Final = 200
 MAX_ENTRIES: Final = 5_000  # of the patient's list that one preview looks through
 
@@ -73,6 +75,7 @@ class Preview:
 class _Part(NamedTuple):
     record: RecordId
     asked: Asked
+    media_type: str
 
 
 class PreviewService:
@@ -91,7 +94,7 @@ class PreviewService:
         now: set[_Part] = set()
         then: dict[str, set[_Part]] = {}
         for code, purpose in viewer.purposes.items():
-            question = Question(subject, viewer.requester, purpose, viewer.action)
+            question = Question(subject, viewer.requester, purpose, viewer.action, fulfils=_SEEN)
             now_of, then_of = self._decided(question, draft, parts)
             now |= now_of
             then[code] = then_of
@@ -114,7 +117,7 @@ class PreviewService:
     ) -> list[_Part]:
         """Return the segments that the caller may read at the patient's own request."""
         parts = [
-            _Part(manifest.record_id, asked_of(manifest, segment))
+            _Part(manifest.record_id, asked_of(manifest, segment), segment.media_type)
             for manifest in manifests
             for segment in manifest.segments
         ]
@@ -136,7 +139,7 @@ class PreviewService:
         request = self._decisions.gather(question, segments[0])
         decided = preview(request, draft.grant, segments, draft.via)
         now, then = (
-            {part for part, pair in zip(parts, decided, strict=True) if pair[side].answer is Answer.PERMIT}
+            {part for part, pair in zip(parts, decided, strict=True) if _shows(pair[side], part)}
             for side in (0, 1)
         )
         return now, then
@@ -160,6 +163,13 @@ class PreviewService:
             before = page.next_before
             if before is None:
                 return
+
+
+def _shows(decision: Decision, part: _Part) -> bool:
+    obligations, sensitivities = decision.obligations, part.asked.sensitivities
+    return decision.answer is Answer.PERMIT and not withholds(
+        obligations, sensitivities=sensitivities, media_type=part.media_type
+    )
 
 
 def _is_answered(event: AuditEvent, then: Mapping[str, set[_Part]]) -> bool:

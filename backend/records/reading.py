@@ -5,6 +5,7 @@ A requester without permission gets one refusal, whether the record exists or no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from backend.consent.errors import ConsentRequired, RestrictionArrived
 from backend.consent.uses import UsesExhausted
 from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.records import trail
+from backend.records.deidentify import de_identify
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
+from backend.records.obligations import DE_IDENTIFY, united, withholds
 from backend.records.ports import RecordIndex
 from backend.records.references import release
 from backend.records.segments import FHIR_MEDIA_TYPE
@@ -53,6 +56,7 @@ class Released:
     document_type: str
     created_at: UnixSeconds
     segments: tuple[ReleasedSegment, ...]
+    obligations: int  # that were carried out, and hold for whoever receives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class _Decided(NamedTuple):
     manifest: Manifest
     decisions: tuple[Decision, ...]
     permitted: tuple[tuple[SegmentManifest, Decision], ...]
+    withheld: int  # segments that are permitted and stay behind for a condition
+
+    @property
+    def obligations(self) -> int:
+        return united(decision for _, decision in self.permitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +161,14 @@ class ReadingService:
             manifest = self._manifests.manifest(row)
             (record,) = self._decide([manifest], reader, wanted.names)
             if not record.permitted:
-                event = trail.refused(reader, manifest, record.decisions)
+                event = trail.refused(reader, manifest, record.decisions, withheld=record.withheld)
                 return Judgement(event, None, _refusal(record.decisions))
             (payloads,), guard = self._open([record], reader)
-            released = _released(manifest, _clean(record.permitted, payloads))
+            released = _released(record, _clean(record, payloads))
         except (Unavailable, IntegrityError, UsesExhausted) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
-        return Judgement(trail.permitted(reader, manifest, record.permitted), guard, released)
+        event = trail.permitted(reader, manifest, record.permitted, withheld=record.withheld)
+        return Judgement(event, guard, released)
 
     def collect(self, reader: Reader) -> Sequence[bytes]:
         """Return the FHIR payloads of a subject that the reader may use, all records together.
@@ -174,7 +184,8 @@ class ReadingService:
             return ()
         payloads, guard = self._open(opened, reader)
         for record in opened:
-            self._audit.append(trail.permitted(reader, record.manifest, record.permitted), guard=guard)
+            event = trail.permitted(reader, record.manifest, record.permitted, withheld=record.withheld)
+            self._audit.append(event, guard=guard)
         return [payload for of_record in payloads for payload in of_record]
 
     def list(
@@ -192,7 +203,7 @@ class ReadingService:
             rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
             decided = self._decide([self._manifests.manifest(row) for row in rows], reader, lambda _: True)
         listed = [
-            _released(record.manifest, [ReleasedSegment(part, b"") for part, _ in record.permitted])
+            _released(record, [ReleasedSegment(part, b"") for part, _ in record.permitted])
             for record in decided
             if record.permitted
         ]
@@ -218,8 +229,12 @@ class ReadingService:
         decided = []
         for manifest, of in zip(manifests, parts, strict=True):
             pairs = [(part, next(decisions)) for part in of]
-            permitted = tuple(pair for pair in pairs if pair[1].answer is Answer.PERMIT)
-            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted))
+            permitting = [pair for pair in pairs if pair[1].answer is Answer.PERMIT]
+            # The same for all that goes out together: a part with a name would tell whose the others are.
+            obligations = united(decision for _, decision in permitting)
+            permitted = tuple(pair for pair in permitting if not _withholds(obligations, pair[0]))
+            withheld = len(permitting) - len(permitted)
+            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted, withheld))
         return decided
 
     def _open(self, decided: Sequence[_Decided], reader: Reader) -> tuple[Sequence[Sequence[bytes]], Guard]:
@@ -245,6 +260,10 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     return ConsentRequired()
 
 
+def _withholds(obligations: int, part: SegmentManifest) -> bool:
+    return withholds(obligations, sensitivities=part.sensitivities, media_type=part.media_type)
+
+
 def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
     """Return what a decision about one segment of a record is asked."""
     return Asked(
@@ -256,24 +275,31 @@ def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
     )
 
 
-def _clean(
-    permitted: Sequence[tuple[SegmentManifest, Decision]], payloads: Sequence[bytes]
-) -> list[ReleasedSegment]:
-    """Take references to what is not released out of FHIR segments; leave the rest byte for byte."""
-    parts = [part for part, _ in permitted]
+def _clean(record: _Decided, payloads: Sequence[bytes]) -> list[ReleasedSegment]:
+    """Take references to what is not released out of FHIR segments, or more where a condition says so; leave
+    the rest byte for byte."""
+    parts = [part for part, _ in record.permitted]
     fhir = [number for number, part in enumerate(parts) if part.media_type == FHIR_MEDIA_TYPE]
-    cleaned = dict(zip(fhir, release(payloads[number] for number in fhir), strict=True))
+    going = [payloads[number] for number in fhir]
+    if record.obligations & DE_IDENTIFY:
+        about_to_wait()
+        released = de_identify(going, now=int(time.time()))
+    else:
+        released = release(going)
+    cleaned = dict(zip(fhir, released, strict=True))
     return [
         ReleasedSegment(part, cleaned.get(number, payload))
         for number, (part, payload) in enumerate(zip(parts, payloads, strict=True))
     ]
 
 
-def _released(manifest: Manifest, segments: Sequence[ReleasedSegment]) -> Released:
+def _released(record: _Decided, segments: Sequence[ReleasedSegment]) -> Released:
+    manifest = record.manifest
     return Released(
         record_id=manifest.record_id,
         version=manifest.version,
         document_type=manifest.document_type,
         created_at=manifest.created_at,
         segments=tuple(segments),
+        obligations=record.obligations,
     )

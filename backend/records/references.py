@@ -20,7 +20,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from backend.records.fhir_bundle import names_of
-from backend.records.fhir_json import JsonObject, Limits, SourceBundle, read_bundle
+from backend.records.fhir_json import JsonObject, Limits, Number, SourceBundle, read_bundle, write_json
 from backend.records.segments import collection
 
 WITHHELD: Final[JsonObject] = {
@@ -30,12 +30,6 @@ WITHHELD: Final[JsonObject] = {
 }
 _OUR_OWN = Limits(max_bytes=1 << 40, max_entries=1 << 40)  # bounded when it came in; the mark adds no depth
 _REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"\\]*)"')
-
-
-class _Number(str):
-    """The digits of a number as they stood in the source."""
-
-    __slots__ = ()
 
 
 def resource_ids(payload: bytes) -> frozenset[str]:
@@ -89,13 +83,13 @@ def _may_stay(reference: str, released: Collection[str]) -> bool:
 
 
 def _cleaned(text: str, released: Collection[str]) -> str:
-    resource = json.loads(text, parse_float=_Number, parse_int=_Number)
+    resource = json.loads(text, parse_float=Number, parse_int=Number)
     remover = _Remover(released)
     remover.clean(resource, resource["resourceType"])
     if not remover.changed:
         return text
     _drop_narratives(resource)
-    return _write(resource)
+    return write_json(resource)
 
 
 def _drop_narratives(resource: JsonObject) -> None:
@@ -156,14 +150,3 @@ class _Remover:
             return False
         del node[key]
         return True
-
-
-def _write(value: Any) -> str:
-    if isinstance(value, _Number):
-        return str(value)
-    if isinstance(value, dict):
-        members = (f"{json.dumps(key, ensure_ascii=False)}:{_write(item)}" for key, item in value.items())
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_write, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)

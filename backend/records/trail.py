@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import Final
 
 from backend.audit import codes
@@ -15,8 +13,10 @@ from backend.consent.deciding import Question
 from backend.consent.decision_types import Decision, Reason
 from backend.errors import AssentError
 from backend.records.manifest import Manifest, SegmentManifest
+from backend.records.obligations import united
 from backend.types import MemberId, RecordId
 
+WITHHELD: Final = "obligation_withholds"  # reason of an entry
 _NAMED: Final = 512  # segments and consents that one entry names
 
 
@@ -32,15 +32,19 @@ class Reader:
 
 
 def permitted(
-    reader: Reader, manifest: Manifest, grounds: Sequence[tuple[SegmentManifest, Decision]]
+    reader: Reader, manifest: Manifest, grounds: Sequence[tuple[SegmentManifest, Decision]], *, withheld: int
 ) -> AuditEvent:
-    """The segments named are about to be released."""
+    """The segments named are about to be released, with the obligations carried out: as many segments as
+    ``withheld`` stay behind for one of them."""
     names = tuple(part.name.encode() for part, _ in grounds)
-    return _read(reader, manifest, Outcome.PERMITTED, [decision for _, decision in grounds], segments=names)
+    decisions = [decision for _, decision in grounds]
+    return _read(reader, manifest, Outcome.PERMITTED, decisions, segments=names, withheld=withheld)
 
 
-def refused(reader: Reader, manifest: Manifest, decisions: Sequence[Decision]) -> AuditEvent:
-    return _read(reader, manifest, Outcome.DENIED, decisions)
+def refused(
+    reader: Reader, manifest: Manifest, decisions: Sequence[Decision], *, withheld: int
+) -> AuditEvent:
+    return _read(reader, manifest, Outcome.DENIED, decisions, withheld=withheld)
 
 
 def unknown(reader: Reader, record_id: RecordId) -> AuditEvent:
@@ -95,6 +99,7 @@ def _read(
     decisions: Sequence[Decision],
     *,
     segments: tuple[bytes, ...] = (),
+    withheld: int,
 ) -> AuditEvent:
     first = decisions[0] if decisions else None  # all of one read rest on the same evidence
     return AuditEvent(
@@ -109,17 +114,25 @@ def _read(
         records=(manifest.record_id,),
         segments=segments[:_NAMED],
         consents=tuple(sorted({name for decision in decisions for name in decision.consent_ids}))[:_NAMED],
-        reasons=tuple(sorted({reason.value for decision in decisions for reason in decision.reasons})),
+        reasons=_reasons(decisions, outcome, withheld),
         final_block=first.final_block if first else None,
         head_block=first.head_block if first else None,
         queue_position=first.queue_position if first else None,
-        obligations=reduce(or_, (decision.obligations for decision in decisions), 0),
+        obligations=united(decisions),
         detail={
             "version": manifest.version,
             "labels": manifest.label_tables,  # the tables that labelled the record when it was stored
             **({"tables": bytes.fromhex(first.tables)} if first else {}),
+            **({"withheld": withheld} if withheld else {}),
         },
     )
+
+
+def _reasons(decisions: Sequence[Decision], outcome: Outcome, withheld: int) -> tuple[str, ...]:
+    found = {reason.value for decision in decisions for reason in decision.reasons}
+    if withheld and outcome is Outcome.DENIED:  # all that was permitted
+        found = {*found, WITHHELD}
+    return tuple(sorted(found))
 
 
 def _now_ms() -> int:

@@ -18,6 +18,7 @@ from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.tables import Tables
 from backend.consent.terms import Grant
+from backend.records.obligations import IN_FIGURES_ONLY, OF_A_STUDY
 from backend.records.reading import ReadingService
 from backend.records.trail import Reader
 from backend.research.study import Study
@@ -42,7 +43,6 @@ class CandidateSource:
         """
         variables = study.proposal.variables
         segments = [Segment(categories=1 << variable.category_bit, sensitivities=0) for variable in variables]
-        aggregates = self.tables.obligations.mask(["aggregate_only"])
         for subject in self.index.subjects():
             question = self._question(subject, study, researcher)
             decisions = self.decisions.decide(question, segments)
@@ -60,7 +60,7 @@ class CandidateSource:
                     terms=self._terms(subject, consents),
                     resources=self._opener(question, study, agent, researcher),
                     aggregate_only=any(
-                        decision.answer is Answer.PERMIT and decision.obligations & aggregates
+                        decision.answer is Answer.PERMIT and decision.obligations & IN_FIGURES_ONLY
                         for decision in decisions
                     ),
                 )
@@ -72,8 +72,9 @@ class CandidateSource:
             requester=Requester(actor=researcher, organisations=(MemberId(study.study_id),)),
             purpose=self.tables.purposes.mask([study.proposal.purpose]),
             action=self.tables.actions.mask([Action.COMPUTE.value]),
-            # Counts and histograms are aggregates; whoever asks for that gets no row in the table.
-            fulfils=self.tables.obligations.mask(["aggregate_only"]),
+            # Counts and histograms are figures, and a row of the table is de-identified; who asks for figures
+            # only, or for nothing to leave, gets no row.
+            fulfils=OF_A_STUDY,
         )
 
     def _terms(self, subject: SubjectId, consents: Sequence[ConsentId]) -> ResearchTerms:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backend.consent.drafting import Wish
-from backend.consent.terms import EVERYONE, Kind
+from backend.consent.terms import EVERYONE, Kind, Rule
 from backend.interop.fhir_consent.drafts import Note
 from backend.interop.fhir_consent.errors import FhirConsentContradiction, FhirConsentNotExpressible
 
@@ -48,6 +48,10 @@ def weigh(consents: Sequence[Dated]) -> tuple[tuple[Dated, ...], tuple[Note, ...
 def _check(newer: Dated, older: Dated) -> None:
     for one in newer.imported.wishes:
         for other in older.imported.wishes:
+            if any(_reaches(rule, one, other) for rule in one.rules):
+                raise FhirConsentNotExpressible(
+                    "An exception of a newer consent reaches what an older one permits.", field="Bundle.entry"
+                )
             if not _meet(one, other) or not (
                 {one.kind, other.kind} == {Kind.PERMIT, Kind.DENY} or _ruled(one, other)
             ):
@@ -76,6 +80,37 @@ def _contains(outer: Wish, inner: Wish) -> bool:
         (not outer.purposes or (inner.purposes != 0 and not inner.purposes & ~outer.purposes))
         and outer.not_before <= inner.not_before
         and outer.not_after >= inner.not_after
+    )
+
+
+def _reaches(rule: Rule, newer: Wish, older: Wish) -> bool:
+    """Whether a prohibition inside a newer permit is about what an older one permits beyond the newer one.
+
+    Such an engine reads the exceptions of the newest consent and neither recipient, data nor actions of its
+    base; here a rule ends where its consent does.
+    """
+    if rule.permit or not newer.kind == older.kind == Kind.PERMIT or not _at_once(newer, older):
+        return False
+    within = (
+        newer.grantee == older.grantee
+        and not older.categories & ~newer.categories
+        and not older.sensitivities & ~newer.sensitivities
+        and not older.actions & ~newer.actions
+        and newer.data_from <= older.data_from
+        and older.data_to <= newer.data_to
+    )
+    return not within and (
+        (not rule.grantees or older.grantee in rule.grantees)
+        and rule.data_from < older.data_to
+        and older.data_from < rule.data_to
+    )
+
+
+def _at_once(one: Wish, other: Wish) -> bool:
+    return (
+        bool(one.purposes & other.purposes)
+        and one.not_before < other.not_after
+        and other.not_before < one.not_after
     )
 
 

@@ -19,7 +19,7 @@ from backend.records.reading import Judgement, Released, Wanted
 from backend.types import LogIndex, RecordId, UnixSeconds
 from backend.waiting import MustWait, about_to_wait, without_waiting
 
-RELEASED = Released(RecordId(bytes(16)), 1, "attachment", UnixSeconds(0), ())
+RELEASED = Released(RecordId(bytes(16)), 1, "attachment", UnixSeconds(0), (), 0)
 ENTRY = AppendedEntry(LogIndex(0), bytes(32))
 EVENT = AuditEvent(type="record.read", outcome=Outcome.PERMITTED, occurred_at_ms=0, actor=ANONYMOUS)
 
