@@ -154,12 +154,18 @@ class PreviewService:
                     event is not None
                     and event.outcome is Outcome.DENIED
                     and event.type in _ATTEMPTS
-                    and event.organisation in requester.members
+                    and _is_of(event, requester)
                 ):
                     yield event
             before = page.next_before
             if before is None:
                 return
+
+
+def _is_of(event: AuditEvent, requester: Requester) -> bool:
+    """Whether the requester made this attempt: itself, or somebody for a team that it asks for."""
+    names = requester.names
+    return event.organisation in names or any(group.id in names for group in event.groups)
 
 
 def _is_answered(event: AuditEvent, then: Mapping[str, set[_Part]]) -> bool:
