@@ -271,6 +271,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         admissions=members.admissions,
         member_stops=members.stops,
         member_book=members.book,
+        care_teams=members.care_teams,
         evidence=evidence,
         requests=requests,
         drafter=drafter,

@@ -14,8 +14,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from backend.api.acting import acting_of
 from backend.api.schemas import Code, HexSubject, moment, record_id, subject_id
-from backend.api.security import Caller, agent_of, needs, requester_of
+from backend.api.security import Caller, agent_of, needs
 from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
@@ -176,17 +177,20 @@ def _reader(caller: Caller, purpose: str) -> Callable[[SubjectId], Reader]:
     mask = services.tables.purposes.mask([purpose], field="purpose")
 
     def reader(subject: SubjectId) -> Reader:
+        requester, groups = acting_of(caller)  # anew when the read is decided again
         return Reader(
             agent=agent_of(principal),
             organisation=principal.member_id,
             question=Question(
                 subject=subject,
-                requester=requester_of(principal),
+                requester=requester,
                 purpose=mask,
                 action=services.tables.actions.mask(["access"]),
             ),
             purpose=purpose,
             action=Action.ACCESS,
+            groups=groups,
+            current=services.care_teams.still(principal.name, requester) if requester.teams else None,
         )
 
     return reader

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backend.audit import codes
 from backend.audit.access import AccessList
-from backend.audit.entry import AuditEvent, Outcome
+from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.consent.deciding import DecisionService, Question
 from backend.consent.decision import PATIENT_REQUESTS
 from backend.consent.decision_types import Answer, Requester
@@ -40,11 +40,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who would read: for which purposes (code and mask of one bit), and what they want to do."""
+    """Who would read: for which purposes (code and mask of one bit), and what they want to do.
+
+    A refused attempt is one of theirs when their organisation made it or, for a team, one of ``agents``.
+    """
 
     requester: Requester
     purposes: Mapping[str, int]
     action: int
+    agents: frozenset[Agent] = frozenset()  # those who are in the team that would read
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class PreviewService:
             then[code] = then_of
         opened = {part for of in then.values() for part in of}
         hidden = set(parts) - opened
-        attempts = list(self._refused(subject, viewer.requester, since))
+        attempts = list(self._refused(subject, viewer, since))
         return Preview(
             records_now=_records(now),
             records_then=_records(opened),
@@ -141,8 +145,8 @@ class PreviewService:
         )
         return now, then
 
-    def _refused(self, subject: SubjectId, requester: Requester, since: UnixSeconds) -> Iterator[AuditEvent]:
-        """Yield the requester's refused attempts since then, newest first."""
+    def _refused(self, subject: SubjectId, viewer: Viewer, since: UnixSeconds) -> Iterator[AuditEvent]:
+        """Yield the viewer's refused attempts since then, newest first."""
         before: LogIndex | None = None
         for _ in range(MAX_ENTRIES // _PAGE):
             page = self._accesses.page(subject, before=before, limit=_PAGE)
@@ -154,18 +158,12 @@ class PreviewService:
                     event is not None
                     and event.outcome is Outcome.DENIED
                     and event.type in _ATTEMPTS
-                    and _is_of(event, requester)
+                    and (event.organisation in viewer.requester.names or event.actor in viewer.agents)
                 ):
                     yield event
             before = page.next_before
             if before is None:
                 return
-
-
-def _is_of(event: AuditEvent, requester: Requester) -> bool:
-    """Whether the requester made this attempt: itself, or somebody for a team that it asks for."""
-    names = requester.names
-    return event.organisation in names or any(group.id in names for group in event.groups)
 
 
 def _is_answered(event: AuditEvent, then: Mapping[str, set[_Part]]) -> bool:

@@ -1,4 +1,4 @@
-"""Cases about care teams: those in one, those who left it, and teams whose organisation is not in standing."""
+"""Cases about care teams: those in one, those who left, and teams whose organisation does not count."""
 
 from __future__ import annotations
 

@@ -122,7 +122,8 @@ def test_leaving_a_team_or_its_end_never_widens(request: DecisionInput, team: Te
     staff = replace(staff, members_final=standing, members_head=standing)
     before = again(staff, *granted)
     left = replace(
-        staff, requester=replace(staff.requester, teams=(*(t for t in TEAMS if t != team), Team(team.team, None)))
+        staff,
+        requester=replace(staff.requester, teams=(*(t for t in TEAMS if t != team), Team(team.team, None))),
     )
     assert not wider(again(left, *granted), before)
     assert team.team not in again(left, *granted).teams
