@@ -45,8 +45,8 @@ class Participant:
         return self.start <= at < self.until
 
     def was_in(self, at: int) -> bool:
-        """Whether it is in the team or was before."""
-        return self.start <= at and self.start < self.until
+        """Whether it is in the team or was before, be it for a part of one second."""
+        return self.start <= at and (self.removed_at is None or self.start <= self.removed_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tests.integration.api.world import (
     raw,
     staff,
 )
+from tests.unit.interop.artefacts import labels, r4
 
 TREAT = {"purpose": "TREAT"}
 
@@ -375,3 +376,23 @@ def test_new_patient_sees_a_team_as_fhir(
     body = {"subject": patient.subject, "resource": exported}
     (again,) = patient.api.post("/v1/consents/import", body)["drafts"]
     assert again["message"]["terms"]["grantee"] == ward.id
+    assert again["care_teams"][0]["name"] == "Ward 3"
+    foreign = {**body, "names": {"patients": ["Patient/52"]}}
+    for reference, found in (
+        ({"reference": f"CareTeam/{ward.id[2:]}"}, True),
+        ({"reference": f"CareTeam/{'5a' * 32}"}, False),
+        (
+            {"type": "CareTeam", "identifier": {"system": "urn:assent:member", "value": clinic.member_id}},
+            False,
+        ),
+        ({"identifier": {"system": "urn:assent:member", "value": clinic.member_id}}, True),
+    ):
+        resource = r4("permit", actor=[{**actor, "reference": reference}], securityLabel=labels("N"))
+        answer = raw(patient.api, "POST", "/v1/consents/import", json={**foreign, "resource": resource})
+        if found:
+            assert answer.status_code == 200, answer.text
+        else:
+            assert_problem(answer, 422, "fhir_consent_unresolved")
+    ward.api.post(f"/v1/care-teams/{ward.id}/close", {})
+    closed = raw(patient.api, "POST", "/v1/consents/import", json=body)
+    assert_problem(closed, 409, "care_team_closed")
