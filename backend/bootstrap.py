@@ -239,6 +239,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         log=log,
         reader=reader,
+        party_of=members.care_teams.party_of,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.

@@ -163,6 +163,11 @@ class CareTeams:
     def ids(self) -> frozenset[MemberId]:
         return frozenset(self._known().digests)
 
+    def party_of(self, grantee: MemberId) -> MemberId:
+        """Return the organisation of a care team; of anything else the id itself."""
+        team = None if self._state is None else self._state.teams.get(grantee)
+        return grantee if team is None else team.organisation
+
     def of(self, organisation: MemberId) -> Sequence[CareTeam]:
         """Return the teams that an organisation manages, by name."""
         teams = (team for team in self._known().teams.values() if team.organisation == organisation)

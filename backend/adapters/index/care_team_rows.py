@@ -19,11 +19,14 @@ class MongoCareTeamRows:
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._versions = database["care_teams"]
+        # By 'revision', because the embedded index compares numbers in _id as if they were text.
         self._lists = database["care_team_lists"]
+        with translated():
+            self._lists.create_index([("revision", DESCENDING)])
 
     def put_version(self, team: MemberId, digest: Bytes32, sealed: bytes) -> None:
         with translated():
-            _put(self._versions, _name(team, digest), sealed)
+            _put(self._versions, {"_id": _name(team, digest), "sealed": sealed})
 
     def version(self, team: MemberId, digest: Bytes32) -> bytes | None:
         with translated():
@@ -32,23 +35,23 @@ class MongoCareTeamRows:
 
     def put_list(self, revision: int, sealed: bytes) -> None:
         with translated():
-            _put(self._lists, revision, sealed)
+            _put(self._lists, {"_id": f"{revision}", "revision": revision, "sealed": sealed})
 
     def lists(self) -> Sequence[tuple[int, bytes]]:
         with translated():
-            found = self._lists.find().sort("_id", DESCENDING)
-            return [(int(one["_id"]), bytes(one["sealed"])) for one in found]
+            found = self._lists.find().sort("revision", DESCENDING)
+            return [(int(one["revision"]), bytes(one["sealed"])) for one in found]
 
     def drop_lists(self, *, below: int) -> None:
         with translated():
-            self._lists.delete_many({"_id": {"$lt": below}})
+            self._lists.delete_many({"revision": {"$lt": below}})
 
 
-def _put(collection: Collection[dict[str, Any]], name: str | int, sealed: bytes) -> None:
+def _put(collection: Collection[dict[str, Any]], document: dict[str, Any]) -> None:
     try:
-        collection.insert_one({"_id": name, "sealed": sealed})
-    except DuplicateKeyError:
-        collection.update_one({"_id": name}, {"$set": {"sealed": sealed}})
+        collection.insert_one(document)
+    except DuplicateKeyError:  # an earlier try
+        collection.update_one({"_id": document["_id"]}, {"$set": {"sealed": document["sealed"]}})
 
 
 def _name(team: MemberId, digest: Bytes32) -> str:

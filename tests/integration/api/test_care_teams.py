@@ -332,6 +332,68 @@ def test_team_is_changed_by_its_own_organisation_alone(
     assert_problem(raw(stranger.api, "GET", f"/v1/care-teams/{ward.id}"), 404, "care_team_unknown")
 
 
+@pytest.mark.usefixtures("permitted")
+def test_row_that_was_tampered_with_in_the_index_denies(
+    service: Service, ward: Ward, patient: Patient, clinic: Provider
+) -> None:
+    ward.add(clinic)
+    teams, rows = service.world.services.care_teams, service.world.stores.database["care_teams"]
+    current = teams.get(MemberId(bytes.fromhex(ward.id[2:])))
+    row = {"_id": f"{current.team_id.hex()}/{current.digest.hex()}"}
+    kept = rows.find_one(row)
+    assert kept is not None
+    try:
+        rows.update_one(row, {"$set": {"sealed": kept["sealed"][:-1] + b"\x00"}})
+        teams.load()
+        assert_problem(_read(clinic, patient), 403, "consent_required")
+        assert_problem(raw(patient.api, "GET", f"/v1/care-teams/{ward.id}"), 502, "care_teams_damaged")
+    finally:
+        rows.update_one(row, {"$set": {"sealed": kept["sealed"]}})
+        teams.load()
+    assert _read(clinic, patient).status_code == 200
+
+
+@pytest.mark.usefixtures("permitted")
+def test_index_put_back_to_before_a_removal_lets_nobody_in(
+    service: Service, ward: Ward, patient: Patient, clinic: Provider
+) -> None:
+    participant = ward.add(clinic)
+    teams, lists = service.world.services.care_teams, service.world.stores.database["care_team_lists"]
+    (before,) = lists.find()
+    ward.remove(participant)
+    (after,) = lists.find()
+    try:
+        lists.delete_one({"_id": after["_id"]})
+        lists.insert_one(before)
+        teams.load()
+        assert_problem(_read(clinic, patient), 502, "care_teams_damaged")
+        assert _read_own(patient).status_code == 200  # the patient is in no team
+    finally:
+        lists.delete_one({"_id": before["_id"]})
+        lists.insert_one(after)
+        teams.load()
+    assert_problem(_read(clinic, patient), 403, "consent_required")
+
+
+def _read_own(patient: Patient) -> httpx.Response:
+    return raw(patient.api, "GET", f"/v1/records/{patient.record_id}", params={"purpose": "PATRQT"})
+
+
+def test_organisation_of_the_team_is_told_when_the_consent_ends(
+    administrator: Api, service: Service, operator: Api, patient: Patient
+) -> None:
+    """A revocation notice is for somebody who can acknowledge it."""
+    surgery = provider(service, operator, "Team Surgery")
+    manager, _ = _of(surgery.member_id, service, "team-surgery-manager", Role.TEAM_ADMINISTRATOR)
+    consent = patient.permit(Ward(manager, "Home visits").id)
+    patient.end(consent)
+    deadline = time.monotonic() + 20
+    while not (found := surgery.api.get("/v1/notices-of-revocation")):
+        assert time.monotonic() < deadline, "nobody was told"
+        time.sleep(0.05)
+    assert found[0]["consent_id"] == consent
+
+
 def test_retry_with_a_key_makes_nothing_new(administrator: Api, clinic: Provider) -> None:
     def post(path: str, key: str, body: dict[str, Any]) -> Any:
         answer = raw(administrator, "POST", path, json=body, headers={"Idempotency-Key": key})
