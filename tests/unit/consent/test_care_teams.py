@@ -269,12 +269,17 @@ def _both(hospital: Hospital, before: dict[int, bytes]) -> None:
     hospital.rows.kept = {newest: before[newest - 1]}
 
 
+def _long_before(hospital: Hospital, before: dict[int, bytes]) -> None:
+    hospital.create("Another")
+    hospital.rows.kept = before
+
+
 def _none(hospital: Hospital, before: dict[int, bytes]) -> None:
     hospital.rows.kept = {}
     hospital.rows.versions = {}
 
 
-@pytest.mark.parametrize("roll_back", [_older, _both, _none])
+@pytest.mark.parametrize("roll_back", [_older, _both, _long_before, _none])
 def test_index_put_back_to_before_a_removal_lets_nobody_in(
     hospital: Hospital, roll_back: Callable[[Hospital, dict[int, bytes]], None]
 ) -> None:
@@ -303,6 +308,21 @@ def test_index_put_back_while_the_last_change_was_cut_off_lets_nobody_in(
     hospital.reopen()
     with pytest.raises(CareTeamsDamaged):
         hospital.acting()
+
+
+def test_list_that_never_came_to_count_is_passed_over(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before a crash, and never anchored, is no change."""
+    team = hospital.create()
+    monkeypatch.setattr(hospital.keys, "put", _unavailable)
+    with pytest.raises(Unavailable):
+        hospital.add(team)
+    monkeypatch.undo()
+    hospital.reopen()
+    assert hospital.acting() == ()
+    assert hospital.add(team).version == 2
+    assert hospital.reopen().get(team.team_id).version == 2
 
 
 def _unavailable(*_: object, **__: object) -> None:
