@@ -304,7 +304,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log_key=signer.verifier_key,
         documents=DocumentSigner(stores.keys),
         custodian=_custodian(settings, stores),
-        checks=_checks(stores),
+        checks={**_checks(stores), "care teams": members.care_teams.check},
     )
     return World(services=services, stores=stores, closing=closing)
 

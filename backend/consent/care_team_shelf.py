@@ -56,7 +56,6 @@ class CareTeamShelf:
             with suppress(IntegrityError):
                 document = self._documents.open(sealed, subject=None, place=_list_place(revision))
                 if self._anchored(revision, document) and not self._exists(revision + 1):
-                    self._forget(below=revision)
                     found = json.loads(document)
                     return revision, {
                         MemberId(bytes.fromhex(team)): Bytes32(bytes.fromhex(digest))
@@ -87,10 +86,10 @@ class CareTeamShelf:
         )
         self._keys.put("master", _anchor(revision), Secret(digest_of(document)))  # from here on it counts
         self._keys.get_or_create("master", _BEGUN)
-        self._forget(below=revision)
+        self.forget(below=revision)
 
-    def _forget(self, *, below: int) -> None:
-        """An older list must not count again, wherever a copy of it comes from."""
+    def forget(self, *, below: int) -> None:
+        """End older lists: none must count again, wherever a copy of it comes from."""
         self._keys.erase("master", _anchor(below - 1))
         self._rows.drop_lists(below=below)
 

@@ -85,8 +85,13 @@ class CareTeams:
         except CareTeamsDamaged:
             self._state = None
             return
+        self._shelf.forget(below=revision)  # where a crash left an older one
         teams = {team: found for team, digest in digests.items() if (found := self._version(team, digest))}
         self._state = _State.of(revision, digests, teams)
+
+    def check(self) -> None:
+        """Raise CareTeamsDamaged when nothing can be decided for those who may be in a team."""
+        self._known()
 
     # --- who acts for what
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo import DESCENDING
 from pymongo.collection import Collection
@@ -12,6 +13,8 @@ from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import translated
 from backend.types import Bytes32, MemberId
+
+_NAME: Final = re.compile(r"([0-9a-f]{64})/([0-9a-f]{64})")
 
 
 class MongoCareTeamRows:
@@ -32,6 +35,12 @@ class MongoCareTeamRows:
         with translated():
             found = self._versions.find_one({"_id": _name(team, digest)})
         return None if found is None else bytes(found["sealed"])
+
+    def names(self) -> Sequence[tuple[MemberId, Bytes32]]:
+        """Return team and digest of every version, also of the past."""
+        with translated():
+            found = [_NAME.fullmatch(str(one["_id"])) for one in self._versions.find({}, {"_id": 1})]
+        return [(MemberId(bytes.fromhex(name[1])), Bytes32(bytes.fromhex(name[2]))) for name in found if name]
 
     def put_list(self, revision: int, sealed: bytes) -> None:
         with translated():

@@ -14,6 +14,7 @@ import pytest
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
 from backend.types import MemberId
+from tests.integration.api.test_decision_interfaces import HOOK, consult, hook, xacml
 from tests.integration.api.world import (
     PASSWORD,
     Patient,
@@ -307,6 +308,12 @@ def test_questions_take_teams_and_nobody_claims_one_it_is_not_in(
     assert clinic.api.post("/v1/decisions", own)["answer"] == "permit"
     assert other_clinic.api.post("/v1/decisions", own)["answer"] == "deny"
     assert_problem(raw(other_clinic.api, "POST", "/v1/decisions", json=question), 403, "not_permitted")
+    # In other systems' words: by the name of its team, which another cannot use.
+    assert consult(clinic.api, patient.subject, ward.id)["summary"] == "CONSENT_PERMIT"
+    assert consult(patient.api, patient.subject, ward.id)["summary"] == "CONSENT_PERMIT"
+    assert xacml(clinic.api, patient.subject, ward.id).json()["Response"][0]["Decision"] == "Permit"
+    claimed = raw(other_clinic.api, "POST", HOOK, json=hook(patient.subject, ward.id))
+    assert_problem(claimed, 403, "decision_actor_other")
     entry = next(one for one in patient.accesses() if one["type"] == "decision.explained" and one["groups"])
     assert entry["groups"][0]["id"] == ward.id
 
