@@ -7,8 +7,9 @@ is acknowledged; a read that was decided before and is not in the audit log yet 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from backend.audit import codes
@@ -16,6 +17,7 @@ from backend.audit.entry import Agent, AuditEvent, Group, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.care_team import CareTeam, Participant
 from backend.consent.care_team_shelf import CareTeamShelf
+from backend.consent.care_team_state import TeamState
 from backend.consent.decision_types import Requester, Team
 from backend.consent.errors import (
     CareTeamClosed,
@@ -25,7 +27,7 @@ from backend.consent.errors import (
     ParticipantPresent,
     RestrictionArrived,
 )
-from backend.errors import IntegrityError, InvalidInput
+from backend.errors import AssentError, IntegrityError, InvalidInput
 from backend.idempotency import Attempt
 from backend.types import Bytes32, MemberId, UnixSeconds
 
@@ -39,33 +41,6 @@ class Acting(NamedTuple):
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """All teams of one revision. ``damaged`` are teams whose version the index does not give any more."""
-
-    revision: int
-    digests: Mapping[MemberId, Bytes32] = field(default_factory=dict)
-    teams: Mapping[MemberId, CareTeam] = field(default_factory=dict)
-    damaged: frozenset[MemberId] = frozenset()
-    of_principal: Mapping[str, tuple[MemberId, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, revision: int, digests: Mapping[MemberId, Bytes32], teams: Mapping[MemberId, CareTeam]
-    ) -> _State:
-        of_principal: dict[str, dict[MemberId, None]] = {}
-        for team in teams.values():
-            for one in team.participants:
-                of_principal.setdefault(one.principal, {})[team.team_id] = None
-        return cls(
-            revision,
-            digests,
-            teams,
-            frozenset(digests.keys() - teams.keys()),
-            {principal: tuple(found) for principal, found in of_principal.items()},
-        )
-
-
 class CareTeams:
     """Safe for many threads: readers see one state, writers take turns."""
 
@@ -74,7 +49,7 @@ class CareTeams:
         self._audit = audit
         self._clock = clock
         self._writing = threading.Lock()
-        self._state: _State | None = None
+        self._state: TeamState | None = None
         self._in_doubt = False  # whether the last change was made, which only the stores know
         self.load()
 
@@ -85,9 +60,9 @@ class CareTeams:
         except CareTeamsDamaged:
             self._state = None
             return
-        self._shelf.forget(below=revision)  # where a crash left an older one
         teams = {team: found for team, digest in digests.items() if (found := self._version(team, digest))}
-        self._state = _State.of(revision, digests, teams)
+        self._state = TeamState.of(revision, digests, teams)
+        self._shelf.forget(below=revision)  # where a crash left an older one
 
     def check(self) -> None:
         """Raise CareTeamsDamaged when nothing can be decided for those who may be in a team."""
@@ -260,8 +235,10 @@ class CareTeams:
             self._shelf.keep(changed, digests, revision=revision)
         except BaseException:
             self._in_doubt = True
+            with suppress(AssentError):
+                self._settle()  # what narrows counts, if it was made, though its answer is an error
             raise
-        self._state = _State.of(revision, digests, {**state.teams, changed.team_id: changed})
+        self._state = TeamState.of(revision, digests, {**state.teams, changed.team_id: changed})
         self._audit.append(
             AuditEvent(
                 type=codes.CARE_TEAM_CHANGED,
@@ -285,7 +262,7 @@ class CareTeams:
         self._settle()
         return self.get(team)
 
-    def _known(self) -> _State:
+    def _known(self) -> TeamState:
         if self._state is None:
             raise CareTeamsDamaged
         return self._state

@@ -329,6 +329,31 @@ def _unavailable(*_: object, **__: object) -> None:
     raise Unavailable
 
 
+@pytest.mark.parametrize("step", ["put", "erase", "drop_lists"])
+def test_removal_that_was_made_counts_though_its_answer_is_an_error(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    team = hospital.add(hospital.create())
+    place: Any = hospital.rows if hasattr(hospital.rows, step) else hospital.keys
+    done = getattr(place, step)
+
+    def answers_with_an_error(*arguments: Any, **named: Any) -> None:
+        done(*arguments, **named)
+        raise Unavailable
+
+    monkeypatch.setattr(place, step, answers_with_an_error)
+    with pytest.raises(Unavailable):
+        hospital.remove(team)
+    assert hospital.acting() == (Team(team.team_id, None),)
+    monkeypatch.undo()
+    before = dict(hospital.rows.kept)
+    hospital.add(team)  # whatever the failure left behind is ended with it
+    hospital.rows.kept = before
+    hospital.reopen()
+    with pytest.raises(CareTeamsDamaged):
+        hospital.acting()
+
+
 @pytest.mark.parametrize("step", ["put_version", "put_list", "put", "get_or_create", "erase", "drop_lists"])
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("restart", [True, False])
