@@ -239,6 +239,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         log=log,
         reader=reader,
+        party_of=members.care_teams.party_of,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
@@ -271,6 +272,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         admissions=members.admissions,
         member_stops=members.stops,
         member_book=members.book,
+        care_teams=members.care_teams,
         evidence=evidence,
         requests=requests,
         drafter=drafter,
@@ -302,7 +304,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log_key=signer.verifier_key,
         documents=DocumentSigner(stores.keys),
         custodian=_custodian(settings, stores),
-        checks=_checks(stores),
+        checks={**_checks(stores), "care teams": members.care_teams.check},
     )
     return World(services=services, stores=stores, closing=closing)
 

@@ -1,13 +1,16 @@
-"""Builds what admits, stops and lists members."""
+"""Builds what admits, stops and lists members, and their care teams."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend.adapters.index.care_team_rows import MongoCareTeamRows
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.api.metrics import publish_expiring
 from backend.audit.log import AuditLog
+from backend.consent.care_team_shelf import CareTeamShelf
+from backend.consent.care_teams import CareTeams
 from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
@@ -25,6 +28,7 @@ class Members:
     admissions: MemberAdmissions
     book: MemberBook
     watch: ExpiryWatch  # not started
+    care_teams: CareTeams
 
 
 def open_members(
@@ -61,4 +65,9 @@ def open_members(
         ),
         book=book,
         watch=ExpiryWatch(book=book, publish=publish_expiring, clock=clock),
+        care_teams=CareTeams(
+            shelf=CareTeamShelf(rows=MongoCareTeamRows(stores.database), keys=stores.keys, documents=sealer),
+            audit=log,
+            clock=clock,
+        ),
     )

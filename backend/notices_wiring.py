@@ -25,6 +25,7 @@ from backend.notices.telling import Telling
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
+from backend.types import MemberId
 
 HOUR_SECONDS = 3600
 
@@ -47,6 +48,7 @@ def open_messages(
     sealer: DocumentSealer,
     log: AuditLog,
     reader: LogReader,
+    party_of: Callable[[MemberId], MemberId],
     clock: Callable[[], int],
 ) -> Messages:
     """Return the services; ``feed`` and ``deliveries`` are threads to start and to close."""
@@ -81,6 +83,7 @@ def open_messages(
         notices=notices,
         acknowledge_seconds=settings.revocation_acknowledge_hours * HOUR_SECONDS,
         reminder_days=settings.reminder_day_numbers,
+        party_of=party_of,
         clock=clock,
     )
     feed = Feed(

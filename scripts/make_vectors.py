@@ -18,7 +18,7 @@ from backend.consent.decision_json import decision_to_json, input_to_json
 from backend.consent.notices import Notice, built_in
 from backend.consent.tables import Tables, load_tables, published_versions
 from backend.types import to_hex
-from scripts.vectors import chains, denies, dimensions, edges, members, people, permits, ranks, rules
+from scripts.vectors import chains, denies, dimensions, edges, groups, members, people, permits, ranks, rules
 from scripts.vectors.case import Case
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
 from scripts.vectors.states import state_vectors
@@ -38,7 +38,7 @@ GROUPS = (
         chains.acting,
         chains.chains,
     ),
-    *(people.coverage, people.ledger, members.members, people.own_records, people.delegates),
+    *(people.coverage, people.ledger, members.members, groups.groups, people.own_records, people.delegates),
 )
 
 

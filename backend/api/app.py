@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from backend.api import (
     audit,
     blocked_requesters,
+    care_teams,
     clients,
     consent_requests,
     consents,
@@ -66,6 +67,7 @@ def create_api(services: Services) -> FastAPI:
         records,  # first: routes are tried in order, and reads come most often
         wallets,
         members,
+        care_teams,
         users,
         clients,
         webhooks,

@@ -12,7 +12,7 @@ from backend.api.schemas import HexSubject, subject_id
 from backend.api.security import Caller, Open, agent_of, needs, require_party
 from backend.audit import codes
 from backend.audit.access import AccessEntry
-from backend.audit.entry import AuditEvent, Outcome
+from backend.audit.entry import AuditEvent, Group, Outcome
 from backend.consent.tables import Tables
 from backend.identity.roles import Scope
 from backend.types import LogIndex, SubjectId, to_hex
@@ -25,6 +25,14 @@ Subject = Annotated[
 ]
 
 
+class GroupView(BaseModel):
+    """Of a team with the digest of who was in it then: GET /v1/care-teams/{id}/memberships/{digest}."""
+
+    id: str
+    version: int | None
+    membership: str | None
+
+
 class AccessView(BaseModel):
     """One line of the list: who, when, what for, with which result."""
 
@@ -35,6 +43,9 @@ class AccessView(BaseModel):
     outcome: str | None
     actor: str | None
     organisation: str | None
+    groups: list[GroupView] = Field(
+        description="organisations acted for, and care teams that access was had through"
+    )
     purpose: str | None
     action: str | None
     records: list[str]
@@ -142,6 +153,14 @@ def _log_reading(caller: Caller, subject: SubjectId | None) -> None:
     )
 
 
+def _group(group: Group) -> GroupView:
+    return GroupView(
+        id=to_hex(group.id),
+        version=group.version or None,
+        membership=to_hex(group.membership) if group.membership else None,
+    )
+
+
 def _view(entry: AccessEntry, tables: Tables) -> AccessView:
     event = entry.event
     return AccessView(
@@ -152,6 +171,7 @@ def _view(entry: AccessEntry, tables: Tables) -> AccessView:
         outcome=event.outcome.value if event else None,
         actor=f"{event.actor.kind.value}:{event.actor.id}" if event else None,
         organisation=to_hex(event.organisation) if event and event.organisation else None,
+        groups=[_group(group) for group in event.groups] if event else [],
         purpose=event.purpose if event else None,
         action=event.action.value if event and event.action else None,
         records=[record.hex() for record in event.records] if event else [],

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from backend.api.limits import Limited, Spending
+from backend.api.named_teams import NamedTeam, named_teams, require_open
 from backend.api.schemas import (
     Body,
     Codes,
@@ -169,16 +170,22 @@ class Draft(BaseModel):
     summary: str
     message: dict[str, Any] = Field(description="the consent itself; send it back with the signature")
     typed_data: dict[str, Any]
+    care_teams: list[NamedTeam] = Field(description="those that it names, as they are now")
 
 
 def draft_of(document: Document, via: list[dict[str, Any]], services: Services) -> Draft:
-    """Return the draft of a document, to be signed by the patient or, with ``via``, by a delegate."""
+    """Return the draft of a document, to be signed by the patient or, with ``via``, by a delegate.
+
+    Raises CareTeamClosed.
+    """
+    require_open(document, services)
     chain = tuple(from_json(Delegation, item, f"via[{number}].") for number, item in enumerate(via))
     return Draft(
         consent_id=to_hex(consent_id(document)),
         summary=document.terms.summary,
         message=to_json(document),
         typed_data=typed_data(command_for(document, chain), services.domain),
+        care_teams=named_teams(document, services),
     )
 
 

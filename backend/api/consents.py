@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from backend.api.acting import acting_of
 from backend.api.consent_requests import Draft, Emergency, LimitsBody, NoticeHash, RuleBody, Via, draft_of
 from backend.api.fhir_consents import FHIR_JSON, as_fhir, asked_version
 from backend.api.limits import Limited, Spending
@@ -30,7 +32,7 @@ from backend.api.schemas import (
 )
 from backend.api.security import Caller, Open, needs, require_party
 from backend.api.services import Services
-from backend.consent.decision_types import Evidence
+from backend.consent.decision_types import Evidence, Requester
 from backend.consent.drafting import BEGINNING, DelegationWish, Wish
 from backend.consent.evidence_store import ConsentRow
 from backend.consent.history import Step
@@ -71,6 +73,9 @@ class WishBody(LimitsBody):
     subject: HexSubject
     kind: Literal["permit", "deny"]
     grantee: Hex32 | None = Field(default=None, description="default in a deny: whoever asks")
+    care_team: Hex32 | None = Field(
+        default=None, description="the grantee, where it is meant to be a care team: one that exists"
+    )
     purposes: Codes = []
     categories: Codes = []
     sensitivities: Codes = []
@@ -164,12 +169,12 @@ def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
     services, principal = caller
     subject = subject_id(body.subject)
     require_party(principal, subject=subject, member=None)
-    if body.kind == "permit" and body.grantee is None:
+    if body.kind == "permit" and body.grantee is None and body.care_team is None:
         raise InvalidInput("A permit names whom it is given to.", field="grantee")
     tables = services.tables
     wish = Wish(
         kind=Kind.PERMIT if body.kind == "permit" else Kind.DENY,
-        grantee=MemberId(bytes32(body.grantee)) if body.grantee else EVERYONE,
+        grantee=_grantee(body, services),
         purposes=tables.purposes.mask(body.purposes),
         categories=tables.categories.mask(body.categories),
         sensitivities=tables.sensitivities.mask(body.sensitivities),
@@ -199,6 +204,15 @@ def draft_consent(body: WishBody, caller: Own, spend: Spending) -> Draft:
         notice=bytes32(body.notice) if body.notice else None,
     )
     return draft_of(grant, body.via, services)
+
+
+def _grantee(body: WishBody, services: Services) -> MemberId:
+    """Return whom the wish is about. Raises CareTeamUnknown for a team that there is not."""
+    if body.care_team is None:
+        return MemberId(bytes32(body.grantee)) if body.grantee else EVERYONE
+    if body.grantee is not None:
+        raise InvalidInput("Name a grantee or a care team.", field="care_team")
+    return services.care_teams.get(MemberId(bytes32(body.care_team))).team_id
 
 
 @router.post("/delegations/draft", response_model=Draft)
@@ -277,7 +291,7 @@ def get_consent(
 
 
 def visible(subject: str, caller: Caller, *, reviews: bool = False) -> list[tuple[ConsentView, Document]]:
-    """What the caller may see of a patient's documents: all, or those given to the caller's member.
+    """What the caller may see of a patient's documents: all, or those given to the caller's member or teams.
 
     ``reviews``: the caller sees all as a reviewer, and what it sees is logged.
     """
@@ -285,13 +299,17 @@ def visible(subject: str, caller: Caller, *, reviews: bool = False) -> list[tupl
     wanted = subject_id(subject)
     whole = reviews or wanted in principal.subject_ids
     gathered = services.evidence.gather(wanted)
+    acting = acting_of(caller).requester
+    own = {acting.actor, *(one.team for one in acting.teams if one.organisation is not None)} - {None}
     named = grantees([item.prepared.document for item in gathered.evidence])
-    at = Circumstances.of(services.evidence.gather(wanted, named), services.clock())
+    teams = services.care_teams.as_asked(Requester(organisations=tuple(named))).teams
+    members = named | {one.organisation for one in teams if one.organisation is not None}
+    at = Circumstances.of(services.evidence.gather(wanted, members), services.clock(), teams=teams)
     rows = services.history.rows(wanted)
     return [
         (_view(state_of(item, at), item, rows.get(item.prepared.consent_id)), item.prepared.document)
         for item in gathered.evidence
-        if whole or _concerns(item, principal.member_id)
+        if whole or _concerns(item, own)
     ]
 
 
@@ -320,9 +338,9 @@ def _record(
     )
 
 
-def _concerns(item: Evidence, member: MemberId | None) -> bool:
+def _concerns(item: Evidence, own: Collection[MemberId | None]) -> bool:
     document = item.prepared.document
-    return member is not None and isinstance(document, Grant) and document.terms.grantee == member
+    return isinstance(document, Grant) and document.terms.grantee in own
 
 
 def _view(state: State, item: Evidence, row: ConsentRow | None) -> ConsentView:

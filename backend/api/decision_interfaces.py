@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from backend.api.acting import acting_of
 from backend.api.decisions import DecisionBody, RequesterBody, decide
 from backend.api.problems import RETRY_AFTER_SECONDS
 from backend.api.schemas import Message, subject_id
@@ -81,8 +82,7 @@ def _requester(asked: Asked, caller: Caller) -> RequesterBody | None:
     Raises DecisionActorOther where it is another's and the caller may not ask it.
     """
     principal = caller.principal
-    members = (*principal.organisations, *([] if principal.member_id is None else [principal.member_id]))
-    own = {to_hex(member) for member in members}
+    own = {to_hex(name) for name in acting_of(caller).requester.names}
     if principal.account is not None:
         own.add(principal.account.lower())
     if own.issuperset((*asked.members, *asked.accounts)) and Scope.DECISION_EXPLAIN in principal.scopes:

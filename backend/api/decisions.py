@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from backend.api.acting import acting_of
 from backend.api.metrics import DECISIONS
 from backend.api.schemas import (
     BEGINNING,
@@ -22,10 +23,11 @@ from backend.api.schemas import (
     seconds,
     subject_id,
 )
-from backend.api.security import Caller, agent_of, needs, requester_of
+from backend.api.security import Caller, agent_of, needs
 from backend.audit import codes
-from backend.audit.entry import Action, AuditEvent, Outcome
+from backend.audit.entry import Action, AuditEvent, Group, Outcome
 from backend.consent import wording
+from backend.consent.care_teams import Acting, CareTeams
 from backend.consent.deciding import Question
 from backend.consent.decision import decide_many
 from backend.consent.decision_types import Answer, Decision, Finding, Reason, Requester, Segment
@@ -34,6 +36,7 @@ from backend.consent.explaining import ConsentExplained, explain
 from backend.consent.tables import Tables
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
+from backend.records.trail import groups_through
 from backend.types import MemberId, SubjectId, to_hex
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
@@ -52,18 +55,22 @@ _COARSE_REASONS = {
 
 
 class RequesterBody(Body):
-    """Who would ask: a member with the organisations it acts for, or the account of a delegate."""
+    """Who would ask: a member with the groups it acts for, or the account of a delegate."""
 
     member: Hex32 | None = None
-    organisations: Annotated[list[Hex32], Field(max_length=16)] = []
+    organisations: Annotated[
+        list[Hex32], Field(max_length=16, description="organisations, and care teams as if it were in them")
+    ] = []
     account: AccountText | None = None
 
-    def requester(self) -> Requester:
-        return Requester(
+    def requester(self, care_teams: CareTeams) -> Requester:
+        """Return whom it is about. Ids of care teams are taken as teams, each with its organisation."""
+        asked = Requester(
             actor=MemberId(bytes32(self.member)) if self.member else None,
             organisations=tuple(MemberId(bytes32(member)) for member in self.organisations),
             account=account(self.account, field="requester.account") if self.account else None,
         )
+        return care_teams.as_asked(asked)
 
 
 class DecisionBody(Body):
@@ -142,9 +149,10 @@ def decide(
     subject = _subject(body, caller)
     explains = subject in principal.subject_ids or Scope.DECISION_REVIEW in principal.scopes
     tables = services.tables
+    acting = _requester(body, caller, explains=explains)
     question = Question(
         subject=subject,
-        requester=_requester(body, caller, explains=explains),
+        requester=acting.requester,
         purpose=tables.purposes.mask([body.purpose], field="purpose"),
         action=tables.actions.mask([body.action], field="action"),
         fulfils=tables.obligations.mask(body.fulfils, field="fulfils"),
@@ -159,7 +167,7 @@ def decide(
     explanation = explain(request) if explains else None  # its time depends on how many consents there are
     decision = decide_many(request, [segment])[0] if explanation is None else explanation.decision
     DECISIONS.labels(decision.answer.value).inc()
-    _log(body, caller, subject, decision)
+    _log(body, caller, subject, decision, groups=groups_through(acting.groups, [decision]))
     view = _coarse(decision, tables)
     if explanation is None:
         return view
@@ -181,18 +189,20 @@ def _subject(body: DecisionBody, caller: Caller) -> SubjectId:
     return subject_id(body.subject or "0x0")
 
 
-def _requester(body: DecisionBody, caller: Caller, *, explains: bool) -> Requester:
+def _requester(body: DecisionBody, caller: Caller, *, explains: bool) -> Acting:
     """Return whose question it is. Raises NotPermitted for a requester that asks what another may see."""
     if body.requester is not None:
         if not explains:
             raise NotPermitted("Only the patient and reviewers ask what others may see.")
-        return body.requester.requester()
+        return Acting(body.requester.requester(caller.services.care_teams), ())
     if Scope.DECISION_EXPLAIN not in caller.principal.scopes:
         raise InvalidInput("A reviewer names whose question it is.", field="requester")
-    return requester_of(caller.principal)
+    return acting_of(caller)
 
 
-def _log(body: DecisionBody, caller: Caller, subject: SubjectId, decision: Decision) -> None:
+def _log(
+    body: DecisionBody, caller: Caller, subject: SubjectId, decision: Decision, *, groups: tuple[Group, ...]
+) -> None:
     services, principal = caller
     about = body.requester and (body.requester.member or body.requester.account)
     services.audit.append(
@@ -202,6 +212,7 @@ def _log(body: DecisionBody, caller: Caller, subject: SubjectId, decision: Decis
             occurred_at_ms=services.clock() * 1000,
             actor=agent_of(principal),
             organisation=principal.member_id,
+            groups=groups,
             subject=subject,
             purpose=body.purpose,
             action=Action(body.action),

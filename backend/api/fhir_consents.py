@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Annotated, Any, Final, Literal
 
@@ -22,7 +23,7 @@ from backend.interop.fhir_consent.export_r4 import export_r4
 from backend.interop.fhir_consent.export_r5 import export_r5
 from backend.interop.fhir_consent.frame import Frame, State
 from backend.interop.fhir_consent.importing import Importer
-from backend.interop.fhir_consent.names import names_from_json
+from backend.interop.fhir_consent.names import names_from_json, with_care_teams
 from backend.types import UnixSeconds
 
 router = APIRouter(prefix="/v1", tags=["consents"])
@@ -72,7 +73,7 @@ def import_consent(
     services, principal = caller
     subject = subject_id(body.subject)
     require_party(principal, subject=subject, member=None)
-    names = names_from_json(body.subject, body.names)
+    names = replace(names_from_json(body.subject, body.names), care_teams=services.care_teams.ids())
     importer = Importer(names, services.tables, body.profile, _zone(body.zone))
     imported = importer.read(body.resource)
     epoch = services.evidence.subject(subject).epoch
@@ -105,7 +106,10 @@ def as_fhir(
         raise InvalidInput("A delegation is no FHIR Consent.", field="accept")
     frame = Frame(services.tenant, signed_at, _STATES.get(state, "active"))
     export = export_r4 if version == _VERSIONS[0] else export_r5
-    return export(document, frame, services.tables)
+    named = [document.terms.grantee, *(name for rule in document.terms.rules for name in rule.grantees)]
+    teams = [team.team_id for team in services.care_teams.known(named)]
+    exported = export(document, frame, services.tables)
+    return dict(with_care_teams(exported, teams)) if teams else exported
 
 
 def _zone(offset: str | None) -> timezone | None:

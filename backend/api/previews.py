@@ -8,11 +8,14 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from backend.api.acting import acting_of
 from backend.api.consent_requests import Via
 from backend.api.decisions import RequesterBody
 from backend.api.limits import Limited, Spending
+from backend.api.named_teams import NamedTeam, named_teams
 from backend.api.schemas import Body, Codes, HexSubject, Message, subject_id
-from backend.api.security import Caller, agent_of, needs, requester_of, require_party
+from backend.api.security import Caller, agent_named, agent_of, needs, require_party
+from backend.api.services import Services
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
 from backend.consent.decision_types import Requester
@@ -39,7 +42,7 @@ class PreviewBody(Body):
     message: Message
     via: Via = []
     requester: RequesterBody | None = Field(
-        default=None, description="who would read; default: the member that the draft names"
+        default=None, description="who would read; default: the member or the care team that the draft names"
     )
     purposes: Annotated[Codes, Field(max_length=MAX_PURPOSES)] = Field(
         default=[], description="default: those of the draft"
@@ -69,6 +72,7 @@ class PreviewView(BaseModel):
     attempts: int = Field(description="the requester's refused attempts in the period")
     attempts_answered: int = Field(description="those of them that would have shown something")
     sentence: str
+    care_teams: list[NamedTeam] = Field(description="those that the draft names, as they are now")
 
 
 @router.post("/consents/preview", response_model=PreviewView)
@@ -85,13 +89,13 @@ def preview_consent(
     if grant.subject != subject:
         raise NotFound
     via = tuple(from_json(Delegation, item, f"via[{number}].") for number, item in enumerate(body.via))
-    viewer = _viewer(body, grant, services.tables)
+    viewer = _viewer(body, grant, services)
     now = services.clock()
     found = services.previews.preview(
         subject,
         Draft(grant, via),
         viewer,
-        caller=requester_of(principal),
+        caller=acting_of(caller).requester,
         since=UnixSeconds(max(0, now - body.days * DAY_SECONDS)),
     )
     services.audit.append(
@@ -104,16 +108,17 @@ def preview_consent(
             detail={"preview": True},
         )
     )
-    return _view(found, body.days, services.tables)
+    return _view(found, body.days, services.tables, named_teams(grant, services))
 
 
-def _viewer(body: PreviewBody, grant: Grant, tables: Tables) -> Viewer:
+def _viewer(body: PreviewBody, grant: Grant, services: Services) -> Viewer:
+    tables, care_teams = services.tables, services.care_teams
     if body.requester is not None:
-        requester = body.requester.requester()
+        requester = body.requester.requester(care_teams)
     elif grant.terms.grantee == EVERYONE:
         raise InvalidInput("The draft is about everyone: name who would read.", field="requester")
     else:
-        requester = Requester(actor=grant.terms.grantee)
+        requester = care_teams.as_asked(Requester(actor=grant.terms.grantee))
     purposes = body.purposes or tables.purposes.codes(grant.terms.purposes)
     if not 0 < len(purposes) <= MAX_PURPOSES:
         raise InvalidInput(f"Name 1 to {MAX_PURPOSES} purposes.", field="purposes")
@@ -121,10 +126,15 @@ def _viewer(body: PreviewBody, grant: Grant, tables: Tables) -> Viewer:
         requester=requester,
         purposes={code: tables.purposes.mask([code], field="purposes") for code in purposes},
         action=tables.actions.mask(["access"]),
+        agents=frozenset(
+            agent_named(one.principal)
+            for team in care_teams.known([one.team for one in requester.teams])
+            for one in team.present(services.clock())
+        ),
     )
 
 
-def _view(found: Preview, days: int, tables: Tables) -> PreviewView:
+def _view(found: Preview, days: int, tables: Tables, teams: list[NamedTeam]) -> PreviewView:
     categories = found.categories
     return PreviewView(
         records_now=len(found.records_now),
@@ -150,6 +160,7 @@ def _view(found: Preview, days: int, tables: Tables) -> PreviewView:
             f"Of {found.attempts} attempts that were refused in the last {days} days, "
             f"{found.answered} would have been answered."
         ),
+        care_teams=teams,
     )
 
 

@@ -14,8 +14,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from backend.api.acting import acting_of
 from backend.api.schemas import Code, HexSubject, moment, record_id, subject_id
-from backend.api.security import Caller, agent_of, needs, requester_of
+from backend.api.security import Caller, agent_of, needs
 from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
@@ -193,18 +194,21 @@ def _reader(caller: Caller, purpose: str, action: Action) -> Callable[[SubjectId
     fulfils = fulfilled(action, by_person=principal.kind is not PrincipalKind.CLIENT)
 
     def reader(subject: SubjectId) -> Reader:
+        requester, groups = acting_of(caller)  # anew when the read is decided again
         return Reader(
             agent=agent_of(principal),
             organisation=principal.member_id,
             question=Question(
                 subject=subject,
-                requester=requester_of(principal),
+                requester=requester,
                 purpose=mask,
                 action=services.tables.actions.mask([action.value]),
                 fulfils=fulfils,
             ),
             purpose=purpose,
             action=action,
+            groups=groups,
+            current=services.care_teams.still(principal.name, requester) if requester.teams else None,
         )
 
     return reader

@@ -11,7 +11,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from backend.api.prompt import prompt
 from backend.api.services import Services
 from backend.audit.entry import Agent, AgentKind
-from backend.consent.decision_types import Requester
 from backend.errors import NotAuthenticated, NotFound, NotPermitted
 from backend.identity.errors import ScopeMissing
 from backend.identity.principal import Principal
@@ -60,20 +59,19 @@ def needs(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
 
 def agent_of(principal: Principal) -> Agent:
     """Name the caller in the audit log, by an opaque id."""
-    match principal.kind:
+    return agent_named(principal.name)
+
+
+def agent_named(principal: str) -> Agent:
+    """Name a principal, given as ``kind:id``, in the audit log."""
+    kind, _, name = principal.partition(":")
+    match PrincipalKind(kind):
         case PrincipalKind.WALLET:
-            return Agent.account(Address(principal.id))
+            return Agent.account(Address(name))
         case PrincipalKind.STAFF:
-            return Agent(AgentKind.STAFF, principal.id)
+            return Agent(AgentKind.STAFF, name)
         case PrincipalKind.CLIENT:
-            return Agent(AgentKind.CLIENT, principal.id)
-
-
-def requester_of(principal: Principal) -> Requester:
-    """Name the caller in a decision: a wallet by its account, others by member and organisations."""
-    return Requester(
-        actor=principal.member_id, organisations=principal.organisations, account=principal.account
-    )
+            return Agent(AgentKind.CLIENT, name)
 
 
 def requesting_member(principal: Principal) -> MemberId:

@@ -15,6 +15,7 @@ from backend.audit.checkpointer import Checkpointer
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
 from backend.audit.turned_away import TurnedAway
+from backend.consent.care_teams import CareTeams
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import SubjectOpening
@@ -72,6 +73,7 @@ class Services:
     admissions: MemberAdmissions
     member_stops: MemberStops
     member_book: MemberBook
+    care_teams: CareTeams
     evidence: EvidenceBook
     requests: RequestService
     drafter: Drafter

@@ -34,6 +34,7 @@ SIGNED_OUT: Final = "session.signed_out"
 REFRESH_REUSED: Final = "session.refresh_reused"
 ACCOUNT_CHANGED: Final = "account.changed"
 PARTICIPANT_CHANGED: Final = "participant.changed"
+CARE_TEAM_CHANGED: Final = "care_team.changed"
 # research
 STUDY_PROPOSED: Final = "study.proposed"
 STUDY_APPROVED: Final = "study.approved"
@@ -71,6 +72,7 @@ FHIR_ACTION: Final = {
     REQUESTER_UNBLOCKED: "D",
     ACCOUNT_CHANGED: "U",
     PARTICIPANT_CHANGED: "U",
+    CARE_TEAM_CHANGED: "U",
     STUDY_APPROVED: "U",
     RECORD_ERASED: "D",
     AUDIT_KEY_ERASED: "D",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.audit import cbor
 from backend.audit.errors import EntryDamaged, InvalidEvent
@@ -95,6 +95,15 @@ class Agent:
 ANONYMOUS = Agent(AgentKind.ANONYMOUS, "")
 
 
+class Group(NamedTuple):
+    """An organisation or a care team that somebody acted for. Of a team ``membership`` is the digest of who
+    was in it, in that version; of an organisation both are empty."""
+
+    id: MemberId
+    version: int = 0
+    membership: bytes = b""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
     """One event. Ids of records are 16 bytes, of consents and members 32; segments are opaque ids."""
@@ -104,6 +113,7 @@ class AuditEvent:
     occurred_at_ms: int  # unix milliseconds
     actor: Agent
     organisation: MemberId | None = None
+    groups: tuple[Group, ...] = ()  # the organisations acted for, and the teams that access was had through
     subject: SubjectId | None = None  # None: an event of the system, about no patient
     purpose: str | None = None  # HL7 v3 PurposeOfUse
     action: Action | None = None
@@ -122,13 +132,14 @@ class AuditEvent:
         _require(0 <= self.occurred_at_ms < 2**53, "occurred_at_ms")
         _require(bool(_COARSE_TEXT.fullmatch(self.actor.id)), "actor")
         _require(self.organisation is None or len(self.organisation) == 32, "organisation")
+        _require(all(_is_group(group) for group in self.groups), "groups")
         _require(self.subject is None or 0 < self.subject <= MAX_SUBJECT_ID, "subject")
         _require(self.purpose is None or bool(_PURPOSE.fullmatch(self.purpose)), "purpose")
         _require(all(len(r) == 16 for r in self.records), "records")
         _require(all(0 < len(s) <= 64 for s in self.segments), "segments")
         _require(all(len(c) == 32 for c in self.consents), "consents")
         _require(all(_CODE.fullmatch(r) for r in self.reasons), "reasons")
-        for name in ("records", "segments", "consents", "reasons", "detail"):
+        for name in ("groups", "records", "segments", "consents", "reasons", "detail"):
             _require(len(getattr(self, name)) <= _MAX_MEMBERS, name)
         for name in ("final_block", "head_block", "queue_position", "obligations"):
             value = getattr(self, name)
@@ -174,11 +185,15 @@ def _agent(value: Iterable[str]) -> Agent:
     return Agent(AgentKind(kind), identifier)
 
 
+def _groups(value: Iterable[Iterable[Any]]) -> tuple[Group, ...]:
+    return tuple(Group(*group) for group in value)
+
+
 _FIELDS = tuple(f.name for f in fields(AuditEvent))
 _EMPTY: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(("organisation", "subject", "purpose", "action"), (None,)),
     **dict.fromkeys(("final_block", "head_block", "queue_position"), (None,)),
-    **dict.fromkeys(("records", "segments", "consents", "reasons"), ((),)),
+    **dict.fromkeys(("groups", "records", "segments", "consents", "reasons"), ((),)),
     "obligations": (0,),
     "detail": ({},),
 }
@@ -187,6 +202,7 @@ _READERS: dict[str, Callable[[Any], object]] = {
     "action": Action,
     "actor": _agent,
     "subject": _subject,
+    "groups": _groups,
     **dict.fromkeys(("records", "segments", "consents", "reasons"), tuple),
 }
 
@@ -199,12 +215,18 @@ def _plain(name: str, value: object) -> object:
             return [value.kind.value, value.id]
         case StrEnum():
             return value.value
+        case tuple() if name == "groups":
+            return [list(group) for group in value]
         case tuple():
             return list(value)
         case MappingProxyType():
             return dict(value)
         case _:
             return value
+
+
+def _is_group(group: Group) -> bool:
+    return len(group.id) == 32 and 0 <= group.version < 2**53 and len(group.membership) in (0, 32)
 
 
 def _is_coded(value: object) -> bool:

@@ -85,6 +85,12 @@ def _entities(event: AuditEvent) -> list[Json]:
     entities: list[Json] = []
     if event.subject is not None:
         entities.append(_entity(("1", "Person"), ("1", "Patient"), "subject", str(event.subject)))
+    for group in event.groups:
+        entity = _entity(("3", "Organization"), ("12", "Security User Group"), "member", to_hex(group.id))
+        if group.membership:
+            digest, version = _detail("membership", group.membership), _detail("version", group.version)
+            entity = {**entity, "detail": [digest, version]}
+        entities.append(entity)
     for role, system, ids in (
         (("4", "Domain Resource"), "record", event.records),
         (("4", "Domain Resource"), "segment", event.segments),

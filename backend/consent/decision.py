@@ -7,6 +7,7 @@ what it guarantees. It never consults a store: everything it depends on is in it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from backend.consent.decision_types import (
@@ -23,10 +24,10 @@ from backend.consent.errors import ConsentRequired
 from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import NOBODY
 from backend.consent.matching import match, question
-from backend.consent.membership import ended_organisations, in_standing
+from backend.consent.membership import ended_groups, in_standing
 from backend.consent.prepared import ANY, Prepared
 from backend.consent.standing import Standing, grant_standing, hindered
-from backend.consent.terms import ABSENT, MAX_DEPTH, Delegation, Kind, Power
+from backend.consent.terms import ABSENT, MAX_DEPTH, Delegation, Grant, Kind, Power
 from backend.errors import InvalidInput, LedgerUnavailable
 from backend.types import ConsentId, MemberId
 
@@ -67,7 +68,7 @@ def _decide_all(
         return tuple([_decision(request, *refusal)] * len(segments))
     if _is_own(request):
         return tuple([_decision(request, Answer.PERMIT, (Reason.OWN_RECORDS,))] * len(segments))
-    ended = ended_organisations(request)
+    ended = ended_groups(request)
     weighed: list[tuple[Prepared, Standing]] = []
     delegations: list[tuple[ConsentId, Reason, tuple[int, int]]] = []
     for item in weighing:
@@ -101,6 +102,7 @@ def _decide(
     findings: list[Finding] = []
     permitting: list[ConsentId] = []
     denying: list[ConsentId] = []
+    teams: set[bytes] = set()
     obligations = 0
     answer_reason = Reason.PERMITTED
     for prepared, (permits, restricts, why_not) in weighed:
@@ -116,8 +118,11 @@ def _decide(
             denying.append(finding.consent_id)
         elif reason is Reason.PERMITS and permits:
             permitting.append(finding.consent_id)
+            teams |= _named_by(prepared, finding, asked.teams)
         elif reason is Reason.PERMITS:
             finding = finding._replace(reason=why_not)
+        elif reason is Reason.EXEMPTS:
+            teams |= _named_by(prepared, finding, asked.teams)
         findings.append(finding)
     for finding in _delegated(segment, delegations):
         if finding.reason is Reason.PERMITS:
@@ -131,7 +136,19 @@ def _decide(
         return _decision(request, Answer.NO_CONSENT, (Reason.NO_PERMIT,), (), findings)
     if obligations & ~request.fulfils:
         return _decision(request, Answer.DENY, (Reason.OBLIGATION_UNFULFILLED,), permitting, findings)
-    return _decision(request, Answer.PERMIT, (answer_reason,), permitting, findings, obligations=obligations)
+    permitted = _decision(
+        request, Answer.PERMIT, (answer_reason,), permitting, findings, obligations=obligations
+    )
+    return replace(permitted, teams=tuple(MemberId(team) for team in sorted(teams))) if teams else permitted
+
+
+def _named_by(prepared: Prepared, finding: Finding, teams: frozenset[bytes]) -> frozenset[bytes]:
+    """Return those of the teams that a consent that permits or exempts names for it."""
+    if not teams or not isinstance(prepared.document, Grant):
+        return frozenset()
+    terms = prepared.document.terms
+    rule = terms.rules[finding.rule].grantees if finding.rule >= 0 else ()
+    return teams.intersection((terms.grantee, *rule))
 
 
 def _delegated(

@@ -30,7 +30,9 @@ COMPLETED: Final[Mapping[str, Any]] = {
 _COMPLETED_SEGMENT: Final[Mapping[str, Any]] = {
     "sensitivities": [], "dataFrom": 0, "dataTo": UNBOUNDED, "references": [],
 }  # fmt: skip
-_COMPLETED_REQUESTER: Final[Mapping[str, Any]] = {"actor": None, "organisations": [], "account": None}
+_COMPLETED_REQUESTER: Final[Mapping[str, Any]] = {
+    "actor": None, "organisations": [], "account": None, "teams": {},
+}  # fmt: skip
 _SHORT_ENTRY: Final = "id type via slot uses usedAt revocationPending"
 
 

@@ -38,6 +38,10 @@ def input_to_json(
             "actor": None if requester.actor is None else to_hex(requester.actor),
             "organisations": [to_hex(member) for member in requester.organisations],
             "account": requester.account,
+            "teams": {
+                to_hex(name): None if organisation is None else to_hex(organisation)
+                for name, organisation in requester.teams
+            },
         },
         "purpose": tables.purposes.codes(request.purpose)[0],
         "action": tables.actions.codes(request.action)[0],

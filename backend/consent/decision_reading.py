@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from backend.consent.assembly import EMPTY_SLOT
-from backend.consent.decision_types import DecisionInput, Evidence, Requester, Segment
+from backend.consent.decision_types import DecisionInput, Evidence, Requester, Segment, Team
 from backend.consent.errors import InvalidTerms
 from backend.consent.ledger_types import (
     ConsentSlot,
@@ -36,7 +36,7 @@ _TYPES: Mapping[str, type[Grant] | type[Delegation]] = {"Grant": Grant, "Delegat
 def input_from_json(data: object, tables: Tables) -> DecisionInput:
     """Return the input of a JSON object. Raise InvalidTerms or UnknownCode, naming the member."""
     found = members(data, MEMBERS, "")
-    requester = members(found["requester"], "actor organisations account", "requester.")
+    requester = members(found["requester"], "actor organisations account teams", "requester.")
     organisations = _list(requester["organisations"], "requester.organisations")
     return DecisionInput(
         subject=value_from_json("uint96", found["subject"], "subject"),
@@ -44,6 +44,7 @@ def input_from_json(data: object, tables: Tables) -> DecisionInput:
             _optional("bytes32", requester["actor"], "requester.actor"),
             tuple(value_from_json("bytes32", item, place) for place, item in organisations),
             _optional("address", requester["account"], "requester.account"),
+            _teams(requester["teams"], "requester.teams"),
         ),
         purpose=tables.purposes.mask([_text(found["purpose"], "purpose")], field="purpose"),
         action=tables.actions.mask([_text(found["action"], "action")], field="action"),
@@ -144,6 +145,15 @@ def _subject(data: object, path: str) -> SubjectEvidence:
         value_from_json("uint32", found["count"], path + "count"),
         value_from_json("bool", found["opened"], path + "opened"),
         (),
+    )
+
+
+def _teams(data: object, path: str) -> tuple[Team, ...]:
+    if not isinstance(data, Mapping):
+        raise InvalidTerms("A JSON object is needed.", field=path)
+    return tuple(
+        Team(value_from_json("bytes32", name, path), _optional("bytes32", value, f"{path}.{name}"))
+        for name, value in data.items()
     )
 
 

@@ -92,18 +92,40 @@ class Dimension(StrEnum):
     REFERENCE = "reference"  # of rules alone
 
 
+class Team(NamedTuple):
+    """A care team the requester is in, and the organisation that it stands and falls with.
+
+    ``organisation`` is None when it is in the team no more, or the team is closed: what consents forbid or
+    demand of the team still holds, and nothing is permitted by it.
+    """
+
+    team: MemberId
+    organisation: MemberId | None
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks: a member with the organisations it acts for now, or the account of a patient or delegate."""
+    """Who asks: a member with the organisations and care teams it acts for now, or the account of a patient
+    or delegate."""
 
     actor: MemberId | None = None
     organisations: tuple[MemberId, ...] = ()
     account: Address | None = None
+    teams: tuple[Team, ...] = ()
 
     @property
     def members(self) -> tuple[MemberId, ...]:
         """The ids whose standing a decision about this requester needs."""
-        return self.organisations if self.actor is None else (self.actor, *self.organisations)
+        own = self.organisations if self.actor is None else (self.actor, *self.organisations)
+        if not self.teams:
+            return own
+        return tuple(dict.fromkeys((*own, *(one.organisation for one in self.teams if one.organisation))))
+
+    @property
+    def names(self) -> tuple[MemberId, ...]:
+        """The ids by which a consent can name this requester."""
+        own = self.organisations if self.actor is None else (self.actor, *self.organisations)
+        return (*own, *(one.team for one in self.teams)) if self.teams else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +201,7 @@ class Decision:
     """The answer and what an auditor needs to check it. ``consent_ids`` are those that settled it.
 
     ``findings`` of ``decide`` are about every consent, those of ``decide_many`` about those that name the
-    requester or everyone.
+    requester or everyone. ``teams`` are the requester's care teams that a permission rests on.
     """
 
     answer: Answer
@@ -191,6 +213,7 @@ class Decision:
     queue_position: QueuePosition
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     tables: str = ""
+    teams: tuple[MemberId, ...] = ()
 
 
 def reference_of_record(record_id: RecordId) -> Bytes32:

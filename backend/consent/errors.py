@@ -103,6 +103,42 @@ class ConsentRequired(NotPermitted):
     remedy = "Ask the patient for consent: POST /v1/consent-requests."
 
 
+class CareTeamUnknown(NotFound):
+    """No care team of this id, no such participant in it, or no such version; or you may not see it."""
+
+    code = "care_team_unknown"
+    remedy = "Take the team's id as its organisation gives it, and the digest as the access list has it."
+
+
+class CareTeamClosed(Conflict):
+    """The team was closed by its organisation: nobody is in it, and nothing can be permitted to it."""
+
+    code = "care_team_closed"
+    remedy = "Ask the organisation which team has taken its place."
+
+
+class CareTeamFull(Conflict):
+    code = "care_team_full"
+    remedy = "Make another team: one has at most 500 participants, with those who have left it."
+
+
+class ParticipantPresent(Conflict):
+    """The account or client is in the team during a part of this period already."""
+
+    code = "participant_present"
+    remedy = "Remove the participant first, or give a period that begins when the other one has ended."
+
+
+class CareTeamsDamaged(IntegrityError):
+    """What the index holds of the care teams is not what was stored there, or an older state of it."""
+
+    code = "care_teams_damaged"
+    remedy = (
+        "Nothing is decided for those who may be in a team. Restore index and key store of one moment, "
+        "then start again."
+    )
+
+
 class RestrictionArrived(Conflict):
     """The patient restricted access after the decision was made and before it was recorded."""
 

@@ -38,7 +38,7 @@ class EvidenceSet(tuple[Evidence, ...]):
         """Return, in the order of ids, all that can say anything to the requester: what else there is names
         others."""
         places: set[int] = set()
-        for name in {EVERYONE, *requester.members, requester.account}:
+        for name in {EVERYONE, *requester.names, requester.account}:
             places.update(self._places.get(name, ()))
         ordered = self._ordered
         return [ordered[place] for place in sorted(places)]

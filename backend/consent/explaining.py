@@ -19,7 +19,7 @@ from backend.consent.matching import (
     question,
     uncovered_by,
 )
-from backend.consent.membership import ended_organisations
+from backend.consent.membership import ended_groups
 from backend.consent.prepared import PreparedRule
 from backend.consent.standing import Standing, grant_standing
 from backend.consent.terms import ConsentTerms, Delegation, Document, Effect
@@ -74,7 +74,7 @@ def explain(request: DecisionInput) -> Explanation:
     """Decide and explain. Raises as ``decide``."""
     decision = decide(request)
     segment, requester = request.segment, request.requester
-    ended = ended_organisations(request)
+    ended = ended_groups(request)
     asked = question(requester, request.purpose, request.action, segment, ended=ended)
     found = {finding.consent_id: finding for finding in decision.findings}
     items = EvidenceSet.of(request.evidence).by_id

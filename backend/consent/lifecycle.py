@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from backend.consent.decision_types import Evidence
+from backend.consent.decision_types import Evidence, Team
 from backend.consent.evidence import Gathered
 from backend.consent.history import Change, Step
+from backend.consent.ledger_types import NO_MEMBER
 from backend.consent.membership import not_in_standing
 from backend.consent.states import TRANSITIONS, Event, State, after
 from backend.consent.terms import Document, Grant, Kind
@@ -28,12 +29,14 @@ class Circumstances:
     epoch: int
     ended_epoch: int | None  # highest epoch that an accepted revoke-all ends
     replaced: frozenset[ConsentId]
-    stopped: frozenset[MemberId]  # members that are known and not in standing
+    stopped: frozenset[MemberId]  # members that are known and not in standing, and teams that count nothing
 
     @classmethod
-    def of(cls, gathered: Gathered, now: int) -> Circumstances:
-        """Return them. ``gathered`` holds the standing of the members that the consents name."""
+    def of(cls, gathered: Gathered, now: int, *, teams: Sequence[Team] = ()) -> Circumstances:
+        """Return them. ``gathered`` holds the standing of the members that the consents name, and of those
+        that the care teams among them belong to; None there: the team is closed."""
         documents = [item.prepared.document for item in gathered.evidence]
+        standing = (gathered.members_final, gathered.members_head)
         return cls(
             now=now,
             epoch=gathered.head.epoch,
@@ -45,7 +48,14 @@ class Circumstances:
                 head=gathered.members_head,
                 suspended=gathered.pending.suspended,
                 now=now,
-            ),
+            )
+            | {
+                team
+                for team, organisation in teams
+                if organisation is None
+                or organisation in gathered.pending.suspended
+                or not all(of.get(organisation, NO_MEMBER).counts_at(now) for of in standing)
+            },
         )
 
 

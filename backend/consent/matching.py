@@ -26,11 +26,13 @@ class Question(NamedTuple):
     """Requester, purpose, action and data in the form that the matcher compares.
 
     ``ids`` are all that the requester goes by, ``counting`` those of them by which it may be permitted
-    something: what a consent forbids or demands of a suspended organisation still holds.
+    something: what a consent forbids or demands of a suspended organisation still holds. ``teams`` are the
+    care teams among those that count.
     """
 
     ids: frozenset[bytes]
     counting: frozenset[bytes]
+    teams: frozenset[bytes]
     purpose: int
     action: int
     categories: int
@@ -49,6 +51,7 @@ class _Winners(NamedTuple):
     deny_index: int
 
 
+_NO_TEAMS: Final[frozenset[bytes]] = frozenset()
 _NO_RULES: Final = _Winners(-1, -1, permit_counts=True, obligations=0, deny_rank=-1, deny_index=-1)
 
 
@@ -57,16 +60,15 @@ def question(
 ) -> Question:
     """Return the question. Times before 1970, which no terms can name, become 1970.
 
-    ``ended``: organisations of the requester that are members no longer in standing.
+    ``ended``: organisations and teams of the requester by which nothing is permitted any more.
     """
-    ids = {*requester.organisations}
-    if requester.actor is not None:
-        ids.add(requester.actor)
+    ids = {*requester.names}
     ids.discard(EVERYONE)
     start = max(segment.data_from, 0)
     return Question(
         frozenset(ids),
         frozenset(ids - ended),
+        frozenset({one.team for one in requester.teams} - ended) if requester.teams else _NO_TEAMS,
         purpose,
         action,
         segment.categories,

@@ -21,15 +21,23 @@ def in_standing(member: MemberId, request: DecisionInput) -> bool:
     )
 
 
-def ended_organisations(request: DecisionInput) -> frozenset[MemberId]:
-    """Return the requester's organisations that are members and not in standing."""
-    return not_in_standing(
+def ended_groups(request: DecisionInput) -> frozenset[MemberId]:
+    """Return the requester's organisations that are members and not in standing, and those of its care teams
+    that it has left or whose organisation is no member in standing."""
+    ended = not_in_standing(
         request.requester.organisations,
         final=request.members_final,
         head=request.members_head,
         suspended=request.suspended,
         now=request.now,
     )
+    if not request.requester.teams:
+        return ended
+    return ended | {
+        name
+        for name, organisation in request.requester.teams
+        if organisation is None or not in_standing(organisation, request)
+    }
 
 
 def not_in_standing(
@@ -42,7 +50,7 @@ def not_in_standing(
 ) -> frozenset[MemberId]:
     """Return those that are members, at the final block or at the head, and do not count.
 
-    Others (a study, a care team) are no members: whoever named them answers for them.
+    Others (a study) are no members: whoever named them answers for them.
     """
     ended = set()
     for member in members:

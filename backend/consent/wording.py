@@ -46,7 +46,9 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.POWER_MISSING: "The delegation does not give this power.",
     Reason.PARENT_ENDED: "A delegation above it has ended or is missing.",
     Reason.OTHER_GRANTEE: "It names somebody else.",
-    Reason.GRANTEE_NOT_IN_STANDING: "The organisation that it names is no member in standing now.",
+    Reason.GRANTEE_NOT_IN_STANDING: (
+        "The organisation that it names is no member in standing now, or the team was left or closed."
+    ),
     Reason.OTHER_PURPOSE: "It does not name this purpose.",
     Reason.OTHER_ACTION: "It does not name this action.",
     Reason.OTHER_CATEGORY: "It does not cover these kinds of data.",

@@ -24,6 +24,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     IDENTITY_DESK = "identity_desk"  # custodian's staff who check who somebody is
     PRIVACY_OFFICER = "privacy_officer"  # custodian's officer who answers for its decisions
+    TEAM_ADMINISTRATOR = "team_administrator"  # says who is in the care teams of its own organisation
 
 
 class Scope(StrEnum):
@@ -48,6 +49,7 @@ class Scope(StrEnum):
     ACCOUNT_MANAGE = "accounts:manage"
     SYSTEM_READ = "system:read"
     NOTICE_PUBLISH = "notices:publish"
+    CARE_TEAM_MANAGE = "care-teams:manage"
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -81,6 +83,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
         Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
+        Role.TEAM_ADMINISTRATOR: frozenset({Scope.CARE_TEAM_MANAGE}),
     }
 )
 
@@ -98,7 +101,9 @@ CHAIN_BIT_OF_ROLE: Final[Mapping[Role, int]] = MappingProxyType(
 )
 
 STAFF_ROLES: Final = frozenset(Role) - {Role.PATIENT, Role.DEVICE_GATEWAY}
-CLIENT_ROLES: Final = frozenset({Role.PROVIDER, Role.RESEARCHER, Role.RESPONDER, Role.DEVICE_GATEWAY})
+CLIENT_ROLES: Final = frozenset(
+    {Role.PROVIDER, Role.RESEARCHER, Role.RESPONDER, Role.DEVICE_GATEWAY, Role.TEAM_ADMINISTRATOR}
+)
 
 
 def scopes_of(roles: Iterable[Role]) -> frozenset[Scope]:

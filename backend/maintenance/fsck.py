@@ -11,6 +11,7 @@ from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.audit.fsck import Fsck
 from backend.audit.note import Ed25519Signer, Ed25519Verifier
+from backend.maintenance.care_teams import check_care_teams
 from backend.maintenance.chain_facts import read_chain
 from backend.maintenance.consents import check_consents
 from backend.maintenance.errors import NoDeployment
@@ -33,6 +34,7 @@ def check_everything(stores: Stores) -> Report:
     facts = read_chain(stores)
     RecordCheck(stores, facts, report).run()
     check_consents(stores, facts, report)
+    check_care_teams(stores, report)
     check_audit(stores, facts.subjects, report)
     return report
 

@@ -42,7 +42,8 @@ _TOPIC_OF_KIND: Final = {
 class Telling:
     """Makes the messages of an event. Each has an id of its own, so that telling again adds nothing.
 
-    ``reminder_days``: how long before its end a permit's parties are reminded.
+    ``reminder_days``: how long before its end a permit's parties are reminded. ``party_of``: the organisation
+    of a grantee that is a care team, else the grantee.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Telling:
         notices: NoticeStore,
         acknowledge_seconds: int,
         reminder_days: Collection[int],
+        party_of: Callable[[MemberId], MemberId],
         clock: Callable[[], int],
     ) -> None:
         self._tenant = tenant
@@ -68,6 +70,7 @@ class Telling:
         self._notices = notices
         self._acknowledge_seconds = acknowledge_seconds
         self._reminder_days = tuple(reminder_days)
+        self._party_of = party_of
         self._clock = clock
 
     def tell(self, index: LogIndex, event: AuditEvent) -> None:
@@ -98,7 +101,7 @@ class Telling:
                     key=f"{reminder.consent_id.hex()}/{reminder.days}",
                 )
                 ends = {"ends_at": time_text(grant.not_after)}
-                self._send(news.adding(**ends), {self._tenant, grant.terms.grantee})
+                self._send(news.adding(**ends), {self._tenant, self._party_of(grant.terms.grantee)})
 
     def _accessed(self, index: LogIndex, event: AuditEvent, subject: SubjectId) -> None:
         news = News(
@@ -149,7 +152,7 @@ class Telling:
     def _signed(self, consent: ConsentId, grant: Grant, at: int) -> None:
         members = {self._tenant}
         if grant.kind != Kind.DENY:  # whom a patient shuts out is not told so
-            members.add(grant.terms.grantee)
+            members.add(self._party_of(grant.terms.grantee))
         news = self._of_consent(_TOPIC_OF_KIND[Kind(grant.kind)], consent, grant, at=at, key=consent.hex())
         if grant.request != ZERO32:
             news = news.adding(request_id=to_hex(grant.request))
@@ -162,7 +165,7 @@ class Telling:
 
     def _ended(self, consent: ConsentId, grant: Grant, at: int) -> None:
         news = self._of_consent(Topic.CONSENT_REVOKED, consent, grant, at=at, key=consent.hex())
-        for member in sorted({grant.terms.grantee} | self._holders(consent, grant.subject)):
+        for member in sorted({self._party_of(grant.terms.grantee)} | self._holders(consent, grant.subject)):
             notice = self._notices.put_notice(
                 RevocationNotice(
                     notice_id=digest("revocation", consent.hex(), member.hex()),

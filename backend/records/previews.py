@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backend.audit import codes
 from backend.audit.access import AccessList
-from backend.audit.entry import Action, AuditEvent, Outcome
+from backend.audit.entry import Action, Agent, AuditEvent, Outcome
 from backend.consent.deciding import DecisionService, Question
 from backend.consent.decision import PATIENT_REQUESTS
 from backend.consent.decision_types import Answer, Decision, Requester
@@ -42,11 +42,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who would read: for which purposes (code and mask of one bit), and what they want to do."""
+    """Who would read: for which purposes (code and mask of one bit), and what they want to do.
+
+    A refused attempt is one of theirs when their organisation made it or, for a team, one of ``agents``.
+    """
 
     requester: Requester
     purposes: Mapping[str, int]
     action: int
+    agents: frozenset[Agent] = frozenset()  # those who are in the team that would read
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class PreviewService:
             then[code] = then_of
         opened = {part for of in then.values() for part in of}
         hidden = set(parts) - opened
-        attempts = list(self._refused(subject, viewer.requester, since))
+        attempts = list(self._refused(subject, viewer, since))
         return Preview(
             records_now=_records(now),
             records_then=_records(opened),
@@ -144,8 +148,8 @@ class PreviewService:
         )
         return now, then
 
-    def _refused(self, subject: SubjectId, requester: Requester, since: UnixSeconds) -> Iterator[AuditEvent]:
-        """Yield the requester's refused attempts since then, newest first."""
+    def _refused(self, subject: SubjectId, viewer: Viewer, since: UnixSeconds) -> Iterator[AuditEvent]:
+        """Yield the viewer's refused attempts since then, newest first."""
         before: LogIndex | None = None
         for _ in range(MAX_ENTRIES // _PAGE):
             page = self._accesses.page(subject, before=before, limit=_PAGE)
@@ -157,7 +161,7 @@ class PreviewService:
                     event is not None
                     and event.outcome is Outcome.DENIED
                     and event.type in _ATTEMPTS
-                    and event.organisation in requester.members
+                    and (event.organisation in viewer.requester.names or event.actor in viewer.agents)
                 ):
                     yield event
             before = page.next_before

@@ -207,7 +207,8 @@ class ReadingService:
             for record in decided
             if record.permitted
         ]
-        self._audit.append(trail.listed(reader, [released.record_id for released in listed]))
+        grounds = [decision for record in decided for _, decision in record.permitted]
+        self._audit.append(trail.listed(reader, [released.record_id for released in listed], grounds))
         more = len(rows) == limit
         return Listing(tuple(listed), (rows[-1].created_at, rows[-1].record_id) if more else None)
 
@@ -248,7 +249,16 @@ class ReadingService:
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
         self._decisions.take_uses(subject, consents)
-        return opened, self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
+        guard = self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
+        return opened, guard if reader.current is None else _both(reader.current, guard)
+
+
+def _both(first: Guard, second: Guard) -> Guard:
+    def check() -> None:
+        first()
+        second()
+
+    return check
 
 
 def _refusal(decisions: Sequence[Decision]) -> AssentError:

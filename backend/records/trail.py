@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from backend.audit import codes
-from backend.audit.entry import Action, Agent, AuditEvent, Outcome
+from backend.audit.entry import Action, Agent, AuditEvent, Group, Outcome
 from backend.consent.deciding import Question
 from backend.consent.decision_types import Decision, Reason
 from backend.errors import AssentError
@@ -22,13 +22,19 @@ _NAMED: Final = 512  # segments and consents that one entry names
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads, as the audit log names them, with the question the decision answers."""
+    """Who reads, as the audit log names them, with the question the decision answers.
+
+    ``groups`` are the organisations and the care teams that the reader acts for. ``current`` raises
+    RestrictionArrived when the reader has left one of the teams since.
+    """
 
     agent: Agent
     organisation: MemberId | None
     question: Question
     purpose: str  # code of the question's purpose
     action: Action
+    groups: tuple[Group, ...] = ()
+    current: Callable[[], None] | None = None
 
 
 def permitted(
@@ -55,6 +61,7 @@ def unknown(reader: Reader, record_id: RecordId) -> AuditEvent:
         occurred_at_ms=_now_ms(),
         actor=reader.agent,
         organisation=reader.organisation,
+        groups=groups_through(reader.groups, ()),
         purpose=reader.purpose,
         action=reader.action,
         records=(record_id,),
@@ -62,13 +69,14 @@ def unknown(reader: Reader, record_id: RecordId) -> AuditEvent:
     )
 
 
-def listed(reader: Reader, records: Sequence[RecordId]) -> AuditEvent:
+def listed(reader: Reader, records: Sequence[RecordId], decisions: Sequence[Decision]) -> AuditEvent:
     return AuditEvent(
         type=codes.RECORD_LISTED,
         outcome=Outcome.PERMITTED if records else Outcome.DENIED,
         occurred_at_ms=_now_ms(),
         actor=reader.agent,
         organisation=reader.organisation,
+        groups=groups_through(reader.groups, decisions),
         subject=reader.question.subject,
         purpose=reader.purpose,
         action=reader.action,
@@ -84,6 +92,7 @@ def failed(reader: Reader, failure: AssentError, *records: RecordId) -> AuditEve
         occurred_at_ms=_now_ms(),
         actor=reader.agent,
         organisation=reader.organisation,
+        groups=groups_through(reader.groups, ()),
         subject=reader.question.subject,
         purpose=reader.purpose,
         action=reader.action,
@@ -108,6 +117,7 @@ def _read(
         occurred_at_ms=_now_ms(),
         actor=reader.agent,
         organisation=reader.organisation,
+        groups=groups_through(reader.groups, decisions),
         subject=manifest.subject,
         purpose=reader.purpose,
         action=reader.action,
@@ -133,6 +143,15 @@ def _reasons(decisions: Sequence[Decision], outcome: Outcome, withheld: int) -> 
     if withheld and outcome is Outcome.DENIED:  # all that was permitted
         found = {*found, WITHHELD}
     return tuple(sorted(found))
+
+
+def groups_through(groups: tuple[Group, ...], decisions: Sequence[Decision]) -> tuple[Group, ...]:
+    """Return the organisations that somebody acts for, and those of its teams that something was permitted
+    through. Others are nobody's business."""
+    if not groups:
+        return ()
+    through = {team for decision in decisions for team in decision.teams}
+    return tuple(group for group in groups if not group.membership or group.id in through)
 
 
 def _now_ms() -> int:

@@ -50,6 +50,7 @@ _ACCOUNTS = {
 }
 PATIENT, MOTHER, CARER, STRANGER = map(_account, _ACCOUNTS)
 CLINIC, HOSPITAL, DOCTOR, UNIVERSITY = map(member, ("clinic", "hospital", "doctor", "university"))
+WARD, TUMOUR_BOARD = map(member, ("ward team", "tumour board"))  # care teams of the hospital
 SUBJECT = SubjectId(0x5EED0000000000000000002A)
 OTHER_SUBJECT = SubjectId(0x5EED0000000000000000002B)
 START = UnixSeconds(1_790_000_000)

@@ -94,6 +94,7 @@ def fuzzer(service: Service, everything: Api, patient: Patient) -> Fuzzer:
         "account": patient.wallet.address,
         "user": everything.post("/v1/users", body)["staff_id"],
         "client": provider(service, everything, "fuzzed system", tenant).client_id,
+        "team": everything.post("/v1/care-teams", {"name": "fuzzed"})["care_team_id"],
     }
     return Fuzzer(service, [str(everything.token), str(patient.api.token)], known)
 

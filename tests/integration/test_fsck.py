@@ -65,6 +65,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         revoked = patient.permit(clinic.member_id)
         patient.wallet.revoke(revoked)
         denied = patient.wallet.consent(kind="deny", categories=["notes"])["consent_id"]
+        manager = staff(service, "fsck-manager", Role.TEAM_ADMINISTRATOR)
+        team = manager.post("/v1/care-teams", {"name": "Ward"})["care_team_id"]
+        manager.post(f"/v1/care-teams/{team}/close", {})
         record = patient.record_id
     stores = open_stores(Settings(data_directory=directory))
     yield Site(stores, record, (answered, revoked, denied))
@@ -199,6 +202,26 @@ def test_fsck_consents_that_changed_places_are_found(site: Site) -> None:
     assert other is not None
     with changed(site, "consents", first, {"sealed": other["sealed"]}):
         assert "consent_damaged" in site.codes()
+
+
+def test_fsck_care_team_version_of_now_or_of_the_past_is_named(site: Site) -> None:
+    assert site.check().counts["care team versions"] == 2
+    for row in list(site.database["care_teams"].find()):
+        team, digest = row["_id"].split("/")
+        where = f"care team {team} version {digest}"
+        with changed(site, "care_teams", row["_id"], {"sealed": flipped(row["sealed"])}):
+            assert site.check().damage == [Finding("care_team_damaged", where)]
+
+
+def test_fsck_care_team_list_or_current_version_missing_is_found(site: Site) -> None:
+    (row,) = site.database["care_team_lists"].find()
+    with changed(site, "care_team_lists", row["_id"], None):
+        assert site.codes() == {"care_teams_damaged"}
+    found = set()
+    for version in list(site.database["care_teams"].find()):
+        with changed(site, "care_teams", version["_id"], None):
+            found |= site.codes()
+    assert found == {"care_team_missing"}
 
 
 def test_fsck_log_entry_flipped_is_named(site: Site) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from backend.consent.decision_types import reference_of_record
 from backend.interop.fhir_consent.codes import ACCOUNT, MEMBER, RECORD, SUBJECT, Json
@@ -20,6 +20,10 @@ T = TypeVar("T")
 _MEMBER: Final = re.compile(r"0x[0-9a-f]{64}\Z")
 _SUBJECT: Final = re.compile(r"0x[0-9a-f]{24}\Z")
 _RECORD: Final = re.compile(r"[0-9a-f]{32}\Z")
+CARE_TEAM: Final = "CareTeam"
+_TEAM: Final = re.compile(
+    rf"{CARE_TEAM}/([0-9a-f]{{64}})\Z"
+)  # a team's id is as long as an id of FHIR can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,15 @@ class Names:
     """The patient that a Consent is imported for, and what foreign names stand for.
 
     Keys are ``Type/id``, an absolute URL, or ``system|value`` of an identifier. Ids of ours need no entry.
+    ``care_teams`` are those that there are here, and a reference to a CareTeam leads to one of them; None: it
+    is not known which there are.
     """
 
     subject: SubjectId
     patients: frozenset[str] = frozenset()
     members: Mapping[str, MemberId] = field(default_factory=dict)
     records: Mapping[str, RecordId] = field(default_factory=dict)
+    care_teams: Collection[MemberId] | None = None
 
     def check_patient(self, reference: object, path: str) -> None:
         """Raise FhirConsentOtherSubject unless every name in ``reference`` is one of this patient."""
@@ -41,7 +48,11 @@ class Names:
             raise FhirConsentOtherSubject(field=path)
 
     def member(self, reference: object, path: str) -> MemberId:
-        return MemberId(self._resolve(reference, path, self.members, MEMBER, _MEMBER))
+        """Return the member or the care team that an actor is."""
+        found = MemberId(self._resolve(reference, path, self.members, MEMBER, _MEMBER))
+        if self.care_teams is not None and found not in self.care_teams and _is_team(reference):
+            raise FhirConsentUnresolved("There is no such care team here.", field=path)
+        return found
 
     def record(self, reference: object, path: str) -> Bytes32:
         """Return the form in which a rule names a record."""
@@ -57,6 +68,8 @@ class Names:
                 found.add(bytes.fromhex(value.removeprefix("0x")))
             elif key in known:
                 found.add(known[key])
+            elif system == MEMBER and (team := _TEAM.match(key)):
+                found.add(bytes.fromhex(team[1]))
             else:
                 raise FhirConsentUnresolved(field=path)
         if len(found) != 1 or not any(next(iter(found))):
@@ -107,6 +120,21 @@ def member_reference(member: bytes, kind: str | None = None) -> Json:
     return _logical(kind, MEMBER, to_hex(member))
 
 
+def with_care_teams(part: Any, teams: Collection[MemberId]) -> Any:
+    """Return an export in which every reference to one of these members says that it is a CareTeam."""
+    match part:
+        case {"identifier": {"system": system, "value": value}} if system == MEMBER and any(
+            value == to_hex(team) for team in teams
+        ):
+            return {**part, "type": CARE_TEAM}
+        case dict():
+            return {name: with_care_teams(value, teams) for name, value in part.items()}
+        case list():
+            return [with_care_teams(each, teams) for each in part]
+        case _:
+            return part
+
+
 def account_reference(account: str) -> Json:
     return _logical("RelatedPerson", ACCOUNT, account)
 
@@ -118,6 +146,12 @@ def record_reference(record: bytes) -> Json:
 def _logical(kind: str | None, system: str, value: str) -> Json:
     identifier = {"identifier": {"system": system, "value": value}}
     return identifier if kind is None else {"type": kind, **identifier}
+
+
+def _is_team(reference: object) -> bool:
+    return isinstance(reference, dict) and (
+        reference.get("type") == CARE_TEAM or f"{CARE_TEAM}/" in str(reference.get("reference", ""))
+    )
 
 
 def _keys(reference: object, path: str) -> list[str]:

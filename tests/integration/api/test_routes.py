@@ -46,7 +46,10 @@ OPEN: Final[frozenset[Route]] = frozenset(
     }
 )
 ANY: Final = frozenset(
-    {"patient", "provider", "operator", "desk", "auditor", "stranger", "researcher", "board"}
+    {
+        *("patient", "provider", "operator", "desk", "auditor", "stranger", "researcher", "board"),
+        "team administrator",
+    }
 )
 # Who may try the others. A token never opens a record by itself: the read is decided as well.
 MAY_TRY: Final[dict[Route, frozenset[str]]] = {
@@ -80,6 +83,13 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/clients/{client}/secret"): frozenset({"operator"}),
     ("PUT", "/v1/clients/{client}/assertion-keys"): frozenset({"operator"}),
     ("DELETE", "/v1/clients/{client}/assertion-keys"): frozenset({"operator"}),
+    ("POST", "/v1/care-teams"): frozenset({"team administrator"}),
+    ("GET", "/v1/care-teams"): ANY,
+    ("GET", "/v1/care-teams/{team}"): ANY,
+    ("POST", "/v1/care-teams/{team}/participants"): frozenset({"team administrator"}),
+    ("DELETE", "/v1/care-teams/{team}/participants/{participant}"): frozenset({"team administrator"}),
+    ("POST", "/v1/care-teams/{team}/close"): frozenset({"team administrator"}),
+    ("GET", "/v1/care-teams/{team}/memberships/{digest}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
@@ -122,7 +132,12 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
 }
 BODILESS: Final = frozenset(
-    {("POST", "/v1/auth/sign-out"), ("DELETE", "/v1/clients/{client}/assertion-keys")}
+    {
+        ("POST", "/v1/auth/sign-out"),
+        ("DELETE", "/v1/clients/{client}/assertion-keys"),
+        ("POST", "/v1/care-teams/{team}/close"),
+        ("DELETE", "/v1/care-teams/{team}/participants/{participant}"),
+    }
 )
 HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -175,6 +190,7 @@ def tokens(
         "stranger": stranger.api,
         "researcher": staff(service, "researcher", Role.RESEARCHER),
         "board": staff(service, "board", Role.ETHICS_BOARD),
+        "team administrator": staff(service, "team-administrator", Role.TEAM_ADMINISTRATOR),
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.audit import cbor, seal
-from backend.audit.entry import ANONYMOUS, Action, Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.entry import ANONYMOUS, Action, Agent, AgentKind, AuditEvent, Group, Outcome
 from backend.audit.errors import EntryDamaged, EventTooLarge, InvalidEvent
 from backend.audit.leaf import Leaf
 from backend.audit.verify import VerificationError, decode_cbor
@@ -28,6 +28,15 @@ events = st.builds(
     occurred_at_ms=st.integers(0, 2**53 - 1),
     actor=st.builds(Agent, st.sampled_from(AgentKind), st.from_regex(r"[a-z0-9:]{0,30}", fullmatch=True)),
     organisation=st.none() | st.binary(min_size=32, max_size=32).map(MemberId),
+    groups=st.lists(
+        st.builds(
+            Group,
+            st.binary(min_size=32, max_size=32).map(MemberId),
+            st.integers(0, 2**53 - 1),
+            st.sampled_from([b"", b"\x07" * 32]),
+        ),
+        max_size=3,
+    ).map(tuple),
     subject=st.none() | st.integers(1, MAX_SUBJECT_ID).map(SubjectId),
     purpose=st.none() | st.just("TREAT"),
     action=st.none() | st.sampled_from(Action),
@@ -59,6 +68,10 @@ def test_event_reads_back_from_its_one_encoding(event: AuditEvent) -> None:
         {"actor": Agent(AgentKind.STAFF, "Dr Jane Doe")},
         {"actor": Agent(AgentKind.STAFF, "jane@hospital.example")},
         {"organisation": MemberId(b"short")},
+        {"groups": (Group(MemberId(b"short")),)},
+        {"groups": (Group(MemberId(bytes(32)), -1),)},
+        {"groups": (Group(MemberId(bytes(32)), 1, b"short"),)},
+        {"groups": (Group(MemberId(bytes(32))),) * 513},
         {"subject": SubjectId(0)},
         {"subject": SubjectId(2**96)},
         {"purpose": "for treatment"},

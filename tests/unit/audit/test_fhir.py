@@ -7,7 +7,7 @@ import pytest
 from fhir.resources.R4B.auditevent import AuditEvent as FhirAuditEvent
 
 from backend.audit import codes
-from backend.audit.entry import ANONYMOUS, AuditEvent, Outcome
+from backend.audit.entry import ANONYMOUS, AuditEvent, Group, Outcome
 from backend.audit.fhir import audit_event
 from tests.support.memory_audit import ANNA, CLINIC, ORIGIN, read_event
 
@@ -51,6 +51,16 @@ def test_values_of_every_kind_in_the_detail_export() -> None:
     details = entities[-1]["detail"]
     assert {"type": "a", "valueString": "true"} in details
     assert {"type": "b", "valueBase64Binary": "AQ=="} in details
+
+
+def test_groups_export_with_the_digest_of_who_was_in_a_team() -> None:
+    team = Group(CLINIC, 3, b"\x09" * 32)
+    entities: Any = export(replace(read_event(), groups=(Group(CLINIC), team)))["entity"]
+    first, second = (one for one in entities if one["type"]["code"] == "3")
+    assert first["what"]["identifier"] == {"system": "urn:assent:member", "value": "0x" + CLINIC.hex()}
+    assert "detail" not in first
+    assert second["detail"][1] == {"type": "version", "valueString": "3"}
+    assert second["detail"][0]["type"] == "membership"
 
 
 def test_every_type_code_is_coded() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backend.consent.decision_types import DecisionInput, Evidence, Requester, Segment
+from backend.consent.decision_types import DecisionInput, Evidence, Requester, Segment, Team
 from backend.consent.schema import CLASSES, STRUCTS
 from backend.consent.terms import UNBOUNDED, Grant, Kind, Rule
 from scripts.vectors import world as w
@@ -17,7 +17,7 @@ PURPOSES = [0, w.purposes("TREAT"), w.purposes("COC"), w.purposes("TREAT", "COC"
 CATEGORIES = [0, w.categories("laboratory"), w.categories("notes"), w.categories("laboratory", "notes")]
 LABELS = [0, w.sensitivities("MH"), w.sensitivities("HIV"), w.sensitivities("MH", "HIV", "UNLABELLED")]
 ACTIONS = [0, w.actions("access"), w.actions("access", "use")]
-MEMBERS = [w.CLINIC, w.HOSPITAL, w.DOCTOR]
+MEMBERS = [w.CLINIC, w.HOSPITAL, w.DOCTOR, w.WARD]
 RECORDS = [w.salt("record one"), w.salt("record two")]
 OBLIGATIONS = [0, 1, 2, 3]
 TIMES = [(0, UNBOUNDED), (0, w.DATA_TIME), (w.DATA_TIME, UNBOUNDED), (w.DATA_TIME, w.DATA_TIME + 1)]
@@ -37,7 +37,7 @@ rules = st.builds(
     st.tuples(
         # Mostly not narrowed, or a rule would hardly ever apply.
         *(st.sampled_from([*[0] * 6, *values]) for values in (PURPOSES, CATEGORIES, LABELS, ACTIONS)),
-        st.sampled_from([(), (), (), MEMBERS[:1], MEMBERS[1:2], MEMBERS[1:], MEMBERS[2:]]).map(tuple),
+        st.sampled_from([(), (), (), MEMBERS[:1], MEMBERS[1:2], MEMBERS[1:3], MEMBERS[2:]]).map(tuple),
         st.sampled_from([(), (), (), RECORDS[:1], RECORDS[1:]]).map(tuple),
         st.sampled_from([*[TIMES[0]] * 3, *TIMES]),
         st.sampled_from(OBLIGATIONS),
@@ -104,6 +104,7 @@ def questions(
     if delegates:
         drawn.append(draw(states)(w.delegation(purposes=w.purposes("TREAT", "FAMRQT"))))
     asking = [Requester(w.DOCTOR, (w.CLINIC,))] * 3 + [Requester(w.CLINIC), Requester(w.HOSPITAL)]
+    asking += [Requester(w.DOCTOR, (w.CLINIC,), teams=(Team(w.WARD, of),)) for of in (w.HOSPITAL, None)]
     accounts = [Requester(account=w.MOTHER), Requester(account=w.STRANGER)] if delegates else []
     return w.ask(
         *evidence,

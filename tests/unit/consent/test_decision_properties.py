@@ -17,6 +17,7 @@ from backend.consent.decision_types import (
     Reason,
     Requester,
     Segment,
+    Team,
 )
 from backend.consent.evidence_set import EvidenceSet
 from backend.consent.ledger_types import MemberStanding
@@ -103,6 +104,58 @@ def test_ending_a_membership_never_widens(request: DecisionInput, member: Member
         assert member != w.DOCTOR or decide(fewer).answer is not Answer.PERMIT
 
 
+TEAMS = (Team(w.WARD, w.HOSPITAL), Team(w.TUMOUR_BOARD, w.CLINIC))
+
+
+@SETTINGS
+@given(questions(minimum=1), st.sampled_from(TEAMS), st.booleans())
+def test_leaving_a_team_or_its_end_never_widens(request: DecisionInput, team: Team, to_both: bool) -> None:
+    """Whoever leaves is bound by what consents forbid the team, and is permitted nothing by it any more."""
+    granted = [
+        changed(item, replace(document, terms=replace(document.terms, grantee=w.WARD)))
+        if to_both and document.terms.grantee == w.CLINIC
+        else item
+        for item in request.evidence
+        if isinstance(document := item.prepared.document, Grant)
+    ]
+    staff = replace(request, requester=Requester(w.DOCTOR, (w.CLINIC,), teams=TEAMS))
+    standing = w.members(w.DOCTOR, w.CLINIC, w.HOSPITAL)
+    staff = replace(staff, members_final=standing, members_head=standing)
+    before = again(staff, *granted)
+    left = replace(
+        staff,
+        requester=replace(staff.requester, teams=(*(t for t in TEAMS if t != team), Team(team.team, None))),
+    )
+    assert not wider(again(left, *granted), before)
+    assert team.team not in again(left, *granted).teams
+    if team.organisation == w.HOSPITAL:
+        for ended in (
+            replace(staff, suspended=frozenset({w.HOSPITAL})),
+            replace(staff, members_head=w.members(w.DOCTOR, w.CLINIC)),
+            replace(staff, members_final=standing | w.members(w.HOSPITAL, expiry=w.NOW)),
+        ):
+            assert not wider(again(ended, *granted), before)
+            assert again(ended, *granted) == replace(
+                again(left, *granted), findings=again(ended, *granted).findings
+            )
+
+
+@SETTINGS
+@given(questions(minimum=1))
+def test_order_of_teams_is_irrelevant(request: DecisionInput) -> None:
+    standing = w.members(w.DOCTOR, w.CLINIC, w.HOSPITAL)
+    asked = [
+        replace(
+            request,
+            requester=Requester(w.DOCTOR, (w.CLINIC,), teams=teams),
+            members_final=standing,
+            members_head=standing,
+        )
+        for teams in (TEAMS, TEAMS[::-1])
+    ]
+    assert decide(asked[0]) == decide(asked[1])
+
+
 @SETTINGS
 @given(questions(minimum=1), st.randoms(use_true_random=False))
 def test_order_of_consents_and_rules_is_irrelevant(request: DecisionInput, chance: random.Random) -> None:
@@ -129,7 +182,7 @@ def test_order_of_consents_and_rules_is_irrelevant(request: DecisionInput, chanc
 @SETTINGS
 @given(questions())
 def test_without_a_covering_permit_the_answer_is_never_permit(request: DecisionInput) -> None:
-    ids = {request.requester.actor, *request.requester.organisations}
+    ids = set(request.requester.names)
     asked = request.segment
     covering = [
         item
