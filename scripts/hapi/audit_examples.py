@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from backend.audit import codes
-from backend.audit.entry import ANONYMOUS, Action, Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.entry import ANONYMOUS, Action, Agent, AgentKind, AuditEvent, DetailValue, Outcome
 from backend.audit.fhir import Place, Position, audit_event
 from backend.audit.fhir_patterns import PATTERNS
 from backend.types import Address, BlockNumber, ConsentId, MemberId, QueuePosition, RecordId, SubjectId
@@ -19,7 +19,7 @@ POSITION: Final = Position(7, b"\x11" * 32, 1_700_000_000_123)
 CLINIC: Final = MemberId(b"\x0c" * 32)
 CLIENT: Final = Agent(AgentKind.CLIENT, "c1")
 WALLET: Final = Agent.account(Address("0x00000000000000000000000000000000000000Aa"))
-_DETAILS: Final = {
+_DETAILS: Final[Mapping[str, Mapping[str, DetailValue]]] = {
     codes.CONSENT_REQUESTED: {"request": b"\x21" * 32},
     codes.REQUESTER_BLOCKED: {"requester": CLINIC},
     codes.REQUESTER_UNBLOCKED: {"requester": CLINIC},

@@ -6,7 +6,7 @@ elements stand in the order of the resource. Left out: what is only short text o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from backend.audit.fhir import ENTRY_EXTENSION
@@ -31,7 +31,7 @@ _CLIENT_ENDS: Final = (
 _RECIPIENT: Final[Json] = {"patternCodeableConcept": {"coding": [{"system": _PARTICIPATION, "code": "IRCP"}]}}
 _AUTHORS: Final[Json] = {"binding": {"strength": "required", "valueSet": f"{_VALUE_SET}DataSources"}}
 
-VALUE_SETS: Final = {
+VALUE_SETS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     f"{_VALUE_SET}DataSources": {_PARTICIPATION: ("AUT", "INF", "CST")},
     f"{_VALUE_SET}RestObjectRoles": {_ROLE: ("4", "3", "20")},
     f"{_VALUE_SET}AllSearchVS": {_RESTFUL: ("search", "search-type", "search-system")},
