@@ -11,6 +11,8 @@ from backend.audit import codes
 from backend.audit.entry import ANONYMOUS, Action, Agent, AgentKind, AuditEvent, DetailValue, Outcome
 from backend.audit.fhir import Place, Position, audit_event
 from backend.audit.fhir_patterns import PATTERNS
+from backend.interop.fhir_audit.answers import operation_outcome, searchset
+from backend.interop.fhir_audit.capability import capability_statement
 from backend.types import Address, BlockNumber, ConsentId, MemberId, QueuePosition, RecordId, SubjectId
 
 Json = dict[str, Any]
@@ -77,6 +79,28 @@ def events() -> Iterator[tuple[str, AuditEvent]]:
 
 def shown(event: AuditEvent) -> Json:
     return audit_event(event, POSITION, PLACE)
+
+
+def answers() -> Iterator[tuple[str, Json]]:
+    """Yield what the search interface answers."""
+    base = f"{PLACE.url}/fhir"
+    found = [shown(full(codes.DECISION)), {**shown(full(codes.RECORD_READ)), "id": "entry-6"}]
+    yield (
+        "searchset",
+        searchset(
+            found,
+            base=base,
+            query="outcome=0",
+            next_query="outcome=0&_cursor=abc",
+            ignored=["favourite"],
+            damaged=[5],
+        ),
+    )
+    yield "searchset-empty", searchset([], base=base, query="outcome=8", next_query=None)
+    yield "capability", capability_statement(base=base, name="Hospital", version="0.1.0")
+    for status, code in ((400, "search_parameter_unknown"), (503, "unavailable"), (500, "internal")):
+        outcome = operation_outcome(status, code, "No.", "Ask again.", field="favourite", request_id="0a")
+        yield f"outcome-{status}", outcome
 
 
 def broken() -> Iterator[tuple[str, str, Json]]:

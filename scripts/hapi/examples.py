@@ -31,6 +31,7 @@ def write_good(folder: Path) -> list[Path]:
         for form, frame in (("pcf", WALLET), ("plain", WALLET), ("ended", GUARDIAN))
     ]
     shown += [(f"audit-{name}", audit_examples.shown(event)) for name, event in audit_examples.events()]
+    shown += [(f"audit-{name}", resource) for name, resource in audit_examples.answers()]
     return [_write(folder, name, resource) for name, resource in shown]
 
 

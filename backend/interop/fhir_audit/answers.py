@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
 
 Json = dict[str, Any]
 FHIR_JSON: Final = "application/fhir+json"
@@ -50,7 +52,8 @@ def searchset(
     ]
     if issues:
         told = {"resourceType": "OperationOutcome", "issue": issues}
-        entries.append({"resource": told, "search": {"mode": "outcome"}})
+        name = uuid5(NAMESPACE_URL, json.dumps(told)).urn
+        entries.append({"fullUrl": name, "resource": told, "search": {"mode": "outcome"}})
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
     return {**bundle, "entry": entries} if entries else bundle
 

@@ -17,6 +17,7 @@ from backend.interop.fhir_audit.errors import SearchParameterMalformed
 Json = dict[str, Any]
 _ACTION: Final = "http://hl7.org/fhir/audit-event-action"
 _OUTCOME: Final = "http://terminology.hl7.org/CodeSystem/audit-event-outcome"
+_TYPED: Final = re.compile(r"([A-Z][A-Za-z]+)/(.+)", re.ASCII)
 _UNESCAPED_COMMA: Final = re.compile(r"(?<!\\),")
 _UNESCAPED_BAR: Final = re.compile(r"(?<!\\)\|")
 
@@ -64,8 +65,8 @@ def read_reference(text: str, *, field: str) -> Token:
     token = read_token(text, field=field)
     if token.system is not None:
         raise SearchParameterMalformed(f"For an identifier, say {field}:identifier.", field=field)
-    kind, slash, name = token.code.rpartition("/")
-    return Token(kind if slash else None, name)
+    typed = _TYPED.fullmatch(token.code)
+    return Token(typed[1], typed[2]) if typed else token
 
 
 def _plain(text: str) -> str:
