@@ -77,6 +77,11 @@ def events() -> Iterator[tuple[str, AuditEvent]]:
     yield "of-a-later-release", full("thing.unheard_of")
 
 
+def documented() -> AuditEvent:
+    """Return the decision that docs/audit.md shows."""
+    return replace(full(codes.DECISION), segments=(), records=(), obligations=0, detail={})
+
+
 def shown(event: AuditEvent) -> Json:
     return audit_event(event, POSITION, PLACE)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from backend.audit.entry import AgentKind, AuditEvent, Outcome
 from backend.audit.fhir import ENTRY_EXTENSION
 from backend.audit.fhir_patterns import BALP, PATTERNS
 from scripts.hapi import balp
-from scripts.hapi.audit_examples import CLIENT, WALLET, broken, events, full, shown, smallest
+from scripts.hapi.audit_examples import CLIENT, WALLET, broken, documented, events, full, shown, smallest
 from tests.support.profiles import Profile
 
 Json = dict[str, Any]
@@ -151,6 +154,12 @@ def test_decision_of_any_interface_is_a_consent_decision_with_the_consents_and_t
     assert [subtype["code"] for subtype in resource["subtype"]] == ["AuthZ-Consent"]
     assert (resource["action"], resource["outcome"], resource["outcomeDesc"]) == ("E", "4", "consent_denies")
     assert [entity["type"]["code"] for entity in resource["entity"]] == ["1", "Consent"]
+
+
+def test_documents_show_the_resource_as_it_is() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "audit.md").read_text()
+    (example,) = re.findall(r"```json\n(\{.*?\n\})\n```", text, re.DOTALL)
+    assert json.loads(example) == shown(documented())
 
 
 def test_read_that_was_decided_is_found_among_consent_decisions() -> None:
