@@ -14,7 +14,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from backend.api import fhir_audit
 from backend.demo.actors import Api, Provider, Wallet
 from backend.types import SubjectId
-from tests.integration.api.world import Patient, Service, assert_outcome, raw
+from tests.integration.api.world import Patient, Service, assert_outcome, in_days, raw
 
 Json = dict[str, Any]
 PATH = "/fhir/AuditEvent"
@@ -162,6 +162,27 @@ def test_patient_never_sees_entries_of_others(
     assert raw(patient.api, "GET", f"{PATH}/{theirs[0]}").json()["id"] == theirs[0]
     turned_away = search(auditor, subtype="urn:assent:audit-type|access.turned_away", _count=5)
     assert "detail" in str(events(turned_away)[0]["extension"])
+
+
+def test_delegate_sees_entries_of_whom_they_act_for_and_of_nobody_else(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider, patient: Patient
+) -> None:
+    for_whom = new_patient()
+    delegate = Wallet(service.anyone())
+    wish = {
+        "subject": for_whom.subject,
+        "delegate": delegate.address,
+        "powers": ["read"],
+        "purposes": ["TREAT"],
+        "categories": ["laboratory"],
+        "not_after": in_days(60),
+        "relationship": "daughter",
+    }
+    for_whom.wallet.submit("/v1/delegations", for_whom.api.post("/v1/delegations/draft", wish))
+    delegate.sign_in()
+    assert subjects(search(delegate.api, _count=200)) == {for_whom.subject}
+    assert subjects(search(delegate.api, patient=for_whom.subject)) == {for_whom.subject}
+    assert_outcome(raw(delegate.api, "GET", PATH, params={"patient": patient.subject}), 404, "not_found")
 
 
 def test_auditor_sees_everybodys_and_the_systems_and_narrows_to_a_patient(
