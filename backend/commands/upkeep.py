@@ -98,10 +98,11 @@ def audit_export(
     ] = None,
     data_directory: DataDirectory = None,
 ) -> None:
-    """Print the log as FHIR AuditEvents, one a line, oldest first; exit status 1 if an entry is damaged.
+    """Print the log as FHIR AuditEvents, one a line, oldest first; exit status 2 if an entry is damaged.
 
     That it was read stands in the log, where the patient sees it.
     """
+    from backend.audit.errors import EntryDamaged
     from backend.maintenance.audit_export import AuditExport
     from backend.maintenance.fsck import require_deployment
 
@@ -113,8 +114,8 @@ def audit_export(
         with _opened(settings) as stores, closing(AuditExport(stores)) as export:
             for event in export.events(None if subject is None else SubjectId(int(subject, 16))):
                 typer.echo(json.dumps(event))
-    if export.damaged:
-        fail("audit_entry_damaged", f"{export.damaged} damaged", "Run 'assent audit fsck'.", status=1)
+        if export.damaged:
+            raise EntryDamaged(f"{export.damaged} entries cannot be read and are not in the export")
 
 
 @audit.command("verify")
