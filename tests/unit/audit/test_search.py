@@ -173,3 +173,5 @@ def test_damaged_entry_is_told_and_hides_no_other(world: World, log: AuditLog, p
         assert (indexes(found), found.damaged) == ([4, 3, 1, 0], (2,))
         with pytest.raises(EntryDamaged):
             search.find(subjects, 2)
+    with pytest.raises(UnknownEntry):
+        search.find([BERTA], 2)  # even that it is damaged is not told
