@@ -52,11 +52,11 @@ async def _form(request: Request) -> list[Pair]:
 
 
 @router.get("/metadata")
-def capabilities(services: Open) -> FhirJson:
+def capabilities(request: Request, services: Open) -> FhirJson:
     """What works here, as a CapabilityStatement."""
     custodian = services.custodian
     return FhirJson(
-        capability_statement(base=_base(custodian.url), name=custodian.name or "a custodian", version="0.1.0")
+        capability_statement(base=_base(custodian.url), name=custodian.name, version=request.app.version)
     )
 
 

@@ -105,7 +105,9 @@ def _profile(event: AuditEvent, pattern: Pattern, things: list[Json]) -> str | N
     if name is None or (name not in _ANY_OUTCOME and _OUTCOME[event.outcome] != "0"):
         return None
     if name == "AuthZconsent":
-        complete = event.subject is not None and event.consents and event.organisation is not None
+        # Who asks what another may see does not ask for access, so these are not the agents BALP means.
+        for_itself = event.organisation is not None and "requester" not in event.detail
+        complete = for_itself and event.subject is not None and event.consents
         return BALP + name if complete else None
     if name == "PrivacyDisclosure.Source":
         return BALP + name if event.subject is not None and things else None

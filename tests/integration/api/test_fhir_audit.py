@@ -13,8 +13,10 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.api import fhir_audit
+from backend.audit.fhir_patterns import BALP
 from backend.demo.actors import Api, Provider, Wallet
 from backend.types import SubjectId
+from tests.integration.api.test_decision_interfaces import HOOK, hook, request
 from tests.integration.api.world import Patient, Service, assert_outcome, in_days, raw
 
 Json = dict[str, Any]
@@ -97,6 +99,25 @@ def test_decision_asked_for_is_a_consent_decision_with_its_consent(patient: Pati
     assert decisions[0]["meta"]["profile"][0].endswith("AuthZconsent")
     assert history in str(decisions[0]["entity"])
     assert decisions[0]["outcome"] == "0"
+
+
+def test_decision_by_each_interface_is_a_consent_decision(
+    new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    patient = new_patient()
+    patient.permit(clinic.member_id)
+    body = {"subject": patient.subject, "purpose": "TREAT", "action": "access", "categories": ["laboratory"]}
+    for path, question in (
+        ("/v1/decisions", body),
+        (HOOK, hook(patient.subject, clinic.member_id)),
+        ("/v1/xacml", request(patient.subject, clinic.member_id)),
+        ("/v1/xacml", request(patient.subject, clinic.member_id, "HRESCH")),
+    ):
+        assert raw(clinic.api, "POST", path, json=question).status_code == 200
+    decisions = events(search(patient.api, type="110113", subtype="AuthZ-Consent", _sort="date"))
+    assert [event["outcome"] for event in decisions] == ["0", "0", "0", "4"]
+    assert {tuple(event["meta"]["profile"]) for event in decisions[:3]} == {(f"{BALP}AuthZconsent",)}
+    assert "profile" not in decisions[3]["meta"]  # no consent was found that it could name
 
 
 @pytest.mark.parametrize(

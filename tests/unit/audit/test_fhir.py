@@ -87,6 +87,12 @@ def test_complete_entry_claims_the_profile_of_its_pattern(kind: str, profile: st
         assert shown(about_nobody)["meta"]["profile"] == [BALP + profile.removeprefix("Patient")]
 
 
+def test_question_what_another_may_see_claims_no_profile() -> None:
+    resource = shown(replace(full(codes.DECISION), detail={"requester": "0x" + "0d" * 32}))
+    assert "profile" not in resource["meta"]
+    assert parts(resource)["detail.requester"] == ["0x" + "0d" * 32]
+
+
 def test_second_version_of_a_record_is_an_update_of_it() -> None:
     resource = shown(replace(full(codes.RECORD_STORED), detail={"version": 2}))
     assert (resource["action"], resource["meta"]["profile"]) == ("U", [BALP + "PatientUpdate"])
