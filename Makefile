@@ -75,10 +75,10 @@ run: $(STAMPS)/contracts ## set up and start the whole system at http://localhos
 kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
 	@$(BIN)/python scripts/kubo/run.py build
 
-hapi: $(STAMPS)/dev ## validate what we emit as FHIR with the HAPI validator (needs Java 17 and Maven)
-	@command -v java >/dev/null && command -v mvn >/dev/null || \
-	  { echo "The HAPI validator needs Java 17 and Maven. Debian: apt-get install default-jdk-headless maven"; exit 1; }
-	@$(BIN)/python -m scripts.hapi.run
+hapi: $(STAMPS)/dev ## validate what we emit as FHIR with the HAPI validator (skipped without Java 17 and Maven)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m scripts.hapi.run; else \
+	  echo "skipped: the HAPI validator needs Java 17 and Maven. Debian: apt-get install default-jdk-headless maven"; \
+	  [ "$(CI)" != true ]; fi
 
 demo: $(STAMPS)/contracts $(if $(filter kubo,$(IPFS)),kubo) ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
 	@$(BIN)/assent demo --storage $(IPFS) $(if $(BUNDLES),--bundles $(BUNDLES))

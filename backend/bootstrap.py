@@ -31,6 +31,7 @@ from backend.audit.log import AuditLog
 from backend.audit.note import Ed25519Signer
 from backend.audit.proof import ProofBuilder
 from backend.audit.reader import LogReader
+from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
@@ -298,6 +299,14 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
+        log_search=LogSearch(
+            reader,
+            subjects=lambda: {
+                *identity.enrolments.subjects(),
+                *consent_index.subjects(),
+                *consent_index.asked_subjects(),
+            },
+        ),
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,

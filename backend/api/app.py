@@ -15,6 +15,7 @@ from backend.api import (
     decision_interfaces,
     decisions,
     enrolments,
+    fhir_audit,
     fhir_consents,
     health,
     labels,
@@ -87,6 +88,7 @@ def create_api(services: Services) -> FastAPI:
         decision_interfaces,
         labels,
         audit,
+        fhir_audit,
         studies,
         health,
     ):

@@ -17,7 +17,7 @@ from backend.identity.errors import PatientReferenceInvalid, ScopeMissing
 from backend.identity.principal import Principal
 
 _LOG = logging.getLogger("assent.access")
-_ROUTES: Final = ("/v1/records", "/v1/accesses", "/v1/decisions", "/v1/log/entries")
+_ROUTES: Final = ("/v1/records", "/v1/accesses", "/v1/decisions", "/v1/log/entries", "/fhir/AuditEvent")
 _READ_ROUTES: Final = ("/v1/consents",)  # handing in a signed consent is no attempt to see something
 # A decision raises subclasses of NotPermitted and logs them itself; these bare ones come before any decision.
 _EXACT: Final = frozenset({NotPermitted, ScopeMissing, CursorRefused, PatientReferenceInvalid, NotFound})

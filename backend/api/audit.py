@@ -126,7 +126,7 @@ def log_key(services: Open) -> Response:
 def _page(caller: Caller, wanted: SubjectId | None, *, before: int | None, limit: int) -> AccessPageView:
     services = caller.services
     page = services.accesses.page(wanted, before=None if before is None else LogIndex(before), limit=limit)
-    _log_reading(caller, wanted)
+    log_reading(caller, wanted)
     return AccessPageView(
         entries=[_view(entry, services.tables) for entry in page.entries],
         total=page.total,
@@ -141,7 +141,8 @@ def _wanted(caller: Caller, subject: str) -> SubjectId:
     return wanted
 
 
-def _log_reading(caller: Caller, subject: SubjectId | None) -> None:
+def log_reading(caller: Caller, subject: SubjectId | None) -> None:
+    """Log that the caller read a patient's entries, or the system's."""
     caller.services.audit.append(
         AuditEvent(
             type=codes.AUDIT_READ,

@@ -1,4 +1,5 @@
-"""Errors as ``application/problem+json`` (RFC 9457), with a stable ``code`` and what to do next.
+"""Errors as ``application/problem+json`` (RFC 9457), with a stable ``code`` and what to do next. Below
+``/fhir`` they are OperationOutcomes with the same code.
 
 This is the only place where an error's family becomes an HTTP status.
 """
@@ -28,6 +29,7 @@ from backend.errors import (
     Unavailable,
 )
 from backend.identity.errors import TooManyAttempts
+from backend.interop.fhir_audit.answers import FHIR_JSON, operation_outcome
 
 _LOG = logging.getLogger("assent.api")
 
@@ -131,6 +133,17 @@ def _answer(
     field: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
+    request_id = str(request.scope.get("request_id", ""))
+    # It may name a member of the sender's, which JSON lets hold what UTF-8 cannot say.
+    named = None if field is None else field.encode(errors="replace").decode()
+    if request.url.path.startswith("/fhir/"):
+        status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status  # R4 says so of a bad search
+        return JSONResponse(
+            operation_outcome(status, code, detail, remedy, field=named, request_id=request_id),
+            status_code=status,
+            media_type=FHIR_JSON,
+            headers=headers,
+        )
     problem = Problem(
         type=f"/docs/errors#{code}",
         title=HTTPStatus(status).phrase,
@@ -138,9 +151,8 @@ def _answer(
         code=code,
         detail=detail,
         remedy=remedy,
-        # It may name a member of the sender's, which JSON lets hold what UTF-8 cannot say.
-        field=None if field is None else field.encode(errors="replace").decode(),
-        request_id=str(request.scope.get("request_id", "")),
+        field=named,
+        request_id=request_id,
     )
     return JSONResponse(
         problem.model_dump(exclude_none=True),

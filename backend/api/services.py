@@ -14,6 +14,7 @@ from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
+from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
 from backend.consent.deciding import DecisionService
@@ -97,6 +98,7 @@ class Services:
     audit: AuditLog
     turned_away: TurnedAway
     accesses: AccessList
+    log_search: LogSearch
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer

@@ -48,32 +48,3 @@ AUDIT_KEY_ERASED: Final = "audit.key_erased"
 SERVICE_STARTED: Final = "service.started"
 SERVICE_STOPPED: Final = "service.stopped"
 KEY_ROTATED: Final = "key.rotated"
-
-# FHIR AuditEvent.action (C, R, U, D, E) by type code; everything else is E (execute)
-FHIR_ACTION: Final = {
-    RECORD_LISTED: "R",
-    RECORD_READ: "R",
-    RECORD_EXPORTED: "R",
-    CONSENT_READ: "R",
-    AUDIT_READ: "R",
-    RECORD_STORED: "C",
-    CONSENT_REQUESTED: "C",
-    CONSENT_GRANTED: "C",
-    CONSENT_REFUSED: "C",
-    DELEGATION_GRANTED: "C",
-    NOTICE_PUBLISHED: "C",
-    ENROLMENT_CODE_ISSUED: "C",
-    ENROLMENT_CLAIMED: "C",
-    STUDY_PROPOSED: "C",
-    CONSENT_REVOKED: "U",
-    CONSENT_REVOKED_ALL: "U",
-    DELEGATION_REVOKED: "U",
-    REQUESTER_BLOCKED: "C",
-    REQUESTER_UNBLOCKED: "D",
-    ACCOUNT_CHANGED: "U",
-    PARTICIPANT_CHANGED: "U",
-    CARE_TEAM_CHANGED: "U",
-    STUDY_APPROVED: "U",
-    RECORD_ERASED: "D",
-    AUDIT_KEY_ERASED: "D",
-}

@@ -83,6 +83,10 @@ class AuditKeys(Protocol):
         """
         ...
 
+    def newest(self, subject: SubjectId | None) -> int | None:
+        """Return the epoch for new entries, None where no key was made yet. Makes none itself."""
+        ...
+
     def at(self, subject: SubjectId | None, epoch: int) -> bytes | None:
         """Return the key of an epoch, or None when it was erased or never existed."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ class EpochChain:
     key: bytes
     pseudonym: bytes
     indexes: Sequence[int]
+
+    def between(self, low: int, high: int) -> Sequence[int]:
+        """Return the indexes from ``low`` up to but not including ``high``."""
+        return self.indexes[bisect_left(self.indexes, low) : bisect_left(self.indexes, high)]
 
     def __repr__(self) -> str:
         return f"EpochChain(epoch={self.epoch}, entries={len(self.indexes)})"
@@ -59,14 +64,18 @@ class LogReader:
 
     def chains(self, subject: SubjectId | None) -> tuple[EpochChain, ...]:
         """Return the subject's chains by epoch, without those whose key was erased."""
-        current, _ = self._keys.current(subject)
-        found = []
-        for epoch in range(current + 1):
-            key = self._keys.at(subject, epoch)
-            if key is not None:
-                pseudonym = pseudonym_of(key, origin=self.log.origin, epoch=epoch)
-                found.append(EpochChain(epoch, key, pseudonym, self.log.state.indexes(pseudonym)))
-        return tuple(found)
+        newest = self._keys.newest(subject)
+        epochs = range(0 if newest is None else newest + 1)
+        found = (self.chain(subject, epoch) for epoch in epochs)
+        return tuple(chain for chain in found if chain is not None)
+
+    def chain(self, subject: SubjectId | None, epoch: int) -> EpochChain | None:
+        """Return the chain of one epoch, None where its key was erased or never made."""
+        key = self._keys.at(subject, epoch)
+        if key is None:
+            return None
+        pseudonym = pseudonym_of(key, origin=self.log.origin, epoch=epoch)
+        return EpochChain(epoch, key, pseudonym, self.log.state.indexes(pseudonym))
 
     def open(self, entry: StoredEntry, chain: EpochChain) -> Opened:
         """Decrypt an entry of this chain. Raises EntryDamaged."""

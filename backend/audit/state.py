@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,6 +53,7 @@ class LogState:
         self.tree = TileTree()
         self.recorded_at_ms = 0  # of the newest entry
         self._firsts: array[int] = array("Q")
+        self._times: array[int] = array("Q")  # of the bundles: all entries of one are recorded at once
         self._chains: dict[bytes, _Chain] = {}
         self._acts: dict[bytes, LogIndex] = {}
         self._lock = threading.Lock()
@@ -87,6 +88,12 @@ class LogState:
             raise UnknownEntry
         return self._firsts[bisect_right(self._firsts, index) - 1]
 
+    def recorded_from(self, milliseconds: int) -> int:
+        """Return the index of the first entry recorded at or after a time, the size where there is none."""
+        with self._lock:
+            number = bisect_left(self._times, milliseconds)
+            return self._firsts[number] if number < len(self._firsts) else self.size
+
     def apply(self, bundle: Bundle) -> None:
         """Add a bundle that was committed. Leaf hashes are computed here, never taken from the store.
 
@@ -104,6 +111,7 @@ class LogState:
                 if act:
                     self._remember(act, LogIndex(bundle.first + offset))
             self._firsts.append(bundle.first)
+            self._times.append(self.recorded_at_ms)
         self.tree.extend(hashes)  # last: it publishes the new size
 
     def _link(self, index: int, data: bytes, hashed: bytes) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+from backend.types import SubjectId
 
 if TYPE_CHECKING:
     from backend.maintenance.report import Report
@@ -87,6 +89,33 @@ def audit_fsck(data_directory: DataDirectory = None, as_json: AsJson = False) ->
         with _opened(settings) as stores:
             check_audit(stores, read_chain(stores).subjects, report)
         _answer(report, as_json=as_json)
+
+
+@audit.command("export")
+def audit_export(
+    subject: Annotated[
+        str | None, typer.Option(help="one patient's subject id; everybody's without it")
+    ] = None,
+    data_directory: DataDirectory = None,
+) -> None:
+    """Print the log as FHIR AuditEvents, one a line, oldest first; exit status 2 if an entry is damaged.
+
+    That it was read stands in the log, where the patient sees it.
+    """
+    from backend.audit.errors import EntryDamaged
+    from backend.maintenance.audit_export import AuditExport
+    from backend.maintenance.fsck import require_deployment
+
+    if subject is not None and not re.fullmatch("0x[0-9a-f]{24}", subject):
+        fail("usage", f"--subject {subject}: no subject id", "Give 0x and 24 hex digits.")
+    with named_errors():
+        settings = read_settings(data_directory=data_directory)
+        require_deployment(settings)
+        with _opened(settings) as stores, closing(AuditExport(stores)) as export:
+            for event in export.events(None if subject is None else SubjectId(int(subject, 16))):
+                typer.echo(json.dumps(event))
+        if export.damaged:
+            raise EntryDamaged(f"{export.damaged} entries cannot be read and are not in the export")
 
 
 @audit.command("verify")

@@ -147,6 +147,10 @@ class EnrolmentService:
             raise NotFound
         return self._people.open(self._sealer.check(enrolment).person, subject_id)
 
+    def subjects(self) -> Sequence[SubjectId]:
+        """Return everybody who was ever enrolled."""
+        return self._store.subjects()
+
     def account_of(self, subject_id: SubjectId) -> Address | None:
         """Return the account that claimed the subject, or None."""
         enrolment = self._store.get(subject_id)

@@ -191,6 +191,10 @@ class EnrolmentStore(Protocol):
 
     def by_account(self, account: Address) -> Sequence[Enrolment]: ...
 
+    def subjects(self) -> Sequence[SubjectId]:
+        """Everybody who was ever enrolled."""
+        ...
+
 
 class IdentityAudit(Protocol):
     """One method an event; each returns when the entry is durable. Ids only, never names or secrets."""

@@ -1,19 +1,21 @@
-"""Definitions that the validator needs besides R4: our two extensions, and the constraints of IHE PCF 1.1.0.
+"""Definitions that the validator needs besides R4: our extensions, and the constraints of IHE PCF and BALP.
 
-The PCF profiles are written here from the published list of their constraints, under their own URLs, as
+The PCF 1.1.0 profiles are written here from the published list of their constraints, under their own URLs, as
 differentials; the validator makes the snapshots. Elements stand in the order of the resource.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.audit.fhir import ENTRY_EXTENSION
 from backend.consent.schema import STRUCTS
 from backend.interop.fhir_consent import codes
 from backend.interop.fhir_consent.extensions import CONDITION_PARTS, EVIDENCE, MEMBERS, POSITION, RECORD_PARTS
+from scripts.hapi import balp
 
 Json = dict[str, Any]
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
@@ -29,7 +31,7 @@ _AUTHORS = (
 def write(folder: Path) -> None:
     """Write every definition into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, definition in enumerate((*_extensions(), *_value_sets(), *_profiles())):
+    for number, definition in enumerate((*_extensions(), *_value_sets(), *_profiles(), *_audit())):
         (folder / f"{number:02d}.json").write_text(json.dumps(definition))
 
 
@@ -79,12 +81,37 @@ def _parts(place: str, path: str, kinds: dict[str, str]) -> Iterator[Json]:
         yield {**value, "max": "0"} if single in STRUCTS else {**value, "min": 1, "type": [{"code": held}]}
 
 
+def _audit() -> Iterator[Json]:
+    root: Json = {"id": "Extension", "path": "Extension"}
+    yield {
+        **_definition(ENTRY_EXTENSION, "Extension", root),
+        "context": [{"type": "element", "expression": "AuditEvent"}],
+        "differential": {"element": [root, *balp.extension_elements()]},
+    }
+    for url, codes_of_it in balp.CODE_SYSTEMS.items():
+        yield {
+            "resourceType": "CodeSystem",
+            "id": url.rpartition("/")[2],
+            "url": url,
+            "status": "active",
+            "content": "complete",
+            "caseSensitive": True,
+            "concept": [{"code": code} for code in codes_of_it],
+        }
+    for url, systems in balp.VALUE_SETS.items():
+        yield {**_value_set(url, systems), "id": url.rpartition("/")[2]}
+    whole: Json = {"id": "AuditEvent", "path": "AuditEvent"}
+    for url, elements in balp.profiles():
+        definition = _definition(url, "AuditEvent", whole)
+        yield {**definition, "differential": {"element": [whole, *elements]}}
+
+
 def _value_sets() -> Iterator[Json]:
     yield _value_set(_PURPOSES, {codes.ACT_REASON: codes.BASIC_PURPOSES})
     yield _value_set(_LABELS, {codes.CONFIDENTIALITY: ("R", "N"), codes.ACT_CODE: codes.ADVANCED_LABELS})
 
 
-def _value_set(url: str, systems: dict[str, tuple[str, ...]]) -> Json:
+def _value_set(url: str, systems: Mapping[str, tuple[str, ...]]) -> Json:
     include = [
         {"system": system, "concept": [{"code": code} for code in named]} for system, named in systems.items()
     ]

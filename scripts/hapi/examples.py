@@ -14,6 +14,7 @@ from backend.interop.fhir_consent import codes
 from backend.interop.fhir_consent.export_r4 import export_r4, pcf_level
 from backend.interop.fhir_consent.frame import Evidence, Frame
 from backend.types import Bytes32, RecordId
+from scripts.hapi import audit_examples
 from scripts.vectors import world as w
 
 Json = dict[str, Any]
@@ -29,12 +30,15 @@ def write_good(folder: Path) -> list[Path]:
         for name, grant in _grants()
         for form, frame in (("pcf", WALLET), ("plain", WALLET), ("ended", GUARDIAN))
     ]
+    shown += [(f"audit-{name}", audit_examples.shown(event)) for name, event in audit_examples.events()]
+    shown += [(f"audit-{name}", resource) for name, resource in audit_examples.answers()]
     return [_write(folder, name, resource) for name, resource in shown]
 
 
 def write_bad(folder: Path) -> dict[Path, str]:
     """Write resources that break R4, PCF or our extensions, one rule each; return where, by file."""
-    return {_write(folder, name, resource): place for name, place, resource in _broken()}
+    broken = (*_broken(), *audit_examples.broken())
+    return {_write(folder, name, resource): place for name, place, resource in broken}
 
 
 def _grants() -> Iterator[tuple[str, Grant]]:
@@ -119,7 +123,8 @@ def _conditions(part: Json) -> Json:
 
 
 def _write(folder: Path, name: str, resource: Json) -> Path:
-    resource["provision"] = {key: value for key, value in resource["provision"].items() if value is not None}
+    if "provision" in resource:
+        resource["provision"] = {key: part for key, part in resource["provision"].items() if part is not None}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     path.write_text(json.dumps(resource))

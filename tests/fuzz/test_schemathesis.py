@@ -66,7 +66,8 @@ class Fuzzer:
             media_types = response.headers.get("content-type", [])
             # What is no HTTP at all, the server itself refuses.
             if "Invalid HTTP request received." not in text:
-                assert media_types == ["application/problem+json"], told
+                expected = "fhir" if case.path.startswith("/fhir/") else "problem"
+                assert media_types == [f"application/{expected}+json"], told
             assert not [word for word in INSIDE if word in text], told
 
     def _ground(self, case: Case) -> None:

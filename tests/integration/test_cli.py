@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from fhir.resources.R4B.auditevent import AuditEvent
 from typer.testing import CliRunner, Result
 
 from backend.adapters.data_directory import DataDirectory
@@ -25,7 +26,7 @@ COMMANDS = [
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
     ["keys", "rotate"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
-    ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
+    ["audit", "export"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 
@@ -119,6 +120,7 @@ def test_import_is_repeatable_and_says_what_it_refused(program: Program, tmp_pat
         checked = answer("fsck", "--data-directory", program.data)
         assert checked["checked"]["record versions"] == 1
         assert answer("audit", "fsck", "--data-directory", program.data)["sound"]
+        exported(program.data, people.patient.subject)
         assert answer("reindex", "--data-directory", program.data)["consents"] == 1
         deployed = answer("deploy", "--data-directory", program.data)
         assert deployed["ConsentRegistry"].startswith("0x")
@@ -129,11 +131,38 @@ def test_import_is_repeatable_and_says_what_it_refused(program: Program, tmp_pat
     assert people.listed_records() == [done["files"][0]["record_id"]]
 
 
+def exported(data: Path, subject: str) -> None:
+    """The log can be exported, whole and of one patient, and says so itself."""
+    where = ("--data-directory", data)
+
+    def events(*arguments: str) -> list[dict[str, Any]]:
+        done = invoke("audit", "export", *arguments, *where)
+        assert done.exit_code == 0, done.output
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        for event in found:
+            AuditEvent.model_validate(event)
+        return found
+
+    whole, of_patient = events(), events("--subject", subject)
+    ids = [event["id"] for event in whole]
+    assert ids == [f"entry-{index}" for index in range(len(whole))]
+    assert {event["id"] for event in of_patient} < set(ids)
+    assert [event for event in whole if subject in json.dumps(event)] == of_patient
+    last = events()[-2:]  # of the two exports before
+    assert ["audit-export" in json.dumps(event) for event in last] == [True, True]
+    refused(
+        ["audit", "export", "--subject", "0x" + "0" * 23 + "1", "--data-directory", str(data)], "not_found"
+    )
+    refused(["audit", "export", "--subject", "Anna", "--data-directory", str(data)], "usage")
+
+
 def test_import_of_an_empty_folder_is_named(tmp_path: Path) -> None:
     refused(["import", str(tmp_path), "--data-directory", str(tmp_path / "data")], "nothing_to_import")
 
 
-@pytest.mark.parametrize("command", [["fsck"], ["reindex"], ["audit", "fsck"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["fsck"], ["reindex"], ["audit", "fsck"], ["audit", "export"]], ids=" ".join
+)
 def test_checks_of_a_directory_without_deployment_make_none(command: list[str], tmp_path: Path) -> None:
     refused([*command, "--data-directory", str(tmp_path / "none")], "no_deployment")
     assert not (tmp_path / "none").exists()

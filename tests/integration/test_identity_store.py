@@ -266,6 +266,7 @@ def test_enrolment_is_kept_whole_and_found_every_way(world: World, stores: Store
     assert row is not None
     assert stores.enrolments.by_record_index(row.record_index) == row
     assert list(stores.enrolments.by_account(PARENT.account)) == [row]
+    assert row.subject_id in stores.enrolments.subjects()
     assert list(stores.enrolments.unopened()) == [row]
     world.enrolments.mark_opened(issued.subject_id)
     assert list(stores.enrolments.unopened()) == []

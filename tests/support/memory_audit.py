@@ -123,6 +123,9 @@ class MemoryAuditKeys:
         epoch = self.epochs.get(subject, 1)
         return epoch, self._key(subject, epoch)
 
+    def newest(self, subject: SubjectId | None) -> int | None:
+        return self.epochs.get(subject, 1)
+
     def at(self, subject: SubjectId | None, epoch: int) -> bytes | None:
         known = 1 <= epoch <= self.epochs.get(subject, 1) and (subject, epoch) not in self.erased
         return self._key(subject, epoch) if known else None

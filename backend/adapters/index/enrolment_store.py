@@ -83,6 +83,10 @@ class MongoEnrolmentStore:
         with translated():
             return [_enrolment(found) for found in self._enrolments.find({"account": account})]
 
+    def subjects(self) -> Sequence[SubjectId]:
+        with translated():
+            return [SubjectId(int(found["_id"], 16)) for found in self._enrolments.find({}, {"_id": 1})]
+
 
 def _key(subject_id: SubjectId) -> str:
     return f"{subject_id:024x}"

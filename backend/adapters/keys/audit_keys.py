@@ -19,6 +19,9 @@ class StoredAuditKeys:
     def current(self, subject: SubjectId | None) -> tuple[int, bytes]:
         return FIRST_EPOCH, self._keys.get_or_create("audit", _name(subject, FIRST_EPOCH)).reveal()
 
+    def newest(self, subject: SubjectId | None) -> int | None:
+        return None if self.at(subject, FIRST_EPOCH) is None else FIRST_EPOCH
+
     def at(self, subject: SubjectId | None, epoch: int) -> bytes | None:
         try:
             return self._keys.get("audit", _name(subject, epoch)).reveal()

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fhir.resources.R4B.operationoutcome import OperationOutcome
 from starlette.types import ASGIApp
 
 from backend.api.app import create_app
@@ -200,7 +201,12 @@ def raw(api: Api, method: str, path: str, **options: Any) -> httpx.Response:
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The answer is a problem (RFC 9457) with this status and code, complete, and gives nothing away."""
+    """The answer is a problem (RFC 9457) with this status and code, complete, and gives nothing away.
+
+    Below /fhir it is an OperationOutcome, and what R4 answers with 400 is told here as 422.
+    """
+    if response.request.url.path.startswith("/fhir/"):
+        return assert_outcome(response, 400 if status == 422 else status, code)
     assert (response.status_code, response.json().get("code")) == (status, code), response.text[:500]
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
@@ -210,6 +216,19 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert problem["request_id"] == response.headers["x-request-id"]
     assert "Traceback" not in json.dumps(problem)
     return problem
+
+
+def assert_outcome(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The answer is an OperationOutcome with this status and our code, and gives nothing away."""
+    assert response.status_code == status, response.text[:500]
+    assert response.headers["content-type"] == FHIR_MEDIA_TYPE
+    outcome: dict[str, Any] = response.json()
+    OperationOutcome.model_validate(outcome)
+    (issue,) = outcome["issue"]
+    assert issue["details"]["coding"] == [{"system": "urn:assent:error", "code": code}], response.text[:500]
+    assert response.headers["x-request-id"] in issue["diagnostics"]
+    assert "Traceback" not in json.dumps(outcome)
+    return outcome
 
 
 def high_s(signature: bytes) -> bytes:

@@ -207,6 +207,9 @@ class MemoryEnrolmentStore:
     def by_account(self, account: Address) -> Sequence[Enrolment]:
         return [row for row in self.rows.values() if row.account == account]
 
+    def subjects(self) -> Sequence[SubjectId]:
+        return list(self.rows)
+
     def _taken(self, enrolment: Enrolment) -> bool:
         others = [row for row in self.rows.values() if row.subject_id != enrolment.subject_id]
         return any(

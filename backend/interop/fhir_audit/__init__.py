@@ -1,0 +1,1 @@
+"""The audit log as a FHIR R4 search interface: parameters, matching, and what is answered."""
