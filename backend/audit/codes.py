@@ -22,6 +22,7 @@ CONSENT_READ: Final = "consent.read"
 REVOCATION_ACKNOWLEDGED: Final = "consent.revocation_acknowledged"
 REQUESTER_BLOCKED: Final = "requester.blocked"
 REQUESTER_UNBLOCKED: Final = "requester.unblocked"
+CONTACT_CHANGED: Final = "contact.changed"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
 NOTICE_PUBLISHED: Final = "notice.published"
@@ -69,6 +70,7 @@ FHIR_ACTION: Final = {
     DELEGATION_REVOKED: "U",
     REQUESTER_BLOCKED: "C",
     REQUESTER_UNBLOCKED: "D",
+    CONTACT_CHANGED: "U",
     ACCOUNT_CHANGED: "U",
     PARTICIPANT_CHANGED: "U",
     STUDY_APPROVED: "U",
