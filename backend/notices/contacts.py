@@ -147,7 +147,11 @@ class Contacts:
         if self._letterbox is None or old is None or unchanged or old.state is not ContactState.ACTIVE:
             return
         self._letterbox.post_to(
-            old.wish.address, name, subject=subject, language=old.wish.language, key=self._book.digest("old", key)
+            old.wish.address,
+            name,
+            subject=subject,
+            language=old.wish.language,
+            key=self._book.digest("old", key),
         )
 
     def _count_code(self, subject: SubjectId, address: str) -> None:

@@ -76,7 +76,7 @@ class Deliveries:
 
     def put(self, message: Message) -> None:
         """Keep a message to be sent. The same id again changes nothing."""
-        due_at = max(UnixSeconds(self._clock()), message.not_before)
+        due_at = UnixSeconds(max(self._clock(), message.not_before))
         owner = self._channel.owner(message.receiver)
         self._store.put(
             Delivery(

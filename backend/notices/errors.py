@@ -36,8 +36,8 @@ class MailAddressRefused(InvalidInput):
 
     code = "mail_address_refused"
     remedy = (
-        "Give an address such as name@example.org: letters, digits and .!#$%&'*+/=?^_`{|}~- before the @. Write "
-        "a domain with other letters in its ASCII form (xn--...). Other letters before the @ are not supported."
+        "Give an address such as name@example.org, in ASCII and without quotes. A domain with other letters "
+        "is written in its form xn--..., other letters before the @ are not supported."
     )
 
 
@@ -76,4 +76,6 @@ class MailNotSent(OperatorError):
     """The mail server did not take a mail that the operator wanted to send."""
 
     code = "mail_not_sent"
-    remedy = "docs/operations.md explains the word under 'E-mail'. Check ASSENT_SMTP_URL and what belongs to it."
+    remedy = (
+        "docs/operations.md explains the word under 'E-mail'. Check ASSENT_SMTP_URL and what belongs to it."
+    )

@@ -1,7 +1,7 @@
-"""What a mail says: that there is something to see, and where. Nothing of what it is about, in no header either.
+"""What a mail says: that there is something to see, and where. Neither it nor its headers say what.
 
-Plain text, nothing to be loaded. Marked as made by a program (RFC 3834), with a link that stops the mails at once
-(RFC 8058). The Message-ID is drawn once, so that a mail that comes twice can be told from two.
+Plain text, nothing to be loaded. Marked as made by a program (RFC 3834), with a link that stops the mails at
+once (RFC 8058). The Message-ID is drawn once, so that a mail that comes twice can be told from two.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from backend.types import UnixSeconds
 
 SCHEMA_VERSION: Final = 1
 STOP_PATH: Final = "/v1/contact/unsubscribe/"
+# Folded at 78 characters a long link would be encoded, and no reader of List-Unsubscribe decodes it.
+_UNFOLDED: Final = SMTP.clone(max_line_length=998)
 _TEXTS: Final = Path(__file__).parent / "data" / "mail.json"
 
 
@@ -49,7 +51,7 @@ class Letter:
     to: str = ""
     language: str = ""
     code: str = ""
-    until: UnixSeconds = UnixSeconds(0)  # after which it is of no use; 0: none
+    until: int = 0  # unix seconds, after which it is of no use; 0: never
 
     def encode(self) -> bytes:
         return json.dumps({"schema": SCHEMA_VERSION, **asdict(self)}).encode()
@@ -80,7 +82,7 @@ class Writer:
     sender: str
     public_url: str
 
-    def compose(self, letter: Letter, *, to: str, language: str, token: str = "") -> bytes:  # noqa: S107
+    def compose(self, letter: Letter, *, to: str, language: str, token: str = "") -> bytes:
         """Return the mail. With the ``token`` of a contact it carries the link that stops mails."""
         said = texts()[language]
         mail = EmailMessage(policy=SMTP)
@@ -102,7 +104,7 @@ class Writer:
             mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             paragraphs += [said["stop"].format(stop=stop)]
         mail.set_content("\n\n".join(paragraphs) + "\n", cte="quoted-printable")
-        return mail.as_bytes()
+        return mail.as_bytes(policy=_UNFOLDED)
 
 
 _OWN_SUBJECT: Final = frozenset(LetterName)

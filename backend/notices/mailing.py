@@ -39,7 +39,7 @@ class Letterbox:
         language: str,
         key: str,
         code: str = "",
-        until: UnixSeconds = UnixSeconds(0),  # noqa: B008 - a number
+        until: int = 0,
     ) -> None:
         """Send to this address, whatever becomes of the patient's choice."""
         now = UnixSeconds(self._clock())

@@ -1,4 +1,4 @@
-"""One thing to tell, to any number of receivers: to systems as JSON; the mail to a patient needs the topic only."""
+"""One thing to tell, to any number of receivers: as JSON to systems; a mail to a patient says its topic."""
 
 from __future__ import annotations
 

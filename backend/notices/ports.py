@@ -90,8 +90,12 @@ class NoticeStore(Protocol):
 class Channel(Protocol):
     """One way by which messages reach receivers, such as webhooks or mail."""
 
-    name: str
-    lease_seconds: int  # longer than a try takes: a killed sender's message is sent again after it
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def lease_seconds(self) -> int:
+        """Longer than a try takes: a killed sender's message is sent again after it."""
 
     def owner(self, receiver: str) -> SubjectId | None:
         """Return under whose key messages to the receiver are sealed; None: the custodian's."""
@@ -104,8 +108,8 @@ class MailSender(Protocol):
     """Hands mail over to a server."""
 
     def send(self, address: str, content: bytes) -> Failure | None:
-        """Hand over one mail to one address, within a bounded time. Where the receiver is at fault for good, the
-        address takes no mail."""
+        """Hand over one mail to one address, within a bounded time. Where the receiver is at fault for good,
+        the address takes no mail."""
 
 
 class ContactStore(Protocol):

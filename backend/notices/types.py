@@ -53,7 +53,7 @@ class Message:
     topic: str  # a Topic, or by mail another letter
     body: bytes  # JSON
     notice_id: str | None = None  # of the revocation notice it carries
-    not_before: UnixSeconds = UnixSeconds(0)
+    not_before: int = 0  # unix seconds
 
 
 @dataclass(frozen=True, slots=True)
