@@ -92,7 +92,6 @@ class Writer:
         mail["Date"] = datetime.fromtimestamp(letter.written_at, UTC)
         mail["Message-ID"] = f"<{letter.id}@{domain_of(self.sender)}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail["Content-Language"] = language
         url = self.public_url.rstrip("/")
         paragraphs = [said[letter.name].format(url=url, code=letter.code)]
         if letter.name in set(Topic):
@@ -104,6 +103,7 @@ class Writer:
             mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             paragraphs += [said["stop"].format(stop=stop)]
         mail.set_content("\n\n".join(paragraphs) + "\n", cte="quoted-printable")
+        mail["Content-Language"] = language
         return mail.as_bytes(policy=_UNFOLDED)
 
 
