@@ -131,6 +131,7 @@ def test_kinds_that_were_not_chosen_are_not_sent_nor_is_anything_to_an_unconfirm
     mailed.wait("acknowledged")
     assert [len(mailed.told(what)) for what in ("requested", "granted", "revoked")] == [1, 0, 0]
     assert len(mailed.server.to(f"unconfirmed-{mailed.address}")) == 1  # the code
+    assert mailed.waiting(topic="consent.granted") == []  # nothing is kept that nobody wants
 
 
 def test_change_of_mind_counts_for_what_waits(mailed: Mailed, clinic: Provider) -> None:
