@@ -51,7 +51,7 @@ from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.member_wiring import open_members
-from backend.notices_wiring import open_messages
+from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.label_loading import tables_digest, tables_with_map
@@ -237,6 +237,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clients=identity.clients,
         index=consent_index,
         evidence=evidence,
+        requests=requests,
         sealer=sealer,
         log=log,
         reader=reader,
@@ -252,7 +253,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    for beside in (anchorer, purging, members.watch, messages.deliveries, messages.feed):
+    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    for beside in running:
         beside.start()
         closing.callback(beside.close)
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
@@ -295,6 +297,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
         webhooks=messages.endpoints,
         deliveries=messages.deliveries,
+        contacts=messages.contacts,
         acknowledgements=messages.acknowledgements,
         audit=log,
         turned_away=turned_away,

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.adapters.index.contact_store import MongoContactStore
 from backend.adapters.index.message_store import (
     MongoDeliveryStore,
     MongoEndpointStore,
     MongoRevocationNoticeStore,
 )
 from backend.adapters.webhook_sender import HttpSender
-from backend.api.metrics import publish_late_acknowledgements, publish_messages
+from backend.api.metrics import publish_late_acknowledgements, publish_mails, publish_messages
 from backend.audit.log import AuditLog
 from backend.audit.reader import LogReader
 from backend.consent.evidence import EvidenceBook
+from backend.consent.requests import RequestService
 from backend.identity.clients import Clients
+from backend.mail_wiring import open_mail
 from backend.notices.acknowledging import Acknowledgements
+from backend.notices.audience import Audience, Patients
+from backend.notices.contact_book import ContactBook
+from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
 from backend.notices.feed import Feed
+from backend.notices.mailing import Letterbox, MailChannel, Mailing, NoMail
+from backend.notices.news import Newsroom
+from backend.notices.reminding import Reminding
 from backend.notices.telling import Telling
+from backend.notices.webhook_channel import WebhookChannel
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
@@ -30,12 +41,28 @@ from backend.types import MemberId
 HOUR_SECONDS = 3600
 
 
+class Beside(Protocol):
+    """Runs beside the requests, in threads of its own."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Messages:
     endpoints: Endpoints
     acknowledgements: Acknowledgements
-    deliveries: Deliveries  # not started
-    feed: Feed  # not started
+    deliveries: Deliveries  # to webhooks
+    contacts: Contacts
+    beside: Sequence[Beside]  # not started
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    contacts: Contacts
+    patients: Patients
+    beside: Sequence[Beside]
 
 
 def open_messages(
@@ -45,13 +72,14 @@ def open_messages(
     clients: Clients,
     index: MongoConsentIndex,
     evidence: EvidenceBook,
+    requests: RequestService,
     sealer: DocumentSealer,
     log: AuditLog,
     reader: LogReader,
     party_of: Callable[[MemberId], MemberId],
     clock: Callable[[], int],
 ) -> Messages:
-    """Return the services; ``feed`` and ``deliveries`` are threads to start and to close."""
+    """Return the services, and what is to be started and closed."""
     sender = HttpSender(opened=settings.webhook_private_networks_opened)
     notices = MongoRevocationNoticeStore(stores.database)
     endpoints = Endpoints(
@@ -65,31 +93,44 @@ def open_messages(
     )
     deliveries = Deliveries(
         store=MongoDeliveryStore(stores.database),
-        notices=notices,
-        endpoints=endpoints,
-        sender=sender,
+        channel=WebhookChannel(endpoints=endpoints, sender=sender, notices=notices, clock=clock),
         sealer=sealer,
         publish=publish_messages,
         clock=clock,
         give_up_seconds=settings.webhook_retry_hours * HOUR_SECONDS,
     )
-    telling = Telling(
+    mail = _open_mail(settings, stores, sealer=sealer, log=log, clock=clock)
+    newsroom = Newsroom(settings.public_url)
+    audience = Audience(
         tenant=stores.tenant,
-        public_url=settings.public_url,
-        evidence=evidence,
-        reader=reader,
         endpoints=endpoints,
         deliveries=deliveries,
-        notices=notices,
-        acknowledge_seconds=settings.revocation_acknowledge_hours * HOUR_SECONDS,
-        reminder_days=settings.reminder_day_numbers,
+        patients=mail.patients,
         party_of=party_of,
-        clock=clock,
     )
     feed = Feed(
         log=log,
         reader=reader,
-        telling=telling,
+        telling=Telling(
+            tenant=stores.tenant,
+            evidence=evidence,
+            reader=reader,
+            notices=notices,
+            newsroom=newsroom,
+            audience=audience,
+            acknowledge_seconds=settings.revocation_acknowledge_hours * HOUR_SECONDS,
+            reminder_days=settings.reminder_day_numbers,
+            party_of=party_of,
+            clock=clock,
+        ),
+        reminding=Reminding(
+            evidence=evidence,
+            requests=requests,
+            notices=notices,
+            newsroom=newsroom,
+            audience=audience,
+            clock=clock,
+        ),
         notices=notices,
         subjects=lambda: {*index.subjects(), *index.asked_subjects()},
         publish_late=publish_late_acknowledgements,
@@ -99,5 +140,38 @@ def open_messages(
         endpoints=endpoints,
         acknowledgements=Acknowledgements(notices=notices, audit=log, clock=clock),
         deliveries=deliveries,
-        feed=feed,
+        contacts=mail.contacts,
+        beside=(deliveries, *mail.beside, feed),
+    )
+
+
+def _open_mail(
+    settings: Settings,
+    stores: Stores,
+    *,
+    sealer: DocumentSealer,
+    log: AuditLog,
+    clock: Callable[[], int],
+) -> _Mail:
+    store = MongoContactStore(stores.database)
+    key = stores.keys.get_or_create("master", "contacts").reveal()
+    book = ContactBook(store=store, sealer=sealer, key=key, audit=log, clock=clock)
+    post = open_mail(settings)
+    if post is None:
+        # Addresses of a time when mail was sent can still be seen and removed.
+        return _Mail(Contacts(book=book, store=store, letterbox=None, clock=clock), NoMail(), ())
+    sender, writer = post
+    mails = Deliveries(
+        store=MongoDeliveryStore(stores.database, "mails", keeps_bodies=False),
+        channel=MailChannel(book=book, writer=writer, sender=sender, clock=clock),
+        sealer=sealer,
+        publish=publish_mails,
+        clock=clock,
+        give_up_seconds=settings.mail_retry_hours * HOUR_SECONDS,
+    )
+    letterbox = Letterbox(deliveries=mails, clock=clock)
+    return _Mail(
+        Contacts(book=book, store=store, letterbox=letterbox, clock=clock),
+        Mailing(book=book, letterbox=letterbox),
+        (mails,),
     )

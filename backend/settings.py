@@ -5,12 +5,23 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
+
+
+class MailServer(NamedTuple):
+    """``scheme``: smtp (STARTTLS is demanded), smtps (TLS at once) or smtp+plain (this machine only)."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 class Settings(BaseSettings):
@@ -72,6 +83,17 @@ class Settings(BaseSettings):
         default="", description="networks inside that webhooks may reach, also by http; commas between"
     )
     webhook_retry_hours: int = Field(default=72, ge=1, le=720, description="then a message is given up")
+    smtp_url: str | None = Field(
+        default=None, description="server for mail to patients: smtp:, smtps: or smtp+plain:"
+    )
+    smtp_login_file: Path | None = Field(
+        default=None, description="user on its first line, then the password"
+    )
+    smtp_ca_file: Path | None = Field(default=None, description="PEM; trusted instead of the system's")
+    mail_from: str | None = Field(
+        default=None, max_length=254, description="address that mails are from; needed with smtp_url"
+    )
+    mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
@@ -94,8 +116,19 @@ class Settings(BaseSettings):
         return _networks(self.webhook_private_networks)
 
     @property
+    def mail_server(self) -> MailServer | None:
+        return None if self.smtp_url is None else _mail_server(self.smtp_url)
+
+    @property
     def reminder_day_numbers(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _require_mail_server(cls, text: str | None) -> str | None:
+        if text is not None:
+            _mail_server(text)
+        return text
 
     @field_validator("reminder_days")
     @classmethod
@@ -118,6 +151,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "ASSENT_LEDGER_URL needs ASSENT_LEDGER_CHAIN_ID: never sign for an unknown chain"
             )
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
         if self.environment == "production":
             if self.passphrase is None:
                 raise ValueError(
@@ -130,3 +165,23 @@ class Settings(BaseSettings):
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _mail_server(text: str) -> MailServer:
+    parts = urlsplit(text)
+    if parts.scheme not in _SMTP_PORTS or not parts.hostname:
+        raise ValueError(
+            "write smtp://HOST:PORT (STARTTLS), smtps://HOST:PORT or smtp+plain://localhost:PORT"
+        )
+    if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("nothing but host and port; user and password go into ASSENT_SMTP_LOGIN_FILE")
+    if parts.scheme == "smtp+plain" and not _is_loopback(parts.hostname):
+        raise ValueError("mail in clear goes to this machine only: use smtp:// or smtps://")
+    return MailServer(parts.scheme, parts.hostname, parts.port or _SMTP_PORTS[parts.scheme])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -13,6 +13,8 @@ MEMBERS_EXPIRED = Gauge("assent_members_expired", "Members not removed whose cre
 
 MESSAGES_WAITING = Gauge("assent_webhooks_waiting", "Messages to webhooks that are still to be delivered")
 MESSAGES_DEAD = Gauge("assent_webhooks_dead", "Messages to webhooks that were given up in the last 30 days")
+MAILS_WAITING = Gauge("assent_mails_waiting", "Mails to patients that are still to be handed over")
+MAILS_DEAD = Gauge("assent_mails_dead", "Mails to patients that were given up in the last 30 days")
 ACKNOWLEDGEMENTS_LATE = Gauge(
     "assent_revocation_acknowledgements_late", "Revocation notices whose deadline passed unacknowledged"
 )
@@ -21,6 +23,11 @@ ACKNOWLEDGEMENTS_LATE = Gauge(
 def publish_messages(waiting: int, dead: int) -> None:
     MESSAGES_WAITING.set(waiting)
     MESSAGES_DEAD.set(dead)
+
+
+def publish_mails(waiting: int, dead: int) -> None:
+    MAILS_WAITING.set(waiting)
+    MAILS_DEAD.set(dead)
 
 
 def publish_late_acknowledgements(late: int) -> None:

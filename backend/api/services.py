@@ -38,6 +38,7 @@ from backend.identity.services import Identity
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
+from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
 from backend.records.label_tables import LabelTables
@@ -94,6 +95,7 @@ class Services:
     research_contract: Address
     webhooks: Endpoints
     deliveries: Deliveries
+    contacts: Contacts
     acknowledgements: Acknowledgements
     audit: AuditLog
     turned_away: TurnedAway

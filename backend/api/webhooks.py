@@ -108,7 +108,7 @@ def list_deliveries(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[DeliveryView]:
     """What became of messages, newest first; ``dead`` are those given up."""
-    found = caller.services.deliveries.listed(state, client_id=client, limit=limit)
+    found = caller.services.deliveries.listed(state, receiver=client, limit=limit)
     return [delivery_view(delivery) for delivery in found]
 
 
@@ -122,8 +122,8 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
     waits = delivery.state is DeliveryState.WAITING
     return DeliveryView(
         message_id=delivery.message_id,
-        client_id=delivery.client_id,
-        topic=delivery.topic,
+        client_id=delivery.receiver,
+        topic=Topic(delivery.topic),
         state=delivery.state,
         attempts=delivery.attempts,
         failure=delivery.failure,

@@ -151,6 +151,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.REFRESH_REUSED: _alert("110132"),
         codes.ACCOUNT_CHANGED: _alert("110137", "U"),  # user security attributes changed
         codes.PARTICIPANT_CHANGED: _alert("110136", "U"),  # security roles changed
+        codes.CONTACT_CHANGED: _update(),
         codes.CARE_TEAM_CHANGED: _alert("110136", "U"),
         codes.STUDY_PROPOSED: _create("study"),
         codes.STUDY_APPROVED: _update("study"),

@@ -9,12 +9,14 @@ import typer
 
 from backend.commands.terminal import AsJson, DataDirectory, fail, named_errors, read_settings, show
 
-app = typer.Typer(help="Texts that people are shown before they sign.", no_args_is_help=True)
+app = typer.Typer(
+    help="Texts that people are shown before they sign; mail to patients.", no_args_is_help=True
+)
 
 
 @app.callback()
 def _notices() -> None:
-    """Texts that people are shown before they sign."""
+    """Texts that people are shown before they sign; mail to patients."""
 
 
 @app.command("add")
@@ -43,3 +45,19 @@ def list_notices(data_directory: DataDirectory = None, as_json: AsJson = False) 
 
     with named_errors(), open_accounts(read_settings(data_directory=data_directory)) as accounts:
         show(accounts.notices(), as_json=as_json)
+
+
+@app.command("mail-test")
+def mail_test(
+    address: Annotated[str, typer.Argument(help="where the mail goes")],
+    language: Annotated[str, typer.Option(help="'en' or 'de'")] = "en",
+    data_directory: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one mail the way patients get theirs, also while the service runs."""
+    from backend.consent.tables import check_language
+    from backend.maintenance.mail_test import send_test_mail
+
+    with named_errors():
+        settings = read_settings(data_directory=data_directory)
+        show(send_test_mail(settings, address, check_language(language)), as_json=as_json)

@@ -100,7 +100,7 @@ class AccountsOfStopped:
         return {"client_id": client_id, "client_secret": secret, "member_id": member_id}
 
     def deliveries(self, state: str) -> list[dict[str, Any]]:
-        found = self._services.deliveries.listed(read_delivery_state(state), client_id=None, limit=MAX_LISTED)
+        found = self._services.deliveries.listed(read_delivery_state(state), receiver=None, limit=MAX_LISTED)
         return [delivery_view(delivery).model_dump(mode="json") for delivery in found]
 
     def retry_delivery(self, message_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sends what waits: at least once, signed, tried again for days, then given up where the operator sees it."""
+"""Sends what waits: at least once, tried again for days, then given up where the operator sees it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from itertools import groupby
 from typing import Final
 
 from backend.errors import AssentError
-from backend.notices import signing
-from backend.notices.endpoints import Endpoints
+from backend.keystore import SecretNotFound
 from backend.notices.errors import DeliveryUnknown
-from backend.notices.ports import DeliveryStore, NoticeStore, Sender
-from backend.notices.types import Delivery, DeliveryState, Message
+from backend.notices.ports import Channel, DeliveryStore
+from backend.notices.types import Delivery, DeliveryState, Failure, Fault, Message
 from backend.sealed import DocumentSealer
 from backend.types import UnixSeconds
 
@@ -25,9 +24,8 @@ FIRST_WAIT_SECONDS: Final = 5
 MAX_WAIT_SECONDS: Final = 6 * 3600
 MAX_PAUSE_SECONDS: Final = 60
 KEEP_SECONDS: Final = 30 * 24 * 3600
-LEASE_SECONDS: Final = 20  # longer than a try takes: a killed sender's message is sent again after it
 WORKERS: Final = 4
-AT_ONCE: Final = 16  # of one client, one after the other
+AT_ONCE: Final = 16  # to one receiver, one after the other
 LOOK_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 60.0
 
@@ -35,7 +33,7 @@ TIDY_EVERY_SECONDS: Final = 60.0
 class Deliveries:
     """``publish`` gets how many wait, and how many were given up. ``start`` before use, ``close`` at the end.
 
-    One client's messages are sent one after the other, so a slow endpoint holds one worker and no more. Their
+    Messages to one receiver are sent one after the other, so a slow one holds one worker and no more. Their
     order is not promised: what failed comes later.
     """
 
@@ -43,9 +41,7 @@ class Deliveries:
         self,
         *,
         store: DeliveryStore,
-        notices: NoticeStore,
-        endpoints: Endpoints,
-        sender: Sender,
+        channel: Channel,
         sealer: DocumentSealer,
         publish: Callable[[int, int], None],
         clock: Callable[[], int],
@@ -53,9 +49,7 @@ class Deliveries:
         spread: Callable[[], float] = lambda: random.uniform(0.5, 1.0),  # nosec B311 - jitter
     ) -> None:
         self._store = store
-        self._notices = notices
-        self._endpoints = endpoints
-        self._sender = sender
+        self._channel = channel
         self._sealer = sealer
         self._publish = publish
         self._clock = clock
@@ -63,11 +57,12 @@ class Deliveries:
         self._spread = spread
         self._lock = threading.Lock()
         self._busy: set[str] = set()
-        self._paused: dict[str, int] = {}  # client id -> until when: its endpoint failed just now
+        self._paused: dict[str, int] = {}  # receiver -> until when: a try failed just now
+        self._all_paused_until = 0
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="webhooks")
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=channel.name)
+        self._thread = threading.Thread(target=self._run, name=channel.name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -81,16 +76,17 @@ class Deliveries:
 
     def put(self, message: Message) -> None:
         """Keep a message to be sent. The same id again changes nothing."""
-        now = UnixSeconds(self._clock())
+        due_at = UnixSeconds(max(self._clock(), message.not_before))
+        owner = self._channel.owner(message.receiver)
         self._store.put(
             Delivery(
                 message_id=message.message_id,
-                client_id=message.client_id,
+                receiver=message.receiver,
                 topic=message.topic,
-                sealed=self._sealer.seal(message.body, subject=None, place=_place(message.message_id)),
+                sealed=self._sealer.seal(message.body, subject=owner, place=_place(message.message_id)),
                 notice_id=message.notice_id,
-                created_at=now,
-                due_at=now,
+                created_at=due_at,
+                due_at=due_at,
             )
         )
         self._wake.set()
@@ -102,31 +98,33 @@ class Deliveries:
             raise DeliveryUnknown
         now = UnixSeconds(self._clock())
         with self._lock:
-            self._paused.pop(delivery.client_id, None)
+            self._paused.pop(delivery.receiver, None)
         self._settle(delivery, DeliveryState.WAITING, attempts=0, due_at=now, failure=delivery.failure)
         self._wake.set()
         return self._store.get(message_id) or delivery
 
-    def listed(self, state: DeliveryState | None, *, client_id: str | None, limit: int) -> Sequence[Delivery]:
-        return self._store.listed(state, client_id=client_id, limit=limit)
+    def listed(self, state: DeliveryState | None, *, receiver: str | None, limit: int) -> Sequence[Delivery]:
+        return self._store.listed(state, receiver=receiver, limit=limit)
 
     def send_due(self) -> int:
         """Hand what is due to the workers; return how many messages that were."""
         now = UnixSeconds(self._clock())
         with self._lock:
-            self._paused = {client: until for client, until in self._paused.items() if until > now}
+            if now < self._all_paused_until:
+                return 0
+            self._paused = {receiver: until for receiver, until in self._paused.items() if until > now}
             unavailable = self._busy | set(self._paused)
-        due = self._store.due(now=now, but_of=unavailable, limit=WORKERS * AT_ONCE)
+        due = self._store.due(now=now, but_to=unavailable, limit=WORKERS * AT_ONCE)
         handed = 0
-        for client_id, group in groupby(sorted(due, key=lambda each: each.client_id), lambda e: e.client_id):
+        for receiver, group in groupby(sorted(due, key=lambda each: each.receiver), lambda e: e.receiver):
             some = list(group)[:AT_ONCE]
             with self._lock:
-                self._busy.add(client_id)
-            self._workers.submit(self._send_all, client_id, some)
+                self._busy.add(receiver)
+            self._workers.submit(self._send_all, receiver, some)
             handed += len(some)
         return handed
 
-    def _send_all(self, client_id: str, due: Sequence[Delivery]) -> None:
+    def _send_all(self, receiver: str, due: Sequence[Delivery]) -> None:
         try:
             for delivery in due:
                 if self._stop.is_set() or not self._send(delivery):
@@ -137,46 +135,57 @@ class Deliveries:
             _LOG.exception("message not sent")
         finally:
             with self._lock:
-                self._busy.discard(client_id)
+                self._busy.discard(receiver)
             self._wake.set()
 
     def _send(self, delivery: Delivery) -> bool:
-        """Try once; return whether the client's next message may be tried now."""
+        """Try once; return whether the receiver's next message may be tried now."""
         now = UnixSeconds(self._clock())
-        if not self._store.claim(delivery, until=UnixSeconds(now + LEASE_SECONDS)):
+        if now < self._all_paused_until:
+            return False
+        if not self._store.claim(delivery, until=UnixSeconds(now + self._channel.lease_seconds)):
             return True
         attempts = delivery.attempts + 1
-        endpoint = self._endpoints.live(delivery.client_id)
-        if endpoint is None:
-            self._settle(delivery, DeliveryState.DEAD, attempts=attempts, due_at=now, failure="no_endpoint")
-            return True
-        body = self._sealer.open(delivery.sealed, subject=None, place=_place(delivery.message_id))
-        secrets = self._endpoints.secrets_of(endpoint)
-        failure = self._sender.send(
-            endpoint.url, signing.headers(delivery.message_id, now, body, secrets), body
-        )
+        failure = self._try(delivery)
         now = UnixSeconds(self._clock())
         if failure is None:
-            if delivery.notice_id is not None:
-                self._notices.set_delivered(delivery.notice_id, now)
             self._settle(delivery, DeliveryState.DELIVERED, attempts=attempts, due_at=now, failure="")
+            return True
+        if failure.for_good:
+            self._settle(delivery, DeliveryState.DEAD, attempts=attempts, due_at=now, failure=failure.word)
             return True
         wait = max(
             1, round(min(FIRST_WAIT_SECONDS * 2 ** min(attempts - 1, 20), MAX_WAIT_SECONDS) * self._spread())
         )
         if attempts > 1 and now + wait > delivery.created_at + self._give_up_seconds:
-            self._settle(delivery, DeliveryState.DEAD, attempts=attempts, due_at=now, failure=failure)
+            self._settle(delivery, DeliveryState.DEAD, attempts=attempts, due_at=now, failure=failure.word)
             _LOG.warning(
-                "a message was given up; 'assent webhooks list' shows it",
-                extra={"client": delivery.client_id, "failure": failure},
+                "a message was given up", extra={"channel": self._channel.name, "failure": failure.word}
             )
         else:
             due_at = UnixSeconds(now + wait)
-            self._settle(delivery, DeliveryState.WAITING, attempts=attempts, due_at=due_at, failure=failure)
+            self._settle(
+                delivery, DeliveryState.WAITING, attempts=attempts, due_at=due_at, failure=failure.word
+            )
+        # Not for as long as the message itself: it may be this one that is not liked.
+        until = now + min(wait, MAX_PAUSE_SECONDS)
         with self._lock:
-            # Not for as long as the message itself: it may be this one that the endpoint does not like.
-            self._paused[delivery.client_id] = now + min(wait, MAX_PAUSE_SECONDS)
+            if failure.fault is Fault.EVERYONE:
+                self._all_paused_until = until
+            else:
+                self._paused[delivery.receiver] = until
         return False
+
+    def _try(self, delivery: Delivery) -> Failure | None:
+        try:
+            body = self._sealer.open(
+                delivery.sealed,
+                subject=self._channel.owner(delivery.receiver),
+                place=_place(delivery.message_id),
+            )
+        except SecretNotFound:
+            return Failure("erased", Fault.MESSAGE, for_good=True)
+        return self._channel.send(delivery, body)
 
     def _settle(
         self, delivery: Delivery, state: DeliveryState, *, attempts: int, due_at: UnixSeconds, failure: str

@@ -15,6 +15,7 @@ from backend.audit.log import AuditLog
 from backend.audit.reader import EpochChain, LogReader
 from backend.errors import AssentError, Unavailable
 from backend.notices.ports import NoticeStore
+from backend.notices.reminding import Reminding
 from backend.notices.telling import Telling
 from backend.types import LogIndex, SubjectId, UnixSeconds
 
@@ -33,6 +34,7 @@ class Feed:
         log: AuditLog,
         reader: LogReader,
         telling: Telling,
+        reminding: Reminding,
         notices: NoticeStore,
         subjects: Callable[[], Iterable[SubjectId]],
         publish_late: Callable[[int], None],
@@ -41,6 +43,7 @@ class Feed:
         self._log = log
         self._reader = reader
         self._telling = telling
+        self._reminding = reminding
         self._notices = notices
         self._subjects = subjects
         self._publish_late = publish_late
@@ -83,7 +86,12 @@ class Feed:
         """Send the reminders whose time has come. Raises Unavailable."""
         now = UnixSeconds(self._clock())
         for reminder in self._notices.due_reminders(now=now, limit=AT_ONCE):
-            self._telling.remind(reminder)
+            try:
+                self._reminding.remind(reminder)
+            except Unavailable:
+                raise
+            except AssentError as failure:  # damaged or erased: the others must be reminded all the same
+                _LOG.warning("a reminder was not sent", extra={"code": failure.code})
             self._notices.drop_reminder(reminder)
         self._publish_late(self._notices.late(now=now))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from backend.notices.types import Delivery, DeliveryState, Reminder, RevocationNotice
+from backend.notices.contact_types import ContactRow
+from backend.notices.types import Delivery, DeliveryState, Failure, Reminder, RevocationNotice
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
 
 
@@ -27,8 +28,8 @@ class DeliveryStore(Protocol):
 
     def get(self, message_id: str) -> Delivery | None: ...
 
-    def due(self, *, now: UnixSeconds, but_of: Collection[str], limit: int) -> Sequence[Delivery]:
-        """Waiting ones whose time has come, the longest due first, of other clients than ``but_of``."""
+    def due(self, *, now: UnixSeconds, but_to: Collection[str], limit: int) -> Sequence[Delivery]:
+        """Waiting ones whose time has come, the longest due first, to other receivers than ``but_to``."""
 
     def claim(self, delivery: Delivery, *, until: UnixSeconds) -> bool:
         """Put off by compare-and-swap on ``due_at``, so that nobody else sends it meanwhile."""
@@ -43,7 +44,7 @@ class DeliveryStore(Protocol):
         failure: str,
     ) -> None: ...
 
-    def listed(self, state: DeliveryState | None, *, client_id: str | None, limit: int) -> Sequence[Delivery]:
+    def listed(self, state: DeliveryState | None, *, receiver: str | None, limit: int) -> Sequence[Delivery]:
         """Newest first."""
 
     def count(self, state: DeliveryState) -> int: ...
@@ -79,11 +80,56 @@ class NoticeStore(Protocol):
         """How many notices are past their deadline without acknowledgement."""
 
     def put_reminder(self, reminder: Reminder) -> None:
-        """Add it. One of the same consent and days again changes nothing."""
+        """Add it. The same again, whenever due, changes nothing."""
 
     def due_reminders(self, *, now: UnixSeconds, limit: int) -> Sequence[Reminder]: ...
 
     def drop_reminder(self, reminder: Reminder) -> None: ...
+
+
+class Channel(Protocol):
+    """One way by which messages reach receivers, such as webhooks or mail."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def lease_seconds(self) -> int:
+        """Longer than a try takes: a killed sender's message is sent again after it."""
+
+    def owner(self, receiver: str) -> SubjectId | None:
+        """Return under whose key messages to the receiver are sealed; None: the custodian's."""
+
+    def send(self, delivery: Delivery, body: bytes) -> Failure | None:
+        """Try once, within the lease. None when it arrived; raise only Unavailable, for a store."""
+
+
+class MailSender(Protocol):
+    """Hands mail over to a server."""
+
+    def send(self, address: str, content: bytes) -> Failure | None:
+        """Hand over one mail to one address, within a bounded time. Where the receiver is at fault for good,
+        the address takes no mail."""
+
+
+class ContactStore(Protocol):
+    """One sealed file a patient, and counters that expire."""
+
+    def get(self, subject: SubjectId) -> ContactRow | None: ...
+
+    def put(self, row: ContactRow) -> bool:
+        """Add revision 1, or replace the revision before by compare-and-swap; False if another came first."""
+
+    def remove(self, subject: SubjectId, *, revision: int) -> bool:
+        """Remove this revision; False if another came first."""
+
+    def by_token(self, token_hash: str) -> SubjectId | None: ...
+
+    def count(self, key: str, *, limit: int, until: UnixSeconds) -> bool:
+        """Count one under a key and return True, unless ``limit`` were counted before. Atomic."""
+
+    def purge(self, *, now: UnixSeconds) -> None:
+        """Forget counters that have expired."""
 
 
 class Sender(Protocol):

@@ -2,10 +2,11 @@
 
 | event | told |
 |---|---|
-| request, access, a patient's own deny | the custodian's systems, which stand for the patient |
+| request, access, acknowledgement, a patient's own deny | the patient, and the custodian's systems |
 | grant, refusal | these and the systems of the grantee, or of the one who had asked |
 | end of a permit | these, and each member that read under it, with a notice to acknowledge |
-| permit about to end | the custodian's systems and the grantee's |
+
+What is told when a time has come is in ``reminding``.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from backend.audit import codes
-from backend.audit.entry import AuditEvent, Outcome
+from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
 from backend.audit.reader import LogReader
 from backend.consent.evidence import EvidenceBook
-from backend.consent.requests import BLOCKED
+from backend.consent.requests import BLOCKED, LAPSE_SECONDS
 from backend.consent.terms import UNBOUNDED, ZERO32, Grant, Kind
-from backend.notices.delivering import Deliveries
-from backend.notices.endpoints import Endpoints
-from backend.notices.news import News, digest, subject_text, time_text
+from backend.notices.audience import Audience
+from backend.notices.news import Newsroom, digest
 from backend.notices.ports import NoticeStore
 from backend.notices.types import Reminder, RevocationNotice, Topic
-from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds, to_hex
+from backend.types import Bytes32, ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds, to_hex
 
 DAY_SECONDS: Final = 24 * 3600
+LAPSING_DAYS: Final = 7  # before its end in which a request is told once more
 _ACCESSES: Final = frozenset({codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED})
 _RELEASED: Final = frozenset({Outcome.PERMITTED, Outcome.CHANGED})
 _OF_CONSENTS: Final = frozenset(
@@ -50,24 +51,22 @@ class Telling:
         self,
         *,
         tenant: MemberId,
-        public_url: str,
         evidence: EvidenceBook,
         reader: LogReader,
-        endpoints: Endpoints,
-        deliveries: Deliveries,
         notices: NoticeStore,
+        newsroom: Newsroom,
+        audience: Audience,
         acknowledge_seconds: int,
         reminder_days: Collection[int],
         party_of: Callable[[MemberId], MemberId],
         clock: Callable[[], int],
     ) -> None:
         self._tenant = tenant
-        self._url = f"{public_url.rstrip('/')}/v1"
         self._evidence = evidence
         self._reader = reader
-        self._endpoints = endpoints
-        self._deliveries = deliveries
         self._notices = notices
+        self._newsroom = newsroom
+        self._audience = audience
         self._acknowledge_seconds = acknowledge_seconds
         self._reminder_days = tuple(reminder_days)
         self._party_of = party_of
@@ -83,54 +82,41 @@ class Telling:
             self._requested(event, event.subject)
         elif event.type in _OF_CONSENTS:
             self._changed(event, self._grants(event.subject))
-
-    def remind(self, reminder: Reminder) -> None:
-        """Tell of a permit that is about to end, unless it has ended already."""
-        gathered = self._evidence.gather(reminder.subject)
-        for item in gathered.evidence:
-            grant = item.prepared.document
-            if item.prepared.consent_id != reminder.consent_id or not isinstance(grant, Grant):
-                continue
-            ended = item.head.revoked_at or item.revocation_pending or grant.epoch != gathered.head.epoch
-            if not ended and self._clock() < grant.not_after:
-                news = self._of_consent(
-                    Topic.CONSENT_EXPIRING,
-                    reminder.consent_id,
-                    grant,
-                    at=reminder.due_at,
-                    key=f"{reminder.consent_id.hex()}/{reminder.days}",
-                )
-                ends = {"ends_at": time_text(grant.not_after)}
-                self._send(news.adding(**ends), {self._tenant, self._party_of(grant.terms.grantee)})
+        elif event.type == codes.REVOCATION_ACKNOWLEDGED:
+            self._acknowledged(event, event.subject)
 
     def _accessed(self, index: LogIndex, event: AuditEvent, subject: SubjectId) -> None:
-        news = News(
-            Topic.ACCESS_RECORDED,
-            subject,
-            at=event.occurred_at_ms // 1000,
-            key=str(index),
-            data={"entry": index},
-            links={"accesses": f"{self._url}/accesses?subject={subject_text(subject)}"},
-        )
-        self._send(news, {self._tenant})
+        news = self._newsroom.of_access(index, subject, at=_seconds(event))
+        if event.actor.kind is AgentKind.ACCOUNT and event.actor == Agent.account(
+            self._evidence.subject(subject).controller
+        ):
+            self._audience.tell_systems(news, {self._tenant})  # patients know what they read themselves
+        else:
+            self._audience.tell(news)
 
     def _requested(self, event: AuditEvent, subject: SubjectId) -> None:
         request = event.detail.get("request")
         if BLOCKED in event.reasons or not isinstance(request, bytes):
             return
-        name = to_hex(request)
-        news = News(
-            Topic.CONSENT_REQUESTED,
-            subject,
-            at=event.occurred_at_ms // 1000,
-            key=name,
-            data={"request_id": name},
-            links={"request": f"{self._url}/consent-requests/{name}"},
-        )
-        self._send(news, {self._tenant})
+        at = _seconds(event)
+        news = self._newsroom.of_request(Topic.CONSENT_REQUESTED, Bytes32(request), subject, at=at)
+        self._audience.tell(news)
+        lapses_at = at + LAPSE_SECONDS
+        for topic, days in ((Topic.REQUEST_LAPSING, LAPSING_DAYS), (Topic.REQUEST_LAPSED, 0)):
+            due_at = UnixSeconds(lapses_at - days * DAY_SECONDS)
+            self._notices.put_reminder(Reminder(topic, request.hex(), subject, due_at, days))
+
+    def _acknowledged(self, event: AuditEvent, subject: SubjectId) -> None:
+        for consent in event.consents:
+            key = f"{consent.hex()}/{(event.organisation or b'').hex()}"
+            self._audience.tell(
+                self._newsroom.of_consent(
+                    Topic.REVOCATION_ACKNOWLEDGED, consent, subject, at=_seconds(event), key=key
+                )
+            )
 
     def _changed(self, event: AuditEvent, grants: Mapping[ConsentId, Grant]) -> None:
-        at = event.occurred_at_ms // 1000
+        at = _seconds(event)
         if event.type == codes.CONSENT_REVOKED_ALL:
             epoch = event.detail.get("epoch", -1)
             ended = [
@@ -150,21 +136,21 @@ class Telling:
                 self._ended(consent, grants[consent], at)
 
     def _signed(self, consent: ConsentId, grant: Grant, at: int) -> None:
-        members = {self._tenant}
-        if grant.kind != Kind.DENY:  # whom a patient shuts out is not told so
-            members.add(self._party_of(grant.terms.grantee))
-        news = self._of_consent(_TOPIC_OF_KIND[Kind(grant.kind)], consent, grant, at=at, key=consent.hex())
+        news = self._newsroom.of_consent(_TOPIC_OF_KIND[Kind(grant.kind)], consent, grant.subject, at=at)
         if grant.request != ZERO32:
             news = news.adding(request_id=to_hex(grant.request))
-        self._send(news, members)
+        # Whom a patient shuts out is not told so.
+        self._audience.tell(news, *(() if grant.kind == Kind.DENY else (grant.terms.grantee,)))
         if grant.kind == Kind.PERMIT and grant.not_after < UNBOUNDED:
             for days in self._reminder_days:
                 due_at = UnixSeconds(grant.not_after - days * DAY_SECONDS)
                 if due_at > at:
-                    self._notices.put_reminder(Reminder(consent, grant.subject, days, due_at))
+                    self._notices.put_reminder(
+                        Reminder(Topic.CONSENT_EXPIRING, consent.hex(), grant.subject, due_at, days)
+                    )
 
     def _ended(self, consent: ConsentId, grant: Grant, at: int) -> None:
-        news = self._of_consent(Topic.CONSENT_REVOKED, consent, grant, at=at, key=consent.hex())
+        news = self._newsroom.of_consent(Topic.CONSENT_REVOKED, consent, grant.subject, at=at)
         for member in sorted({self._party_of(grant.terms.grantee)} | self._holders(consent, grant.subject)):
             notice = self._notices.put_notice(
                 RevocationNotice(
@@ -176,16 +162,13 @@ class Telling:
                     acknowledge_by=UnixSeconds(self._clock() + self._acknowledge_seconds),
                 )
             )
-            self._send(
-                news.noticed(notice, f"{self._url}/notices-of-revocation/{notice.notice_id}/ack"), {member}
+            self._audience.tell_systems(self._newsroom.with_notice(news, notice), {member})
+            due_at = UnixSeconds(notice.acknowledge_by + 1)
+            self._notices.put_reminder(
+                Reminder(Topic.REVOCATION_OVERDUE, notice.notice_id, grant.subject, due_at)
             )
-        # Where the custodian itself was given a notice, this is the same message and adds nothing.
-        self._send(news, {self._tenant})
-
-    def _of_consent(self, topic: Topic, consent: ConsentId, grant: Grant, *, at: int, key: str) -> News:
-        name = to_hex(consent)
-        link = f"{self._url}/consents/{name}?subject={subject_text(grant.subject)}"
-        return News(topic, grant.subject, at=at, key=key, data={"consent_id": name}, links={"consent": link})
+        # Where the custodian itself was given a notice, its systems have this message and get no other.
+        self._audience.tell(news)
 
     def _holders(self, consent: ConsentId, subject: SubjectId) -> set[MemberId]:
         """Return the members that read under the consent and may hold a copy, by the patient's own log."""
@@ -205,6 +188,6 @@ class Telling:
             if isinstance(prepared.document, Grant)
         }
 
-    def _send(self, news: News, members: Collection[MemberId]) -> None:
-        for client in self._endpoints.of_members(members, news.topic):
-            self._deliveries.put(news.message(client.client_id))
+
+def _seconds(event: AuditEvent) -> int:
+    return event.occurred_at_ms // 1000

@@ -13,10 +13,14 @@ class Topic(StrEnum):
     """The ``type`` of a message. None carries health content, categories or names."""
 
     CONSENT_REQUESTED = "consent.requested"
+    REQUEST_LAPSING = "consent.request_lapsing"  # nobody has answered yet
+    REQUEST_LAPSED = "consent.request_lapsed"
     CONSENT_GRANTED = "consent.granted"
     CONSENT_DENIED = "consent.denied"  # the patient's own deny: for the custodian alone
     CONSENT_REFUSED = "consent.refused"
     CONSENT_REVOKED = "consent.revoked"
+    REVOCATION_ACKNOWLEDGED = "consent.revocation_acknowledged"
+    REVOCATION_OVERDUE = "consent.revocation_overdue"  # a member has not acknowledged it in time
     CONSENT_EXPIRING = "consent.expiring"
     ACCESS_RECORDED = "access.recorded"
 
@@ -45,10 +49,11 @@ class Message:
     """What is sent. ``message_id`` is the same in each try, so that the receiver knows a repetition."""
 
     message_id: str
-    client_id: str
-    topic: Topic
+    receiver: str  # to webhooks a client id; by mail a patient's subject id, 24 hex digits
+    topic: str  # a Topic, or by mail another letter
     body: bytes  # JSON
     notice_id: str | None = None  # of the revocation notice it carries
+    not_before: int = 0  # unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +61,32 @@ class Delivery:
     """A message on its way. ``sealed`` is its body, encrypted for the index, which could else forge it."""
 
     message_id: str
-    client_id: str
-    topic: Topic
+    receiver: str
+    topic: str
     sealed: bytes = field(repr=False)
     notice_id: str | None
-    created_at: UnixSeconds
+    created_at: UnixSeconds  # not before it might be sent: the time until it is given up begins here
     due_at: UnixSeconds
     attempts: int = 0
     state: DeliveryState = DeliveryState.WAITING
     failure: str = ""  # of the last try, a coarse word
+
+
+class Fault(StrEnum):
+    """What stands in the way of a message."""
+
+    MESSAGE = "message"
+    RECEIVER = "receiver"
+    EVERYONE = "everyone"  # the way itself is shut: nothing else would come through either
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try came to nothing. ``for_good``: trying again is of no use."""
+
+    word: str  # coarse, such as timeout
+    fault: Fault = Fault.RECEIVER
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +113,14 @@ class RevocationNotice:
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """To be sent when its time comes, unless the consent ended before."""
+    """To be told when its time comes, unless the matter is over before: the consent ended, the request was
+    answered, the revocation acknowledged."""
 
-    consent_id: ConsentId
+    topic: Topic
+    about: str  # id of the consent, the request or the revocation notice, in hex
     subject: SubjectId
-    days: int  # before the end
     due_at: UnixSeconds
+    days: int = 0  # before the end
 
 
 ALL_TOPICS: Final = frozenset(Topic)

@@ -17,7 +17,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with open_service(tmp_path_factory.mktemp("fuzzed")) as running:
+    # Nobody listens there: addresses are taken, and mail to them waits.
+    mail = {"smtp_url": "smtp+plain://127.0.0.1:9", "mail_from": "notices@fuzz.test"}
+    with open_service(tmp_path_factory.mktemp("fuzzed"), **mail) as running:
         yield running
 
 

@@ -8,19 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from backend.adapters.webhook_sender import HttpSender
 from backend.notices.errors import WebhookRefused
+from tests.support.certificates import self_signed
 from tests.support.receiver import receiving
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -110,7 +105,8 @@ def test_endpoint_that_answers_a_byte_at_a_time_is_left_after_the_time_of_one_tr
 
 
 def test_certificate_is_checked_for_the_hosts_name(tmp_path: Path) -> None:
-    server, trusting = _certificate(tmp_path, "localhost")
+    server, certificate = self_signed(tmp_path, "localhost")
+    trusting = ssl.create_default_context(cafile=certificate)
     with receiving(tls=server) as receiver:
         assert sender(tls=trusting).send(receiver.url, HEADERS, b"{}") is None
         other = receiver.url.replace("localhost", "127.0.0.1")
@@ -138,30 +134,3 @@ def _drip() -> Iterator[int]:
         thread.start()
         yield listener.getsockname()[1]
         thread.join(15)
-
-
-def _certificate(directory: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for the name, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(issuer)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    path = directory / "server.pem"
-    path.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        + certificate.public_bytes(Encoding.PEM)
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path)
-    return server, ssl.create_default_context(cafile=str(path))

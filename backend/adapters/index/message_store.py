@@ -39,10 +39,16 @@ class MongoEndpointStore:
 
 
 class MongoDeliveryStore:
-    """Implements ``backend.notices.ports.DeliveryStore``."""
+    """Implements ``backend.notices.ports.DeliveryStore``.
 
-    def __init__(self, database: Database[dict[str, Any]]) -> None:
-        self._deliveries = database["deliveries"]
+    ``keeps_bodies``: whether those that are over can be tried again.
+    """
+
+    def __init__(
+        self, database: Database[dict[str, Any]], collection: str = "deliveries", *, keeps_bodies: bool = True
+    ) -> None:
+        self._deliveries = database[collection]
+        self._keeps_bodies = keeps_bodies
         with translated():
             self._deliveries.create_index([("state", ASCENDING), ("due_at", ASCENDING)])
             self._deliveries.create_index([("created_at", DESCENDING)])
@@ -50,8 +56,8 @@ class MongoDeliveryStore:
     def put(self, delivery: Delivery) -> None:
         document = {
             "_id": delivery.message_id,
-            "client": delivery.client_id,
-            "topic": delivery.topic.value,
+            "receiver": delivery.receiver,
+            "topic": delivery.topic,
             "sealed": delivery.sealed,
             "notice": delivery.notice_id,
             "created_at": delivery.created_at,
@@ -71,10 +77,10 @@ class MongoDeliveryStore:
             found = self._deliveries.find_one({"_id": message_id})
         return _delivery(found) if found else None
 
-    def due(self, *, now: UnixSeconds, but_of: Collection[str], limit: int) -> Sequence[Delivery]:
+    def due(self, *, now: UnixSeconds, but_to: Collection[str], limit: int) -> Sequence[Delivery]:
         query: dict[str, Any] = {"state": DeliveryState.WAITING.value, "due_at": {"$lte": now}}
-        if but_of:
-            query["client"] = {"$nin": sorted(but_of)}
+        if but_to:
+            query["receiver"] = {"$nin": sorted(but_to)}
         with translated():
             found = self._deliveries.find(query).sort("due_at", ASCENDING).limit(limit)
             return [_delivery(document) for document in found]
@@ -94,14 +100,21 @@ class MongoDeliveryStore:
     def settle(
         self, message_id: str, *, state: DeliveryState, attempts: int, due_at: UnixSeconds, failure: str
     ) -> None:
-        changes = {"state": state.value, "attempts": attempts, "due_at": due_at, "failure": failure}
+        changes: dict[str, Any] = {
+            "state": state.value,
+            "attempts": attempts,
+            "due_at": due_at,
+            "failure": failure,
+        }
+        if state is not DeliveryState.WAITING and not self._keeps_bodies:
+            changes["sealed"] = b""
         with translated():
             self._deliveries.update_one({"_id": message_id}, {"$set": changes})
 
-    def listed(self, state: DeliveryState | None, *, client_id: str | None, limit: int) -> Sequence[Delivery]:
+    def listed(self, state: DeliveryState | None, *, receiver: str | None, limit: int) -> Sequence[Delivery]:
         query: dict[str, Any] = {} if state is None else {"state": state.value}
-        if client_id is not None:
-            query["client"] = client_id
+        if receiver is not None:
+            query["receiver"] = receiver
         with translated():
             found = self._deliveries.find(query).sort("created_at", DESCENDING).limit(limit)
             return [_delivery(document) for document in found]
@@ -189,7 +202,8 @@ class MongoRevocationNoticeStore:
     def put_reminder(self, reminder: Reminder) -> None:
         document = {
             "_id": _reminder_id(reminder),
-            "consent": reminder.consent_id.hex(),
+            "topic": reminder.topic.value,
+            "about": reminder.about,
             "subject": _subject(reminder.subject),
             "days": reminder.days,
             "due_at": reminder.due_at,
@@ -205,10 +219,11 @@ class MongoRevocationNoticeStore:
             found = self._reminders.find({"due_at": {"$lte": now}}).sort("due_at", ASCENDING).limit(limit)
             return [
                 Reminder(
-                    consent_id=ConsentId(bytes.fromhex(document["consent"])),
+                    topic=Topic(document["topic"]),
+                    about=document["about"],
                     subject=SubjectId(int(document["subject"], 16)),
-                    days=document["days"],
                     due_at=UnixSeconds(document["due_at"]),
+                    days=document["days"],
                 )
                 for document in found
             ]
@@ -228,14 +243,14 @@ def _subject(subject: SubjectId) -> str:
 
 
 def _reminder_id(reminder: Reminder) -> str:
-    return f"{reminder.consent_id.hex()}/{reminder.days}"
+    return f"{reminder.topic}/{reminder.about}/{reminder.days}"
 
 
 def _delivery(document: Mapping[str, Any]) -> Delivery:
     return Delivery(
         message_id=document["_id"],
-        client_id=document["client"],
-        topic=Topic(document["topic"]),
+        receiver=document["receiver"],
+        topic=document["topic"],
         sealed=document["sealed"],
         notice_id=document["notice"],
         created_at=UnixSeconds(document["created_at"]),

@@ -320,7 +320,7 @@ def test_parties_are_reminded_before_a_permit_ends_unless_it_ended_before(
     clinic.receiver.wait("consent.granted", 2)
     patient.end(revoked)
     reminders = service.world.stores.database["reminders"]
-    mine = {"subject": patient.subject.removeprefix("0x")}
+    mine = {"subject": patient.subject.removeprefix("0x"), "topic": "consent.expiring"}
     assert sorted(each["days"] for each in reminders.find(mine)) == [7, 7]  # 30 days before is over
     reminders.update_many(mine, {"$set": {"due_at": 1}})
     for system in (clinic, portal):
