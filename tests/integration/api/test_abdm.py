@@ -1,4 +1,4 @@
-"""ABDM over the API: a hospital's HIU asks, the patient signs, artefacts, end and acknowledgement; replays."""
+"""ABDM over the API: an HIU asks, the patient signs, artefacts, end and acknowledgement; replays."""
 
 from __future__ import annotations
 
