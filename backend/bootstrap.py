@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from backend.abdm_wiring import open_abdm
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
@@ -260,6 +261,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
     turned_away = TurnedAway(log=log, clock=clock)
     closing.callback(turned_away.close)
+    history = HistoryService(index=consent_index, ledger=stores.ledger)
     services = Services(
         tenant=stores.tenant,
         domain=domain,
@@ -282,7 +284,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         notices=notices,
         consents=consents,
         revocations=revocations,
-        history=HistoryService(index=consent_index, ledger=stores.ledger),
+        history=history,
         decisions=decisions,
         storing=storing,
         reading=reading,
@@ -315,6 +317,16 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         checkpointer=checkpointer,
         log_key=signer.verifier_key,
         documents=DocumentSigner(stores.keys),
+        abdm=open_abdm(
+            stores,
+            requests=requests,
+            evidence=evidence,
+            history=history,
+            manifests=manifests,
+            decisions=decisions,
+            tables=tables,
+            clock=clock,
+        ),
         custodian=_custodian(settings, stores),
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from backend.api import (
+    abdm,
     audit,
     blocked_requesters,
     care_teams,
@@ -82,6 +83,7 @@ def create_api(services: Services) -> FastAPI:
         consents,
         fhir_consents,
         receipts,
+        abdm,
         notices,
         revocations,
         revocation_notices,

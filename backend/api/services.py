@@ -35,6 +35,7 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.interop.abdm.service import AbdmArtefacts
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
@@ -105,6 +106,7 @@ class Services:
     anchorer: Anchorer
     checkpointer: Checkpointer
     documents: DocumentSigner
+    abdm: AbdmArtefacts
     custodian: Custodian
     log_key: str  # verifier key of the log's checkpoints
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -50,7 +50,8 @@ class RequestOver(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """A request as its parties see it. ``message`` is the requester's own words to the patient."""
+    """A request as its parties see it. ``message`` is the requester's own words to the patient; ``source``
+    the request in the words of the standard it came in, as JSON, or nothing."""
 
     request_id: Bytes32
     asked: Asked
@@ -59,6 +60,7 @@ class ConsentRequest:
     lapses_at: UnixSeconds
     state: State  # REQUESTED, GRANTED, REFUSED or LAPSED
     consent_id: ConsentId | None
+    source: str = ""
 
 
 class RequestService:
@@ -81,12 +83,28 @@ class RequestService:
         # Only one process writes the audit log, and so takes requests: a lock in it is enough.
         self._asking = threading.Lock()
 
-    def ask(self, asked: Asked, message: str, *, requester: Agent) -> ConsentRequest:
-        """Keep a request and return it. Raises InvalidTerms and RequestOpen."""
+    def ask(
+        self,
+        asked: Asked,
+        message: str,
+        *,
+        requester: Agent,
+        source: str = "",
+        request_id: Bytes32 | None = None,
+    ) -> ConsentRequest:
+        """Keep a request and return it. Raises InvalidTerms and RequestOpen.
+
+        ``request_id``: of a try that may be repeated; a request that was kept with it is returned.
+        """
+        kept = None if request_id is None else self._index.request(request_id)
+        if kept is not None:
+            self._asked(kept, requester)
+            return self._open(kept)
         self._check(asked, message)
         now = UnixSeconds(self._clock())
-        request_id = Bytes32(secrets.token_bytes(32))
-        sealed = self._sealer.seal(_encode(asked, message), subject=asked.subject, place=_place(request_id))
+        request_id = request_id or Bytes32(secrets.token_bytes(32))
+        encoded = _encode(asked, message, source)
+        sealed = self._sealer.seal(encoded, subject=asked.subject, place=_place(request_id))
         row = RequestRow(
             request_id=request_id,
             subject=asked.subject,
@@ -103,19 +121,25 @@ class RequestService:
                 raise RequestOpen
             if not self._index.put_request(row):
                 raise RequestOpen
+        self._asked(row, requester)
+        return self._open(row)
+
+    def _asked(self, row: RequestRow, requester: Agent) -> None:
+        # As an act of the request's name, so that a try after a crash finds the entry or makes it.
+        blocked = self.is_blocked(row.subject, row.requester)
         self._audit.append(
             AuditEvent(
                 type=codes.CONSENT_REQUESTED,
                 outcome=Outcome.CHANGED,
-                occurred_at_ms=now * 1000,
+                occurred_at_ms=row.created_at * 1000,
                 actor=requester,
-                organisation=asked.grantee,
-                subject=asked.subject,
-                reasons=(BLOCKED,) if self.is_blocked(asked.subject, asked.grantee) else (),
-                detail={"request": bytes(request_id)},
-            )
+                organisation=row.requester,
+                subject=row.subject,
+                reasons=(BLOCKED,) if blocked else (),
+                detail={"request": bytes(row.request_id)},
+            ),
+            act=bytes(row.request_id[:16]),
         )
-        return self._open(row)
 
     def get(self, request_id: Bytes32) -> ConsentRequest:
         """Return a request; the caller has to be one of its parties. Raises RequestUnknown."""
@@ -202,7 +226,7 @@ class RequestService:
 
     def _open(self, row: RequestRow) -> ConsentRequest:
         opened = self._sealer.open(row.sealed, subject=row.subject, place=_place(row.request_id))
-        asked, message = _decode(opened, row.subject, row.requester)
+        asked, message, source = _decode(opened, row.subject, row.requester)
         lapsed = row.state == State.REQUESTED and row.lapses_at <= self._clock()
         return ConsentRequest(
             request_id=row.request_id,
@@ -212,18 +236,25 @@ class RequestService:
             lapses_at=row.lapses_at,
             state=State.LAPSED if lapsed else State(row.state),
             consent_id=row.consent_id,
+            source=source,
         )
 
 
-def _encode(asked: Asked, message: str) -> bytes:
+def _encode(asked: Asked, message: str, source: str) -> bytes:
     plain = {name: value for name, value in asdict(asked).items() if name not in ("subject", "grantee")}
-    return json.dumps({"schema": SCHEMA_VERSION, "asked": plain, "message": message}).encode()
+    return json.dumps(
+        {"schema": SCHEMA_VERSION, "asked": plain, "message": message, "source": source}
+    ).encode()
 
 
-def _decode(encoded: bytes, subject: SubjectId, grantee: MemberId) -> tuple[Asked, str]:
+def _decode(encoded: bytes, subject: SubjectId, grantee: MemberId) -> tuple[Asked, str, str]:
     value = json.loads(encoded)
     require_schema(value["schema"], SCHEMA_VERSION)
-    return Asked(subject=subject, grantee=grantee, **value["asked"]), value["message"]
+    return (
+        Asked(subject=subject, grantee=grantee, **value["asked"]),
+        value["message"],
+        value.get("source", ""),
+    )
 
 
 def _place(request_id: Bytes32) -> str:

@@ -30,14 +30,19 @@ class Acknowledgements:
         """Return notices, newest first; name a subject or a member."""
         return self._notices.notices_of(subject=subject, member=member, consent=consent, limit=limit)
 
+    def get(self, notice_id: str, *, member: MemberId) -> RevocationNotice:
+        """Raises NotFound, also for a notice to somebody else."""
+        notice = self._notices.notice(notice_id)
+        if notice is None or notice.member_id != member:
+            raise NotFound
+        return notice
+
     def acknowledge(self, notice_id: str, *, member: MemberId, by: Agent) -> RevocationNotice:
         """Note that the member knows of the end and has acted on it; again is harmless.
 
         Raises NotFound, also for a notice to somebody else.
         """
-        notice = self._notices.notice(notice_id)
-        if notice is None or notice.member_id != member:
-            raise NotFound
+        notice = self.get(notice_id, member=member)
         now = UnixSeconds(self._clock())
         if notice.acknowledged_at is None:
             # The log first: what the patient is shown must stand there.

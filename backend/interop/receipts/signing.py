@@ -77,11 +77,12 @@ def verify(document: object, keys: object) -> Verified:
     if not isinstance(proof, Mapping) or not isinstance(proof.get(JWS), str):
         raise ReceiptMalformed(field=PROOF)
     content = {name: value for name, value in document.items() if name != PROOF}
-    key_id = _check(proof[JWS], content, keys)
+    key_id = check_proof(proof[JWS], content, keys)
     return _read(content, key_id)
 
 
-def _check(jws: str, content: Json, keys: object) -> str:
+def check_proof(jws: str, content: Json, keys: object) -> str:
+    """Return the id of the key that signed. Raises ReceiptMalformed, ReceiptKeyUnknown, ReceiptForged."""
     try:
         payload = rfc8785.dumps(content)
         header = extract_compact(jws.encode()).headers()

@@ -1,0 +1,55 @@
+"""ABDM artefacts in MongoDB: one document each, ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from backend.adapters.index.failures import translated
+from backend.interop.abdm.ports import ArtefactRow
+from backend.types import Bytes32, ConsentId, MemberId, SubjectId
+
+
+class MongoArtefactStore:
+    """Implements ``backend.interop.abdm.ports.ArtefactStore``."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._artefacts = database["abdm_artefacts"]
+        with translated():
+            self._artefacts.create_index("consent_id")
+
+    def put(self, row: ArtefactRow) -> None:
+        document = {
+            "_id": row.artefact_id,
+            "request_id": row.request_id.hex(),
+            "consent_id": row.consent_id.hex(),
+            "subject": f"{row.subject:024x}",
+            "hip": row.hip.hex(),
+            "hiu": row.hiu.hex(),
+        }
+        with translated(), suppress(DuplicateKeyError):
+            self._artefacts.insert_one(document)
+
+    def get(self, artefact_id: str) -> ArtefactRow | None:
+        with translated():
+            found = self._artefacts.find_one({"_id": artefact_id})
+        return None if found is None else _row(found)
+
+    def of_consent(self, consent: ConsentId) -> Sequence[ArtefactRow]:
+        with translated():
+            return [_row(found) for found in self._artefacts.find({"consent_id": consent.hex()})]
+
+
+def _row(found: Mapping[str, Any]) -> ArtefactRow:
+    return ArtefactRow(
+        artefact_id=found["_id"],
+        request_id=Bytes32(bytes.fromhex(found["request_id"])),
+        consent_id=ConsentId(bytes.fromhex(found["consent_id"])),
+        subject=SubjectId(int(found["subject"], 16)),
+        hip=MemberId(bytes.fromhex(found["hip"])),
+        hiu=MemberId(bytes.fromhex(found["hiu"])),
+    )
