@@ -47,6 +47,7 @@ from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
+from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.member_wiring import open_members
@@ -279,6 +280,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         revocations=revocations,
         history=HistoryService(index=consent_index, ledger=stores.ledger),
         decisions=decisions,
+        consent_tokens=ConsentTokens(
+            decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
+        ),
         storing=storing,
         reading=reading,
         prompt_reading=PromptReading(reading=reading, audit=log),

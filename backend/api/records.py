@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from backend.api.schemas import Code, HexSubject, moment, record_id, subject_id
-from backend.api.security import Caller, agent_of, needs, requester_of
+from backend.api.security import Caller, agent_of, needs, requester_of, resting_on
 from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
@@ -184,6 +184,7 @@ def _reader(caller: Caller, purpose: str) -> Callable[[SubjectId], Reader]:
                 requester=requester_of(principal),
                 purpose=mask,
                 action=services.tables.actions.mask(["access"]),
+                only=resting_on(principal, subject, purpose),
             ),
             purpose=purpose,
             action=Action.ACCESS,

@@ -33,6 +33,7 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
@@ -80,6 +81,7 @@ class Services:
     revocations: RevocationService
     history: HistoryService
     decisions: DecisionService
+    consent_tokens: ConsentTokens
     storing: StoringService
     reading: ReadingService
     prompt_reading: PromptReading

@@ -32,6 +32,8 @@ SIGNED_IN: Final = "session.signed_in"
 SIGN_IN_FAILED: Final = "session.sign_in_failed"
 SIGNED_OUT: Final = "session.signed_out"
 REFRESH_REUSED: Final = "session.refresh_reused"
+TOKEN_ISSUED: Final = "token.issued"  # noqa: S105 - bound to a patient's consents
+TOKEN_INTROSPECTED: Final = "token.introspected"  # noqa: S105 - by a server outside that was shown it
 ACCOUNT_CHANGED: Final = "account.changed"
 PARTICIPANT_CHANGED: Final = "participant.changed"
 # research

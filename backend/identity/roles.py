@@ -24,6 +24,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     IDENTITY_DESK = "identity_desk"  # custodian's staff who check who somebody is
     PRIVACY_OFFICER = "privacy_officer"  # custodian's officer who answers for its decisions
+    RESOURCE_SERVER = "resource_server"  # a server outside that is shown tokens of providers' systems
 
 
 class Scope(StrEnum):
@@ -48,6 +49,7 @@ class Scope(StrEnum):
     ACCOUNT_MANAGE = "accounts:manage"
     SYSTEM_READ = "system:read"
     NOTICE_PUBLISH = "notices:publish"
+    TOKEN_INTROSPECT = "tokens:introspect"  # noqa: S105 - a scope
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -81,6 +83,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
         Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
+        Role.RESOURCE_SERVER: frozenset({Scope.TOKEN_INTROSPECT}),
     }
 )
 
@@ -97,8 +100,10 @@ CHAIN_BIT_OF_ROLE: Final[Mapping[Role, int]] = MappingProxyType(
     }
 )
 
-STAFF_ROLES: Final = frozenset(Role) - {Role.PATIENT, Role.DEVICE_GATEWAY}
-CLIENT_ROLES: Final = frozenset({Role.PROVIDER, Role.RESEARCHER, Role.RESPONDER, Role.DEVICE_GATEWAY})
+STAFF_ROLES: Final = frozenset(Role) - {Role.PATIENT, Role.DEVICE_GATEWAY, Role.RESOURCE_SERVER}
+CLIENT_ROLES: Final = frozenset(
+    {Role.PROVIDER, Role.RESEARCHER, Role.RESPONDER, Role.DEVICE_GATEWAY, Role.RESOURCE_SERVER}
+)
 
 
 def scopes_of(roles: Iterable[Role]) -> frozenset[Scope]:

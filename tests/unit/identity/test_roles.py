@@ -30,6 +30,7 @@ WANTED = {
     "operator",
     "identity_desk",
     "privacy_officer",
+    "resource_server",
 }
 
 
