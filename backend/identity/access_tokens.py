@@ -84,8 +84,8 @@ class AccessTokens:
         return jwt.encode(header, claims, signer.key, registry=self._registry)
 
     def read(self, token: str, *, for_others: bool = False) -> AccessToken:
-        """Verify signature, type, issuer, audience and times. ``for_others``: also a bound token that is meant
-        for another server, which could otherwise use here what it was shown.
+        """Verify signature, type, issuer, audience and times. ``for_others``: also a bound token meant for
+        another server, which could otherwise use here what it was shown.
 
         Raises TokenExpired for a token of ours that is over, TokenInvalid for anything else.
         """
