@@ -108,12 +108,18 @@ class _Finder:
         yield from joined
 
     def _of_category(self, whole: Area) -> Area | None:
+        if self._holds([whole])[0]:
+            return whole
         labels = _bits(whole.sensitivities)
         alone = [replace(whole, sensitivities=0)]
         alone += [replace(whole, sensitivities=label, normal=False) for label in labels]
         normal, *held = self._holds(alone)
         area = replace(whole, sensitivities=0, normal=normal)
-        for label in [label for label, holds in zip(labels, held, strict=True) if holds]:
+        good = [label for label, holds in zip(labels, held, strict=True) if holds]
+        together = replace(area, sensitivities=sum(good))
+        if good and self._holds([together])[0]:
+            return together
+        for label in good:
             more = replace(area, sensitivities=area.sensitivities | label)
             if self._holds([more])[0]:
                 area = more
