@@ -11,27 +11,18 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from backend.abdm_wiring import open_abdm
 from backend.adapters.index.act_store import MongoActStore
-from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.use_store import MongoUseStore
-from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptReading
 from backend.api.services import Services
 from backend.audit.access import AccessList
-from backend.audit.anchorer import Anchorer
-from backend.audit.checkpointer import Checkpointer
-from backend.audit.log import AuditLog
-from backend.audit.note import Ed25519Signer
 from backend.audit.proof import ProofBuilder
-from backend.audit.reader import LogReader
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
@@ -49,8 +40,10 @@ from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
+from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
+from backend.log_wiring import open_log
 from backend.member_wiring import open_members
 from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
@@ -97,34 +90,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     labels = tables_with_map(settings.label_map_file)
     sealer = DocumentSealer(stores.keys)
     domain = Domain(stores.chain.chain_id, stores.deployment.contracts["ConsentRegistry"].address)
-    audit_store = MongoAuditStore(stores.database)
-    audit_keys = StoredAuditKeys(stores.keys)
-    log = AuditLog(
-        store=audit_store,
-        keys=audit_keys,
-        anchor=stores.anchor,
-        origin=stores.origin,
-        clock_ms=lambda: time.time_ns() // 1_000_000,
-        # The lock on the data directory keeps a second process out, so an old lease is a dead one's.
-        takeover=settings.index_uri is None,
-    )
-    log.start()
-    closing.callback(log.close)
-    signer = Ed25519Signer(
-        name=stores.origin,
-        private_key=Ed25519PrivateKey.from_private_bytes(
-            stores.keys.get_or_create("signing", "log/1").reveal()
-        ),
-    )
-    checkpointer = Checkpointer(log=log, store=audit_store, signers=[signer], clock=clock)
-    anchorer = Anchorer(
-        log=log,
-        checkpointer=checkpointer,
-        anchor=stores.anchor,
-        clock=clock,
-        interval_seconds=settings.anchor_interval_seconds,
-    )
-    reader = LogReader(log=log, store=audit_store, keys=audit_keys)
+    opened = open_log(settings, stores, closing, clock=clock)
+    log, reader, checkpointer, anchorer = opened.log, opened.reader, opened.checkpointer, opened.anchorer
 
     outbox = Outbox(store=MongoActStore(stores.database), clock=clock, holder=secrets.token_hex(8))
     driver = Driver(outbox)
@@ -286,6 +253,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         revocations=revocations,
         history=history,
         decisions=decisions,
+        consent_tokens=ConsentTokens(
+            decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
+        ),
         storing=storing,
         reading=reading,
         prompt_reading=PromptReading(reading=reading, audit=log),
@@ -315,7 +285,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,
-        log_key=signer.verifier_key,
+        log_key=opened.key,
         documents=DocumentSigner(stores.keys),
         abdm=open_abdm(
             stores,

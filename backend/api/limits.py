@@ -32,6 +32,7 @@ class Limited(StrEnum):
     CHALLENGE = "challenge"
     REFRESH = "refresh"
     DRAFT = "draft"
+    INTROSPECTION = "introspection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Allowance:
                 return self.sign_ins
             case Limited.CHALLENGE:
                 return self.challenges
-            case Limited.REFRESH:
+            case Limited.REFRESH | Limited.INTROSPECTION:
                 return self.refreshes
             case Limited.DRAFT:
                 return self.drafts

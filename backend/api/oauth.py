@@ -1,62 +1,129 @@
-"""OAuth2 for providers' systems: client credentials (RFC 6749), introspection (RFC 7662), keys (RFC 7517)."""
+"""OAuth2 for providers' systems: client credentials (RFC 6749) with the parameters of IHE IUA, introspection
+(RFC 7662), revocation (RFC 7009), metadata (RFC 8414), keys (RFC 7517)."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Form
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from fastapi import APIRouter, Form, Response
 
+from backend.api.client_proof import Introspecting, Proof
 from backend.api.limits import Limited, Spending
-from backend.api.security import Caller, Open, needs
+from backend.api.schemas import subject_id
+from backend.api.security import Open
 from backend.api.wallets import Tokens, tokens
 from backend.errors import InvalidInput
-from backend.identity.client_assertion import ASSERTION_TYPE
-from backend.identity.errors import ClientRefused
+from backend.identity.bound_claims import ACT_REASON
+from backend.identity.client_assertion import ALGORITHMS
+from backend.identity.roles import Scope
+from backend.identity.services import Identity
+from backend.identity.types import Client
+from backend.interop.consent_tokens.service import Wish
+from backend.types import SubjectId
 
 router = APIRouter(tags=["sign-in"])
-_BASIC = HTTPBasic(auto_error=False)
+_SUBJECT: Final = re.compile(r"0x[0-9a-f]{24}\Z")
+_RESOURCE: Final = re.compile(r"https?://[\x21\x24-\x7e]+\Z")  # absolute, without fragment (RFC 8707, 2)
+_METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
 @router.post("/oauth2/token", response_model=Tokens)
 def token(
     services: Open,
     spend: Spending,
+    proof: Proof,
     grant_type: Annotated[Literal["client_credentials", "refresh_token"], Form()],
-    basic: Annotated[HTTPBasicCredentials | None, Depends(_BASIC)],
-    client_id: Annotated[str | None, Form(max_length=200)] = None,
-    client_secret: Annotated[str | None, Form(max_length=200)] = None,
-    client_assertion_type: Annotated[str | None, Form(max_length=200, description=ASSERTION_TYPE)] = None,
-    client_assertion: Annotated[str | None, Form(max_length=8192, description="a JWT, RFC 7523")] = None,
     refresh_token: Annotated[str | None, Form(max_length=200)] = None,
     scope: Annotated[str | None, Form(max_length=1000)] = None,
+    purpose_of_use: Annotated[
+        str | None, Form(max_length=200, description=f"HL7 v3 PurposeOfUse code, or {ACT_REASON}|code")
+    ] = None,
+    person_id: Annotated[
+        str | None, Form(max_length=256, description="the patient, by patient_ref or subject")
+    ] = None,
+    resource: Annotated[
+        str | None, Form(max_length=500, description="the server outside that the token is for")
+    ] = None,
 ) -> Tokens:
     """Get an access token with client id and secret, by HTTP Basic or in the form, or with an assertion
-    that the client signed (``private_key_jwt``)."""
+    that the client signed (``private_key_jwt``). With ``person_id`` and ``purpose_of_use`` it is bound to
+    that patient's consents (IHE ITI-71 with PCF); without consent the answer is 403, whatever the reason."""
     spend(Limited.REFRESH if grant_type == "refresh_token" else Limited.CLIENT)
     if grant_type == "refresh_token":
         if refresh_token is None:
             raise InvalidInput("A refresh token is needed.", field="refresh_token")
         return tokens(services.identity.refresh(refresh_token))
-    if client_assertion is not None or client_assertion_type is not None:
-        # One proof only (RFC 6749, 2.3): of two, it would not be clear which one the caller relied on.
-        if client_assertion_type != ASSERTION_TYPE or client_assertion is None or basic or client_secret:
-            raise ClientRefused
-        return tokens(services.identity.sign_in_assertion(client_assertion, client_id=client_id, scope=scope))
-    name = basic.username if basic is not None else client_id
-    secret = basic.password if basic is not None else client_secret
-    if name is None or secret is None:
-        raise ClientRefused
-    return tokens(services.identity.sign_in_client(name, secret, scope=scope))
+    client = proof.client(services.identity)
+    if person_id is None and purpose_of_use is None and resource is None:
+        return tokens(services.identity.clients.start(client, scope=scope))
+    if person_id is None or purpose_of_use is None:
+        raise InvalidInput(
+            "A patient and a purpose belong together.",
+            field="person_id" if person_id is None else "purpose_of_use",
+        )
+    if resource is not None and not _RESOURCE.match(resource):
+        raise InvalidInput("An absolute http or https URI without fragment.", field="resource")
+    wish = Wish(
+        subject=_patient(services.identity, client, person_id),
+        purpose=purpose_of_use.removeprefix(f"{ACT_REASON}|"),
+        scope=scope,
+        resource=resource,
+    )
+    return tokens(services.consent_tokens.issue(client, wish))
+
+
+def _patient(identity: Identity, client: Client, person_id: str) -> SubjectId:
+    if _SUBJECT.match(person_id):
+        return subject_id(person_id)
+    return identity.references.resolve(client.member_id, person_id)
 
 
 @router.post("/oauth2/introspect")
 def introspect(
-    caller: Annotated[Caller, Depends(needs())],
-    token: Annotated[str, Form(max_length=8192)],
+    services: Open, asker: Introspecting, token: Annotated[str, Form(max_length=8192)]
 ) -> dict[str, Any]:
-    """Whether a token is active now. A token never permits by itself: reads decide again."""
-    return caller.services.identity.introspect(token, by=caller.principal)
+    """Whether a token is active now, asked with an access token or as a client. A token never permits by
+    itself: reads decide again. One bound to consents is decided about here too, and the answer has what is
+    permitted now; for a client with ``tokens:introspect``, its holder, operators and auditors."""
+    return services.consent_tokens.introspect(token, by=asker.asking, agent=asker.agent)
+
+
+@router.post("/oauth2/revoke", response_class=Response)
+def revoke(
+    services: Open, spend: Spending, proof: Proof, token: Annotated[str, Form(max_length=8192)]
+) -> Response:
+    """End a token of the client's own. The answer is the same for every other token."""
+    spend(Limited.INTROSPECTION)
+    services.identity.revoke(token, by=proof.client(services.identity))
+    return Response()
+
+
+@router.get("/.well-known/oauth-authorization-server")
+def metadata(services: Open) -> dict[str, Any]:
+    """What this authorization server offers, and where."""
+    issuer = services.identity.tokens.issuer
+    methods = {
+        f"{endpoint}_endpoint_auth_methods_supported": list(_METHODS)
+        for endpoint in ("token", "introspection", "revocation")
+    }
+    algorithms = {
+        f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS)
+        for endpoint in ("token", "introspection", "revocation")
+    }
+    return {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/oauth2/token",
+        "introspection_endpoint": f"{issuer}/oauth2/introspect",
+        "revocation_endpoint": f"{issuer}/oauth2/revoke",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "response_types_supported": [],
+        "scopes_supported": sorted(Scope),
+        "access_token_format": "ihe-jwt",
+        **methods,
+        **algorithms,
+    }
 
 
 @router.get("/.well-known/jwks.json")

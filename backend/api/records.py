@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from backend.api.acting import acting_of
 from backend.api.schemas import Code, HexSubject, moment, record_id, subject_id
-from backend.api.security import Caller, agent_of, needs
+from backend.api.security import Caller, agent_of, needs, resting_on
 from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
@@ -204,6 +204,7 @@ def _reader(caller: Caller, purpose: str, action: Action) -> Callable[[SubjectId
                 purpose=mask,
                 action=services.tables.actions.mask([action.value]),
                 fulfils=fulfils,
+                only=resting_on(principal, subject, purpose),
             ),
             purpose=purpose,
             action=action,

@@ -16,7 +16,7 @@ from backend.identity.errors import ScopeMissing
 from backend.identity.principal import Principal
 from backend.identity.roles import Scope
 from backend.identity.types import PrincipalKind
-from backend.types import Address, MemberId, SubjectId
+from backend.types import Address, ConsentId, MemberId, SubjectId
 
 _BEARER = HTTPBearer(auto_error=False, description="the access token of a sign-in")
 
@@ -52,6 +52,8 @@ def needs(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
         request.state.principal = principal  # for the log, should the request be turned away
         if scopes and principal.scopes.isdisjoint(scopes):
             raise ScopeMissing
+        if principal.bound is not None and Scope.RECORD_READ not in scopes:
+            raise ScopeMissing  # one that is bound to a patient's consents reads that patient's records only
         return Caller(services, principal)
 
     return authenticate
@@ -72,6 +74,15 @@ def agent_named(principal: str) -> Agent:
             return Agent(AgentKind.STAFF, name)
         case PrincipalKind.CLIENT:
             return Agent(AgentKind.CLIENT, name)
+
+
+def resting_on(principal: Principal, subject: SubjectId, purpose: str) -> frozenset[ConsentId] | None:
+    """Return on which consents a permission has to rest: None for a token that is bound to none, and none at
+    all where the token is for another patient or purpose."""
+    bound = principal.bound
+    if bound is None:
+        return None
+    return bound.consents if (bound.subject, bound.purpose) == (subject, purpose) else frozenset()
 
 
 def requesting_member(principal: Principal) -> MemberId:

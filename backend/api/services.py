@@ -36,6 +36,7 @@ from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.interop.abdm.service import AbdmArtefacts
+from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
@@ -85,6 +86,7 @@ class Services:
     revocations: RevocationService
     history: HistoryService
     decisions: DecisionService
+    consent_tokens: ConsentTokens
     storing: StoringService
     reading: ReadingService
     prompt_reading: PromptReading

@@ -145,6 +145,8 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.NOTICE_PUBLISHED: _create("notice"),
         codes.ENROLMENT_CODE_ISSUED: _create(),
         codes.ENROLMENT_CLAIMED: _create(),
+        codes.TOKEN_ISSUED: _DECISION,  # what BALP made the pattern for
+        codes.TOKEN_INTROSPECTED: _DECISION,
         codes.SIGNED_IN: _dicom("110114", "110122"),
         codes.SIGN_IN_FAILED: _dicom("110114", "110122"),
         codes.SIGNED_OUT: _dicom("110114", "110123"),

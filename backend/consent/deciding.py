@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.consent.decision import decide_many
-from backend.consent.decision_types import Decision, DecisionInput, Requester, Segment
+from backend.consent.decision_types import Answer, Decision, DecisionInput, Reason, Requester, Segment
 from backend.consent.evidence import EvidenceBook
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.uses import UsesExhausted, UseStore
@@ -15,13 +15,17 @@ from backend.types import ConsentId, SubjectId, UnixSeconds
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who wants to do what, for which purpose. ``purpose`` and ``action`` are masks of one bit."""
+    """Who wants to do what, for which purpose. ``purpose`` and ``action`` are masks of one bit.
+
+    ``only``: the consents on one of which permission has to rest, for a caller whose token is bound to them.
+    """
 
     subject: SubjectId
     requester: Requester
     purpose: int
     action: int
     fulfils: int = 0  # obligations the caller can carry out
+    only: frozenset[ConsentId] | None = None
 
 
 class DecisionService:
@@ -50,7 +54,10 @@ class DecisionService:
 
         Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
         """
-        return decide_many(self.gather(question, segments[0]), segments)
+        decisions = decide_many(self.gather(question, segments[0]), segments)
+        if question.only is None:
+            return decisions
+        return tuple(_resting_on(question.only, decision) for decision in decisions)
 
     def gather(self, question: Question, segment: Segment) -> DecisionInput:
         """Return everything that a decision about this segment rests on now. Raises as ``decide``."""
@@ -86,10 +93,19 @@ class DecisionService:
             if consent in consents and not self._uses.take(consent, limit, now=now):
                 raise UsesExhausted
 
-    def guard(self, decision: Decision, subject: SubjectId) -> Callable[[], None]:
+    def guard(self, decision: Decision | DecisionInput, subject: SubjectId) -> Callable[[], None]:
         """Return the guard for the audit append: RestrictionArrived when the decision is overtaken."""
 
         def check() -> None:
             self._restrictions.guard(subject, decision.queue_position)
 
         return check
+
+
+def _resting_on(consents: frozenset[ConsentId], decision: Decision) -> Decision:
+    """Return the decision, without permission when that rests on none of these consents."""
+    if decision.answer is not Answer.PERMIT or not consents.isdisjoint(decision.consent_ids):
+        return decision
+    return replace(
+        decision, answer=Answer.NO_CONSENT, reasons=(Reason.NO_PERMIT,), consent_ids=(), obligations=0
+    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry, extract_compact
 
+from backend.identity.bound_claims import bound_of, extensions
 from backend.identity.errors import TokenExpired, TokenInvalid
 from backend.identity.roles import known_roles, known_scopes
 from backend.identity.signing_keys import ALGORITHM, KeyRing
-from backend.identity.types import AccessToken, Grant, PrincipalKind
+from backend.identity.types import AccessToken, Bound, Grant, PrincipalKind
 from backend.recent import RecentCache
 from backend.types import Address, MemberId, UnixSeconds
 
@@ -29,6 +31,16 @@ class _Verified(NamedTuple):
     key_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What makes a token a bound one: ``resource`` is the server it is for, None: this service."""
+
+    bound: Bound
+    residual: Sequence[Mapping[str, Any]]
+    seconds: int
+    resource: str | None = None
+
+
 class AccessTokens:
     """Writes and reads access tokens. Whether what was signed still counts, ``Tokens`` says."""
 
@@ -36,18 +48,18 @@ class AccessTokens:
         self, *, ring: KeyRing, issuer: str, audience: str, clock: Callable[[], int], seconds: int
     ) -> None:
         self._ring = ring
-        self._issuer = issuer
+        self.issuer = issuer
         self._audience = audience
         self._clock = clock
         self.seconds = seconds
         self._registry = JWSRegistry(algorithms=[ALGORITHM])
         self._verified: RecentCache[str, _Verified] = RecentCache(capacity=_REMEMBERED)
 
-    def issue(self, grant: Grant, *, family_id: str) -> str:
+    def issue(self, grant: Grant, *, family_id: str, narrowing: Narrowing | None = None) -> str:
         now = self._clock()
         signer = self._ring.signer()
         claims: dict[str, Any] = {
-            "iss": self._issuer,
+            "iss": self.issuer,
             "aud": self._audience,
             "sub": grant.principal,
             "client_id": grant.id if grant.kind is PrincipalKind.CLIENT else grant.kind.value,
@@ -64,11 +76,16 @@ class AccessTokens:
             claims["orgs"] = [organisation.hex() for organisation in grant.organisations]
         if grant.account is not None:
             claims["account"] = grant.account
+        if narrowing is not None:
+            claims["exp"] = now + min(narrowing.seconds, self.seconds)
+            claims["aud"] = narrowing.resource or self._audience
+            claims["extensions"] = extensions(grant, narrowing.bound, narrowing.residual)
         header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": signer.key_id}
         return jwt.encode(header, claims, signer.key, registry=self._registry)
 
-    def read(self, token: str) -> AccessToken:
-        """Verify signature, type, issuer, audience and times.
+    def read(self, token: str, *, for_others: bool = False) -> AccessToken:
+        """Verify signature, type, issuer, audience and times. ``for_others``: also a bound token meant for
+        another server, which could otherwise use here what it was shown.
 
         Raises TokenExpired for a token of ours that is over, TokenInvalid for anything else.
         """
@@ -80,6 +97,8 @@ class AccessTokens:
             raise TokenInvalid
         if self._clock() >= verified.token.expires_at:
             raise TokenExpired
+        if verified.token.audience != self._audience and not for_others:
+            raise TokenInvalid
         return verified.token
 
     def _verify(self, token: str) -> _Verified:
@@ -98,7 +117,9 @@ class AccessTokens:
             raise TokenInvalid from refusal
 
     def _judge(self, claims: dict[str, Any]) -> AccessToken:
-        if claims["iss"] != self._issuer or self._audience not in _audiences(claims["aud"]):
+        audiences = _audiences(claims["aud"])
+        bound = bound_of(claims["extensions"]) if "extensions" in claims else None
+        if claims["iss"] != self.issuer or not (self._audience in audiences or (bound and audiences)):
             raise TokenInvalid
         now = self._clock()
         issued_at, expires_at = _moment(claims["iat"]), _moment(claims["exp"])
@@ -121,6 +142,8 @@ class AccessTokens:
             family_id=str(claims["fid"]),
             issued_at=issued_at,
             expires_at=expires_at,
+            audience=self._audience if self._audience in audiences else str(audiences[0]),
+            bound=bound,
         )
 
 

@@ -45,7 +45,11 @@ class ClientAssertions:
         self._registry = JWSRegistry(algorithms=list(ALGORITHMS))
 
     def sign_in(self, assertion: str, *, client_id: str | None = None, scope: str | None = None) -> TokenPair:
-        """Return an access token for the client that signed; ``client_id`` must then be its id, where given.
+        """Return an access token for the client that signed. Raises as ``prove``."""
+        return self._clients.start(self.prove(assertion, client_id=client_id), scope=scope)
+
+    def prove(self, assertion: str, *, client_id: str | None = None) -> Client:
+        """Return the client that signed; ``client_id`` must then be its id, where given.
 
         Raises ClientRefused for any flaw.
         """
@@ -53,7 +57,7 @@ class ClientAssertions:
         if client is None:
             self._audit.sign_in_refused(kind=PrincipalKind.CLIENT, principal_id="", code=ClientRefused.code)
             raise ClientRefused
-        return self._clients.start(client, scope=scope)
+        return client
 
     def _proved(self, assertion: str, client_id: str | None) -> Client | None:
         if len(assertion) > _MAX_CHARACTERS:

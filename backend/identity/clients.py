@@ -12,15 +12,22 @@ from typing import Final
 
 from backend.errors import InvalidInput
 from backend.idempotency import Attempt
+from backend.identity.access_tokens import Narrowing
 from backend.identity.assertion_keys import require_public_keys
-from backend.identity.errors import AccountChanged, ClientRefused, ClientSecretNotShown, ClientUnknown
+from backend.identity.errors import (
+    AccountChanged,
+    ClientRefused,
+    ClientSecretNotShown,
+    ClientUnknown,
+    ScopeInvalid,
+)
 from backend.identity.ports import ClientStore, IdentityAudit
 from backend.identity.rate_limit import RateLimit
 from backend.identity.roles import CLIENT_ROLES, Role, Scope, narrow, scopes_of
 from backend.identity.seal import Sealer
 from backend.identity.standing import Standing
 from backend.identity.tokens import Tokens
-from backend.identity.types import Client, PrincipalKind, TokenPair
+from backend.identity.types import Client, Grant, PrincipalKind, TokenPair
 from backend.types import MemberId, UnixSeconds
 
 SIGN_INS_A_MINUTE: Final = 120
@@ -105,8 +112,14 @@ class Clients:
     def sign_in(self, client_id: str, secret: str, *, scope: str | None = None) -> TokenPair:
         """Return an access token, without a refresh token.
 
-        Raises ClientRefused alike for an unknown client, a wrong secret and a disabled client; ScopeInvalid;
-        TooManyAttempts.
+        Raises as ``prove``; ScopeInvalid; TooManyAttempts.
+        """
+        return self.start(self.prove(client_id, secret), scope=scope)
+
+    def prove(self, client_id: str, secret: str) -> Client:
+        """Return the client whose secret this is.
+
+        Raises ClientRefused alike for an unknown client, a wrong secret and a disabled client.
         """
         client = self.find(client_id)
         if client is None or not self._is_secret_of(client, secret) or client.disabled:
@@ -120,13 +133,32 @@ class Clients:
                 code=ClientRefused.code,
             )
             raise ClientRefused
-        return self.start(client, scope=scope)
+        return client
 
     def start(self, client: Client, *, scope: str | None) -> TokenPair:
         """Issue tokens to a client that has proved itself."""
         self._sign_ins.spend(client.client_id)
         scopes = narrow(scope, allowed=client.scopes & scopes_of(client.roles))
-        pair = self._tokens.start(self._standing.of_client(client, scopes), refreshable=False)
+        return self._still_enabled(
+            client, self._tokens.start(self._standing.of_client(client, scopes), refreshable=False)
+        )
+
+    def grant_to_read(self, client: Client, *, scope: str | None) -> Grant:
+        """Return the grant of a token that reads records and does nothing else.
+
+        Raises ScopeInvalid for a client that may not, or asks for more; TooManyAttempts.
+        """
+        self._sign_ins.spend(client.client_id)
+        reading = client.scopes & scopes_of(client.roles) & {Scope.RECORD_READ}
+        if not reading:
+            raise ScopeInvalid(field="scope")
+        return self._standing.of_client(client, narrow(scope, allowed=reading))
+
+    def start_bound(self, client: Client, grant: Grant, narrowing: Narrowing) -> TokenPair:
+        """Issue a token bound to a patient's consents."""
+        return self._still_enabled(client, self._tokens.start_bound(grant, narrowing))
+
+    def _still_enabled(self, client: Client, pair: TokenPair) -> TokenPair:
         current = self.find(client.client_id)
         if current is None or current.disabled:
             # Disabled while it signed in, perhaps before this family could be ended with the rest.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from backend.identity.errors import ScopeMissing
 from backend.identity.roles import Role, Scope
 from backend.identity.standing import Standing
 from backend.identity.tokens import Tokens
-from backend.identity.types import AccessToken, PrincipalKind
+from backend.identity.types import AccessToken, Bound, PrincipalKind
 from backend.types import Address, MemberId, SubjectId
 
 
@@ -29,6 +30,11 @@ class Principal:
     token: AccessToken
 
     @property
+    def bound(self) -> Bound | None:
+        """What the token is narrowed to, where it is."""
+        return self.token.bound
+
+    @property
     def name(self) -> str:
         """Unique over all kinds, e.g. ``staff:1f...``."""
         return self.token.grant.principal
@@ -37,6 +43,26 @@ class Principal:
         """Raise ScopeMissing unless the token carries the scope."""
         if scope not in self.scopes:
             raise ScopeMissing
+
+
+class Asking(Protocol):
+    """Who asks about a token: somebody signed in, or a client that proved itself with the question."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def roles(self) -> frozenset[Role]: ...
+
+    @property
+    def scopes(self) -> frozenset[Scope]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskingClient:
+    name: str
+    roles: frozenset[Role]
+    scopes: frozenset[Scope]
 
 
 class Authenticator:

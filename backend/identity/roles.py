@@ -25,6 +25,7 @@ class Role(StrEnum):
     IDENTITY_DESK = "identity_desk"  # custodian's staff who check who somebody is
     PRIVACY_OFFICER = "privacy_officer"  # custodian's officer who answers for its decisions
     TEAM_ADMINISTRATOR = "team_administrator"  # says who is in the care teams of its own organisation
+    RESOURCE_SERVER = "resource_server"  # a server outside that is shown tokens of providers' systems
 
 
 class Scope(StrEnum):
@@ -50,6 +51,7 @@ class Scope(StrEnum):
     SYSTEM_READ = "system:read"
     NOTICE_PUBLISH = "notices:publish"
     CARE_TEAM_MANAGE = "care-teams:manage"
+    TOKEN_INTROSPECT = "tokens:introspect"  # noqa: S105 - a scope
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -84,6 +86,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
         Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
         Role.TEAM_ADMINISTRATOR: frozenset({Scope.CARE_TEAM_MANAGE}),
+        Role.RESOURCE_SERVER: frozenset({Scope.TOKEN_INTROSPECT}),
     }
 )
 
@@ -100,9 +103,12 @@ CHAIN_BIT_OF_ROLE: Final[Mapping[Role, int]] = MappingProxyType(
     }
 )
 
-STAFF_ROLES: Final = frozenset(Role) - {Role.PATIENT, Role.DEVICE_GATEWAY}
+STAFF_ROLES: Final = frozenset(Role) - {Role.PATIENT, Role.DEVICE_GATEWAY, Role.RESOURCE_SERVER}
 CLIENT_ROLES: Final = frozenset(
-    {Role.PROVIDER, Role.RESEARCHER, Role.RESPONDER, Role.DEVICE_GATEWAY, Role.TEAM_ADMINISTRATOR}
+    {
+        *(Role.PROVIDER, Role.RESEARCHER, Role.RESPONDER, Role.DEVICE_GATEWAY),
+        *(Role.TEAM_ADMINISTRATOR, Role.RESOURCE_SERVER),
+    }
 )
 
 

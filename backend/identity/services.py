@@ -12,16 +12,24 @@ from backend.identity.clients import Clients
 from backend.identity.enrolment import EnrolmentService
 from backend.identity.errors import ClientRefused
 from backend.identity.patient_refs import PatientReferences
-from backend.identity.principal import Authenticator, Principal
-from backend.identity.roles import Role
+from backend.identity.principal import Asking, AskingClient, Authenticator, Principal
+from backend.identity.roles import Role, scopes_of
 from backend.identity.signing_keys import KeyRing
 from backend.identity.staff import StaffAccounts
 from backend.identity.tokens import Tokens
-from backend.identity.types import Claim, Guardian, IssuedCode, PrincipalKind, StaffAccount, TokenPair
+from backend.identity.types import (
+    Claim,
+    Client,
+    Guardian,
+    IssuedCode,
+    PrincipalKind,
+    StaffAccount,
+    TokenPair,
+)
 from backend.identity.wallet import WalletSignIn
 from backend.types import Address, MemberId, SubjectId
 
-_MAY_INTROSPECT: Final = frozenset({Role.OPERATOR, Role.AUDITOR})
+MAY_INTROSPECT: Final = frozenset({Role.OPERATOR, Role.AUDITOR})
 
 
 class Identity:
@@ -74,9 +82,18 @@ class Identity:
         self, assertion: str, *, client_id: str | None = None, scope: str | None = None
     ) -> TokenPair:
         """Sign a client in by ``private_key_jwt``. Raises ClientRefused where that is not offered."""
+        return self.clients.start(self.prove_assertion(assertion, client_id=client_id), scope=scope)
+
+    def prove_assertion(self, assertion: str, *, client_id: str | None = None) -> Client:
+        """Return the client that signed. Raises ClientRefused, also where that is not offered."""
         if self.assertions is None:
             raise ClientRefused
-        return self.assertions.sign_in(assertion, client_id=client_id, scope=scope)
+        return self.assertions.prove(assertion, client_id=client_id)
+
+    def asking_of(self, client: Client) -> Asking:
+        """Return a client that proved itself as one who asks about tokens."""
+        name = f"{PrincipalKind.CLIENT}:{client.client_id}"
+        return AskingClient(name, client.roles, client.scopes & scopes_of(client.roles))
 
     def refresh(self, refresh_token: str) -> TokenPair:
         return self.tokens.refresh(refresh_token)
@@ -84,10 +101,16 @@ class Identity:
     def sign_out(self, principal: Principal) -> None:
         self.tokens.sign_out(principal.token)
 
-    def introspect(self, token: str, *, by: Principal) -> dict[str, Any]:
+    def revoke(self, token: str, *, by: Client) -> None:
+        """End a token of the client (RFC 7009); others', and what is no token, are left alone."""
+        access = self.tokens.active(token)
+        if access is not None and access.grant.principal == self.asking_of(by).name:
+            self.tokens.sign_out(access)
+
+    def introspect(self, token: str, *, by: Asking) -> dict[str, Any]:
         """Answer as RFC 7662 about the caller's own tokens; operators and auditors may ask about all."""
         answer = self.tokens.introspect(token)
-        if answer.get("sub") != by.name and by.roles.isdisjoint(_MAY_INTROSPECT):
+        if answer.get("sub") != by.name and by.roles.isdisjoint(MAY_INTROSPECT):
             return {"active": False}
         return answer
 

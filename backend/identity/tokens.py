@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
-from backend.identity.access_tokens import AccessTokens
+from backend.identity.access_tokens import AccessTokens, Narrowing
 from backend.identity.errors import (
     RefreshTokenInvalid,
     RefreshTokenReused,
@@ -107,6 +107,22 @@ class Tokens:
         self._audit.signed_in(kind=grant.kind, principal_id=grant.id, family_id=family.family_id)
         return self._pair(family, refresh if refreshable else None)
 
+    def start_bound(self, grant: Grant, narrowing: Narrowing) -> TokenPair:
+        """Issue a token that is bound to a patient's consents, in a family of its own."""
+        seconds = min(narrowing.seconds, self._access.seconds)
+        until = UnixSeconds(self._clock() + seconds)
+        family = self._sealer.seal(
+            Family(_Refresh.new().family_id, grant, refresh_hash=None, refresh_until=until, expires_at=until)
+        )
+        self._families.insert(family)
+        return TokenPair(
+            access_token=self._access.issue(grant, family_id=family.family_id, narrowing=narrowing),
+            expires_in_seconds=seconds,
+            refresh_token=None,
+            scopes=grant.scopes,
+            family_id=family.family_id,
+        )
+
     def refresh(self, token: str) -> TokenPair:
         """Exchange a refresh token for new tokens; it is spent.
 
@@ -138,12 +154,17 @@ class Tokens:
             self._end_reused(family)
         return self._pair(rotated, following)
 
-    def read(self, token: str) -> AccessToken:
+    @property
+    def issuer(self) -> str:
+        return self._access.issuer
+
+    def read(self, token: str, *, for_others: bool = False) -> AccessToken:
         """Return what an access token says, if its family is still going on (known to two seconds).
+        ``for_others`` as in ``AccessTokens.read``.
 
         Raises TokenInvalid, TokenExpired or TokenRevoked; Unavailable when the store does not answer.
         """
-        access = self._access.read(token)
+        access = self._access.read(token, for_others=for_others)
         family_id = access.family_id
         if not self._going.get(family_id, lambda: self._is_going(family_id)):
             raise TokenRevoked
@@ -162,12 +183,23 @@ class Tokens:
             self._audit.sessions_ended(principal=principal, by=by, count=count)
         return count
 
-    def introspect(self, token: str) -> dict[str, Any]:
-        """Answer as RFC 7662, section 2.2; only ``active: False``, and no reason, for what is not active."""
+    def active(self, token: str) -> AccessToken | None:
+        """Return the token, for whatever server it is; None when it is not active, whatever the reason."""
         try:
-            access = self.read(token)
+            return self.read(token, for_others=True)
         except (TokenExpired, TokenInvalid, TokenRevoked):
-            return {"active": False}
+            return None
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Answer as RFC 7662, section 2.2; only ``active: False``, and no reason, for what is not active.
+
+        A bound token is not active by itself: whether it is, its consents tell.
+        """
+        access = self.active(token)
+        return {"active": False} if access is None or access.bound is not None else self.described(access)
+
+    def described(self, access: AccessToken) -> dict[str, Any]:
+        """Return the members that RFC 7662, section 2.2 has for an active token."""
         grant = access.grant
         answer: dict[str, Any] = {
             "active": True,
@@ -177,6 +209,8 @@ class Tokens:
             "iat": access.issued_at,
             "exp": access.expires_at,
             "jti": access.token_id,
+            "iss": self._access.issuer,
+            "aud": access.audience,
         }
         if grant.member_id is not None:
             answer["member"] = "0x" + grant.member_id.hex()

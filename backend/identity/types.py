@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from backend.identity.roles import Role, Scope
-from backend.types import Address, MemberId, SubjectId, UnixSeconds
+from backend.types import Address, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
 class PrincipalKind(StrEnum):
@@ -107,14 +107,25 @@ class TokenPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """What a token is narrowed to: one patient, one purpose, and the consents that it may rest on."""
+
+    subject: SubjectId
+    purpose: str  # HL7 v3 PurposeOfUse
+    consents: frozenset[ConsentId]
+
+
+@dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A verified access token."""
+    """A verified access token. ``audience`` is the service, or the server that a bound token is for."""
 
     grant: Grant
     token_id: str
     family_id: str
     issued_at: UnixSeconds
     expires_at: UnixSeconds
+    audience: str
+    bound: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
     {
         ("GET", "/.well-known/document-jwks.json"),
         ("GET", "/.well-known/jwks.json"),
+        ("GET", "/.well-known/oauth-authorization-server"),
         ("GET", "/cds-services"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
@@ -34,6 +35,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/v1/notices"),
         ("GET", "/v1/notices/{notice}"),
         ("GET", "/v1/tables"),
+        ("POST", "/oauth2/revoke"),  # a client proves itself with the request
         ("POST", "/oauth2/token"),
         ("POST", "/v1/auth/refresh"),
         ("POST", "/v1/auth/staff"),

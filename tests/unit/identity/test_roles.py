@@ -31,6 +31,7 @@ WANTED = {
     "identity_desk",
     "privacy_officer",
     "team_administrator",
+    "resource_server",
 }
 
 
