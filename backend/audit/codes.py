@@ -19,6 +19,9 @@ CONSENT_REFUSED: Final = "consent.refused"
 CONSENT_REVOKED: Final = "consent.revoked"
 CONSENT_REVOKED_ALL: Final = "consent.revoked_all"
 CONSENT_READ: Final = "consent.read"
+PAPER_BROUGHT: Final = "paper.brought"
+PAPER_WITNESSED: Final = "paper.witnessed"
+PAPER_STOPPED: Final = "paper.stopped"
 REVOCATION_ACKNOWLEDGED: Final = "consent.revocation_acknowledged"
 REQUESTER_BLOCKED: Final = "requester.blocked"
 REQUESTER_UNBLOCKED: Final = "requester.unblocked"
@@ -64,6 +67,9 @@ FHIR_ACTION: Final = {
     ENROLMENT_CODE_ISSUED: "C",
     ENROLMENT_CLAIMED: "C",
     STUDY_PROPOSED: "C",
+    PAPER_BROUGHT: "C",
+    PAPER_WITNESSED: "C",
+    PAPER_STOPPED: "U",
     CONSENT_REVOKED: "U",
     CONSENT_REVOKED_ALL: "U",
     DELEGATION_REVOKED: "U",

@@ -23,6 +23,7 @@ class Role(StrEnum):
     RESPONDER = "responder"
     OPERATOR = "operator"
     IDENTITY_DESK = "identity_desk"  # custodian's staff who check who somebody is
+    WITNESS = "witness"  # custodian's staff who sign for a patient that consented on paper
     PRIVACY_OFFICER = "privacy_officer"  # custodian's officer who answers for its decisions
 
 
@@ -48,6 +49,7 @@ class Scope(StrEnum):
     ACCOUNT_MANAGE = "accounts:manage"
     SYSTEM_READ = "system:read"
     NOTICE_PUBLISH = "notices:publish"
+    PAPER_HANDLE = "paper-consents:handle"  # bring, see, sign and stop consents on paper
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -79,7 +81,8 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.OPERATOR: frozenset(
             {Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ, Scope.NOTICE_PUBLISH}
         ),
-        Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
+        Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}),
+        Role.WITNESS: frozenset({Scope.PAPER_HANDLE}),
         Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
     }
 )

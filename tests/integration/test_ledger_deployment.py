@@ -39,6 +39,7 @@ CONTRACTS = {
     "RecordRegistry",
     "Recovery",
     "ResearchMarket",
+    "WitnessPairs",
 }
 
 

@@ -312,6 +312,8 @@ REGISTERS: dict[str, Row] = {
         refused="NotCustodian(actor)",
         others={"custodian": "CustodianSame(actor)"},
     ),
+    # Whoever makes a pair: it gives no power to anybody.
+    "WitnessPairs.open": Row(sender=EVERYBODY),
     "AuditAnchor.anchor": Row(sender=CUSTODIANS, refused="NotCustodian(actor)"),
     "AuditAnchor.cosign": Row(
         sender=frozenset({"auditor"}), signed=frozenset({"auditor"}), refused="NotWitness(actor)"
