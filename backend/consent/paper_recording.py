@@ -91,7 +91,9 @@ class PaperRecording:
         """Return the row of a paper, without its scan."""
         place = f"papers/{paper.paper_id}"
         sealed = self._sealer.seal(paper.encode(), subject=paper.subject, place=place)
-        return PaperRow(paper.paper_id, paper.subject, paper.state.value, paper.revision, sealed)
+        return PaperRow(
+            paper.paper_id, paper.subject, paper.state.value, paper.revision, paper.consent_id, sealed
+        )
 
     def _begin(self, paper: Paper) -> Act:
         return self._outbox.begin(

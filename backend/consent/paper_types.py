@@ -146,6 +146,7 @@ class PaperRow:
     subject: SubjectId
     state: str
     revision: int
+    consent: ConsentId
     sealed: bytes
     scan: bytes = field(default=b"", repr=False)
 
@@ -163,12 +164,17 @@ class PaperStore(Protocol):
 
     def scan(self, paper_id: str) -> bytes | None: ...
 
+    def of_consent(self, consent: ConsentId) -> PaperRow | None:
+        """Return the row of the paper with this consent, without its scan."""
+
     def in_state(self, state: str) -> Sequence[PaperRow]:
         """Rows without their scans."""
 
 
 class Pairs(Protocol):
-    """Where the accounts of two witnesses are made."""
+    """Where the accounts of two witnesses are made; ``address`` is that contract's."""
+
+    address: Address
 
     def address_of(self, pair: Pair) -> Address: ...
 

@@ -54,7 +54,7 @@ from backend.identity.roles import Role
 from backend.identity.staff import StaffAccounts
 from backend.identity.types import StaffAccount
 from backend.sealed import DocumentSealer
-from backend.types import Bytes32, MemberId, SubjectId, UnixSeconds
+from backend.types import Address, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 SIGN_WITHIN_SECONDS: Final = 7 * 24 * 3600
 _SUBMIT_SECONDS: Final = SIGN_WITHIN_SECONDS + 24 * 3600  # so that a chain that was away does not undo it
@@ -228,6 +228,17 @@ class PaperConsents:
         if row is None:
             raise PaperUnknown
         return self._recording.opened(row)
+
+    @property
+    def factory(self) -> Address:
+        """The contract that makes the accounts of witnesses."""
+        return self._pairs.address
+
+    def of_consent(self, consent: ConsentId) -> Paper | None:
+        """Return the paper on which this consent was given, None for any other consent."""
+        row = self._store.of_consent(consent)
+        paper = None if row is None else self._recording.opened(row)
+        return paper if paper is not None and paper.consent_id == consent else None
 
     def waiting(self) -> list[Paper]:
         """Papers that a witness has not signed, and that have not lapsed."""

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from backend.adapters.index.failures import translated
 from backend.consent.paper_types import PaperRow
-from backend.types import SubjectId
+from backend.types import ConsentId, SubjectId
 
 _WITHOUT_SCAN: Final = {"scan": 0}
 
@@ -22,11 +22,18 @@ class MongoPaperStore:
         self._papers = database["papers"]
         with translated():
             self._papers.create_index([("state", ASCENDING)])
+            self._papers.create_index([("consent", ASCENDING)])
 
     def insert(self, row: PaperRow) -> None:
         with translated():
             self._papers.insert_one(
-                {"_id": row.paper_id, "subject": f"{row.subject:024x}", "scan": row.scan, **_members(row)}
+                {
+                    "_id": row.paper_id,
+                    "subject": f"{row.subject:024x}",
+                    "consent": row.consent.hex(),
+                    "scan": row.scan,
+                    **_members(row),
+                }
             )
 
     def replace(self, row: PaperRow) -> bool:
@@ -46,6 +53,11 @@ class MongoPaperStore:
             found = self._papers.find_one({"_id": paper_id})
         return None if found is None else bytes(found["scan"])
 
+    def of_consent(self, consent: ConsentId) -> PaperRow | None:
+        with translated():
+            found = self._papers.find_one({"consent": consent.hex()}, _WITHOUT_SCAN)
+        return None if found is None else _row(found)
+
     def in_state(self, state: str) -> Sequence[PaperRow]:
         with translated():
             found = self._papers.find({"state": state}, _WITHOUT_SCAN).sort("_id", ASCENDING)
@@ -62,5 +74,6 @@ def _row(found: Mapping[str, Any]) -> PaperRow:
         subject=SubjectId(int(found["subject"], 16)),
         state=found["state"],
         revision=found["revision"],
+        consent=ConsentId(bytes.fromhex(found["consent"])),
         sealed=bytes(found["sealed"]),
     )

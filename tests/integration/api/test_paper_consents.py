@@ -13,8 +13,11 @@ import httpx
 import pytest
 from eth_account.messages import encode_defunct
 
+from backend.adapters.ledger.abi import artifact
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
+from backend.interop.receipts.errors import ReceiptForged
+from backend.interop.receipts.signing import PROOF, verify
 from tests.integration.api.world import (
     PASSWORD,
     Service,
@@ -122,7 +125,7 @@ def segments(response: httpx.Response) -> int:
 
 
 def test_paper_signed_by_both_permits_and_one_clerk_stops_it_at_once(
-    desk: Api, clinic: Provider, patient: PaperPatient, witnesses: Pair, auditor: Api
+    service: Service, desk: Api, clinic: Provider, patient: PaperPatient, witnesses: Pair, auditor: Api
 ) -> None:
     first, second = witnesses
     assert segments(read(clinic, patient)) == 0
@@ -150,10 +153,50 @@ def test_paper_signed_by_both_permits_and_one_clerk_stops_it_at_once(
 
     mine = clinic.api.get(f"/v1/consents/{paper['consent_id']}", subject=patient.subject)
     assert mine["state"] == "live"
+    assert_told_everywhere(paper, patient, clinic, service)
     stopped = raw(first.api, "POST", f"{PATH}/{paper['paper_id']}/stop", json={})
     assert (stopped.status_code, stopped.json()["state"]) == (200, "stopped")
     assert segments(read(clinic, patient)) == 0
     assert raw(first.api, "POST", f"{PATH}/{paper['paper_id']}/stop", json={}).status_code == 200
+
+
+def assert_told_everywhere(
+    paper: dict[str, Any], patient: PaperPatient, clinic: Provider, service: Service
+) -> None:
+    """The receipt and the FHIR Consent name the method and the scan, and the log names both witnesses."""
+    path, scan = f"/v1/consents/{paper['consent_id']}", "0x" + hashlib.sha256(SCAN).hexdigest()
+    receipt = clinic.api.get(f"{path}/receipt", subject=patient.subject)["dct:subject"]
+    assert (receipt["assent:method"], receipt["assent:scan"]) == ("witnessed paper", scan)
+    parties = [kind for party in receipt["dpv:hasEntity"] for kind in party["@type"]]
+    assert "dpv:Representative" in parties
+    assert "dpv:GuardianOfDataSubject" not in parties
+    for version in ("4.0", "5.0"):
+        headers = {"Accept": f"application/fhir+json; fhirVersion={version}"}
+        exported = raw(clinic.api, "GET", path, params={"subject": patient.subject}, headers=headers).json()
+        assert exported["verification"][0]["verified"] is True
+        (record,) = [each for each in exported["extension"] if "consent-record" in each["url"]]
+        parts = {part["url"]: part.get("valueString") for part in record["extension"]}
+        assert (parts["evidenceMethod"], parts["evidenceScan"]) == ("witnessed", scan)
+    officer = staff(service, f"officer-{paper['paper_id']}", Role.PRIVACY_OFFICER)
+    whole = officer.get(f"{path}/record", subject=patient.subject)
+    keys = service.anyone().get("/.well-known/document-jwks.json")
+    code = artifact("WitnessPair").creation
+    assert verify(whole, keys, pair_code=code).consent_id == paper["consent_id"]
+    signer = service.world.services.documents
+    for changed in (
+        {"assent:signature": whole["assent:signature"][:132]},  # one witness alone
+        {"assent:witnesses": {**whole["assent:witnesses"], "salt": "0x" + "11" * 32}},
+        {"assent:witnesses": {**whole["assent:witnesses"], "first": whole["assent:witnesses"]["second"]}},
+    ):
+        content = {name: value for name, value in whole.items() if name != PROOF}
+        with pytest.raises(ReceiptForged):
+            verify(signer.sign({**content, **changed}), keys, pair_code=code)
+    entries = staff(service, f"auditor-{paper['paper_id']}", Role.AUDITOR).get("/v1/log/entries", limit=200)[
+        "entries"
+    ]
+    signed = [each for each in entries if each["type"] == "paper.witnessed"]
+    witnesses = {each["staff_id"] for each in paper["witnesses"]}
+    assert witnesses <= {each["actor"]["id"] for each in signed}, signed[:1]
 
 
 def test_another_paper_of_the_same_patient_gets_a_delegation_of_its_own(

@@ -48,7 +48,7 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 
 @tries("WitnessPairs.open")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
-    return attempt(w.account("custodian"), w.account("other_custodian"), sealed("paper"))
+    return attempt(w.account("custodian"), w.account("other_custodian"), word("a paper"))
 
 
 def _transfer(w: AccessWorld, to: str, given: Sign, taken: Sign) -> Attempt:
