@@ -79,7 +79,7 @@ def test_more_than_a_paper_may_is_refused(changes: dict[str, Any], field: str) -
 def test_permit_of_a_paper_stays_within_its_dates() -> None:
     delegation = witnessed()
     terms = delegation.terms
-    within = {
+    within: dict[str, Any] = {
         "purposes": terms.purposes,
         "categories": terms.categories,
         "sensitivities": terms.sensitivities,
