@@ -45,7 +45,6 @@ DAY = 24 * 3600
 class Stage:
     service: Service
     desk: Api
-    auditor: Api
     grantee: MemberId
     wallets: dict[str, Wallet]  # by staff id
 
@@ -82,9 +81,9 @@ class Stage:
         return Signatures(*(bytes.fromhex(text[2:]) for text in signed))
 
     def entries(self, kind: str, paper: Paper) -> int:
-        name = "0x" + paper.consent_id.hex()
-        found = self.auditor.get("/v1/log/entries", limit=200)["entries"]
-        return sum(each["type"] == kind and name in each["consents"] for each in found)
+        page = self.service.world.services.accesses.page(paper.subject, before=None, limit=200)
+        events = [entry.event for entry in page.entries if entry.event is not None]
+        return sum(event.type == kind and paper.consent_id in event.consents for event in events)
 
 
 class Process:
@@ -194,7 +193,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             )
             wallets[made.staff_id] = wallet
         grantee = MemberId(bytes.fromhex(clinic.member_id[2:]))
-        yield Stage(service, desk, staff(service, "auditor", Role.AUDITOR), grantee, wallets)
+        yield Stage(service, desk, grantee, wallets)
 
 
 def quiet() -> Faults:

@@ -18,6 +18,7 @@ from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
 from backend.interop.receipts.errors import ReceiptForged
 from backend.interop.receipts.signing import PROOF, verify
+from backend.types import SubjectId
 from tests.integration.api.world import (
     PASSWORD,
     Service,
@@ -125,7 +126,7 @@ def segments(response: httpx.Response) -> int:
 
 
 def test_paper_signed_by_both_permits_and_one_clerk_stops_it_at_once(
-    service: Service, desk: Api, clinic: Provider, patient: PaperPatient, witnesses: Pair, auditor: Api
+    service: Service, desk: Api, clinic: Provider, patient: PaperPatient, witnesses: Pair
 ) -> None:
     first, second = witnesses
     assert segments(read(clinic, patient)) == 0
@@ -173,7 +174,8 @@ def assert_told_everywhere(
     for version in ("4.0", "5.0"):
         headers = {"Accept": f"application/fhir+json; fhirVersion={version}"}
         exported = raw(clinic.api, "GET", path, params={"subject": patient.subject}, headers=headers).json()
-        assert exported["verification"][0]["verified"] is True
+        if version == "5.0":  # IHE PCF, whose profile the R4 export keeps, forbids it
+            assert exported["verification"][0]["verified"] is True
         (record,) = [each for each in exported["extension"] if "consent-record" in each["url"]]
         parts = {part["url"]: part.get("valueString") for part in record["extension"]}
         assert (parts["evidenceMethod"], parts["evidenceScan"]) == ("witnessed", scan)
@@ -191,12 +193,13 @@ def assert_told_everywhere(
         content = {name: value for name, value in whole.items() if name != PROOF}
         with pytest.raises(ReceiptForged):
             verify(signer.sign({**content, **changed}), keys, pair_code=code)
-    entries = staff(service, f"auditor-{paper['paper_id']}", Role.AUDITOR).get("/v1/log/entries", limit=200)[
-        "entries"
+    page = service.world.services.accesses.page(SubjectId(int(patient.subject, 16)), before=None, limit=200)
+    signed = [
+        entry.event.actor.id
+        for entry in page.entries
+        if entry.event is not None and entry.event.type == "paper.witnessed"
     ]
-    signed = [each for each in entries if each["type"] == "paper.witnessed"]
-    witnesses = {each["staff_id"] for each in paper["witnesses"]}
-    assert witnesses <= {each["actor"]["id"] for each in signed}, signed[:1]
+    assert sorted(signed) == sorted(each["staff_id"] for each in paper["witnesses"])
 
 
 def test_another_paper_of_the_same_patient_gets_a_delegation_of_its_own(
