@@ -172,7 +172,7 @@ class Process:
         """What a start does."""
         self.revocations.restore_restrictions()
         self.recording.complete_all()
-        self.outbox.recover()
+        self.outbox.recover(takeover=True)
 
 
 @pytest.fixture(scope="module")
