@@ -173,6 +173,7 @@ class Process:
         self.revocations.restore_restrictions()
         self.recording.complete_all()
         self.outbox.recover(takeover=True)
+        self.go_on()  # the grant of a paper is an act of its own
 
 
 @pytest.fixture(scope="module")
