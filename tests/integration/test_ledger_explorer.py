@@ -152,7 +152,7 @@ def test_storage_from_events_is_the_storage_of_the_chain(story: Story, contract:
     address = story.world.deployment.address(contract)
     stored = listing(story.chain.rpc().call, address)
     assert {slot: value for slot, (_, value) in words_of(story, contract).items()} == stored
-    assert stored
+    assert bool(stored) == (contract != "WitnessPairs")  # which keeps nothing
 
 
 @pytest.mark.parametrize("kind", [Rpc, Network])
