@@ -48,6 +48,7 @@ from backend.member_wiring import open_members
 from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.paper_wiring import open_papers
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
 from backend.records.previews import PreviewService
@@ -212,6 +213,21 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         party_of=members.care_teams.party_of,
         clock=clock,
     )
+    papers = open_papers(
+        stores,
+        identity=identity,
+        index=consent_index,
+        evidence=evidence,
+        consents=consents,
+        revocations=revocations,
+        drafter=drafter,
+        tables=tables,
+        sealer=sealer,
+        outbox=outbox,
+        log=log,
+        domain=domain,
+        clock=clock,
+    )
     # Before the first decision: what was accepted and is not final must count.
     for restricting in (revocations, consents, members.stops):
         restricting.restore_restrictions()
@@ -251,6 +267,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         notices=notices,
         consents=consents,
         revocations=revocations,
+        papers=papers,
         history=history,
         decisions=decisions,
         consent_tokens=ConsentTokens(

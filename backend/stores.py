@@ -32,6 +32,7 @@ from backend.adapters.ledger.participants import RegistryParticipants
 from backend.adapters.ledger.process import find_anvil
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.wiring import ledger_adapters
+from backend.adapters.ledger.witnesses import WitnessPairs
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.adapters.storage.kubo import KuboBlockStore
 from backend.keystore import KeyStore
@@ -59,6 +60,7 @@ class Stores:
     commitments: CommitmentLedger
     participants: RegistryParticipants
     studies: StudyLedger
+    witnesses: WitnessPairs
     events: EventScan
     anchor: LogAnchor
     origin: str
@@ -143,6 +145,7 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         commitments=ledgers.commitments,
         participants=participants,
         studies=ledgers.studies,
+        witnesses=ledgers.witnesses,
         events=ledgers.events,
         anchor=ledgers.anchor_of(tenant, origin),
         origin=origin,

@@ -23,8 +23,8 @@ COMPILER_FOLDER = ROOT / ".build" / "solcx"
 ARTIFACTS = ROOT / "backend" / "adapters" / "ledger" / "artifacts"
 OPENZEPPELIN = "node_modules/@openzeppelin/"
 
-# Contract -> source file. Two are made by others: the AccessManager by the ParticipantRegistry, Recovery by
-# the ConsentRegistry.
+# Contract -> source file. Three are made by others: the AccessManager by the ParticipantRegistry, Recovery by
+# the ConsentRegistry, each WitnessPair by WitnessPairs.
 CONTRACTS = {
     "AccessManager": f"{OPENZEPPELIN}contracts/access/manager/AccessManager.sol",
     "AuditAnchor": "contracts/AuditAnchor.sol",
@@ -34,6 +34,8 @@ CONTRACTS = {
     "RecordRegistry": "contracts/RecordRegistry.sol",
     "Recovery": "contracts/consent/Recovery.sol",
     "ResearchMarket": "contracts/ResearchMarket.sol",
+    "WitnessPair": "contracts/WitnessPair.sol",
+    "WitnessPairs": "contracts/WitnessPairs.sol",
 }
 
 # The same in brownie-config.yaml; a test compares the bytecode. Forge's tests deploy what is written here.

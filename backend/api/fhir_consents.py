@@ -15,13 +15,16 @@ from backend.api.limits import Limited, Spending
 from backend.api.schemas import Body, HexSubject, Message, subject_id
 from backend.api.security import Caller, needs, require_party
 from backend.api.services import Services
-from backend.consent.terms import Document, Grant
+from backend.consent.authority import command_for
+from backend.consent.terms import Document, Grant, Kind
+from backend.consent.typed_data import consent_id, digest
 from backend.consent.validation import check_grant
+from backend.consent.witnessed import is_witnessed
 from backend.errors import InvalidInput
 from backend.identity.roles import Scope
 from backend.interop.fhir_consent.export_r4 import export_r4
 from backend.interop.fhir_consent.export_r5 import export_r5
-from backend.interop.fhir_consent.frame import Frame, State
+from backend.interop.fhir_consent.frame import Evidence, Frame, State
 from backend.interop.fhir_consent.importing import Importer
 from backend.interop.fhir_consent.names import names_from_json, with_care_teams
 from backend.types import UnixSeconds
@@ -104,12 +107,27 @@ def as_fhir(
     """Return the Consent of a grant; a delegation has none."""
     if not isinstance(document, Grant):
         raise InvalidInput("A delegation is no FHIR Consent.", field="accept")
-    frame = Frame(services.tenant, signed_at, _STATES.get(state, "active"))
+    evidence = _evidence(document, services)
+    frame = Frame(services.tenant, signed_at, _STATES.get(state, "active"), evidence)
     export = export_r4 if version == _VERSIONS[0] else export_r5
     named = [document.terms.grantee, *(name for rule in document.terms.rules for name in rule.grantees)]
     teams = [team.team_id for team in services.care_teams.known(named)]
     exported = export(document, frame, services.tables)
     return dict(with_care_teams(exported, teams)) if teams else exported
+
+
+def _evidence(grant: Grant, services: Services) -> Evidence | None:
+    """Return how the consent was given; None where only the chain knows of it, or another delegate signed."""
+    signed = services.evidence.signed(grant.subject, consent_id(grant))
+    if signed is None:
+        return None
+    signed_hash = digest(command_for(grant, signed.via), services.domain)
+    if not signed.via:
+        return Evidence("wallet", signed.signer, signed_hash)
+    if is_witnessed(signed.via[0]):
+        return Evidence("witnessed", signed.signer, signed_hash, signed.via[0].terms.evidence)
+    guardian = signed.via[0].kind == Kind.GUARDIANSHIP
+    return Evidence("guardian", signed.signer, signed_hash) if guardian else None
 
 
 def _zone(offset: str | None) -> timezone | None:

@@ -14,13 +14,16 @@ from backend.api.security import Caller, Open, agent_of
 from backend.api.services import Services
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
+from backend.consent.evidence_store import SignedDocument
 from backend.consent.member_order import MemberUnknown
 from backend.consent.states import State
 from backend.consent.terms import EVERYONE, Document
+from backend.consent.witnessed import is_witnessed
 from backend.errors import NotFound
 from backend.identity.roles import Scope
 from backend.interop.receipts.events import History
 from backend.interop.receipts.record import Case, consent_receipt, consent_record, require_grant
+from backend.interop.receipts.witnesses import Witnessing
 from backend.types import ConsentId, MemberId, UnixSeconds
 
 router = APIRouter(tags=["consents"])
@@ -71,7 +74,15 @@ def _case(consent: str, subject: str, caller: Caller) -> Case:
         domain=services.domain,
     )
     signed = services.evidence.signed(grant.subject, consent_id)
-    return Case(history, signed, services.custodian, _name(services, grant.terms.grantee))
+    name = _name(services, grant.terms.grantee)
+    return Case(history, signed, services.custodian, name, _witnessing(services, signed, consent_id))
+
+
+def _witnessing(services: Services, signed: SignedDocument | None, consent: ConsentId) -> Witnessing | None:
+    if signed is None or not signed.via or not is_witnessed(signed.via[0]):
+        return None
+    paper = services.papers.of_consent(consent)
+    return None if paper is None else Witnessing(paper.pair, services.papers.factory)
 
 
 def _found(consent: str, subject: str, caller: Caller) -> tuple[ConsentView, Document]:

@@ -28,6 +28,7 @@ from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
 from backend.consent.member_terms import PermitStudy
 from backend.consent.notices import NoticeBook
+from backend.consent.papers import PaperConsents
 from backend.consent.requests import RequestService
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
@@ -84,6 +85,7 @@ class Services:
     notices: NoticeBook
     consents: ConsentService
     revocations: RevocationService
+    papers: PaperConsents
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens

@@ -93,6 +93,26 @@ def change_password(
     return Response(status_code=204)
 
 
+@router.post("/staff/account/challenge", response_model=Challenge)
+def link_challenge(
+    body: ChallengeBody, caller: Annotated[Caller, Depends(needs())], spend: Spending
+) -> Challenge:
+    """Get the message that links a wallet to your staff account, for witnesses."""
+    spend(Limited.CHALLENGE)
+    services, principal = caller
+    message, nonce = services.identity.link_challenge(principal, account(body.account, field="account"))
+    return Challenge(message=message, nonce=nonce)
+
+
+@router.put("/staff/account", status_code=204, response_class=Response)
+def link_account(body: WalletBody, caller: Annotated[Caller, Depends(needs())], spend: Spending) -> Response:
+    """Link the wallet that signed the challenge to your staff account. All your sessions end."""
+    spend(Limited.WALLET)
+    services, principal = caller
+    services.identity.link_account(principal, body.message, bytes.fromhex(body.signature[2:]))
+    return Response(status_code=204)
+
+
 @router.post("/sign-out", status_code=204, response_class=Response)
 def sign_out(caller: Annotated[Caller, Depends(needs())]) -> Response:
     """End the session: its access and refresh tokens stop working."""

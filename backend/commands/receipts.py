@@ -23,13 +23,15 @@ def verify_receipt(
     jwks: Annotated[Path, typer.Option(help="the custodian's /.well-known/document-jwks.json")],
     as_json: AsJson = False,
 ) -> None:
-    """Check the signature, offline, and in a record that its identifier is the hash of the consent in it."""
+    """Check the signature, offline, and in a record that its identifier is the hash of the consent in it and,
+    of a consent on paper, that both witnesses signed it."""
     from dataclasses import asdict
 
+    from backend.adapters.ledger.abi import artifact
     from backend.interop.receipts.signing import verify
 
     with named_errors():
-        found = verify(_read(file), _read(jwks))
+        found = verify(_read(file), _read(jwks), pair_code=artifact("WitnessPair").creation)
     show(asdict(found), as_json=as_json)
 
 

@@ -20,6 +20,7 @@ from backend.consent.terms import (
     Power,
 )
 from backend.consent.uses import limit_of
+from backend.consent.witnessed import is_witnessed
 from backend.errors import InvalidInput
 from backend.types import MemberId, SubjectId, UnixSeconds
 
@@ -92,6 +93,8 @@ def check_given_under(grant: Grant, chain: Sequence[Delegation]) -> None:
         _require(grant.subject == parent.subject, "subject", WiderThanParent)
         _masks(masks, parent)
         _require(grant.not_after <= parent.not_after, "notAfter", WiderThanParent)
+        if is_witnessed(parent):  # so that a paper's permit, like its delegation, has twelve months at most
+            _require(parent.not_before <= grant.not_before, "notBefore", WiderThanParent)
 
 
 def check_child(child: Delegation, chain: Sequence[Delegation]) -> None:

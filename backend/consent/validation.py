@@ -46,6 +46,7 @@ from backend.consent.terms import (
     RevokeAll,
     Rule,
 )
+from backend.consent.witnessed import check_witnessed
 from backend.types import MAX_SUBJECT_ID
 
 LAST_DATE: Final = 253_402_300_799  # 9999-12-31T23:59:59Z: later than that only UNBOUNDED
@@ -139,6 +140,7 @@ def check_delegation(delegation: Delegation, tables: Tables, path: str = "") -> 
     check_language(terms.language, field=inner + "language")
     _text(terms.summary, MAX_TEXT_BYTES, inner + "summary")
     _bytes32(terms.salt, inner + "salt", zero=False)
+    check_witnessed(delegation, path)
 
 
 def _terms(terms: ConsentTerms, tables: Tables, path: str) -> None:

@@ -86,7 +86,7 @@ class EnrolmentService:
         index = self._people.index(record_number)
         for _ in range(_DRAWS):
             earlier = self._store.by_record_index(index)
-            if earlier is not None and self._sealer.check(earlier).account is not None:
+            if earlier is not None and (self._sealer.check(earlier).account is not None or earlier.opened):
                 raise RecordAlreadyEnrolled
             subject_id = SubjectId(secrets.randbits(96) or 1) if earlier is None else earlier.subject_id
             code = Code.new()
@@ -133,7 +133,8 @@ class EnrolmentService:
             raise
 
     def mark_opened(self, subject_id: SubjectId) -> None:
-        """Note that the chain has the subject: the claim can no longer be signed anew."""
+        """Note that the chain has the subject: the claim can no longer be signed anew, and where there was
+        none, as for a patient who consents on paper, none can be made."""
         self._store.mark_opened(subject_id)
 
     def unopened(self) -> Sequence[Claim]:
@@ -219,8 +220,8 @@ class EnrolmentService:
         return enrolment
 
     def _require_unclaimed_or_of(self, enrolment: Enrolment, account: Address) -> None:
-        if enrolment.account is not None and enrolment.account != account:
-            raise EnrolmentAlreadyClaimed
+        if enrolment.account != account and (enrolment.account is not None or enrolment.opened):
+            raise EnrolmentAlreadyClaimed  # opened without an account: the patient consented on paper
 
     def _hash(self, code: Code, subject_id: SubjectId) -> bytes:
         # Keyed: 65 bits could be searched by somebody with a copy of the index and much hardware.

@@ -168,6 +168,13 @@ class LastOperator(Conflict):
     remedy = "Make or enable another operator first."
 
 
+class AccountTaken(Conflict):
+    """Another staff account signs with this wallet: two witnesses would be one person."""
+
+    code = "account_taken"
+    remedy = "Use a wallet of your own. If the other account is yours too, an operator disables it first."
+
+
 class AccountChanged(Conflict):
     """Two administrators changed one account at once; the later one lost."""
 

@@ -212,7 +212,7 @@ class IdentityAudit(Protocol):
     def sessions_ended(self, *, principal: str, by: str, count: int) -> None: ...
 
     def staff_changed(self, *, staff_id: str, by: str, change: str, roles: frozenset[Role]) -> None:
-        """``change``: created, roles, password, password_reset, disabled, enabled."""
+        """``change``: created, roles, account, password, password_reset, disabled, enabled."""
         ...
 
     def client_changed(self, *, client_id: str, by: str, change: str) -> None:

@@ -23,6 +23,7 @@ class Role(StrEnum):
     RESPONDER = "responder"
     OPERATOR = "operator"
     IDENTITY_DESK = "identity_desk"  # custodian's staff who check who somebody is
+    WITNESS = "witness"  # custodian's staff who sign for a patient that consented on paper
     PRIVACY_OFFICER = "privacy_officer"  # custodian's officer who answers for its decisions
     TEAM_ADMINISTRATOR = "team_administrator"  # says who is in the care teams of its own organisation
     RESOURCE_SERVER = "resource_server"  # a server outside that is shown tokens of providers' systems
@@ -52,6 +53,7 @@ class Scope(StrEnum):
     NOTICE_PUBLISH = "notices:publish"
     CARE_TEAM_MANAGE = "care-teams:manage"
     TOKEN_INTROSPECT = "tokens:introspect"  # noqa: S105 - a scope
+    PAPER_HANDLE = "paper-consents:handle"  # bring, see, sign and stop consents on paper
 
 
 SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
@@ -83,7 +85,8 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.OPERATOR: frozenset(
             {Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ, Scope.NOTICE_PUBLISH}
         ),
-        Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE}),
+        Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}),
+        Role.WITNESS: frozenset({Scope.PAPER_HANDLE}),
         Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
         Role.TEAM_ADMINISTRATOR: frozenset({Scope.CARE_TEAM_MANAGE}),
         Role.RESOURCE_SERVER: frozenset({Scope.TOKEN_INTROSPECT}),

@@ -26,7 +26,7 @@ from backend.identity.types import (
     StaffAccount,
     TokenPair,
 )
-from backend.identity.wallet import WalletSignIn
+from backend.identity.wallet import LINK_STATEMENT, WalletSignIn
 from backend.types import Address, MemberId, SubjectId
 
 MAY_INTROSPECT: Final = frozenset({Role.OPERATOR, Role.AUDITOR})
@@ -165,6 +165,22 @@ class Identity:
             raise NotPermitted("Only staff sign in with a password.")
         self.staff.change_password(principal.id, old=old, new=new)
 
+    def link_challenge(self, principal: Principal, account: Address) -> tuple[str, str]:
+        """Return a message whose signature links the account to the caller, and its nonce.
+
+        Raises NotPermitted for anybody but staff.
+        """
+        _require_staff(principal)
+        challenge = self.wallets.challenge(account, statement=LINK_STATEMENT)
+        return challenge.message, challenge.nonce
+
+    def link_account(self, principal: Principal, message: str, signature: bytes) -> Address:
+        """Link the account that signed. Raises as ``WalletSignIn.linked`` and ``StaffAccounts.link``."""
+        _require_staff(principal)
+        account = self.wallets.linked(message, signature)
+        self.staff.link(principal.id, account)
+        return account
+
     # --- patients
 
     def subjects_of(self, principal: Principal) -> Collection[SubjectId]:
@@ -209,6 +225,11 @@ class Identity:
             return (self.enrolments.person(subject_id).record_number,)
         except NotFound:
             return ()
+
+
+def _require_staff(principal: Principal) -> None:
+    if principal.kind is not PrincipalKind.STAFF:
+        raise NotPermitted("Only staff link a wallet: patients sign in with theirs.")
 
 
 def _name(by: Principal | None) -> str:

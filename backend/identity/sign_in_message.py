@@ -32,6 +32,7 @@ class SignInMessage:
     issued_at: UnixSeconds
     expires_at: UnixSeconds | None
     not_before: UnixSeconds | None
+    statement: str | None = None
 
 
 def parse(text: str) -> SignInMessage:
@@ -54,6 +55,7 @@ def parse(text: str) -> SignInMessage:
             issued_at=_seconds(str(parsed.issued_at)),
             expires_at=None if parsed.expiration_time is None else _seconds(str(parsed.expiration_time)),
             not_before=None if parsed.not_before is None else _seconds(str(parsed.not_before)),
+            statement=parsed.statement,
         )
     except (ValueError, OverflowError, RecursionError) as refusal:
         raise SignInMessageMalformed(field="message") from refusal

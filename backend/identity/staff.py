@@ -13,6 +13,7 @@ from backend.errors import InvalidInput
 from backend.idempotency import Attempt, IdempotencyKeyReused
 from backend.identity.errors import (
     AccountChanged,
+    AccountTaken,
     LastOperator,
     SignInFailed,
     SignInLocked,
@@ -130,6 +131,14 @@ class StaffAccounts:
             if Role.OPERATOR not in roles:
                 self._require_other_operator(staff_id)
             return self._change(replace(self.get(staff_id), roles=roles), by=by, change="roles")
+
+    def link(self, staff_id: str, account: Address) -> StaffAccount:
+        """Set the wallet with which this person signs, once it was proved to be theirs. Sessions end: their
+        tokens name the old one. Raises AccountTaken where another person signs with it."""
+        if any(other.account == account for other in self.all() if other.staff_id != staff_id):
+            raise AccountTaken(field="message")
+        changed = replace(self.get(staff_id), account=account)
+        return self._change(changed, by=_principal(staff_id), change="account")
 
     def disable(self, staff_id: str, *, by: str) -> StaffAccount:
         """Close the account and end its sessions. Raises LastOperator."""

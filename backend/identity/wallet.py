@@ -32,7 +32,9 @@ from backend.types import Address, UnixSeconds
 
 CLOCK_SKEW_SECONDS: Final = 60  # by how much the clock of a device may be wrong
 SIGN_INS_A_MINUTE: Final = 20
+_KEY_SIGNATURE_BYTES: Final = 65
 STATEMENT: Final = "Sign in to see and decide about your health records. This gives no consent."
+LINK_STATEMENT: Final = "Link this account to my staff account, to sign as a witness. This gives no consent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class WalletSignIn:
         self._clock = clock
         self._sign_ins = RateLimit(limit=SIGN_INS_A_MINUTE, clock=clock)
 
-    def challenge(self, account: Address) -> Challenge:
+    def challenge(self, account: Address, *, statement: str = STATEMENT) -> Challenge:
         """Return a message with a fresh nonce, good once and for five minutes."""
         now = UnixSeconds(self._clock())
         expires_at = UnixSeconds(now + NONCE_SECONDS)
@@ -81,7 +83,7 @@ class WalletSignIn:
             scheme=self._scheme,
             domain=self._domain,
             address=account,
-            statement=STATEMENT,
+            statement=statement,
             uri=self._uri,
             chain_id=self._chain_id,
             nonce=nonce,
@@ -98,17 +100,37 @@ class WalletSignIn:
         """
         parsed = parse(message)
         try:
-            self._check(parsed)
-            self._nonces.consume(parsed.nonce)
-            digest = personal_digest(message)
-            if not is_signed_by(parsed.address, digest, signature, contracts=self._contracts):
+            if parsed.statement == LINK_STATEMENT:  # signed for something else
                 raise WalletSignatureInvalid
+            self._prove(parsed, message, signature)
             # After the signature, so that nobody can use up the sign-ins of somebody else's account.
             self._sign_ins.spend(parsed.address)
         except AssentError as refusal:
             self._audit.sign_in_refused(kind=PrincipalKind.WALLET, principal_id="", code=refusal.code)
             raise
         return self._tokens.start(self._standing.of_wallet(parsed.address))
+
+    def linked(self, message: str, signature: bytes) -> Address:
+        """Return the account that signed a challenge to be linked; a sign-in message does not count.
+
+        A plain key only: both witnesses' signatures are checked without asking a contract of theirs. Raises
+        as ``sign_in``.
+        """
+        parsed = parse(message)
+        try:
+            if parsed.statement != LINK_STATEMENT or len(signature) != _KEY_SIGNATURE_BYTES:
+                raise WalletSignatureInvalid
+            self._prove(parsed, message, signature)
+        except AssentError as refusal:
+            self._audit.sign_in_refused(kind=PrincipalKind.WALLET, principal_id="", code=refusal.code)
+            raise
+        return parsed.address
+
+    def _prove(self, parsed: SignInMessage, message: str, signature: bytes) -> None:
+        self._check(parsed)
+        self._nonces.consume(parsed.nonce)
+        if not is_signed_by(parsed.address, personal_digest(message), signature, contracts=self._contracts):
+            raise WalletSignatureInvalid
 
     def _check(self, message: SignInMessage) -> None:
         if message.domain != self._domain or message.scheme not in (None, self._scheme):

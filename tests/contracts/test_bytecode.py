@@ -17,6 +17,8 @@ NAMES = (
     "RecordRegistry",
     "Recovery",
     "ResearchMarket",
+    "WitnessPair",
+    "WitnessPairs",
 )
 
 

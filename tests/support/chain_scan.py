@@ -111,4 +111,5 @@ CREATED = (
     "AuditAnchor",
     "EmergencyAccess",
     "ResearchMarket",
+    "WitnessPairs",
 )

@@ -25,6 +25,7 @@ CONTRACTS = (
     "ResearchMarket",
     "EmergencyAccess",
     "Recovery",
+    "WitnessPairs",
 )
 
 

@@ -46,6 +46,7 @@ _CREATED: dict[str, tuple[str, ...]] = {
     "AuditAnchor": ("ParticipantRegistry",),
     "ResearchMarket": ("ParticipantRegistry",),
     "EmergencyAccess": ("ParticipantRegistry", "ConsentRegistry"),
+    "WitnessPairs": (),
 }
 _FIRST = "ParticipantRegistry"
 _GAS = 16_000_000

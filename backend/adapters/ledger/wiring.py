@@ -20,6 +20,7 @@ from backend.adapters.ledger.records import RecordRegistry
 from backend.adapters.ledger.recovery import Recovery, RecoveryLedger
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.studies import ResearchMarket
+from backend.adapters.ledger.witnesses import WitnessPairs
 from backend.types import MemberId
 
 
@@ -39,6 +40,7 @@ class LedgerAdapters:
     anchor_contract: AuditAnchor
     record_contract: RecordRegistry
     emergency_contract: EmergencyAccess
+    witnesses: WitnessPairs
 
     def anchor_of(self, custodian: MemberId, origin: str) -> LogAnchor:
         return LogAnchor(
@@ -80,4 +82,5 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
         anchor_contract=AuditAnchor(deployment.address("AuditAnchor"), chain),
         record_contract=records,
         emergency_contract=EmergencyAccess(deployment.address("EmergencyAccess"), chain),
+        witnesses=WitnessPairs(deployment.address("WitnessPairs"), chain, relayer),
     )

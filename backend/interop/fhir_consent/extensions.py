@@ -21,7 +21,7 @@ POSITION: Final = "position"
 RULES: Final = "rules"
 CONSENT: Final = "consentId"
 MEMBERS: Final = {member.name: member.type for name in ("ConsentTerms", "Grant") for member in STRUCTS[name]}
-EVIDENCE: Final = ("evidenceMethod", "evidenceSigner", "evidenceDigest")
+EVIDENCE: Final = ("evidenceMethod", "evidenceSigner", "evidenceDigest", "evidenceScan")
 RECORD_PARTS: Final = (
     *(CONSENT, "kind", "epoch", "request", "supersedes", "submitBy", "redelegationDepth"),
     *("language", "summary", "salt"),

@@ -24,12 +24,14 @@ _STATUS: Final[dict[Version, dict[State, str]]] = {
 class Evidence:
     """How the consent was given: from the patient's ``wallet``, a ``guardian``'s, or ``witnessed`` on paper.
 
-    ``signer`` is the account that signed and ``digest`` the EIP-712 hash that it signed.
+    ``signer`` is the account that signed and ``digest`` the EIP-712 hash that it signed. ``scan`` is the
+    SHA-256 of the scanned paper.
     """
 
     method: Literal["wallet", "guardian", "witnessed"]
     signer: Address
     digest: Bytes32
+    scan: Bytes32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +66,9 @@ def category() -> list[Json]:
 
 def evidence_parts(frame: Frame) -> Iterable[Json]:
     if frame.evidence is not None:
-        values = (frame.evidence.method, frame.evidence.signer, to_hex(frame.evidence.digest))
-        yield from ({"url": name, "valueString": value} for name, value in zip(EVIDENCE, values, strict=True))
+        found = frame.evidence
+        scan = "" if found.scan is None else to_hex(found.scan)
+        values = (found.method, found.signer, to_hex(found.digest), scan)
+        for name, value in zip(EVIDENCE, values, strict=True):
+            if value:
+                yield {"url": name, "valueString": value}

@@ -7,6 +7,7 @@ from typing import Final
 
 from backend.consent.evidence_store import SignedDocument
 from backend.consent.terms import EVERYONE, Grant, Kind
+from backend.consent.witnessed import is_witnessed
 from backend.interop.fhir_consent.codes import ACCOUNT, MEMBER, SUBJECT
 from backend.interop.fhir_consent.names import subject_text
 from backend.interop.receipts.vocabulary import Json
@@ -49,10 +50,11 @@ def recipient_party(grant: Grant, name: str | None, registry: str, custodian: Cu
 
 
 def representative_party(signed: SignedDocument, chain: str, custodian: Custodian) -> Json | None:
-    """Return the delegate or guardian who signed, None where the patient did."""
+    """Return the delegate, the guardian or the two witnesses who signed, None where the patient did."""
     if not signed.via:
         return None
-    guardian = signed.via[0].kind == Kind.GUARDIANSHIP
+    # Witnesses sign under a guardianship and are nobody's guardians: the patient decided, on paper.
+    guardian = signed.via[0].kind == Kind.GUARDIANSHIP and not is_witnessed(signed.via[0])
     types = ["dpv:NaturalPerson", "dpv:GuardianOfDataSubject" if guardian else "dpv:Representative"]
     details = (signed.via[0].terms.relationship, chain, custodian.contact)
     return _party(account_iri(signed.signer), types, signed.signer, details)

@@ -24,6 +24,7 @@ from backend.interop.receipts.parties import (
     subject_iri,
 )
 from backend.interop.receipts.vocabulary import CONTEXT, STANDARD, Json, iri
+from backend.interop.receipts.witnesses import Witnessing, method_part, witnesses_part
 from backend.types import ConsentId, to_hex
 
 
@@ -38,6 +39,7 @@ class Case:
     signed: SignedDocument | None
     custodian: Custodian
     grantee_name: str | None
+    witnessing: Witnessing | None = None  # of a consent on paper
 
 
 def require_grant(document: Document) -> Grant:
@@ -54,6 +56,7 @@ def consent_record(case: Case, tables: Tables) -> Json:
         record["assent:signature"] = "0x" + case.signed.signature.hex()
         record["assent:signer"] = case.signed.signer
         record["assent:via"] = [to_json(delegation) for delegation in case.signed.via]
+        record |= witnesses_part(case.witnessing, case.history.domain)
     return record
 
 
@@ -117,6 +120,7 @@ def _record(case: Case, tables: Tables) -> Json:
         "dpv:hasProcess": [_process(grant, case.custodian, tables)],
         "dpv:hasEntity": parties,
         "dct:hasPart": events(history, by),
+        **method_part(case.signed),
     }
 
 

@@ -23,6 +23,7 @@ from backend.consent.typed_data import consent_id
 from backend.identity.signing_keys import es256_key
 from backend.interop.receipts.errors import ReceiptForged, ReceiptKeyUnknown, ReceiptMalformed
 from backend.interop.receipts.vocabulary import CONTEXT, Json
+from backend.interop.receipts.witnesses import check_witnesses
 from backend.keystore import KeyStore
 from backend.types import to_hex
 
@@ -66,8 +67,9 @@ class Verified:
     key_id: str
 
 
-def verify(document: object, keys: object) -> Verified:
-    """Return what a record or receipt is, once its proof and the hash of the consent in it are checked.
+def verify(document: object, keys: object, *, pair_code: bytes = b"") -> Verified:
+    """Return what a record or receipt is, once its proof and the hash of the consent in it are checked, and
+    of a consent on paper the signatures of both witnesses; ``pair_code`` is WitnessPair's creation code.
 
     Raises ReceiptMalformed, ReceiptKeyUnknown, ReceiptForged.
     """
@@ -78,6 +80,7 @@ def verify(document: object, keys: object) -> Verified:
         raise ReceiptMalformed(field=PROOF)
     content = {name: value for name, value in document.items() if name != PROOF}
     key_id = check_proof(proof[JWS], content, keys)
+    check_witnesses(content, pair_code)
     return _read(content, key_id)
 
 

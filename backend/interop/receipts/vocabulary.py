@@ -31,6 +31,7 @@ CONTEXT: Final[Json] = {
     "assent": "urn:assent:",
     "assent:message": {"@type": "@json"},
     "assent:via": {"@type": "@json"},
+    "assent:witnesses": {"@type": "@json"},
 }
 
 # The closest purpose of DPV that is broader than each of the 62 codes of HL7 v3 PurposeOfUse.

@@ -6,6 +6,7 @@ import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
 import {IConsentRegistry} from "../../../contracts/interfaces/IConsentRegistry.sol";
 import {IParticipantRegistry} from "../../../contracts/interfaces/IParticipantRegistry.sol";
+import {IWitnessPairs} from "../../../contracts/interfaces/IWitnessPairs.sol";
 import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
@@ -43,6 +44,10 @@ library Deploy {
         returns (EmergencyAccess)
     {
         return EmergencyAccess(created("EmergencyAccess", abi.encode(participants, consents)));
+    }
+
+    function witnessPairs() internal returns (IWitnessPairs) {
+        return IWitnessPairs(created("WitnessPairs", ""));
     }
 
     /// @dev Reverts with the constructor's own error.

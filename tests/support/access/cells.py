@@ -78,9 +78,9 @@ def _resolved(world: AccessWorld, contract: str, column: str, named: Mapping[str
 
 def effect_of(row: str, logs: Sequence[Mapping[str, Any]]) -> str | None:
     """Return None where a call that went through did something, else what it left undone."""
-    if not logs:
-        return NO_EFFECT
     declared = MATRIX[row]
+    if not logs:
+        return None if declared.silent else NO_EFFECT
     if declared.rejection:
         found = artifact(function_of(row).split(".")[0])
         for log in logs:

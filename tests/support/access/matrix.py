@@ -46,7 +46,8 @@ class Row:
 
     ``relay``: who sends what is signed, if that matters. ``rejection``: the event by which a batch tells of
     an item left out, where others revert. ``scheduled``: who may has scheduled the call with the
-    AccessManager, and its delay is over.
+    AccessManager, and its delay is over. ``silent``: it emits nothing, so that it went through is all there
+    is to see.
     """
 
     refused: str = ""
@@ -56,6 +57,7 @@ class Row:
     relay: str = ""
     rejection: str = ""
     scheduled: bool = False
+    silent: bool = False
 
     def ways(self) -> tuple[Way, ...]:
         if self.signed is None:
@@ -312,6 +314,8 @@ REGISTERS: dict[str, Row] = {
         refused="NotCustodian(actor)",
         others={"custodian": "CustodianSame(actor)"},
     ),
+    # Whoever makes a pair: it gives no power to anybody.
+    "WitnessPairs.open": Row(sender=EVERYBODY, silent=True),
     "AuditAnchor.anchor": Row(sender=CUSTODIANS, refused="NotCustodian(actor)"),
     "AuditAnchor.cosign": Row(
         sender=frozenset({"auditor"}), signed=frozenset({"auditor"}), refused="NotWitness(actor)"

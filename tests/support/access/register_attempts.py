@@ -46,6 +46,11 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
     return attempt(sealed("record of the suspended"), commitment=sealed("record of the suspended"))
 
 
+@tries("WitnessPairs.open")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return attempt(w.account("custodian"), w.account("other_custodian"), word("a paper"))
+
+
 def _transfer(w: AccessWorld, to: str, given: Sign, taken: Sign) -> Attempt:
     giver, taker = w.account("custodian"), w.account(to, "RecordRegistry")
     command = TransferCustody(giver, taker, (sealed("record"),), ALWAYS)

@@ -18,6 +18,8 @@ OURS = (
     "RecordRegistry",
     "Recovery",
     "ResearchMarket",
+    "WitnessPair",
+    "WitnessPairs",
 )
 
 

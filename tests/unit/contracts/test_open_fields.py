@@ -36,7 +36,7 @@ OPEN: dict[str, str] = {
         address witness, address signer, address from, address to, address responder,
         address countersigner, address closer, address reviewer, address member, address[] members,
         address boardMember, address objector, address funder, address operator, address caller,
-        address callerConfirmation""",
+        address callerConfirmation, address first, address second""",
     "contracts": """
         address token, address target, address participants, address registry, address consents,
         address authority, address newAuthority, address initialAdmin""",
@@ -51,7 +51,8 @@ OPEN: dict[str, str] = {
         bytes32 root, bytes32 otherRoot, bytes32 prefixRoot, bytes32[] consistencyProof,
         bytes32[] proof, bytes32[][] proofs, uint64 size, uint64 otherSize, uint256 index,
         uint256 position""",
-    "the salt of a payment or of a list of guardians, given away with what it hid": "bytes32 salt",
+    "the salt of a payment, a list of guardians or a pair of witnesses, given away with what it hid": """
+        bytes32 salt""",
     "signatures": """
         bytes signature, bytes[] signatures, bytes acceptance, bytes deskSignature,
         bytes fromSignature, bytes toSignature, bytes countersignature""",

@@ -29,6 +29,7 @@ WANTED = {
     "responder",
     "operator",
     "identity_desk",
+    "witness",
     "privacy_officer",
     "team_administrator",
     "resource_server",

@@ -37,7 +37,7 @@ def test_sign_in_right_password_gives_the_scopes_of_the_roles(world: World) -> N
     account = _desk(world)
     principal = world.identity.authenticate(world.staff.sign_in("Desk@Hospital", PASSWORD).access_token)
     assert principal.id == account.staff_id
-    assert principal.scopes == {Scope.ENROLMENT_ISSUE}
+    assert principal.scopes == {Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}
     assert principal.member_id == CLINIC
 
 

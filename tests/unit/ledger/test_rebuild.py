@@ -51,6 +51,7 @@ def test_every_variable_of_the_layout_is_made_or_is_known_to_stay_empty() -> Non
             "_permits", "_status", "_escrows", "_results", "_rounds", "_claimed", "_studyOfPayee",
             "_donations",
         },
+        "WitnessPairs": set(),
     }  # fmt: skip
     # Names of at most 31 bytes are kept in the code; the others are set and cleared within one call.
     empty = {"_nameFallback", "_versionFallback", "_executionId", "_consumingSchedule"}

@@ -14,6 +14,7 @@ from backend.adapters.ledger.rebuild.participants import Participants
 from backend.adapters.ledger.rebuild.records import Records
 from backend.adapters.ledger.rebuild.recoveries import Recoveries
 from backend.adapters.ledger.rebuild.replayed import Moment, Replayed
+from backend.adapters.ledger.rebuild.witnesses import Witnesses
 from backend.consent.ledger_types import TimedEvent
 
 
@@ -29,12 +30,13 @@ class LedgerState:
         self.anchors = Anchors()
         self.market = Market()
         self.emergencies = Emergencies()
+        self.witnesses = Witnesses()
         self.events: Counter[str] = Counter()
         self.contracts: dict[str, Replayed] = {
             each.CONTRACT: each
             for each in (
                 self.participants, self.access, self.consents, self.recoveries,
-                self.records, self.anchors, self.market, self.emergencies,
+                self.records, self.anchors, self.market, self.emergencies, self.witnesses,
             )
         }  # fmt: skip
         self._handlers = {name: each.handlers for name, each in self.contracts.items()}
