@@ -65,9 +65,10 @@ class _Finder:
     def __init__(self, request: DecisionInput, grants: Sequence[Grant]) -> None:
         self._request = request
         rules = [rule for grant in grants for rule in grant.terms.rules]
-        # A record or an author that is forbidden may be any: without one, and with each alone, is the worst.
-        forbidden = {reference for rule in rules if not rule.permit for reference in rule.references}
-        self._references = [frozenset[bytes](), *(frozenset({name}) for name in sorted(forbidden))]
+        # A record or an author that is forbidden, or bound to a condition, may be any: without one, and with
+        # each alone, is the worst.
+        named = {name for rule in rules if not rule.permit or rule.obligations for name in rule.references}
+        self._references = [frozenset[bytes](), *(frozenset({name}) for name in sorted(named))]
         times = {time for grant in grants for time in (grant.terms.data_from, grant.terms.data_to)}
         self._times = sorted(times | {time for rule in rules for time in (rule.data_from, rule.data_to)})
 

@@ -23,7 +23,8 @@ def export_r5(grant: Grant, frame: Frame, tables: Tables) -> Json:
     """Return the Consent."""
     permit = grant.kind == Kind.PERMIT
     terms, name = grant.terms, consent_id(grant)
-    native = scope.native_rules(grant)
+    # A prohibition of everything would be an empty provision, which FHIR has not.
+    native = tuple(rule for rule in scope.native_rules(grant) if _prohibition(rule, tables))
     unsaid = scope.limits(terms, native)
     if not permit and not scope.unscoped(terms):
         unsaid = iter([*_narrowed(grant), *unsaid])

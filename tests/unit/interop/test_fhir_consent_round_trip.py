@@ -64,6 +64,13 @@ def test_r4_to_r5_and_back_is_the_same_resource(grant: Grant) -> None:
     assert FORMS["pcf"](again) == FORMS["pcf"](grant)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_rule_that_forbids_everything_comes_back(form: str) -> None:
+    rules = (Rule(permit=False), Rule(permit=True, categories=w.categories("laboratory")))
+    grant = w.grant(Kind.PERMIT, *rules, **WHOLE)
+    assert IMPORTER.read(FORMS[form](grant)).grant == grant
+
+
 @SETTINGS
 @given(grants(), st.sampled_from(list(FORMS)), st.randoms(use_true_random=False))
 def test_export_with_a_value_changed_is_refused(grant: Grant, form: str, chance: Any) -> None:

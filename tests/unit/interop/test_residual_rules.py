@@ -119,6 +119,13 @@ def test_rule_about_one_record_takes_out_all_that_could_be_it() -> None:
     assert released(found, Segment(MEDICATIONS, 0))
 
 
+def test_condition_on_one_record_takes_out_all_that_could_be_it() -> None:
+    bound = Rule(True, categories=LABORATORY, references=(w.salt("record one"),), obligations=1)
+    found = rules(w.ask(w.final(w.grant(Kind.PERMIT, bound))))
+    assert not released(found, Segment(LABORATORY, 0))
+    assert released(found, Segment(MEDICATIONS, 0))
+
+
 def test_rules_tell_nothing_of_others_whom_the_patient_named() -> None:
     plain = w.ask(w.final(w.grant()))
     rule = Rule(False, sensitivities=MH, grantees=(w.UNIVERSITY,))
