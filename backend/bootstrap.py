@@ -19,7 +19,7 @@ from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.use_store import MongoUseStore
 from backend.api.cursors import Cursors
-from backend.api.prompt import PromptReading
+from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
@@ -244,6 +244,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     idempotency_key = stores.keys.get_or_create("master", "idempotency").reveal()
     turned_away = TurnedAway(log=log, clock=clock)
     closing.callback(turned_away.close)
+    prompt_log = PromptLog(log)
     history = HistoryService(index=consent_index, ledger=stores.ledger)
     services = Services(
         tenant=stores.tenant,
@@ -275,7 +276,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         ),
         storing=storing,
         reading=reading,
-        prompt_reading=PromptReading(reading=reading, audit=log),
+        prompt_log=prompt_log,
+        prompt_reading=PromptReading(reading=reading, log=prompt_log),
         previews=PreviewService(manifests=manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
         permits=research.permits,

@@ -1,6 +1,7 @@
 """A load generator that costs little: raw HTTP/1.1 on kept-alive connections, in a process of its own.
 
-    python -m bench.load PORT PATH CLIENTS SECONDS    (the token, if any, on standard input)
+    python -m bench.load PORT PATH CLIENTS SECONDS    (on standard input the token, if any, and in the next
+                                                       line the JSON to post, if any)
 
 Each connection sends its next request when the answer to the last one is complete. Prints a JSON
 object: ``requests``, ``seconds``, ``bytes`` of one body, ``failures`` (not 200), ``p50_ms``, ``p99_ms``.
@@ -91,11 +92,11 @@ class _Client(asyncio.Protocol):
             self._transport.write(self._request)
 
 
-def run(port: int, path: str, *, clients: int, seconds: float, token: str = "") -> Load:
-    """Load ``path`` of a server on this machine from a process of its own."""
+def run(port: int, path: str, *, clients: int, seconds: float, token: str = "", body: str = "") -> Load:
+    """Load ``path`` of a server on this machine from a process of its own: get it, or post the JSON body."""
     command = [sys.executable, "-m", "bench.load", str(port), path, str(clients), str(seconds)]
     done = subprocess.run(  # noqa: S603 - our own program
-        command, input=token, capture_output=True, text=True, check=True, timeout=seconds + 20
+        command, input=f"{token}\n{body}", capture_output=True, text=True, check=True, timeout=seconds + 20
     )
     found: dict[str, float] = json.loads(done.stdout)
     return Load(
@@ -129,11 +130,13 @@ async def _load(port: int, request: bytes, clients: int, seconds: float) -> dict
 
 def _main() -> None:
     port, path, clients, seconds = sys.argv[1:]
-    token = sys.stdin.read().strip()
-    lines = [f"GET {path} HTTP/1.1", f"Host: localhost:{port}"]
+    token, _, body = sys.stdin.read().partition("\n")
+    lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", f"Host: localhost:{port}"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
-    request = "\r\n".join([*lines, "", ""]).encode()
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body.encode())}"]
+    request = "\r\n".join([*lines, "", body]).encode()
     found = uvloop.run(_load(int(port), request, int(clients), float(seconds)))
     sys.stdout.write(json.dumps(found))
 

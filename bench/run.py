@@ -1,7 +1,7 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N]
-  [--only deciding,labels,document,reading,memory,chain,consents]
+  [--only deciding,labels,document,reading,asking,memory,chain,consents]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chain, consents, deciding, document, labels, machine, memory, reading
+from bench import asking, chain, consents, deciding, document, labels, machine, memory, reading
 from bench.results import Result, ResultsMalformed, at_most, read, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = ("deciding", "labels", "document", "reading", "memory", "chain", "consents")
+PARTS = ("deciding", "labels", "document", "reading", "asking", "memory", "chain", "consents")
 TEST_GOAL_MINUTES = 15
 
 
@@ -53,7 +53,7 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
     if "deciding" in parts:
         console.print("pure decisions ...")
         results += deciding.measure()
-    if {"document", "reading", "memory"} & set(parts):
+    if {"document", "reading", "asking", "memory"} & set(parts):
         with scene(directory) as (service, people):
             if "document" in parts:
                 console.print("1 MB document ...")
@@ -64,6 +64,9 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
             if "memory" in parts:
                 console.print("memory ...")
                 results += memory.measure(people, service.data_directory, records=records)
+            if "asking" in parts:
+                console.print("decisions over HTTP ...")
+                results += asking.measure(people)
     if "chain" in parts:
         console.print("decisions and gas ...")
         results += chain.measure(directory)

@@ -14,17 +14,20 @@ from backend.api.named_teams import NamedTeam, named_teams, require_open
 from backend.api.schemas import (
     Body,
     Codes,
+    Hex16,
     Hex32,
     Message,
     Moment,
     bytes32,
     moment,
+    record_id,
     seconds,
     subject_text,
 )
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
 from backend.api.services import Services
 from backend.consent.authority import command_for
+from backend.consent.decision_types import dependents_of_record, reference_of_record
 from backend.consent.drafting import Wish, refusal_of, wish_of
 from backend.consent.requests import ConsentRequest
 from backend.consent.subset import Asked
@@ -104,6 +107,11 @@ class RuleBody(Body):
     sensitivities: Codes = []
     actions: Codes = []
     grantees: Annotated[list[Hex32], Field(max_length=32)] = []
+    records: Annotated[list[Hex16], Field(max_length=32)] = []
+    records_with_related: Annotated[list[Hex16], Field(max_length=32)] = Field(
+        default=[], description="records together with all that were stored as related to them"
+    )
+    authors: Annotated[list[Hex32], Field(max_length=32, description="members that stored the record")] = []
     obligations: Codes = Field(default=[], description="conditions under which a permitting rule permits")
     data_from: Moment | None = None
     data_to: Moment | None = None
@@ -118,6 +126,11 @@ class RuleBody(Body):
             grantees=tuple(MemberId(bytes32(grantee)) for grantee in self.grantees),
             data_from=seconds(self.data_from, default=UnixSeconds(0)),
             data_to=seconds(self.data_to),
+            references=(
+                *(reference_of_record(record_id(name)) for name in self.records),
+                *(dependents_of_record(record_id(name)) for name in self.records_with_related),
+                *(bytes32(author) for author in self.authors),
+            ),
             obligations=tables.obligations.mask(self.obligations, field="rules.obligations"),
         )
 

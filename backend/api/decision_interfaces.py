@@ -37,28 +37,28 @@ def discover() -> dict[str, Any]:
 
 
 @router.post(f"/cds-services/{HOOK}")
-def consult(body: Message, caller: Asker) -> dict[str, Any]:
+async def consult(body: Message, caller: Asker) -> dict[str, Any]:
     """Decide for the hook patient-consent-consult: one card with CONSENT_PERMIT, CONSENT_DENY or, for those
     who may know, NO_CONSENT. An error is a problem and never a card."""
     custodian = caller.services.custodian
-    decided = _decide(read_hook(body, caller.services.tables, caller.services.labels), caller)
+    decided = await _decide(read_hook(body, caller.services.tables, caller.services.labels), caller)
     return cards(decided, label=custodian.name, url=custodian.url)
 
 
 @router.post("/v1/xacml", response_class=XacmlJson, responses={200: {"content": {MEDIA_TYPE: {}}}})
-def xacml(body: Message, caller: Asker) -> XacmlJson:
+async def xacml(body: Message, caller: Asker) -> XacmlJson:
     """Decide for a Request of the XACML 3.0 JSON profile. Indeterminate, with 503, while nothing can be
     decided; a request that cannot be understood is a problem."""
     asked = read_request(body, caller.services.tables, caller.services.labels)
     try:
-        return XacmlJson(xacml_response(_decide(asked, caller)))
+        return XacmlJson(xacml_response(await _decide(asked, caller)))
     except Unavailable as failure:
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return XacmlJson(xacml_indeterminate(failure.code), status_code=503, headers=headers)
 
 
-def _decide(asked: Asked, caller: Caller) -> Decided:
-    view = decide(
+async def _decide(asked: Asked, caller: Caller) -> Decided:
+    view = await decide(
         DecisionBody(
             patient_ref=asked.patient_ref,
             subject=asked.subject,

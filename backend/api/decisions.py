@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from backend.api.acting import acting_of
 from backend.api.metrics import DECISIONS
+from backend.api.prompt import prompt
 from backend.api.schemas import (
     BEGINNING,
     AccountText,
@@ -38,6 +39,7 @@ from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
 from backend.records.trail import groups_through
 from backend.types import MemberId, SubjectId, to_hex
+from backend.waiting import about_to_wait
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
 
@@ -139,15 +141,24 @@ class DecisionView(BaseModel):
 
 
 @router.post("/decisions", response_model=DecisionView)
-def decide(
+async def decide(
     body: DecisionBody,
     caller: Annotated[Caller, Depends(needs(Scope.DECISION_EXPLAIN, Scope.DECISION_REVIEW))],
 ) -> DecisionView:
     """Decide as a read would, and explain it to those who may know. The question is logged, and the patient
     sees it."""
+    view, event = await prompt(lambda: _decided(body, caller))
+    await caller.services.prompt_log.append(event)
+    return view
+
+
+def _decided(body: DecisionBody, caller: Caller) -> tuple[DecisionView, AuditEvent]:
+    """Return the answer, and the entry that is to be durable before it leaves."""
     services, principal = caller
     subject = _subject(body, caller)
     explains = subject in principal.subject_ids or Scope.DECISION_REVIEW in principal.scopes
+    if explains:
+        about_to_wait()  # an explanation goes through every consent and rule
     tables = services.tables
     acting = _requester(body, caller, explains=explains)
     question = Question(
@@ -167,11 +178,11 @@ def decide(
     explanation = explain(request) if explains else None  # its time depends on how many consents there are
     decision = decide_many(request, [segment])[0] if explanation is None else explanation.decision
     DECISIONS.labels(decision.answer.value).inc()
-    _log(body, caller, subject, decision, groups=groups_through(acting.groups, [decision]))
+    event = _entry(body, caller, subject, decision, groups=groups_through(acting.groups, [decision]))
     view = _coarse(decision, tables)
     if explanation is None:
-        return view
-    return view.model_copy(
+        return view, event
+    whole = view.model_copy(
         update={
             "answer": decision.answer.value,
             "reasons": [reason.value for reason in decision.reasons],
@@ -181,6 +192,7 @@ def decide(
             "explanation": [_explained(consent) for consent in explanation.consents],
         }
     )
+    return whole, event
 
 
 def _subject(body: DecisionBody, caller: Caller) -> SubjectId:
@@ -200,31 +212,28 @@ def _requester(body: DecisionBody, caller: Caller, *, explains: bool) -> Acting:
     return acting_of(caller)
 
 
-def _log(
+def _entry(
     body: DecisionBody, caller: Caller, subject: SubjectId, decision: Decision, *, groups: tuple[Group, ...]
-) -> None:
+) -> AuditEvent:
     services, principal = caller
     about = body.requester and (body.requester.member or body.requester.account)
-    services.audit.append(
-        AuditEvent(
-            type=codes.DECISION,
-            outcome=_OUTCOMES[decision.answer],
-            occurred_at_ms=services.clock() * 1000,
-            actor=agent_of(principal),
-            organisation=principal.member_id,
-            groups=groups,
-            subject=subject,
-            purpose=body.purpose,
-            action=Action(body.action),
-            consents=decision.consent_ids,
-            reasons=tuple(reason.value for reason in decision.reasons),
-            final_block=decision.final_block,
-            head_block=decision.head_block,
-            queue_position=decision.queue_position,
-            obligations=decision.obligations,
-            detail={"tables": bytes.fromhex(decision.tables)}
-            | ({"requester": about.lower()} if about else {}),
-        )
+    return AuditEvent(
+        type=codes.DECISION,
+        outcome=_OUTCOMES[decision.answer],
+        occurred_at_ms=services.clock() * 1000,
+        actor=agent_of(principal),
+        organisation=principal.member_id,
+        groups=groups,
+        subject=subject,
+        purpose=body.purpose,
+        action=Action(body.action),
+        consents=decision.consent_ids,
+        reasons=tuple(reason.value for reason in decision.reasons),
+        final_block=decision.final_block,
+        head_block=decision.head_block,
+        queue_position=decision.queue_position,
+        obligations=decision.obligations,
+        detail={"tables": bytes.fromhex(decision.tables)} | ({"requester": about.lower()} if about else {}),
     )
 
 

@@ -14,12 +14,13 @@ from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from backend.audit.entry import AuditEvent
 from backend.audit.errors import AuditUnavailable, StaleSeal
 from backend.audit.log import AuditLog
-from backend.audit.sequencer import Waiting
+from backend.audit.sequencer import Guard, Waiting
 from backend.audit.types import AppendedEntry
 from backend.consent.errors import RestrictionArrived
-from backend.records.reading import Judgement, ReadingService, Released, Wanted
+from backend.records.reading import ReadingService, Released, Wanted
 from backend.waiting import MustWait, without_waiting
 
 Value = TypeVar("Value")
@@ -34,26 +35,22 @@ async def prompt(work: Callable[[], Value]) -> Value:
         return await run_in_threadpool(work)
 
 
-class PromptReading:
-    """``ReadingService.read`` for routes, on the one event loop that serves them."""
+class PromptLog:
+    """``AuditLog.append`` for routes, on the one event loop that serves them."""
 
-    def __init__(self, *, reading: ReadingService, audit: AuditLog) -> None:
-        self._reading = reading
+    def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
         self._turn: list[Waiting] = []
 
-    async def read(self, wanted: Wanted) -> Released:
-        """Return what may leave, and raise, as ``ReadingService.read``."""
-        try:
-            with without_waiting():
-                judgement = self._reading.judge(wanted)
-            await self._durable(judgement)
-        except (MustWait, RestrictionArrived, StaleSeal):
-            return await run_in_threadpool(self._reading.read, wanted)
-        return judgement.settle()
-
-    async def _durable(self, judgement: Judgement) -> None:
+    async def append(self, event: AuditEvent, *, guard: Guard | None = None) -> None:
         """Return when the entry is durable; raise what its guard raises, or AuditUnavailable."""
+        try:
+            await self.append_once(event, guard=guard)
+        except StaleSeal:
+            await run_in_threadpool(self._audit.append, event, guard=guard)
+
+    async def append_once(self, event: AuditEvent, *, guard: Guard | None) -> None:
+        """``append`` that also raises StaleSeal, for a caller that starts again then."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[AppendedEntry] = loop.create_future()
 
@@ -61,7 +58,7 @@ class PromptReading:
             with suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 loop.call_soon_threadsafe(_settle, answered, outcome)
 
-        waiting = self._audit.prepare(judgement.event, guard=judgement.guard, answer=answer)
+        waiting = self._audit.prepare(event, guard=guard, answer=answer)
         # Entries of one turn of the loop go to the log together: one commit serves them all.
         if not self._turn:
             loop.call_soon(self._submit)
@@ -80,6 +77,24 @@ class PromptReading:
         except AuditUnavailable as failure:
             for waiting in entries:
                 waiting.answer(failure)
+
+
+class PromptReading:
+    """``ReadingService.read`` for routes."""
+
+    def __init__(self, *, reading: ReadingService, log: PromptLog) -> None:
+        self._reading = reading
+        self._log = log
+
+    async def read(self, wanted: Wanted) -> Released:
+        """Return what may leave, and raise, as ``ReadingService.read``."""
+        try:
+            with without_waiting():
+                judgement = self._reading.judge(wanted)
+            await self._log.append_once(judgement.event, guard=judgement.guard)
+        except (MustWait, RestrictionArrived, StaleSeal):
+            return await run_in_threadpool(self._reading.read, wanted)
+        return judgement.settle()
 
 
 def _settle(answered: asyncio.Future[AppendedEntry], outcome: AppendedEntry | Exception) -> None:

@@ -36,6 +36,10 @@ PAGE = 20
 Reading = Annotated[Caller, Depends(needs(Scope.RECORD_READ))]
 Writing = Annotated[Caller, Depends(needs(Scope.RECORD_WRITE))]
 Purpose = Annotated[Code, Query(description="HL7 v3 PurposeOfUse code, such as TREAT")]
+Related = Annotated[
+    list[str] | None,
+    Query(max_length=16, description="records of the patient it belongs to, such as the order of a report"),
+]
 Reads = Literal[Action.ACCESS, Action.USE, Action.DISCLOSE, Action.EXPORT, Action.STORE]
 Acting = Annotated[Reads, Query(description="what it is read for; the consent has to permit that")]
 
@@ -88,11 +92,14 @@ async def store(
     subject: Annotated[HexSubject, Query()],
     categories: Annotated[list[Code] | None, Query(max_length=64)] = None,
     sensitivities: Annotated[list[Code] | None, Query(max_length=64)] = None,
+    related: Related = None,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> StoredView:
     """Store a document of a patient: a FHIR R4 bundle as ``application/fhir+json``, anything else under its
     own media type. With an ``Idempotency-Key`` a retry gives the same record."""
-    document = await _document(request, caller, subject, idempotency_key, categories, sensitivities)
+    document = await _document(
+        request, caller, subject, idempotency_key, categories, sensitivities, related=related
+    )
     return await _store(caller, document)
 
 
@@ -105,10 +112,19 @@ async def store_version(
     version: Annotated[int, Query(ge=2, lt=2**31, description="the version this will be")],
     categories: Annotated[list[Code] | None, Query(max_length=64)] = None,
     sensitivities: Annotated[list[Code] | None, Query(max_length=64)] = None,
+    related: Related = None,
 ) -> StoredView:
     """Store the next version of a record; the earlier ones stay readable by number."""
     document = await _document(
-        request, caller, subject, None, categories, sensitivities, record=record_id(record), version=version
+        request,
+        caller,
+        subject,
+        None,
+        categories,
+        sensitivities,
+        related=related,
+        record=record_id(record),
+        version=version,
     )
     return await _store(caller, document)
 
@@ -231,6 +247,7 @@ async def _document(
     categories: list[str] | None,
     sensitivities: list[str] | None,
     *,
+    related: list[str] | None,
     record: RecordId | None = None,
     version: int = 1,
 ) -> NewDocument:
@@ -245,6 +262,7 @@ async def _document(
         categories=None if categories is None else tuple(categories),
         # 'N' (normal, HL7 Confidentiality) says that nothing is sensitive, which an empty list cannot.
         sensitivities=None if sensitivities is None else tuple(code for code in sensitivities if code != "N"),
+        related=tuple(sorted({record_id(name) for name in related or ()})),
     )
 
 

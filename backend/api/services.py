@@ -8,7 +8,7 @@ from typing import Protocol
 
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
-from backend.api.prompt import PromptReading
+from backend.api.prompt import PromptLog, PromptReading
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
@@ -91,6 +91,7 @@ class Services:
     consent_tokens: ConsentTokens
     storing: StoringService
     reading: ReadingService
+    prompt_log: PromptLog
     prompt_reading: PromptReading
     previews: PreviewService
     studies: StudyService

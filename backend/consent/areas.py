@@ -16,11 +16,12 @@ from typing import Final
 from backend.consent.decision import decide_many
 from backend.consent.decision_types import Answer, DecisionInput, Segment
 from backend.consent.evidence_set import EvidenceSet
-from backend.consent.terms import Effect, Grant
+from backend.consent.standing import grant_standing
+from backend.consent.terms import Grant
 from backend.errors import LedgerUnavailable
 from backend.types import ConsentId, UnixSeconds
 
-MAX_CONSENTS: Final = 16  # looked at, lowest ids first: a patient gives one requester a few
+MAX_CONSENTS: Final = 16  # that permit now are looked at, lowest ids first: a requester has a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,19 @@ def permitted_areas(request: DecisionInput, *, only: Set[ConsentId] | None = Non
     The segment of the request does not matter. Raises LedgerUnavailable when nothing can be decided.
     """
     naming = EvidenceSet.of(request.evidence).naming(request.requester)
-    grants = [
-        (item.prepared.consent_id, item.prepared.document)
-        for item in naming
-        if isinstance(item.prepared.document, Grant)
-    ]
     probe = Segment(categories=1, sensitivities=0)
     if decide_many(request, [probe])[0].answer is Answer.UNAVAILABLE:
         raise LedgerUnavailable
-    finder = _Finder(request, [grant for _, grant in grants])
+    documents = [item.prepared.document for item in naming]
+    finder = _Finder(request, [document for document in documents if isinstance(document, Grant)])
+    live = [
+        (item.prepared.consent_id, item.prepared.document)
+        for item in naming
+        if isinstance(item.prepared.document, Grant) and grant_standing(item, request).permits
+    ]
     found: list[Area] = []
-    for name, grant in grants[:MAX_CONSENTS] if only is None else grants:
-        if grant.terms.decision == Effect.PERMIT and (only is None or name in only):
+    for name, grant in live[:MAX_CONSENTS] if only is None else live:
+        if only is None or name in only:
             found += finder.areas_of(name, grant)
     return tuple(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from backend.consent.ledger_types import ConsentSlot, LedgerView, Membership, SubjectEvidence
 from backend.consent.prepared import Prepared
@@ -22,6 +22,8 @@ from backend.types import (
     SubjectId,
     UnixSeconds,
 )
+
+DEPENDENTS_TAIL: Final = bytes(15) + b"\x01"
 
 
 class Answer(StrEnum):
@@ -134,7 +136,8 @@ class Segment:
 
     The data is from ``data_from <= t < data_to``; times before 1970 are taken as 1970, and the defaults say
     that the time is unknown, which only a permit without limits of time covers. ``references`` are the ids
-    that a rule may name: ``reference_of_record`` and the member id of the author.
+    that a rule may name: ``reference_of_record``, ``dependents_of_record`` of it and of each record it was
+    stored as related to, and the member id of the author.
     """
 
     categories: int
@@ -219,3 +222,9 @@ class Decision:
 def reference_of_record(record_id: RecordId) -> Bytes32:
     """Return the reference by which a rule names a record: its 16 bytes followed by 16 zero bytes."""
     return Bytes32(record_id + bytes(16))
+
+
+def dependents_of_record(record_id: RecordId) -> Bytes32:
+    """Return the reference by which a rule names a record with those that were stored as related to it: its
+    16 bytes followed by 15 zero bytes and a one. FHIR consent-data-meaning "dependents"."""
+    return Bytes32(record_id + DEPENDENTS_TAIL)

@@ -16,7 +16,7 @@ from backend.records.blocks import BlobAddress, Cid
 from backend.records.envelope_errors import NotCanonical
 from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class SegmentManifest:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One version of a record. ``author`` is the member that stored it."""
+    """One version of a record. ``author`` is the member that stored it; ``related`` are the records it
+    belongs to, of the same subject."""
 
     record_id: RecordId
     version: int
@@ -50,6 +51,7 @@ class Manifest:
     created_at: UnixSeconds
     label_tables: bytes  # digest of the tables the labels came from
     segments: tuple[SegmentManifest, ...]
+    related: tuple[RecordId, ...] = ()
 
     def encode(self) -> bytes:
         """Return the deterministic encoding that is sealed and committed to."""
@@ -64,6 +66,7 @@ class Manifest:
                 "created_at": self.created_at,
                 "label_tables": self.label_tables,
                 "segments": [_encode_segment(segment) for segment in self.segments],
+                "related": [bytes(record) for record in self.related],
             }
         )
 
@@ -71,6 +74,7 @@ class Manifest:
 _FIELDS: Final[dict[str, type]] = {
     "schema": int, "record_id": bytes, "version": int, "subject": bytes, "author": bytes,
     "document_type": str, "created_at": int, "label_tables": bytes, "segments": list,
+    "related": list,
 }  # fmt: skip
 _SEGMENT_FIELDS: Final = tuple(field.name for field in fields(SegmentManifest))
 
@@ -89,6 +93,7 @@ def decode(encoded: bytes) -> Manifest:
         created_at=UnixSeconds(value["created_at"]),
         label_tables=value["label_tables"],
         segments=tuple(_decode_segment(segment) for segment in value["segments"]),
+        related=tuple(RecordId(record) for record in value["related"]),
     )
 
 

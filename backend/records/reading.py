@@ -16,7 +16,7 @@ from backend.audit.log import AuditLog
 from backend.audit.sequencer import Guard
 from backend.consent.deciding import DecisionService
 from backend.consent.decision import require_permitted
-from backend.consent.decision_types import Answer, Decision, reference_of_record
+from backend.consent.decision_types import Answer, Decision, dependents_of_record, reference_of_record
 from backend.consent.decision_types import Segment as Asked
 from backend.consent.errors import ConsentRequired, RestrictionArrived
 from backend.consent.uses import UsesExhausted
@@ -276,12 +276,13 @@ def _withholds(obligations: int, part: SegmentManifest) -> bool:
 
 def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
     """Return what a decision about one segment of a record is asked."""
+    belongs_to = map(dependents_of_record, (manifest.record_id, *manifest.related))
     return Asked(
         categories=part.categories,
         sensitivities=part.sensitivities,
         data_from=part.data_from,
         data_to=part.data_to,
-        references=frozenset({bytes(reference_of_record(manifest.record_id)), bytes(manifest.author)}),
+        references=frozenset({reference_of_record(manifest.record_id), manifest.author, *belongs_to}),
     )
 
 

@@ -54,7 +54,8 @@ class NewDocument:
     """What is to be stored. ``record_id`` is chosen by the caller, so that a retry names the same record.
 
     ``categories`` and ``sensitivities`` are codes stated by the sender for an attachment; without them it is
-    restricted.
+    restricted. ``related`` are records of the subject that it belongs to, the report to an order, say: a rule
+    of a consent can name a record with all that were stored so.
     """
 
     subject: SubjectId
@@ -66,6 +67,7 @@ class NewDocument:
     actor: Agent
     categories: tuple[str, ...] | None = None
     sensitivities: tuple[str, ...] | None = None
+    related: tuple[RecordId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class StoringService:
         act = self._outbox.find(ACT, act_id)
         if act is None:
             self._require_next_version(document)
+            self._require_related(document)
             act = self._begin(act_id, digest, self._seal(document, kind, split()))
         elif act.data["digest"] != digest:
             raise VersionTaken
@@ -176,6 +179,12 @@ class StoringService:
         if previous.version + 1 != document.version:
             raise VersionTaken
 
+    def _require_related(self, document: NewDocument) -> None:
+        for record in document.related:
+            found = self._index.current(record)
+            if found is None or found.subject != document.subject or record == document.record_id:
+                raise RecordUnknown(field="related")
+
     def _seal(self, document: NewDocument, kind: str, segments: Sequence[Segment]) -> tuple[Manifest, Agent]:
         plain = [_plain(number, part) for number, part in enumerate(segments)]
         stored = self._vault.store(
@@ -190,6 +199,7 @@ class StoringService:
             created_at=UnixSeconds(self._clock()),
             label_tables=bytes.fromhex(self._labels.digest),
             segments=stored,
+            related=document.related,
         )
         return manifest, document.actor
 
@@ -260,8 +270,9 @@ class StoringService:
 
 
 def _digest(document: NewDocument) -> bytes:
-    """What makes two attempts the same: content, patient, media type and stated labels."""
-    stated = repr((document.subject, document.media_type, document.categories, document.sensitivities))
+    """What makes two attempts the same: content, patient, media type, stated labels and relations."""
+    labels = (document.categories, document.sensitivities)
+    stated = repr((document.subject, document.media_type, *labels, document.related))
     return hashlib.sha256(stated.encode() + b"\0" + document.content).digest()
 
 

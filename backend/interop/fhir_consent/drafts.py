@@ -298,7 +298,7 @@ def _references(child: Provision) -> tuple[Bytes32, ...]:
     for reference in child.references or ():
         if reference is None:
             raise FhirConsentNotExpressible(
-                "Data is named by instance or by author.", field=f"{child.path}.data"
+                "Data is named by instance, with its dependents, or by author.", field=f"{child.path}.data"
             )
         found.append(reference)
     return tuple(dict.fromkeys(found))

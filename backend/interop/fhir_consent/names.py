@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from backend.consent.decision_types import reference_of_record
+from backend.consent.decision_types import dependents_of_record, reference_of_record
 from backend.interop.fhir_consent.codes import ACCOUNT, MEMBER, RECORD, SUBJECT, Json
 from backend.interop.fhir_consent.errors import (
     FhirConsentMalformed,
@@ -56,7 +56,14 @@ class Names:
 
     def record(self, reference: object, path: str) -> Bytes32:
         """Return the form in which a rule names a record."""
-        return reference_of_record(RecordId(self._resolve(reference, path, self.records, RECORD, _RECORD)))
+        return reference_of_record(self._record(reference, path))
+
+    def dependents(self, reference: object, path: str) -> Bytes32:
+        """Return the form in which a rule names a record and those that refer to it."""
+        return dependents_of_record(self._record(reference, path))
+
+    def _record(self, reference: object, path: str) -> RecordId:
+        return RecordId(self._resolve(reference, path, self.records, RECORD, _RECORD))
 
     def _resolve(
         self, reference: object, path: str, known: Mapping[str, bytes], system: str, form: re.Pattern[str]

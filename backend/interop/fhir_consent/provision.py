@@ -51,7 +51,7 @@ class Labels(NamedTuple):
 class Provision:
     """``permit`` is None where nothing says it. ``path`` is where it stands in the resource.
 
-    ``references`` holds ``("related", …)`` and the like as None: nothing here names data so.
+    ``references`` holds None for "related", what a record refers to: nothing here names data so.
     """
 
     path: str
@@ -176,6 +176,8 @@ class ProvisionReader:
         meaning, where = data.get("meaning"), f"{path}.reference"
         if meaning not in _MEANINGS:
             raise FhirConsentUnknownCode(f"One of {', '.join(_MEANINGS)}.", field=f"{path}.meaning")
+        if meaning == "dependents":
+            return self.names.dependents(data.get("reference"), where)
         if meaning == "instance":
             return self.names.record(data.get("reference"), where)
         return Bytes32(self.names.member(data.get("reference"), where)) if meaning == "authoredby" else None

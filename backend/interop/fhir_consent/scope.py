@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from backend.consent.decision_types import DEPENDENTS_TAIL
 from backend.consent.tables import Tables
 from backend.consent.terms import (
     BEGINNING,
@@ -72,8 +73,9 @@ def of_rule(rule: Rule, tables: Tables) -> Json:
 
 
 def _data(reference: bytes) -> Json:
-    if reference[16:] == RECORD_TAIL:
-        return {"meaning": "instance", "reference": record_reference(reference[:16])}
+    for meaning, tail in (("instance", RECORD_TAIL), ("dependents", DEPENDENTS_TAIL)):
+        if reference[16:] == tail:
+            return {"meaning": meaning, "reference": record_reference(reference[:16])}
     return {"meaning": "authoredby", "reference": member_reference(reference)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backend.api.prompt import PromptReading, prompt
+from backend.api.prompt import PromptLog, PromptReading, prompt
 from backend.audit.entry import ANONYMOUS, AuditEvent, Outcome
 from backend.audit.errors import AuditClosed, AuditUnavailable, StaleSeal
 from backend.audit.types import AppendedEntry
@@ -75,7 +75,7 @@ def wanted() -> Wanted:
 
 
 def run(reading: Reading, log: Log, *, times: int = 1) -> list[Released]:
-    reader = PromptReading(reading=reading, audit=log)  # type: ignore[arg-type]
+    reader = PromptReading(reading=reading, log=PromptLog(log))  # type: ignore[arg-type]
 
     async def all_at_once() -> list[Released]:
         return await asyncio.gather(*(reader.read(wanted()) for _ in range(times)))
@@ -106,7 +106,7 @@ def test_reads_of_one_turn_go_to_the_log_together() -> None:
 def test_nothing_is_released_before_the_entry_is_durable() -> None:
     async def scene() -> None:
         log = Log(outcome=None)
-        reader = PromptReading(reading=Reading(), audit=log)  # type: ignore[arg-type]
+        reader = PromptReading(reading=Reading(), log=PromptLog(log))  # type: ignore[arg-type]
         reads = [asyncio.ensure_future(reader.read(wanted())) for _ in range(2)]
         done, _ = await asyncio.wait(reads, timeout=0.05)
         assert not done

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backend.consent.decision_types import reference_of_record
+from backend.consent.decision_types import dependents_of_record, reference_of_record
 from backend.consent.terms import (
     EVERYONE,
     MAX_USES_PER_PERIOD,
@@ -27,7 +27,12 @@ from backend.types import RecordId
 from scripts.vectors import world as w
 
 ids = st.binary(min_size=32, max_size=32).filter(any)
-records = st.binary(min_size=16, max_size=16).filter(any).map(RecordId).map(reference_of_record)
+records = (
+    st.binary(min_size=16, max_size=16)
+    .filter(any)
+    .map(RecordId)
+    .flatmap(lambda record: st.sampled_from([reference_of_record(record), dependents_of_record(record)]))
+)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=40)
 ALL_LABELS = w.TABLES.sensitivities.all_bits
 PCF_LABELS = w.sensitivities("ETH", "ETHUD", "OPIOIDUD", "PSY", "SEX", "HIV")

@@ -126,6 +126,11 @@ def test_condition_on_one_record_takes_out_all_that_could_be_it() -> None:
     assert released(found, Segment(MEDICATIONS, 0))
 
 
+def test_consents_that_ended_take_no_place_from_those_that_count() -> None:
+    ended = [w.final(w.grant(label=str(number), not_after=w.START + 1)) for number in range(60)]
+    assert permitted_areas(w.ask(w.final(w.grant(label="now")), *ended))
+
+
 def test_rules_tell_nothing_of_others_whom_the_patient_named() -> None:
     plain = w.ask(w.final(w.grant()))
     rule = Rule(False, sensitivities=MH, grantees=(w.UNIVERSITY,))
