@@ -68,7 +68,7 @@ class Mailing:
     def tell(self, news: News) -> None:
         if not _wanted(self._book.active(news.subject), news.topic):
             return
-        if news.topic is Topic.ACCESS_RECORDED:
+        if news.topic is Topic.ACCESS_RECORDED and not news.each_time:
             # One mail for all of a day, at an hour that tells nothing of when they were.
             day = news.at // DAY_SECONDS
             at = (day + 1) * DAY_SECONDS + DIGEST_SECOND

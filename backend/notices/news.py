@@ -21,6 +21,7 @@ class News:
     data: Mapping[str, str | int] = field(kw_only=True)
     links: Mapping[str, str] = field(kw_only=True)
     notice_id: str | None = field(default=None, kw_only=True)
+    each_time: bool = field(default=False, kw_only=True)  # never told together with others
 
     def adding(self, **data: str | int) -> News:
         return replace(self, data={**self.data, **data})
@@ -46,7 +47,7 @@ class Newsroom:
     def __init__(self, public_url: str) -> None:
         self._url = f"{public_url.rstrip('/')}/v1"
 
-    def of_access(self, index: LogIndex, subject: SubjectId, *, at: int) -> News:
+    def of_access(self, index: LogIndex, subject: SubjectId, *, at: int, each_time: bool) -> News:
         return News(
             Topic.ACCESS_RECORDED,
             subject,
@@ -54,6 +55,7 @@ class Newsroom:
             key=str(index),
             data={"entry": index},
             links={"accesses": f"{self._url}/accesses?subject={subject_text(subject)}"},
+            each_time=each_time,
         )
 
     def of_request(self, topic: Topic, request_id: Bytes32, subject: SubjectId, *, at: int) -> News:

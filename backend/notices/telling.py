@@ -24,10 +24,15 @@ from backend.notices.audience import Audience
 from backend.notices.news import Newsroom, digest
 from backend.notices.ports import NoticeStore
 from backend.notices.types import Reminder, RevocationNotice, Topic
+from backend.records.obligations import NOTIFY
 from backend.types import Bytes32, ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds, to_hex
 
 DAY_SECONDS: Final = 24 * 3600
 LAPSING_DAYS: Final = 7  # before its end in which a request is told once more
+# Who reads may hold a copy, who has a token may come back with it.
+_HELD: Final = frozenset(
+    {codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED, codes.TOKEN_ISSUED}
+)
 _ACCESSES: Final = frozenset({codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED})
 _RELEASED: Final = frozenset({Outcome.PERMITTED, Outcome.CHANGED})
 _OF_CONSENTS: Final = frozenset(
@@ -86,7 +91,8 @@ class Telling:
             self._acknowledged(event, event.subject)
 
     def _accessed(self, index: LogIndex, event: AuditEvent, subject: SubjectId) -> None:
-        news = self._newsroom.of_access(index, subject, at=_seconds(event))
+        each_time = bool(event.obligations & NOTIFY)
+        news = self._newsroom.of_access(index, subject, at=_seconds(event), each_time=each_time)
         if event.actor.kind is AgentKind.ACCOUNT and event.actor == Agent.account(
             self._evidence.subject(subject).controller
         ):
@@ -171,13 +177,14 @@ class Telling:
         self._audience.tell(news)
 
     def _holders(self, consent: ConsentId, subject: SubjectId) -> set[MemberId]:
-        """Return the members that read under the consent and may hold a copy, by the patient's own log."""
+        """Return the members that read under the consent, or have a token that rests on it, by the patient's
+        own log."""
         found: set[MemberId] = set()
         for chain in self._reader.chains(subject):
             for entry in self._reader.entries(chain.indexes):
                 event = self._reader.event(entry, chain)
-                read = event.type in _ACCESSES and event.outcome in _RELEASED and consent in event.consents
-                if read and event.organisation is not None:
+                held = event.type in _HELD and event.outcome in _RELEASED and consent in event.consents
+                if held and event.organisation is not None:
                     found.add(event.organisation)
         return found
 

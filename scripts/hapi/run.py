@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 HERE: Final = Path(__file__).resolve().parent
 JARS: Final = ROOT / ".build" / "hapi" / "jars"
 PINS: Final = HERE / "jars.sha256"
+OUT_OF_REACH: Final = 75  # EX_TEMPFAIL: nothing was validated
 FETCH_SECONDS: Final = 900.0
 VALIDATE_SECONDS: Final = 600.0
 
@@ -33,9 +34,12 @@ def fetch() -> None:
         shutil.rmtree(JARS, ignore_errors=True)
         JARS.mkdir(parents=True)
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={JARS}", "-DincludeScope=runtime"]
-        subprocess.run(
-            ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), *goal], check=True, timeout=FETCH_SECONDS
-        )
+        command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), *goal]
+        try:
+            subprocess.run(command, check=True, timeout=FETCH_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            print("Maven could not fetch the validator.")
+            sys.exit(OUT_OF_REACH)
     if _found() != _pinned():
         sys.exit(f"The jars are not those of {PINS.name}; --pin writes it anew after a change of pom.xml.")
 

@@ -66,6 +66,15 @@ def test_accesses_of_a_day_are_told_by_one_mail_the_day_after_and_ones_own_are_n
     assert mail.message["Date"].datetime.timestamp() == row["created_at"]
 
 
+def test_each_access_under_the_condition_to_notify_is_told_at_once(mailed: Mailed, clinic: Provider) -> None:
+    rules = [{"effect": "permit", "obligations": ["notify"]}]
+    consent = mailed.patient.permit(clinic.member_id, rules=rules)
+    for _ in range(3):
+        clinic.read(mailed.patient.record_id)
+    mailed.wait("accessed", 3)
+    mailed.patient.end(consent)
+
+
 def test_request_that_nobody_answers_is_told_before_and_when_it_lapses(
     mailed: Mailed, clinic: Provider
 ) -> None:
