@@ -4,11 +4,10 @@ effect; after a restart the act is complete exactly once. Real chain, index, key
 from __future__ import annotations
 
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,33 +16,27 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.record_index import MongoRecordIndex
-from backend.adapters.index.use_store import MongoUseStore
 from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import World
-from backend.consent.evidence import EvidenceBook
 from backend.consent.ledger_types import NOBODY, MemberStanding
 from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_order import ADMISSION, REINSTATEMENT, STOP
 from backend.consent.member_registry import Credential, Widening
 from backend.consent.member_stops import MemberStops
-from backend.consent.restrictions import RestrictionQueue
-from backend.consent.revocations import Revocation, RevocationService
-from backend.consent.service import ConsentService
+from backend.consent.revocations import Revocation
 from backend.consent.terms import Grant
 from backend.consent.terms_json import from_json
 from backend.demo.actors import Api
 from backend.identity.roles import Role
-from backend.outbox.service import Outbox
 from backend.outbox.types import Act
 from backend.records.manifests import ManifestBook
 from backend.records.storing import NewDocument, StoringService
 from backend.records.vault import Vault
-from backend.sealed import DocumentSealer
-from backend.types import MAX_UINT40, ConsentId, MemberId, QueuePosition, RecordId, SubjectId, UnixSeconds
+from backend.types import MAX_UINT40, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
+from tests.support.breaking_process import ConsentProcess
 from tests.support.faults import Crash, Faults
 
-LEASE_IS_OVER = 120
 OPERATOR = Agent(AgentKind.STAFF, "faults")
 
 
@@ -69,100 +62,36 @@ class Stage:
         )
 
 
-@dataclass(slots=True)
-class Laid:
-    """Keeps the acts that a driver would take, for the test to drive them in its own thread."""
-
-    handed: list[Act] = field(default_factory=list)
-
-    def hand_over(self, act: Act) -> None:
-        self.handed.append(act)
-
-
-class Process:
-    """The services of one process over breaking ports: a second one over the same stores is a restart."""
+class Process(ConsentProcess):
+    """With records and members."""
 
     def __init__(self, stage: Stage, faults: Faults, *, late: bool = False) -> None:
-        world, wrap = stage.world, faults.wrap
-        stores, services = world.stores, world.services
-
-        def clock() -> int:
-            return int(time.time()) + (LEASE_IS_OVER if late else 0)
-
-        def now() -> int:
-            return int(time.time())
-
-        index = wrap(MongoConsentIndex(stores.database), "consent index")
-        ledger = wrap(stores.ledger, "ledger")
+        super().__init__(stage.world, faults, late=late)
+        stores, services, wrap = stage.world.stores, stage.world.services, faults.wrap
         keys = wrap(stores.keys, "keys")
-        audit = wrap(services.audit, "audit")
-        self.outbox = Outbox(
-            store=wrap(MongoActStore(stores.database), "acts"), clock=clock, holder=secrets.token_hex(8)
-        )
-        self.driver = Laid()
-        driver: Any = self.driver
-        sealer = DocumentSealer(stores.keys)
-        self.restrictions = RestrictionQueue(start=QueuePosition(0))
-        evidence = EvidenceBook(
-            index=MongoConsentIndex(stores.database),
-            ledger=stores.ledger,
-            sealer=sealer,
-            restrictions=self.restrictions,
-            uses=MongoUseStore(stores.database),
-        )
-        shared: dict[str, Any] = {
-            "index": index,
-            "evidence": evidence,
-            "restrictions": self.restrictions,
-            "outbox": self.outbox,
-            "driver": driver,
-            "audit": audit,
-            "domain": services.domain,
-            "clock": now,
-            "relay": ledger,
-        }
-        self.consents = ConsentService(
-            **shared,
-            requests=services.requests,
-            notices=services.notices,
-            sealer=sealer,
-            tables=services.tables,
-        )
-        self.revocations = RevocationService(**shared, ledger=ledger)
         registry = wrap(stores.participants, "registry")
-        about_members: dict[str, Any] = {
-            name: shared[name] for name in ("outbox", "driver", "audit", "clock")
-        }
         self.stops = MemberStops(
-            **about_members, tenant=stores.tenant, registry=registry, restrictions=self.restrictions
+            **self.acting, tenant=stores.tenant, registry=registry, restrictions=self.restrictions
         )
         self.admissions = MemberAdmissions(
-            **about_members,
+            **self.acting,
             registry=registry,
-            names=wrap(SealedMemberNames(stores.database, sealer), "names"),
+            names=wrap(SealedMemberNames(stores.database, self.sealer), "names"),
             delay_seconds=0,
         )
         records = wrap(MongoRecordIndex(stores.database), "record index")
         self.storing = StoringService(
             tenant=stores.tenant,
             index=records,
-            manifests=ManifestBook(index=records, keys=keys, sealer=sealer, ledger=stores.commitments),
+            manifests=ManifestBook(index=records, keys=keys, sealer=self.sealer, ledger=stores.commitments),
             vault=Vault(tenant=stores.tenant, keys=keys, blocks=wrap(stores.blocks, "blocks")),
             keys=keys,
-            sealer=sealer,
+            sealer=self.sealer,
             ledger=wrap(stores.commitments, "commitments"),
-            outbox=self.outbox,
-            driver=driver,
-            audit=audit,
             record_numbers=services.identity.record_numbers_of,
             labels=services.labels,
-            clock=now,
+            **self.acting,
         )
-
-    def go_on(self) -> None:
-        """What runs behind the acknowledgement."""
-        for act in self.driver.handed:
-            self.outbox.drive(act)
 
     def recover(self) -> None:
         """What a start does."""

@@ -14,27 +14,19 @@ from typing import Any
 import pytest
 
 from backend.adapters.index.act_store import MongoActStore
-from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.paper_store import MongoPaperStore
-from backend.adapters.index.use_store import MongoUseStore
 from backend.consent.drafting import Wish
-from backend.consent.evidence import EvidenceBook
 from backend.consent.ledger_types import ConsentSlot
 from backend.consent.paper_recording import ACT, PaperRecording
 from backend.consent.paper_types import Paper, Signatures
 from backend.consent.papers import PaperConsents
-from backend.consent.restrictions import RestrictionQueue
-from backend.consent.revocations import RevocationService
-from backend.consent.service import ConsentService
 from backend.consent.terms import Kind
 from backend.consent.typed_data import typed_data
 from backend.demo.actors import Api, Wallet
 from backend.identity.roles import Role
-from backend.outbox.service import Outbox
-from backend.sealed import DocumentSealer
-from backend.types import Address, Bytes32, MemberId, QueuePosition, SubjectId, UnixSeconds
+from backend.types import Address, Bytes32, MemberId, SubjectId, UnixSeconds
 from tests.integration.api.world import PASSWORD, Service, open_service, provider, staff
-from tests.integration.test_crash_faults import LEASE_IS_OVER, Laid
+from tests.support.breaking_process import ConsentProcess
 from tests.support.faults import Crash, Faults
 
 SCAN = b"%PDF-1.7 signed by hand"
@@ -86,87 +78,42 @@ class Stage:
         return sum(event.type == kind and paper.consent_id in event.consents for event in events)
 
 
-class Process:
-    """The services of one process over breaking ports: a second one over the same stores is a restart."""
+class Process(ConsentProcess):
+    """With papers."""
 
     def __init__(self, stage: Stage, faults: Faults, *, late: bool = False) -> None:
         world, wrap = stage.service.world, faults.wrap
+        super().__init__(world, faults, late=late)
         stores, services = world.stores, world.services
-
-        def clock() -> int:
-            return int(time.time()) + (LEASE_IS_OVER if late else 0)
-
-        def now() -> int:
-            return int(time.time())
-
-        ledger, audit = wrap(stores.ledger, "ledger"), wrap(services.audit, "audit")
-        index = wrap(MongoConsentIndex(stores.database), "consent index")
         store, pairs = wrap(MongoPaperStore(stores.database), "papers"), wrap(stores.witnesses, "pairs")
-        self.outbox = Outbox(
-            store=wrap(MongoActStore(stores.database), "acts"), clock=clock, holder=secrets.token_hex(8)
-        )
-        self.driver = Laid()
-        driver: Any = self.driver
-        sealer = DocumentSealer(stores.keys)
-        self.restrictions = RestrictionQueue(start=QueuePosition(0))
-        evidence = EvidenceBook(
-            index=MongoConsentIndex(stores.database),
-            ledger=stores.ledger,
-            sealer=sealer,
-            restrictions=self.restrictions,
-            uses=MongoUseStore(stores.database),
-        )
-        shared: dict[str, Any] = {
-            "index": index,
-            "evidence": evidence,
-            "restrictions": self.restrictions,
-            "outbox": self.outbox,
-            "driver": driver,
-            "audit": audit,
-            "domain": services.domain,
-            "clock": now,
-            "relay": ledger,
-        }
-        consents = ConsentService(
-            **shared,
-            requests=services.requests,
-            notices=services.notices,
-            sealer=sealer,
-            tables=services.tables,
-        )
-        self.revocations = RevocationService(**shared, ledger=ledger)
         self.recording = PaperRecording(
             store=store,
-            sealer=sealer,
+            sealer=self.sealer,
             pairs=pairs,
-            relay=ledger,
-            index=index,
-            evidence=evidence,
+            relay=self.ledger,
+            index=self.index,
+            evidence=self.evidence,
             enrolments=services.identity.enrolments,
-            consents=consents,
+            consents=self.consents,
             outbox=self.outbox,
-            clock=now,
+            clock=self.now,
         )
         self.papers = PaperConsents(
             tenant=stores.tenant,
             store=store,
-            sealer=sealer,
+            sealer=self.sealer,
             staff=services.identity.staff,
             enrolments=services.identity.enrolments,
-            evidence=evidence,
+            evidence=self.evidence,
             drafter=services.drafter,
             tables=services.tables,
             pairs=pairs,
             recording=self.recording,
             revocations=self.revocations,
-            audit=audit,
+            audit=self.audit,
             domain=services.domain,
-            clock=now,
+            clock=self.now,
         )
-
-    def go_on(self) -> None:
-        for act in self.driver.handed:
-            self.outbox.drive(act)
 
     def recover(self) -> None:
         """What a start does."""

@@ -1,0 +1,88 @@
+"""The consents of one process over ports that break; a second one over the same stores is a restart."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.adapters.index.use_store import MongoUseStore
+from backend.bootstrap import World
+from backend.consent.evidence import EvidenceBook
+from backend.consent.restrictions import RestrictionQueue
+from backend.consent.revocations import RevocationService
+from backend.consent.service import ConsentService
+from backend.outbox.service import Outbox
+from backend.outbox.types import Act
+from backend.sealed import DocumentSealer
+from backend.types import QueuePosition
+from tests.support.faults import Faults
+
+LEASE_IS_OVER = 120
+
+
+@dataclass(slots=True)
+class Laid:
+    """Keeps the acts that a driver would take, for the test to drive them in its own thread."""
+
+    handed: list[Act] = field(default_factory=list)
+
+    def hand_over(self, act: Act) -> None:
+        self.handed.append(act)
+
+
+class ConsentProcess:
+    """``late``: its clock says that a lease of before is over."""
+
+    def __init__(self, world: World, faults: Faults, *, late: bool) -> None:
+        stores, services, wrap = world.stores, world.services, faults.wrap
+
+        def clock() -> int:
+            return int(time.time()) + (LEASE_IS_OVER if late else 0)
+
+        self.index = wrap(MongoConsentIndex(stores.database), "consent index")
+        self.ledger = wrap(stores.ledger, "ledger")
+        self.audit = wrap(services.audit, "audit")
+        self.outbox = Outbox(
+            store=wrap(MongoActStore(stores.database), "acts"), clock=clock, holder=secrets.token_hex(8)
+        )
+        self.driver: Any = Laid()
+        self.sealer = DocumentSealer(stores.keys)
+        self.restrictions = RestrictionQueue(start=QueuePosition(0))
+        self.evidence = EvidenceBook(
+            index=MongoConsentIndex(stores.database),
+            ledger=stores.ledger,
+            sealer=self.sealer,
+            restrictions=self.restrictions,
+            uses=MongoUseStore(stores.database),
+        )
+        self.acting: dict[str, Any] = {
+            "outbox": self.outbox, "driver": self.driver, "audit": self.audit, "clock": self.now,
+        }  # fmt: skip
+        shared: dict[str, Any] = {
+            **self.acting,
+            "index": self.index,
+            "evidence": self.evidence,
+            "restrictions": self.restrictions,
+            "domain": services.domain,
+            "relay": self.ledger,
+        }
+        self.consents = ConsentService(
+            **shared,
+            requests=services.requests,
+            notices=services.notices,
+            sealer=self.sealer,
+            tables=services.tables,
+        )
+        self.revocations = RevocationService(**shared, ledger=self.ledger)
+
+    def now(self) -> int:
+        return int(time.time())
+
+    def go_on(self) -> None:
+        """What runs behind the acknowledgement."""
+        for act in self.driver.handed:
+            self.outbox.drive(act)
