@@ -97,7 +97,7 @@ types: $(STAMPS)/dev
 	@$(BIN)/mypy
 
 unit: $(STAMPS)/dev $(STAMPS)/node
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 # --- everything -------------------------------------------------------------------------------------------
 

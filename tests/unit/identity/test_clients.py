@@ -80,7 +80,6 @@ def test_sign_in_asking_for_more_than_allowed_is_refused(world: World, scope: st
         {"member_id": MemberId(bytes(32))},
         {"member_id": MemberId(b"short")},
     ],
-    ids=str,
 )
 def test_register_beyond_what_systems_may_is_refused(world: World, members: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
