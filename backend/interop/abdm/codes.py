@@ -26,9 +26,9 @@ HI_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 ACCESS_MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "VIEW": ("access",),
-    "STORE": ("collect", "access"),
-    "STREAM": ("access",),
-    "QUERY": ("compute",),
+    "STORE": ("access", "store"),
+    "STREAM": ("access", "stream"),
+    "QUERY": ("query",),
 }
 _HOUR: Final = 3600
 _DAY: Final = 24 * _HOUR
