@@ -200,6 +200,17 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         clock=clock,
     )
+    history = HistoryService(index=consent_index, ledger=stores.ledger)
+    abdm = open_abdm(
+        stores,
+        requests=requests,
+        evidence=evidence,
+        history=history,
+        manifests=manifests,
+        decisions=decisions,
+        tables=tables,
+        clock=clock,
+    )
     messages = open_messages(
         settings,
         stores,
@@ -211,6 +222,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         reader=reader,
         party_of=members.care_teams.party_of,
+        dialect=abdm,
         clock=clock,
     )
     papers = open_papers(
@@ -245,7 +257,6 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     turned_away = TurnedAway(log=log, clock=clock)
     closing.callback(turned_away.close)
     prompt_log = PromptLog(log)
-    history = HistoryService(index=consent_index, ledger=stores.ledger)
     services = Services(
         tenant=stores.tenant,
         domain=domain,
@@ -306,16 +317,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         checkpointer=checkpointer,
         log_key=opened.key,
         documents=DocumentSigner(stores.keys),
-        abdm=open_abdm(
-            stores,
-            requests=requests,
-            evidence=evidence,
-            history=history,
-            manifests=manifests,
-            decisions=decisions,
-            tables=tables,
-            clock=clock,
-        ),
+        abdm=abdm.artefacts,
+        abdm_notifications=abdm.notifications,
         custodian=_custodian(settings, stores),
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )

@@ -30,6 +30,8 @@ from backend.notices.endpoints import Endpoints
 from backend.notices.feed import Feed
 from backend.notices.mailing import Letterbox, MailChannel, Mailing, NoMail
 from backend.notices.news import Newsroom
+from backend.notices.noticing import Noticing
+from backend.notices.ports import Dialect
 from backend.notices.reminding import Reminding
 from backend.notices.telling import Telling
 from backend.notices.webhook_channel import WebhookChannel
@@ -77,6 +79,7 @@ def open_messages(
     log: AuditLog,
     reader: LogReader,
     party_of: Callable[[MemberId], MemberId],
+    dialect: Dialect,
     clock: Callable[[], int],
 ) -> Messages:
     """Return the services, and what is to be started and closed."""
@@ -108,20 +111,27 @@ def open_messages(
         patients=mail.patients,
         party_of=party_of,
     )
+    noticing = Noticing(
+        reader=reader,
+        notices=notices,
+        newsroom=newsroom,
+        audience=audience,
+        party_of=party_of,
+        acknowledge_seconds=settings.revocation_acknowledge_hours * HOUR_SECONDS,
+        clock=clock,
+    )
     feed = Feed(
         log=log,
         reader=reader,
         telling=Telling(
             tenant=stores.tenant,
             evidence=evidence,
-            reader=reader,
             notices=notices,
             newsroom=newsroom,
             audience=audience,
-            acknowledge_seconds=settings.revocation_acknowledge_hours * HOUR_SECONDS,
+            noticing=noticing,
+            dialect=dialect,
             reminder_days=settings.reminder_day_numbers,
-            party_of=party_of,
-            clock=clock,
         ),
         reminding=Reminding(
             evidence=evidence,
@@ -129,6 +139,8 @@ def open_messages(
             notices=notices,
             newsroom=newsroom,
             audience=audience,
+            noticing=noticing,
+            dialect=dialect,
             clock=clock,
         ),
         notices=notices,

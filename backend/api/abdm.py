@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends
@@ -24,7 +24,7 @@ from backend.identity.roles import Scope
 from backend.interop.abdm.artefact import time_text
 from backend.interop.abdm.errors import AbdmStale, AbdmUnsupported
 from backend.interop.abdm.request import read_consent
-from backend.types import Bytes32, to_hex
+from backend.types import Bytes32, ConsentId, MemberId, to_hex
 
 router = APIRouter(prefix="/v1/abdm", tags=["ABDM"])
 WINDOW_SECONDS: Final = 600
@@ -114,17 +114,32 @@ def fetch(body: FetchBody, caller: Hiu) -> dict[str, Any]:
 
 @router.post("/consents/on-notify", status_code=202)
 def on_notify(body: OnNotifyBody, caller: Hiu) -> dict[str, Any]:
-    """Acknowledge the notice of a consent's end. The patient sees when, or that it is late."""
+    """Acknowledge a notification, or the notice of a consent's end. The patient sees when an end was, or that
+    it is late."""
     services, principal = caller
     member = requesting_member(principal)
     with _message(caller, "consents/on-notify", body) as tried:
         rows = [services.abdm.row(each.consentId, member=member) for each in body.acknowledgement]
-        # By the notice's own id: an answer that was late for another message must not stand for this one.
-        notice = services.acknowledgements.get(body.resp.requestId.hex, member=member)
-        if any(row.consent_id != notice.consent_id for row in rows):
-            raise NotFound
-        services.acknowledgements.acknowledge(notice.notice_id, member=member, by=agent_of(principal))
+        # By the message's own id: an answer that was late for another one must not stand for it.
+        _acknowledge(body.resp.requestId.hex, caller, member, about={row.consent_id for row in rows})
     return _answer(tried, body)
+
+
+def _acknowledge(name: str, caller: Caller, member: MemberId, *, about: set[ConsentId]) -> None:
+    """Acknowledge the notification or the notice of this id, or both. Raises NotFound unless it is about this
+    consent."""
+    notifications, notices = caller.services.abdm_notifications, caller.services.acknowledgements
+    notification = notifications.get(name, member=member)
+    notice = None
+    with suppress(NotFound):
+        notice = notices.get(name, member=member)
+    found = [each for each in (notification, notice) if each is not None]
+    if not found or any({each.consent_id} != about for each in found):
+        raise NotFound
+    if notification is not None:
+        notifications.acknowledge(notification)
+    if notice is not None:
+        notices.acknowledge(name, member=member, by=agent_of(caller.principal))
 
 
 @contextmanager

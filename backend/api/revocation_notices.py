@@ -22,6 +22,7 @@ class RevocationNoticeView(BaseModel):
     consent_id: str
     subject: str
     member_id: str
+    reason: str = Field(description="revoked, or erase_due: to acknowledge is to report that copies are gone")
     state: str = Field(description="sent, delivered, acknowledged, late or acknowledged_late")
     created_at: datetime | None
     acknowledge_by: datetime | None
@@ -67,6 +68,7 @@ def _view(notice: RevocationNotice, *, now: int) -> RevocationNoticeView:
         consent_id=to_hex(notice.consent_id),
         subject=subject_text(notice.subject),
         member_id=to_hex(notice.member_id),
+        reason=notice.reason.value,
         state=notice.state(now),
         created_at=moment(notice.created_at),
         acknowledge_by=moment(notice.acknowledge_by),

@@ -36,6 +36,7 @@ from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
+from backend.interop.abdm.notifying import AbdmNotifications
 from backend.interop.abdm.service import AbdmArtefacts
 from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
@@ -112,6 +113,7 @@ class Services:
     checkpointer: Checkpointer
     documents: DocumentSigner
     abdm: AbdmArtefacts
+    abdm_notifications: AbdmNotifications
     custodian: Custodian
     log_key: str  # verifier key of the log's checkpoints
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

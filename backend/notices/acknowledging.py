@@ -55,6 +55,7 @@ class Acknowledgements:
                     organisation=member,
                     subject=notice.subject,
                     consents=(notice.consent_id,),
+                    detail={"reason": notice.reason.value},
                 ),
                 act=bytes.fromhex(notice_id),
             )

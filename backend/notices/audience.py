@@ -7,7 +7,8 @@ from typing import Protocol
 
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
-from backend.notices.news import News
+from backend.notices.news import News, digest
+from backend.notices.types import Message, Told
 from backend.types import MemberId
 
 
@@ -45,3 +46,11 @@ class Audience:
     def tell_systems(self, news: News, members: Collection[MemberId]) -> None:
         for client in self._endpoints.of_members(members, news.topic):
             self._deliveries.put(news.message(client.client_id))
+
+    def tell_member(self, told: Told) -> None:
+        """Tell the systems of one member that want this topic."""
+        for client in self._endpoints.of_members({told.member}, told.topic):
+            message_id = f"msg_{digest(told.topic, told.key, client.client_id)}"
+            self._deliveries.put(
+                Message(message_id, client.client_id, told.topic, told.body, notice_id=told.notice_id)
+            )

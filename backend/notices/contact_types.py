@@ -19,8 +19,8 @@ class NoticeKind(StrEnum):
 
     REQUESTS = "requests"  # somebody asks for consent, or the request lapses
     CONSENTS = "consents"  # a grant, refusal, deny or revocation was recorded
-    REVOCATIONS = "revocations"  # a member has acknowledged one, or not in time
-    ACCESSES = "accesses"  # at most one mail a day
+    REVOCATIONS = "revocations"  # a member has acknowledged one, or reported an erasure, or not in time
+    ACCESSES = "accesses"  # at most one mail a day, but for a consent that says each time
     REMINDERS = "reminders"  # a consent is about to end
 
 
@@ -35,6 +35,8 @@ KIND_OF_TOPIC: Final = {
     Topic.CONSENT_REVOKED: NoticeKind.CONSENTS,
     Topic.REVOCATION_ACKNOWLEDGED: NoticeKind.REVOCATIONS,
     Topic.REVOCATION_OVERDUE: NoticeKind.REVOCATIONS,
+    Topic.ERASURE_REPORTED: NoticeKind.REVOCATIONS,
+    Topic.ERASURE_OVERDUE: NoticeKind.REVOCATIONS,
     Topic.CONSENT_EXPIRING: NoticeKind.REMINDERS,
     Topic.ACCESS_RECORDED: NoticeKind.ACCESSES,
 }

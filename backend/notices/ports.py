@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from backend.notices.contact_types import ContactRow
-from backend.notices.types import Delivery, DeliveryState, Failure, Reminder, RevocationNotice
+from backend.notices.types import Delivery, DeliveryState, Failure, Reminder, RevocationNotice, Told
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
 
 
@@ -130,6 +130,16 @@ class ContactStore(Protocol):
 
     def purge(self, *, now: UnixSeconds) -> None:
         """Forget counters that have expired."""
+
+
+class Dialect(Protocol):
+    """Tells members of a consent in the form of another standard."""
+
+    def told(self, subject: SubjectId, consent: ConsentId) -> Sequence[Told]:
+        """Return who is to be told what of the state of a consent now; nothing where it is none of its own.
+
+        Raises Unavailable, also while the state is about to change: then again later.
+        """
 
 
 class Sender(Protocol):

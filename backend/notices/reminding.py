@@ -10,8 +10,9 @@ from backend.consent.states import State
 from backend.consent.terms import Grant
 from backend.notices.audience import Audience
 from backend.notices.news import Newsroom, time_text
-from backend.notices.ports import NoticeStore
-from backend.notices.types import Reminder, Topic
+from backend.notices.noticing import Noticing
+from backend.notices.ports import Dialect, NoticeStore
+from backend.notices.types import NoticeReason, Reminder, Topic
 from backend.types import Bytes32, ConsentId
 
 _WHILE = {Topic.REQUEST_LAPSING: State.REQUESTED, Topic.REQUEST_LAPSED: State.LAPSED}
@@ -26,6 +27,8 @@ class Reminding:
         notices: NoticeStore,
         newsroom: Newsroom,
         audience: Audience,
+        noticing: Noticing,
+        dialect: Dialect,
         clock: Callable[[], int],
     ) -> None:
         self._evidence = evidence
@@ -33,6 +36,8 @@ class Reminding:
         self._notices = notices
         self._newsroom = newsroom
         self._audience = audience
+        self._noticing = noticing
+        self._dialect = dialect
         self._clock = clock
 
     def remind(self, reminder: Reminder) -> None:
@@ -42,8 +47,13 @@ class Reminding:
                 self._of_permit(reminder)
             case Topic.REQUEST_LAPSING | Topic.REQUEST_LAPSED:
                 self._of_request(reminder)
-            case Topic.REVOCATION_OVERDUE:
-                self._of_revocation(reminder)
+            case Topic.REVOCATION_OVERDUE | Topic.ERASURE_OVERDUE:
+                self._of_notice(reminder)
+            case Topic.ERASE_DUE:
+                self._of_copies(reminder)
+            case Topic.ABDM_NOTIFY:
+                for told in self._dialect.told(reminder.subject, ConsentId(bytes.fromhex(reminder.about))):
+                    self._audience.tell_member(told)
 
     def _of_permit(self, reminder: Reminder) -> None:
         gathered = self._evidence.gather(reminder.subject)
@@ -62,6 +72,14 @@ class Reminding:
                 )
                 self._audience.tell(news.adding(ends_at=time_text(grant.not_after)), grant.terms.grantee)
 
+    def _of_copies(self, reminder: Reminder) -> None:
+        """Copies must be gone, whether the consent ended before or not."""
+        consent = ConsentId(bytes.fromhex(reminder.about))
+        prepared = self._evidence.documents(reminder.subject).get(consent)
+        if prepared is not None and isinstance(prepared.document, Grant):
+            news = self._newsroom.of_consent(reminder.topic, consent, reminder.subject, at=reminder.due_at)
+            self._noticing.give(news, consent, prepared.document, reason=NoticeReason.ERASE_DUE)
+
     def _of_request(self, reminder: Reminder) -> None:
         request_id = Bytes32(bytes.fromhex(reminder.about))
         request = self._requests.get(request_id)
@@ -72,7 +90,7 @@ class Reminding:
                 self._newsroom.of_request(reminder.topic, request_id, reminder.subject, at=reminder.due_at)
             )
 
-    def _of_revocation(self, reminder: Reminder) -> None:
+    def _of_notice(self, reminder: Reminder) -> None:
         notice = self._notices.notice(reminder.about)
         if notice is not None and notice.acknowledged_at is None:
             news = self._newsroom.of_consent(

@@ -11,28 +11,24 @@ What is told when a time has come is in ``reminding``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
-from backend.audit.reader import LogReader
 from backend.consent.evidence import EvidenceBook
 from backend.consent.requests import BLOCKED, LAPSE_SECONDS
 from backend.consent.terms import UNBOUNDED, ZERO32, Grant, Kind
 from backend.notices.audience import Audience
-from backend.notices.news import Newsroom, digest
-from backend.notices.ports import NoticeStore
-from backend.notices.types import Reminder, RevocationNotice, Topic
+from backend.notices.news import Newsroom
+from backend.notices.noticing import ACKNOWLEDGED, Noticing
+from backend.notices.ports import Dialect, NoticeStore
+from backend.notices.types import NoticeReason, Reminder, Topic
 from backend.records.obligations import NOTIFY
 from backend.types import Bytes32, ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds, to_hex
 
 DAY_SECONDS: Final = 24 * 3600
 LAPSING_DAYS: Final = 7  # before its end in which a request is told once more
-# Who reads may hold a copy, who has a token may come back with it.
-_HELD: Final = frozenset(
-    {codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED, codes.TOKEN_ISSUED}
-)
 _ACCESSES: Final = frozenset({codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED})
 _RELEASED: Final = frozenset({Outcome.PERMITTED, Outcome.CHANGED})
 _OF_CONSENTS: Final = frozenset(
@@ -48,8 +44,7 @@ _TOPIC_OF_KIND: Final = {
 class Telling:
     """Makes the messages of an event. Each has an id of its own, so that telling again adds nothing.
 
-    ``reminder_days``: how long before its end a permit's parties are reminded. ``party_of``: the organisation
-    of a grantee that is a care team, else the grantee.
+    ``reminder_days``: how long before its end a permit's parties are reminded.
     """
 
     def __init__(
@@ -57,25 +52,21 @@ class Telling:
         *,
         tenant: MemberId,
         evidence: EvidenceBook,
-        reader: LogReader,
         notices: NoticeStore,
         newsroom: Newsroom,
         audience: Audience,
-        acknowledge_seconds: int,
+        noticing: Noticing,
+        dialect: Dialect,
         reminder_days: Collection[int],
-        party_of: Callable[[MemberId], MemberId],
-        clock: Callable[[], int],
     ) -> None:
         self._tenant = tenant
         self._evidence = evidence
-        self._reader = reader
         self._notices = notices
         self._newsroom = newsroom
         self._audience = audience
-        self._acknowledge_seconds = acknowledge_seconds
+        self._noticing = noticing
+        self._dialect = dialect
         self._reminder_days = tuple(reminder_days)
-        self._party_of = party_of
-        self._clock = clock
 
     def tell(self, index: LogIndex, event: AuditEvent) -> None:
         """Make what this event asks for durable. Raises Unavailable: then again later."""
@@ -113,12 +104,11 @@ class Telling:
             self._notices.put_reminder(Reminder(topic, request.hex(), subject, due_at, days))
 
     def _acknowledged(self, event: AuditEvent, subject: SubjectId) -> None:
+        topic = ACKNOWLEDGED[NoticeReason(str(event.detail.get("reason", NoticeReason.REVOKED)))]
         for consent in event.consents:
             key = f"{consent.hex()}/{(event.organisation or b'').hex()}"
             self._audience.tell(
-                self._newsroom.of_consent(
-                    Topic.REVOCATION_ACKNOWLEDGED, consent, subject, at=_seconds(event), key=key
-                )
+                self._newsroom.of_consent(topic, consent, subject, at=_seconds(event), key=key)
             )
 
     def _changed(self, event: AuditEvent, grants: Mapping[ConsentId, Grant]) -> None:
@@ -147,7 +137,18 @@ class Telling:
             news = news.adding(request_id=to_hex(grant.request))
         # Whom a patient shuts out is not told so.
         self._audience.tell(news, *(() if grant.kind == Kind.DENY else (grant.terms.grantee,)))
-        if grant.kind == Kind.PERMIT and grant.not_after < UNBOUNDED:
+        elsewhere = grant.kind != Kind.DENY and self._tell_in_dialect(grant.subject, consent)
+        if grant.kind != Kind.PERMIT:
+            return
+        if grant.terms.erase_by < UNBOUNDED:
+            self._notices.put_reminder(
+                Reminder(Topic.ERASE_DUE, consent.hex(), grant.subject, grant.terms.erase_by)
+            )
+        if grant.not_after < UNBOUNDED:
+            if elsewhere:
+                self._notices.put_reminder(
+                    Reminder(Topic.ABDM_NOTIFY, consent.hex(), grant.subject, grant.not_after)
+                )
             for days in self._reminder_days:
                 due_at = UnixSeconds(grant.not_after - days * DAY_SECONDS)
                 if due_at > at:
@@ -157,36 +158,16 @@ class Telling:
 
     def _ended(self, consent: ConsentId, grant: Grant, at: int) -> None:
         news = self._newsroom.of_consent(Topic.CONSENT_REVOKED, consent, grant.subject, at=at)
-        for member in sorted({self._party_of(grant.terms.grantee)} | self._holders(consent, grant.subject)):
-            notice = self._notices.put_notice(
-                RevocationNotice(
-                    notice_id=digest("revocation", consent.hex(), member.hex()),
-                    consent_id=consent,
-                    subject=grant.subject,
-                    member_id=member,
-                    created_at=UnixSeconds(at),
-                    acknowledge_by=UnixSeconds(self._clock() + self._acknowledge_seconds),
-                )
-            )
-            self._audience.tell_systems(self._newsroom.with_notice(news, notice), {member})
-            due_at = UnixSeconds(notice.acknowledge_by + 1)
-            self._notices.put_reminder(
-                Reminder(Topic.REVOCATION_OVERDUE, notice.notice_id, grant.subject, due_at)
-            )
+        self._noticing.give(news, consent, grant, reason=NoticeReason.REVOKED)
         # Where the custodian itself was given a notice, its systems have this message and get no other.
         self._audience.tell(news)
+        self._tell_in_dialect(grant.subject, consent)
 
-    def _holders(self, consent: ConsentId, subject: SubjectId) -> set[MemberId]:
-        """Return the members that read under the consent, or have a token that rests on it, by the patient's
-        own log."""
-        found: set[MemberId] = set()
-        for chain in self._reader.chains(subject):
-            for entry in self._reader.entries(chain.indexes):
-                event = self._reader.event(entry, chain)
-                held = event.type in _HELD and event.outcome in _RELEASED and consent in event.consents
-                if held and event.organisation is not None:
-                    found.add(event.organisation)
-        return found
+    def _tell_in_dialect(self, subject: SubjectId, consent: ConsentId) -> bool:
+        told = self._dialect.told(subject, consent)
+        for each in told:
+            self._audience.tell_member(each)
+        return bool(told)
 
     def _grants(self, subject: SubjectId) -> dict[ConsentId, Grant]:
         return {

@@ -22,7 +22,11 @@ class Topic(StrEnum):
     REVOCATION_ACKNOWLEDGED = "consent.revocation_acknowledged"
     REVOCATION_OVERDUE = "consent.revocation_overdue"  # a member has not acknowledged it in time
     CONSENT_EXPIRING = "consent.expiring"
+    ERASE_DUE = "consent.erase_due"  # the time by which copies must be gone: for members alone
+    ERASURE_REPORTED = "consent.erasure_reported"
+    ERASURE_OVERDUE = "consent.erasure_overdue"  # a member has not reported it in time
     ACCESS_RECORDED = "access.recorded"
+    ABDM_NOTIFY = "abdm.notify"  # in ABDM's own form, for members that ask for it
 
 
 class DeliveryState(StrEnum):
@@ -89,9 +93,15 @@ class Failure:
     for_good: bool = False
 
 
+class NoticeReason(StrEnum):
+    REVOKED = "revoked"
+    ERASE_DUE = "erase_due"  # to acknowledge is to report that copies are erased
+
+
 @dataclass(frozen=True, slots=True)
 class RevocationNotice:
-    """A member that read under a consent, or could, is told that it ended and has to acknowledge."""
+    """A member that read under a consent, or could, is told that it ended, or that copies must be gone now,
+    and has to acknowledge."""
 
     notice_id: str  # 32 hex digits
     consent_id: ConsentId
@@ -101,6 +111,7 @@ class RevocationNotice:
     acknowledge_by: UnixSeconds
     delivered_at: UnixSeconds | None = None  # a webhook took it, or the member listed it
     acknowledged_at: UnixSeconds | None = None
+    reason: NoticeReason = NoticeReason.REVOKED
 
     def state(self, now: int) -> str:
         """Return acknowledged, late, delivered or sent."""
@@ -123,4 +134,15 @@ class Reminder:
     days: int = 0  # before the end
 
 
-ALL_TOPICS: Final = frozenset(Topic)
+ALL_TOPICS: Final = frozenset(Topic) - {Topic.ABDM_NOTIFY}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a member is told in the form of another standard. ``key`` names it, the same each time."""
+
+    member: MemberId
+    topic: Topic
+    key: str
+    body: bytes
+    notice_id: str | None = None

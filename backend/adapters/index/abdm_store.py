@@ -10,8 +10,8 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import translated
-from backend.interop.abdm.ports import ArtefactRow
-from backend.types import Bytes32, ConsentId, MemberId, SubjectId
+from backend.interop.abdm.ports import ArtefactRow, NotificationRow
+from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
 class MongoArtefactStore:
@@ -19,6 +19,7 @@ class MongoArtefactStore:
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._artefacts = database["abdm_artefacts"]
+        self._notifications = database["abdm_notifications"]
         with translated():
             self._artefacts.create_index("consent_id")
 
@@ -42,6 +43,38 @@ class MongoArtefactStore:
     def of_consent(self, consent: ConsentId) -> Sequence[ArtefactRow]:
         with translated():
             return [_row(found) for found in self._artefacts.find({"consent_id": consent.hex()})]
+
+    def put_notification(self, row: NotificationRow) -> None:
+        document = {
+            "_id": row.request_id,
+            "consent_id": row.consent_id.hex(),
+            "member": row.member.hex(),
+            "status": row.status,
+            "acknowledged_at": row.acknowledged_at,
+        }
+        with translated(), suppress(DuplicateKeyError):
+            self._notifications.insert_one(document)
+
+    def notification(self, request_id: str) -> NotificationRow | None:
+        with translated():
+            found = self._notifications.find_one({"_id": request_id})
+        if found is None:
+            return None
+        return NotificationRow(
+            request_id=found["_id"],
+            consent_id=ConsentId(bytes.fromhex(found["consent_id"])),
+            member=MemberId(bytes.fromhex(found["member"])),
+            status=found["status"],
+            acknowledged_at=None
+            if found["acknowledged_at"] is None
+            else UnixSeconds(found["acknowledged_at"]),
+        )
+
+    def acknowledge(self, request_id: str, at: UnixSeconds) -> None:
+        with translated():
+            self._notifications.update_one(
+                {"_id": request_id, "acknowledged_at": None}, {"$set": {"acknowledged_at": at}}
+            )
 
 
 def _row(found: Mapping[str, Any]) -> ArtefactRow:

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import translated
-from backend.notices.types import Delivery, DeliveryState, Reminder, RevocationNotice, Topic
+from backend.notices.types import Delivery, DeliveryState, NoticeReason, Reminder, RevocationNotice, Topic
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
 
 
@@ -161,6 +161,7 @@ class MongoRevocationNoticeStore:
             "acknowledge_by": notice.acknowledge_by,
             "delivered_at": None,
             "acknowledged_at": None,
+            "reason": notice.reason.value,
             "acknowledged": False,  # counting by null is not the same on every server
         }
         with translated():
@@ -269,6 +270,7 @@ def _notice(document: Mapping[str, Any]) -> RevocationNotice:
         member_id=MemberId(bytes.fromhex(document["member"])),
         created_at=UnixSeconds(document["created_at"]),
         acknowledge_by=UnixSeconds(document["acknowledge_by"]),
+        reason=NoticeReason(document["reason"]),
         delivered_at=document["delivered_at"],
         acknowledged_at=document["acknowledged_at"],
     )

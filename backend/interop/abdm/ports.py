@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from backend.types import Bytes32, ConsentId, MemberId, SubjectId
+from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,17 @@ class ArtefactRow:
     hiu: MemberId
 
 
+@dataclass(frozen=True, slots=True)
+class NotificationRow:
+    """A message that a member was sent, and when it was acknowledged. ``request_id``: 32 hex digits."""
+
+    request_id: str
+    consent_id: ConsentId
+    member: MemberId
+    status: str
+    acknowledged_at: UnixSeconds | None = None
+
+
 class ArtefactStore(Protocol):
     """Artefacts whose ids were handed out."""
 
@@ -30,3 +41,11 @@ class ArtefactStore(Protocol):
     def get(self, artefact_id: str) -> ArtefactRow | None: ...
 
     def of_consent(self, consent: ConsentId) -> Sequence[ArtefactRow]: ...
+
+    def put_notification(self, row: NotificationRow) -> None:
+        """Add it. The same id again changes nothing."""
+
+    def notification(self, request_id: str) -> NotificationRow | None: ...
+
+    def acknowledge(self, request_id: str, at: UnixSeconds) -> None:
+        """Note the first time only."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from backend.demo.actors import Api, Provider
 from backend.interop.receipts.signing import check_proof
 from tests.integration.api.world import Patient, Service, assert_problem, in_days, provider, raw
+from tests.support.receiver import receiving
 
 Json = dict[str, Any]
 
@@ -132,6 +134,80 @@ def test_request_is_signed_by_the_patient_fetched_revoked_and_acknowledged(
         acknowledgement=acknowledgement, resp={"requestId": str(uuid.UUID(notice["notice_id"]))}
     )
     taken(send(hiu.api, "consents/on-notify", answered))
+    assert open_notice(patient, consent_id)["state"] == "acknowledged"
+
+
+@contextmanager
+def told(hiu: Provider) -> Iterator[Callable[[str], Json]]:
+    """Have the HIU's system take ABDM's messages; give a way to wait for the one of a status."""
+    with receiving(host="127.0.0.1") as receiver:
+        path = f"/v1/clients/{hiu.client_id}/webhook"
+        hiu.api.call("PUT", path, json={"url": receiver.url, "topics": ["abdm.notify"]})
+
+        def wait(status: str) -> Json:
+            deadline = time.monotonic() + 20
+            while True:
+                found = [one.json for one in receiver.got if one.json["notification"]["status"] == status]
+                if found:
+                    assert len(found) == 1
+                    return dict(found[0])
+                assert time.monotonic() < deadline, [each.json for each in receiver.got]
+                time.sleep(0.03)
+
+        yield wait
+        hiu.api.call("DELETE", path)
+
+
+def acknowledge(hiu: Provider, message: Json) -> httpx.Response:
+    artefact = message["notification"]["consentArtefacts"][0]["id"]
+    body = envelope(
+        acknowledgement=[{"status": "OK", "consentId": artefact}], resp={"requestId": message["requestId"]}
+    )
+    return send(hiu.api, "consents/on-notify", body)
+
+
+def test_grant_and_end_are_told_in_abdms_form_and_acknowledged(
+    service: Service, hiu: Provider, other_clinic: Provider, hospital: Provider, patient: Patient
+) -> None:
+    notifications = service.world.stores.database["abdm_notifications"]
+    with told(hiu) as wait:
+        request = requested(hiu, patient)
+        consent_id = patient.wallet.answer(request, "grant")["consent_id"]
+        granted = wait("GRANTED")
+        assert granted["notification"]["consentRequestId"] == request
+        names = granted["notification"]["consentArtefacts"]
+        assert names == status(hiu, request)["consentArtefacts"]
+        assert_problem(acknowledge(other_clinic, granted), 404, "not_found")
+        row = {"_id": uuid.UUID(granted["requestId"]).hex}
+        assert (notifications.find_one(row) or {})["acknowledged_at"] is None
+        taken(acknowledge(hiu, granted))
+        assert (notifications.find_one(row) or {})["acknowledged_at"] is not None
+        sent_to = {found["member"] for found in notifications.find({"consent_id": consent_id[2:]})}
+        assert hospital.member_id[2:] in sent_to  # each provider has a message of its own
+
+        patient.wallet.revoke(consent_id)
+        revoked = wait("REVOKED")
+        assert uuid.UUID(revoked["requestId"]).hex == open_notice(patient, consent_id)["notice_id"]
+        taken(acknowledge(hiu, revoked))
+        assert open_notice(patient, consent_id)["state"] == "acknowledged"
+
+
+def test_refusal_and_expiry_are_told_in_abdms_form(service: Service, hiu: Provider, patient: Patient) -> None:
+    with told(hiu) as wait:
+        patient.wallet.answer(requested(hiu, patient), "refuse")
+        assert wait("DENIED")["notification"]["consentArtefacts"] == []
+        ends = datetime.now(UTC) + timedelta(seconds=4)
+        patient.wallet.answer(requested(hiu, patient), "grant", not_after=ends.isoformat())
+        wait("GRANTED")
+        assert wait("EXPIRED")["notification"]["consentArtefacts"]
+
+
+def test_holders_are_told_when_copies_must_be_gone_and_report_it(hiu: Provider, patient: Patient) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=4)
+    consent_id = patient.permit(hiu.member_id, erase_by=due.isoformat())
+    notice = open_notice(patient, consent_id)
+    assert (notice["reason"], notice["member_id"], notice["state"]) == ("erase_due", hiu.member_id, "sent")
+    hiu.api.post(f"/v1/notices-of-revocation/{notice['notice_id']}/ack")
     assert open_notice(patient, consent_id)["state"] == "acknowledged"
 
 
