@@ -13,6 +13,7 @@ from backend.api.limits import Limited, Spending
 from backend.api.named_teams import NamedTeam, named_teams, require_open
 from backend.api.schemas import (
     Body,
+    Code,
     Codes,
     Hex16,
     Hex32,
@@ -54,6 +55,9 @@ Via = Annotated[
     list[Message],
     Field(max_length=4, description="the delegations, as messages, of a delegate who signs; own one first"),
 ]
+
+
+SomeCodes = Annotated[list[Code], Field(min_length=1, max_length=64)]
 
 
 class FrequencyBody(Body):
@@ -99,19 +103,22 @@ class AskBody(LimitsBody):
 
 
 class RuleBody(Body):
-    """An exception inside a consent. What is left out does not narrow the rule."""
+    """An exception inside a consent. What is left out does not narrow the rule, so an empty list is refused:
+    a list that lost its items would make the rule one about everything."""
 
     effect: Literal["permit", "deny"]
-    purposes: Codes = []
-    categories: Codes = []
-    sensitivities: Codes = []
-    actions: Codes = []
-    grantees: Annotated[list[Hex32], Field(max_length=32)] = []
-    records: Annotated[list[Hex16], Field(max_length=32)] = []
-    records_with_related: Annotated[list[Hex16], Field(max_length=32)] = Field(
+    purposes: SomeCodes = []
+    categories: SomeCodes = []
+    sensitivities: SomeCodes = []
+    actions: SomeCodes = []
+    grantees: Annotated[list[Hex32], Field(min_length=1, max_length=32)] = []
+    records: Annotated[list[Hex16], Field(min_length=1, max_length=32)] = []
+    records_with_related: Annotated[list[Hex16], Field(min_length=1, max_length=32)] = Field(
         default=[], description="records together with all that were stored as related to them"
     )
-    authors: Annotated[list[Hex32], Field(max_length=32, description="members that stored the record")] = []
+    authors: Annotated[
+        list[Hex32], Field(min_length=1, max_length=32, description="members that stored the record")
+    ] = []
     obligations: Codes = Field(default=[], description="conditions under which a permitting rule permits")
     data_from: Moment | None = None
     data_to: Moment | None = None

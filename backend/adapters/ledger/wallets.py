@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import eth_abi
 
 from backend.adapters.ledger.chain import Chain
@@ -11,7 +13,7 @@ from backend.adapters.ledger.rpc import RpcError
 from backend.types import Address
 
 _SELECTOR = bytes.fromhex("1626ba7e")  # isValidSignature(bytes32,bytes), and the answer that means yes
-_GAS = 200_000  # the registry's own limit, contracts/libraries/Signatures.sol
+WALLET_GAS: Final = 500_000  # the registry's own limit, contracts/libraries/Signatures.sol
 
 
 def is_valid_signature(chain: Chain, account: Address, digest: bytes, signature: bytes) -> bool:
@@ -22,7 +24,7 @@ def is_valid_signature(chain: Chain, account: Address, digest: bytes, signature:
     """
     block = hex(chain.view().head_number)
     data = _SELECTOR + eth_abi.encode(("bytes32", "bytes"), (digest, signature))
-    message = {"to": account, "data": "0x" + data.hex(), "gas": hex(_GAS + 21_000 + 16 * len(data))}
+    message = {"to": account, "data": "0x" + data.hex(), "gas": hex(WALLET_GAS + 21_000 + 16 * len(data))}
     try:
         found = chain.rpc().call("eth_call", message, block)
     except RpcError as error:

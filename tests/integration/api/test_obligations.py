@@ -177,3 +177,12 @@ def test_rules_that_contradict_each_other_are_refused_by_name(clinic: Provider, 
         raw(patient.api, "POST", "/v1/consents/draft", json=wish), 422, "rules_contradict"
     )
     assert problem["field"] == "terms.rules[0]"
+
+
+@pytest.mark.parametrize("name", ["grantees", "categories", "records", "authors"])
+def test_empty_list_in_a_rule_is_refused_and_never_everything(
+    clinic: Provider, patient: Patient, name: str
+) -> None:
+    wish = permit_wish(patient, clinic, rules=[{"effect": "permit", name: []}])
+    problem = assert_problem(raw(patient.api, "POST", "/v1/consents/draft", json=wish), 422, "invalid_input")
+    assert name in json.dumps(problem)
