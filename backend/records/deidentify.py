@@ -10,8 +10,9 @@ stays:
 - dates as their year; a birth date 90 years ago or more as the year 90 years ago
 - ids and references inside the copy, under new names drawn for this copy
 
-Narratives, names, addresses, telecom, identifiers, notes, attachments, extensions and metadata go. A resource
-that would not be valid FHIR without them goes whole. Free text hidden in a code is not looked for: a code of
+Narratives, names, addresses, telecom, identifiers, notes, attachments, extensions and metadata go. A
+resource that would not be valid FHIR without them goes whole, and so does one with a modifier extension:
+without it the rest might say the opposite. Free text hidden in a code is not looked for: a code of
 more than 64 characters or with white space is not one.
 """
 
@@ -32,9 +33,10 @@ from backend.records.fhir_json import JsonObject, Number, write_json
 from backend.records.segments import collection
 
 OLDEST_AGE: Final = 90
+_MODIFIERS: Final = frozenset({"modifierExtension", "implicitRules"})
 _GONE: Final = frozenset(
     {
-        *("text", "extension", "modifierExtension", "meta", "implicitRules", "identifier", "name", "telecom"),
+        *("text", "extension", "meta", "identifier", "name", "telecom"),
         *("address", "contact", "photo", "note", "longitude", "latitude", "altitude"),
     }
 )
@@ -91,6 +93,8 @@ class _Copier:
 
     def resources(self, entries: Iterable[JsonObject]) -> Iterator[str]:
         for entry in entries:
+            if _is_modified(entry["resource"]):
+                continue
             copy = self._resource(entry["resource"])
             plain = json.loads(write_json(copy))
             if conforms(plain):
@@ -144,6 +148,14 @@ class _Copier:
             year = int(found[1])
             return f"{max(year, self._oldest) if name == 'birthDate' else year:04d}"
         return value if name in _CODES and _CODE.fullmatch(value) else None
+
+
+def _is_modified(node: Any) -> bool:
+    """Whether something here turns the meaning round, such as a negation (R4, "isModifier"), and is in a form
+    that is not copied: the rest must not go without it."""
+    if isinstance(node, dict):
+        return bool(_MODIFIERS & node.keys()) or any(map(_is_modified, node.values()))
+    return isinstance(node, list) and any(map(_is_modified, node))
 
 
 def _coding(value: JsonObject) -> JsonObject | None:

@@ -140,6 +140,14 @@ def test_resource_that_is_nothing_without_its_texts_goes_whole() -> None:
     assert [each["resourceType"] for each in copied(PATIENT, annotated)] == ["Patient"]
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_resource_that_a_modifier_may_turn_round_goes_whole(deep: bool) -> None:
+    modifier = {"modifierExtension": [{"url": "http://example.org/not", "valueBoolean": True}]}
+    code = {**OBSERVATION["component"][0], **modifier}
+    turned = {**OBSERVATION, **({"component": [code]} if deep else modifier)}
+    assert [each["resourceType"] for each in copied(PATIENT, turned)] == ["Patient"]
+
+
 NAMES = st.sampled_from(
     [*PATIENT, *OBSERVATION, "value", "code", "coding", "status", "start", "unit", "anything"]
 )
