@@ -50,10 +50,12 @@ def _changed(draft: Draft, **members: Any) -> Draft:
 def _refused(
     service: Service, patient: Patient, answer: Callable[[], httpx.Response], status: int, code: str
 ) -> None:
-    """The call is refused so, and neither the consents nor the log nor the chain have changed."""
+    """The call is refused so, and neither the consents nor the log nor what the chain counts have changed."""
 
     def state() -> Any:
-        return patient.consents(), patient.accesses(), service.world.stores.ledger.view().head_number
+        # Not the number of the head: what others began goes on behind their answers and makes blocks.
+        on_chain = service.world.services.evidence.subject(SubjectId(int(patient.subject, 16)))
+        return patient.consents(), patient.accesses(), on_chain.epoch, on_chain.count
 
     before = state()
     assert_problem(answer(), status, code)
