@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from backend.identity.roles import Role
 from backend.main import bind, server_config
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.settings import Settings
+from backend.types import SubjectId
 from scripts.generate_bundles import encode, generate
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -229,6 +230,21 @@ def assert_outcome(response: httpx.Response, status: int, code: str) -> dict[str
     assert response.headers["x-request-id"] in issue["diagnostics"]
     assert "Traceback" not in json.dumps(outcome)
     return outcome
+
+
+def assert_refused(
+    service: Service, patient: Patient, answer: Callable[[], httpx.Response], status: int, code: str
+) -> None:
+    """The call is refused so, and neither the consents nor the log nor what the chain counts have changed."""
+
+    def state() -> Any:
+        # Not the number of the head: what others began goes on behind their answers and makes blocks.
+        on_chain = service.world.services.evidence.subject(SubjectId(int(patient.subject, 16)))
+        return patient.consents(), patient.accesses(), on_chain.epoch, on_chain.count
+
+    before = state()
+    assert_problem(answer(), status, code)
+    assert state() == before
 
 
 def high_s(signature: bytes) -> bytes:
