@@ -6,6 +6,7 @@ or random values are raw bytes inside and lower-case ``0x`` hex at the edges.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NewType
 
 Address = NewType("Address", str)  # EIP-55 checksummed account address
@@ -26,3 +27,13 @@ MAX_UINT40 = 2**40 - 1
 def to_hex(value: bytes) -> str:
     """Return lower-case hex with the ``0x`` prefix, as ids are written at the edges."""
     return "0x" + value.hex()
+
+
+def subject_text(subject: int) -> str:
+    """Return a subject id as it is written at the edges: 24 hex digits with the ``0x`` prefix."""
+    return f"0x{subject:024x}"
+
+
+def time_text(at: int) -> str:
+    """Return unix seconds as RFC 3339 in UTC, with ``Z``."""
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

@@ -21,10 +21,9 @@ from backend.consent.requests import ConsentRequest
 from backend.errors import NotFound
 from backend.idempotency import Attempt
 from backend.identity.roles import Scope
-from backend.interop.abdm.artefact import time_text
 from backend.interop.abdm.errors import AbdmStale, AbdmUnsupported
 from backend.interop.abdm.request import read_consent
-from backend.types import Bytes32, ConsentId, MemberId, to_hex
+from backend.types import Bytes32, ConsentId, MemberId, time_text, to_hex
 
 router = APIRouter(prefix="/v1/abdm", tags=["ABDM"])
 WINDOW_SECONDS: Final = 600

@@ -23,7 +23,6 @@ from backend.api.schemas import (
     moment,
     record_id,
     seconds,
-    subject_text,
 )
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
 from backend.api.services import Services
@@ -38,7 +37,7 @@ from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import consent_id, typed_data
 from backend.errors import NotFound
 from backend.identity.roles import Scope
-from backend.types import MemberId, UnixSeconds, to_hex
+from backend.types import MemberId, UnixSeconds, subject_text, to_hex
 
 router = APIRouter(prefix="/v1/consent-requests", tags=["consent requests"])
 Emergency = Annotated[

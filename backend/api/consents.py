@@ -28,7 +28,6 @@ from backend.api.schemas import (
     moment,
     seconds,
     subject_id,
-    subject_text,
 )
 from backend.api.security import Caller, Open, needs, require_party
 from backend.api.services import Services
@@ -51,7 +50,7 @@ from backend.consent.terms import (
 from backend.consent.terms_json import from_json, to_json
 from backend.errors import InvalidInput, NotFound
 from backend.identity.roles import Scope
-from backend.types import ConsentId, MemberId, UnixSeconds, to_hex
+from backend.types import ConsentId, MemberId, UnixSeconds, subject_text, to_hex
 
 router = APIRouter(prefix="/v1", tags=["consents"])
 Own = Annotated[Caller, Depends(needs(Scope.CONSENT_OWN))]

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from backend.api.limits import Limited, Spending
-from backend.api.schemas import AccountText, Body, HexSignature, Message, account, moment, subject_text
+from backend.api.schemas import AccountText, Body, HexSignature, Message, account, moment
 from backend.api.security import Caller, Open, needs
 from backend.identity.roles import Scope
 from backend.identity.types import Guardian
-from backend.types import to_hex
+from backend.types import subject_text, to_hex
 
 router = APIRouter(prefix="/v1", tags=["enrolment"])
 Desk = Annotated[Caller, Depends(needs(Scope.ENROLMENT_ISSUE))]

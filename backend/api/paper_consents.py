@@ -23,7 +23,6 @@ from backend.api.schemas import (
     moment,
     seconds,
     subject_id,
-    subject_text,
 )
 from backend.api.security import Caller, needs
 from backend.api.services import Services
@@ -34,7 +33,7 @@ from backend.consent.terms import UNLIMITED_USES, Kind
 from backend.consent.typed_data import consent_id, typed_data
 from backend.errors import InvalidInput
 from backend.identity.roles import Scope
-from backend.types import MemberId, to_hex
+from backend.types import MemberId, subject_text, to_hex
 
 router = APIRouter(prefix="/v1/paper-consents", tags=["consents on paper"])
 Desk = Annotated[Caller, Depends(needs(Scope.PAPER_HANDLE))]

@@ -42,15 +42,16 @@ class PromptLog:
         self._audit = audit
         self._turn: list[Waiting] = []
 
-    async def append(self, event: AuditEvent, *, guard: Guard | None = None) -> None:
-        """Return when the entry is durable; raise what its guard raises, or AuditUnavailable."""
+    async def append(self, event: AuditEvent) -> None:
+        """Return when the entry is durable; raise AuditUnavailable."""
         try:
-            await self.append_once(event, guard=guard)
+            await self.append_once(event, guard=None)
         except StaleSeal:
-            await run_in_threadpool(self._audit.append, event, guard=guard)
+            await run_in_threadpool(self._audit.append, event)
 
     async def append_once(self, event: AuditEvent, *, guard: Guard | None) -> None:
-        """``append`` that also raises StaleSeal, for a caller that starts again then."""
+        """Return when the entry is durable; raise what its guard raises, AuditUnavailable, or StaleSeal, with
+        which the caller starts again."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[AppendedEntry] = loop.create_future()
 

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from backend.api.schemas import Hex16, Hex32, HexSubject, bytes32, moment, subject_id, subject_text
+from backend.api.schemas import Hex16, Hex32, HexSubject, bytes32, moment, subject_id
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
 from backend.notices.types import RevocationNotice
-from backend.types import ConsentId, to_hex
+from backend.types import ConsentId, subject_text, to_hex
 
 router = APIRouter(prefix="/v1/notices-of-revocation", tags=["revocations"])
 Limit = Annotated[int, Query(ge=1, le=1000)]

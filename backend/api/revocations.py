@@ -16,7 +16,6 @@ from backend.api.schemas import (
     Message,
     bytes32,
     subject_id,
-    subject_text,
 )
 from backend.api.security import Caller, Open, needs, require_party
 from backend.consent.authority import revocation_for
@@ -25,7 +24,7 @@ from backend.consent.terms import Delegation, Document, Grant, RevokeAll
 from backend.consent.terms_json import from_json
 from backend.consent.typed_data import typed_data
 from backend.identity.roles import Scope
-from backend.types import ConsentId
+from backend.types import ConsentId, subject_text
 
 router = APIRouter(prefix="/v1/revocations", tags=["revocations"])
 

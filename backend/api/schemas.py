@@ -76,10 +76,6 @@ def bytes32(text: str) -> Bytes32:
     return Bytes32(bytes.fromhex(text.removeprefix("0x")))
 
 
-def subject_text(subject: SubjectId) -> str:
-    return f"0x{subject:024x}"
-
-
 def subject_id(text: str) -> SubjectId:
     """Read a subject id; the schema has checked its form."""
     value = int(text, 16)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind, AuditEvent, DetailValue, Group, Outcome
 from backend.audit.fhir_patterns import AUTHZ_CONSENT, BALP, Coding, Pattern, pattern_of
-from backend.types import SubjectId, to_hex
+from backend.types import subject_text, to_hex
 
 Json = dict[str, Any]
 
@@ -278,10 +278,6 @@ def _group(group: Group) -> str:
     """Return a member's id, and of a care team the version and the digest of who was in it."""
     team = f" {group.version} {to_hex(group.membership)}" if group.membership else ""
     return to_hex(group.id) + team
-
-
-def subject_text(subject: SubjectId) -> str:
-    return f"0x{subject:024x}"
 
 
 def _identified(system: str, value: str) -> Json:

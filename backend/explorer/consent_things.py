@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from backend.consent.ledger_types import NOBODY, ConsentSlot, unpack_consent_slot, unpack_subject_slot
 from backend.explorer.thing import Thing, View
-from backend.explorer.wording import KINDS, POLICIES, iso, subject_text
-from backend.types import to_hex
+from backend.explorer.wording import KINDS, POLICIES, iso
+from backend.types import subject_text, to_hex
 
 _PERMIT, _DELEGATION = 1, 3
 _COMPLETION_SECONDS: Final = 7 * 86_400  # Recovery.sol, COMPLETION_WINDOW

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from backend.consent.ledger_types import NOBODY, MemberStanding
 from backend.explorer.thing import Thing, View
-from backend.explorer.wording import called, iso, role_names, subject_text
-from backend.types import to_hex
+from backend.explorer.wording import called, iso, role_names
+from backend.types import subject_text, to_hex
 
 _ACCOUNT_BITS: Final = 160
 _SUBJECT_BITS: Final = 96

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from backend.explorer.thing import Thing, View
-from backend.explorer.wording import iso, subject_text
-from backend.types import to_hex
+from backend.explorer.wording import iso
+from backend.types import subject_text, to_hex
 
 _RESPONDER: Final = 32
 _REVIEW_SECONDS: Final = 72 * 3600

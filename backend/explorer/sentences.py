@@ -15,10 +15,9 @@ from backend.explorer.wording import (
     iso,
     refusal,
     role_names,
-    subject_text,
     until,
 )
-from backend.types import to_hex
+from backend.types import subject_text, to_hex
 
 _MANAGER_ROLES: Final = {0: "administrator", 1: "admission", 2: "suspension", 2**64 - 1: "public"}
 

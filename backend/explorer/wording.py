@@ -9,7 +9,7 @@ from typing import Any, Final
 from backend.adapters.ledger.abi import CONTRACTS, artifact
 from backend.adapters.ledger.reverts import decode_revert
 from backend.consent.ledger_types import TimedEvent
-from backend.types import MAX_UINT40, to_hex
+from backend.types import MAX_UINT40, subject_text, to_hex
 
 KINDS: Final = {1: "permit", 2: "deny", 3: "delegation", 4: "guardianship", 5: "refusal"}
 POLICIES: Final = {0: "limit", 1: "allow", 2: "forbid"}
@@ -40,10 +40,6 @@ def iso(seconds: int) -> str:
 def until(seconds: int) -> str:
     """Return an end: 'until' a time, or 'without end'."""
     return iso(seconds) if seconds == MAX_UINT40 else f"until {iso(seconds)}"
-
-
-def subject_text(subject: int) -> str:
-    return f"0x{subject:024x}"
 
 
 def role_names(mask: int) -> str:

@@ -6,10 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from backend.notices.types import Message, RevocationNotice, Topic
-from backend.types import Bytes32, ConsentId, LogIndex, SubjectId, to_hex
+from backend.types import Bytes32, ConsentId, LogIndex, SubjectId, subject_text, time_text, to_hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,3 @@ class Newsroom:
 def digest(*parts: str) -> str:
     """Return 32 hex digits that are the same for the same parts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def subject_text(subject: SubjectId) -> str:
-    return f"0x{subject:024x}"
-
-
-def time_text(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

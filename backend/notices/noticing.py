@@ -15,11 +15,10 @@ from backend.notices.ports import NoticeStore
 from backend.notices.types import NoticeReason, Reminder, RevocationNotice, Topic
 from backend.types import ConsentId, MemberId, SubjectId, UnixSeconds
 
+ACCESSES: Final = frozenset({codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED})
+RELEASED: Final = frozenset({Outcome.PERMITTED, Outcome.CHANGED})
 # Who reads may hold a copy, who has a token may come back with it.
-_HELD: Final = frozenset(
-    {codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED, codes.TOKEN_ISSUED}
-)
-_RELEASED: Final = frozenset({Outcome.PERMITTED, Outcome.CHANGED})
+_HELD: Final = ACCESSES | {codes.TOKEN_ISSUED}
 OVERDUE: Final = {
     NoticeReason.REVOKED: Topic.REVOCATION_OVERDUE,
     NoticeReason.ERASE_DUE: Topic.ERASURE_OVERDUE,
@@ -80,7 +79,7 @@ class Noticing:
         for chain in self._reader.chains(subject):
             for entry in self._reader.entries(chain.indexes):
                 event = self._reader.event(entry, chain)
-                held = event.type in _HELD and event.outcome in _RELEASED and consent in event.consents
+                held = event.type in _HELD and event.outcome in RELEASED and consent in event.consents
                 if held and event.organisation is not None:
                     found.add(event.organisation)
         return found

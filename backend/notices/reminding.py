@@ -9,11 +9,11 @@ from backend.consent.requests import RequestService
 from backend.consent.states import State
 from backend.consent.terms import Grant
 from backend.notices.audience import Audience
-from backend.notices.news import Newsroom, time_text
+from backend.notices.news import Newsroom
 from backend.notices.noticing import Noticing
 from backend.notices.ports import Dialect, NoticeStore
 from backend.notices.types import NoticeReason, Reminder, Topic
-from backend.types import Bytes32, ConsentId
+from backend.types import Bytes32, ConsentId, time_text
 
 _WHILE = {Topic.REQUEST_LAPSING: State.REQUESTED, Topic.REQUEST_LAPSED: State.LAPSED}
 

@@ -15,13 +15,13 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from backend.audit import codes
-from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.entry import Agent, AgentKind, AuditEvent
 from backend.consent.evidence import EvidenceBook
 from backend.consent.requests import BLOCKED, LAPSE_SECONDS
 from backend.consent.terms import UNBOUNDED, ZERO32, Grant, Kind
 from backend.notices.audience import Audience
 from backend.notices.news import Newsroom
-from backend.notices.noticing import ACKNOWLEDGED, Noticing
+from backend.notices.noticing import ACCESSES, ACKNOWLEDGED, RELEASED, Noticing
 from backend.notices.ports import Dialect, NoticeStore
 from backend.notices.types import NoticeReason, Reminder, Topic
 from backend.records.obligations import NOTIFY
@@ -29,8 +29,6 @@ from backend.types import Bytes32, ConsentId, LogIndex, MemberId, SubjectId, Uni
 
 DAY_SECONDS: Final = 24 * 3600
 LAPSING_DAYS: Final = 7  # before its end in which a request is told once more
-_ACCESSES: Final = frozenset({codes.RECORD_READ, codes.RECORD_EXPORTED, codes.EMERGENCY_OPENED})
-_RELEASED: Final = frozenset({Outcome.PERMITTED, Outcome.CHANGED})
 _OF_CONSENTS: Final = frozenset(
     {codes.CONSENT_GRANTED, codes.CONSENT_REFUSED, codes.CONSENT_REVOKED, codes.CONSENT_REVOKED_ALL}
 )
@@ -72,7 +70,7 @@ class Telling:
         """Make what this event asks for durable. Raises Unavailable: then again later."""
         if event.subject is None:
             return
-        if event.type in _ACCESSES and event.outcome in _RELEASED:
+        if event.type in ACCESSES and event.outcome in RELEASED:
             self._accessed(index, event, event.subject)
         elif event.type == codes.CONSENT_REQUESTED:
             self._requested(event, event.subject)

@@ -17,6 +17,7 @@ from backend.adapters.mail.smtp import Login, Security, Server, SmtpSender
 from backend.adapters.process import free_port
 from backend.notices.types import Failure, Fault
 from tests.support.certificates import self_signed
+from tests.support.dripping import dripping
 from tests.support.mail_server import MailServer, mail_server, only_for, starttls
 
 FROM, TO = "notices@custodian.test", "patient@mail.test"
@@ -159,7 +160,7 @@ def test_server_that_says_nothing_is_left_after_the_time_of_a_step() -> None:
 
 @pytest.mark.parametrize("greeting", [b"220-", b"220 mx.test\r\n250-"])
 def test_server_that_answers_a_byte_at_a_time_is_left_after_the_time_of_a_try(greeting: bytes) -> None:
-    with _drip(greeting) as port:
+    with dripping(greeting) as port:
         began = time.monotonic()
         refused = sender(port, total_seconds=0.6).send(TO, CONTENT)
         assert refused is not None
@@ -168,31 +169,10 @@ def test_server_that_answers_a_byte_at_a_time_is_left_after_the_time_of_a_try(gr
 
 
 def test_server_that_speaks_another_protocol_stops_all() -> None:
-    with _drip(b"HTTP/1.1 400 Bad Request\r\n\r\n", dripping=False) as port:
+    with dripping(b"HTTP/1.1 400 Bad Request\r\n\r\n", endless=False) as port:
         refused = sender(port).send(TO, CONTENT)
     assert refused is not None
     assert refused.fault is Fault.EVERYONE
-
-
-@contextmanager
-def _drip(greeting: bytes, *, dripping: bool = True) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                try:
-                    connection.sendall(greeting)
-                    for _ in range(200 if dripping else 0):
-                        connection.sendall(b"a")
-                        time.sleep(0.05)
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(15)
 
 
 @contextmanager

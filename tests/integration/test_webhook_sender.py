@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 from backend.adapters.webhook_sender import HttpSender
 from backend.notices.errors import WebhookRefused
 from tests.support.certificates import self_signed
+from tests.support.dripping import dripping
 from tests.support.receiver import receiving
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -98,7 +96,7 @@ def test_nobody_listening_is_told_from_a_late_answer() -> None:
 
 
 def test_endpoint_that_answers_a_byte_at_a_time_is_left_after_the_time_of_one_try() -> None:
-    with _drip() as port:
+    with dripping(b"HTTP/1.1 200 OK\r\nX: ") as port:
         began = time.monotonic()
         assert sender(seconds=0.6).send(f"http://127.0.0.1:{port}/", HEADERS, b"{}") == "timeout"
         assert time.monotonic() - began < 2
@@ -113,24 +111,3 @@ def test_certificate_is_checked_for_the_hosts_name(tmp_path: Path) -> None:
         assert sender(tls=trusting).send(other, HEADERS, b"{}") == "tls"
         assert sender().send(receiver.url, HEADERS, b"{}") == "tls"
     assert len(receiver.got) == 1
-
-
-@contextmanager
-def _drip() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                try:
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-                    for _ in range(200):
-                        connection.sendall(b"a")
-                        time.sleep(0.05)
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(15)

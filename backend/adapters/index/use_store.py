@@ -10,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import translated
-from backend.consent.uses import Taken, UseLimit
+from backend.consent.uses import UNUSED, Taken, UseLimit
 from backend.types import ConsentId, UnixSeconds
 
 _WIDTH: Final = 5  # bytes of a time
@@ -30,11 +30,12 @@ class MongoUseStore:
     def take(self, consent: ConsentId, limit: UseLimit, *, now: UnixSeconds) -> bool:
         name = {"_id": consent.hex()}
         with translated():
-            with suppress(DuplicateKeyError):  # counted before
-                self._uses.insert_one({**name, "n": 0, "at": b""})
             while True:
                 row = self._uses.find_one(name)
-                before = Taken() if row is None else _taken(row)
+                if row is None:
+                    with suppress(DuplicateKeyError):  # somebody else's first use
+                        self._uses.insert_one({**name, "n": 0, "at": b""})
+                before = UNUSED if row is None else _taken(row)
                 if limit.exhausted(before, now) is not None:
                     return False
                 after = limit.after_use(before, now)

@@ -10,7 +10,6 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from backend.consent.states import State
@@ -20,7 +19,7 @@ from backend.consent.terms_json import to_json
 from backend.interop.abdm.codes import access_mode_of, frequency_of, hi_types_of
 from backend.interop.abdm.request import AbdmConsent
 from backend.interop.receipts.signing import JWS, PROOF, DocumentSigner
-from backend.types import ConsentId, MemberId, RecordId, to_hex
+from backend.types import ConsentId, MemberId, RecordId, subject_text, time_text, to_hex
 
 Json = dict[str, Any]
 SCHEMA_VERSION: Final = "v1.0"
@@ -87,7 +86,7 @@ def consent_detail(
     mode = access_mode_of(request.access_mode, terms.actions, tables)
     if mode is None:
         return None
-    subject = f"0x{grant.subject:024x}"
+    subject = subject_text(grant.subject)
     permission: Json = {
         "accessMode": mode,
         "dateRange": {"from": time_text(terms.data_from), "to": time_text(terms.data_to)},
@@ -133,8 +132,3 @@ def _extension(grant: Grant, consent: ConsentId, tables: Tables) -> Json:
         exact |= {"usesPerPeriod": terms.uses_per_period, "periodSeconds": terms.period_seconds}
     rest = {name: message[name] for name in EXTENDED}
     return {"url": EXTENSION, "consent": to_hex(consent), "exact": exact, "terms": rest}
-
-
-def time_text(at: int) -> str:
-    """Return unix seconds as ABDM writes times."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

@@ -16,10 +16,9 @@ from backend.consent.evidence import EvidenceBook
 from backend.consent.requests import ConsentRequest, RequestService
 from backend.consent.terms import ZERO32, Grant
 from backend.errors import LedgerUnavailable
-from backend.interop.abdm.artefact import time_text
 from backend.interop.abdm.ports import ArtefactStore, NotificationRow
 from backend.interop.abdm.service import AbdmArtefacts
-from backend.types import ConsentId, MemberId, SubjectId, UnixSeconds, to_hex
+from backend.types import ConsentId, MemberId, SubjectId, UnixSeconds, time_text, to_hex
 
 _UNDECIDED: Final = "REQUESTED"
 

@@ -14,7 +14,7 @@ from backend.interop.fhir_consent.errors import (
     FhirConsentOtherSubject,
     FhirConsentUnresolved,
 )
-from backend.types import Bytes32, MemberId, RecordId, SubjectId, to_hex
+from backend.types import Bytes32, MemberId, RecordId, SubjectId, subject_text, to_hex
 
 T = TypeVar("T")
 _MEMBER: Final = re.compile(r"0x[0-9a-f]{64}\Z")
@@ -113,10 +113,6 @@ def _ids(value: dict[str, object], part: str, form: re.Pattern[str]) -> Iterator
         if not isinstance(text, str) or not form.match(text):
             raise FhirConsentMalformed(f"An id: {form.pattern[:-2]}.", field=f"names.{part}.{name!s:.80}")
         yield name, bytes.fromhex(text.removeprefix("0x"))
-
-
-def subject_text(subject: SubjectId) -> str:
-    return f"0x{subject:024x}"
 
 
 def subject_reference(subject: SubjectId) -> Json:

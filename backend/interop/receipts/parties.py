@@ -9,9 +9,8 @@ from backend.consent.evidence_store import SignedDocument
 from backend.consent.terms import EVERYONE, Grant, Kind
 from backend.consent.witnessed import is_witnessed
 from backend.interop.fhir_consent.codes import ACCOUNT, MEMBER, SUBJECT
-from backend.interop.fhir_consent.names import subject_text
 from backend.interop.receipts.vocabulary import Json
-from backend.types import Address, MemberId, to_hex
+from backend.types import Address, MemberId, subject_text, to_hex
 
 UNSTATED: Final = "ZZ"  # ISO 3166 leaves it to its users; Unicode CLDR: unknown region
 

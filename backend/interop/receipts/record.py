@@ -9,7 +9,6 @@ from backend.consent.tables import Tables
 from backend.consent.terms import UNBOUNDED, Document, Grant, Kind
 from backend.consent.terms_json import to_json
 from backend.interop.fhir_consent.codes import CONSENT, NOTICE
-from backend.interop.fhir_consent.names import subject_text
 from backend.interop.receipts import vocabulary as words
 from backend.interop.receipts.errors import ReceiptOfDelegation
 from backend.interop.receipts.events import CONSENT_TYPE, History, created_at, events, instant, status
@@ -25,7 +24,7 @@ from backend.interop.receipts.parties import (
 )
 from backend.interop.receipts.vocabulary import CONTEXT, STANDARD, Json, iri
 from backend.interop.receipts.witnesses import Witnessing, method_part, witnesses_part
-from backend.types import ConsentId, to_hex
+from backend.types import ConsentId, subject_text, to_hex
 
 
 @dataclass(frozen=True, slots=True)
