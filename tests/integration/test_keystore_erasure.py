@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from backend.adapters.keys import epoch as epochs
 from backend.adapters.keys.database import KeyDatabase
 from backend.adapters.keys.embedded import EmbeddedKeyStore
+from backend.adapters.keys.epochs import SoftwareEpochKey
 from backend.adapters.keys.keyring import Keyring, blind_name
 from backend.adapters.keys.root import Argon2Cost, Passphrase
 from backend.keystore import KeyKind, Secret
@@ -37,10 +38,10 @@ class Attacker:
 
     def secrets(self, epoch_keys: list[Secret]) -> set[bytes]:
         """Return every secret of the wanted names that opens, starting from epoch keys."""
-        ring = Keyring(self._store_id, epoch_keys[0])
-        pages = {key for epoch_key in epoch_keys for key in self._open(epoch_key, ring._info("page", 1))} | {
-            page for epoch_key in epoch_keys for page in self._open(epoch_key, ring._info("page", 2))
-        }
+        ring = Keyring(self._store_id, SoftwareEpochKey(epoch_keys[0]))
+        pages = {
+            key for epoch_key in epoch_keys for key in self._open(epoch_key, ring._info("page", 1, 1))
+        } | {page for epoch_key in epoch_keys for page in self._open(epoch_key, ring._info("page", 2, 1))}
         return {
             secret
             for page in pages
@@ -83,7 +84,7 @@ def test_old_files_and_all_surviving_keys_open_nothing_erased(tmp_path: Path, re
     database.close()
     assert row is not None
     old_epochs = read_epochs(directory, row.id)
-    name_key = Keyring(row.id, old_epochs[0]).unwrap_name_key(row.name_key)
+    name_key = Keyring(row.id, SoftwareEpochKey(old_epochs[0])).unwrap_name_key(row.name_key, 1)
     blinded = [(kind, blind_name(name_key, kind, name)) for kind, name in NAMES]
     if restart_between:
         store.close()
@@ -116,7 +117,7 @@ def test_root_rotation_makes_old_wraps_dead(tmp_path: Path) -> None:
     database.close()
     assert row is not None
     old_epochs = read_epochs(directory, row.id)
-    name_key = Keyring(row.id, old_epochs[0]).unwrap_name_key(row.name_key)
+    name_key = Keyring(row.id, SoftwareEpochKey(old_epochs[0])).unwrap_name_key(row.name_key, 1)
     blinded = [("signing", blind_name(name_key, "signing", "log"))]
     store.rotate_root(Passphrase("new", Argon2Cost(1, 1, 64)))
     store.close()
