@@ -103,16 +103,20 @@ class KeyDatabase:
         )
         return [SecretRow(*row) for row in rows]
 
-    def write(self, rows: Iterable[SecretRow]) -> None:
-        self._connection.executemany("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?, ?, ?)", rows)
+    def insert(self, row: SecretRow) -> None:
+        self._connection.execute("INSERT INTO secrets VALUES (?, ?, ?, ?, ?)", row)
+
+    def replace(self, rows: Iterable[tuple[SecretRow, SecretRow]]) -> None:
+        """Put second rows in the places of first ones, of the same kind."""
+        self._connection.executemany(
+            "UPDATE secrets SET name = ?, wrapped = ?, label = ? WHERE kind = ? AND name = ?",
+            ((new.name, new.wrapped, new.label, old.kind, old.name) for old, new in rows),
+        )
 
     def delete(self, rows: Iterable[SecretRow]) -> None:
         self._connection.executemany(
             "DELETE FROM secrets WHERE kind = ? AND name = ?", ((row.kind, row.name) for row in rows)
         )
-
-    def empty_page(self, page: int) -> None:
-        self._connection.execute("DELETE FROM secrets WHERE page = ?", (page,))
 
     def page(self, page: int) -> PageRow | None:
         row = self._connection.execute(

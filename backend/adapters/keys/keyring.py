@@ -82,19 +82,19 @@ class Keyring:
         except WrapRefused as error:
             raise KeyStoreDamaged from error
 
-    def seal_label(self, label: str, *, page_key: Secret, kind: str, name: bytes) -> bytes:
-        """Encrypt the name itself, so that it can be blinded again under another key."""
-        return self._label_cipher(page_key, kind, name).encrypt(label.encode(), None)
+    def label_cipher(self, page_key: Secret) -> AESSIV:
+        """Return what encrypts the names in a page (RFC 5297), so that they can be blinded anew."""
+        info = self._info("labels")
+        return AESSIV(HKDFExpand(algorithm=SHA512(), length=64, info=info).derive(page_key.reveal()))
 
-    def open_label(self, sealed: bytes, *, page_key: Secret, kind: str, name: bytes) -> str:
+    def seal_label(self, label: str, *, cipher: AESSIV, kind: str, name: bytes) -> bytes:
+        return cipher.encrypt(label.encode(), [self._info("label", kind, name)])
+
+    def open_label(self, sealed: bytes, *, cipher: AESSIV, kind: str, name: bytes) -> str:
         try:
-            return self._label_cipher(page_key, kind, name).decrypt(sealed, None).decode()
+            return cipher.decrypt(sealed, [self._info("label", kind, name)]).decode()
         except (InvalidTag, ValueError) as error:
             raise KeyStoreDamaged from error
-
-    def _label_cipher(self, page_key: Secret, kind: str, name: bytes) -> AESSIV:
-        info = self._info("label", kind, name)
-        return AESSIV(HKDFExpand(algorithm=SHA512(), length=64, info=info).derive(page_key.reveal()))
 
     def _info(self, what: str, *parts: int | str | bytes) -> bytes:
         return canonical.encode(["assent/keystore/1", self._store_id, what, *parts])

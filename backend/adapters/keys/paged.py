@@ -259,17 +259,12 @@ class PagedKeyStore:
             self._keyring.remember_page(page, page_key)
         else:
             page_key = self._page_key(database, page)
-        database.write([self._seal_row(page, page_key, (kind, name), self._blind(kind, name), secret)])
+        blinded = self._blind(kind, name)
+        wrapped = self._keyring.wrap_secret(secret, page_key=page_key, kind=kind, name=blinded)
+        cipher = self._keyring.label_cipher(page_key)
+        label = self._keyring.seal_label(name, cipher=cipher, kind=kind, name=blinded)
+        database.insert(SecretRow(kind, blinded, page, wrapped, label))
         return secret
-
-    def _seal_row(
-        self, page: int, page_key: Secret, key: tuple[str, str], blinded: bytes, secret: Secret
-    ) -> SecretRow:
-        (kind, name), ring = key, self._keyring
-        wrapped = ring.wrap_secret(secret, page_key=page_key, kind=kind, name=blinded)
-        return SecretRow(
-            kind, blinded, page, wrapped, ring.seal_label(name, page_key=page_key, kind=kind, name=blinded)
-        )
 
     def _replace_epoch(
         self,
@@ -312,15 +307,16 @@ class PagedKeyStore:
 
     def _renew_page(self, database: KeyDatabase, page: PageRow, key: Secret, name_key: Secret) -> bool:
         """Wrap what is in a page under a new key; False when there is nothing left in it."""
-        old_key, ring = self._open_page(page), self._keyring
-        rows = []
+        ring, old_key = self._keyring, self._open_page(page)
+        old_labels, labels = ring.label_cipher(old_key), ring.label_cipher(key)
+        changed = []
         for row in database.in_page(page.page):
-            name = ring.open_label(row.label, page_key=old_key, kind=row.kind, name=row.name)
-            secret = ring.unwrap_secret(row.wrapped, page_key=old_key, kind=row.kind, name=row.name)
-            rows.append(
-                self._seal_row(page.page, key, (row.kind, name), blind_name(name_key, row.kind, name), secret)
-            )
-        if name_key != self._name_key:
-            database.empty_page(page.page)
-        database.write(rows)
-        return bool(rows)
+            kind, old = row.kind, row.name
+            secret = ring.unwrap_secret(row.wrapped, page_key=old_key, kind=kind, name=old)
+            name = ring.open_label(row.label, cipher=old_labels, kind=kind, name=old)
+            new = old if name_key == self._name_key else blind_name(name_key, kind, name)
+            wrapped = ring.wrap_secret(secret, page_key=key, kind=kind, name=new)
+            label = ring.seal_label(name, cipher=labels, kind=kind, name=new)
+            changed.append((row, SecretRow(kind, new, page.page, wrapped, label)))
+        database.replace(changed)
+        return bool(changed)

@@ -57,14 +57,11 @@ def test_blind_name_depends_on_key_kind_and_name() -> None:
 
 
 def test_keyring_opens_a_label_in_its_place_only() -> None:
-    ring, page_key = Keyring(STORE, SoftwareEpochKey(Secret(b"e" * 32))), Secret(b"p" * 32)
-    sealed = ring.seal_label("the name", page_key=page_key, kind="salt", name=b"n")
+    ring = Keyring(STORE, SoftwareEpochKey(Secret(b"e" * 32)))
+    cipher, other = ring.label_cipher(Secret(b"p" * 32)), ring.label_cipher(Secret(b"q" * 32))
+    sealed = ring.seal_label("the name", cipher=cipher, kind="salt", name=b"n")
     assert b"the name" not in sealed
-    assert ring.open_label(sealed, page_key=page_key, kind="salt", name=b"n") == "the name"
-    for key, kind, name in (
-        (page_key, "audit", b"n"),
-        (page_key, "salt", b"m"),
-        (Secret(b"q" * 32), "salt", b"n"),
-    ):
+    assert ring.open_label(sealed, cipher=cipher, kind="salt", name=b"n") == "the name"
+    for opener, kind, name in ((cipher, "audit", b"n"), (cipher, "salt", b"m"), (other, "salt", b"n")):
         with pytest.raises(KeyStoreDamaged):
-            ring.open_label(sealed, page_key=key, kind=kind, name=name)
+            ring.open_label(sealed, cipher=opener, kind=kind, name=name)
