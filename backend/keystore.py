@@ -119,6 +119,13 @@ class KeyStoreSchema(OperatorError):
     remedy = "Use the release this data directory was made with, or another data directory."
 
 
+class KeyStoreKind(OperatorError):
+    """The store's epoch key lives elsewhere than the settings say."""
+
+    code = "keystore_kind"
+    remedy = "Set ASSENT_KEYSTORE to the kind this data directory was made with."
+
+
 class KeyStoreMissing(OperatorError):
     code = "keystore_missing"
     remedy = "There is no key store in this directory. Point to the right one, or restore it."

@@ -17,7 +17,7 @@ SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE store (
     only INTEGER PRIMARY KEY CHECK (only = 1), schema INTEGER NOT NULL, id BLOB NOT NULL,
-    epoch INTEGER NOT NULL, name_key BLOB NOT NULL
+    kind TEXT NOT NULL, epoch INTEGER NOT NULL, name_key BLOB NOT NULL
 );
 CREATE TABLE versions (
     class TEXT PRIMARY KEY, version INTEGER NOT NULL, minimum INTEGER NOT NULL, made_at INTEGER NOT NULL
@@ -34,6 +34,7 @@ CREATE INDEX secrets_by_page ON secrets (page);
 class StoreRow(NamedTuple):
     schema: int
     id: bytes
+    kind: str  # of epoch keys
     epoch: int
     name_key: bytes  # the key that blinds names, wrapped under the epoch key
 
@@ -78,11 +79,11 @@ class KeyDatabase:
             raise
 
     def store_row(self) -> StoreRow | None:
-        row = self._connection.execute("SELECT schema, id, epoch, name_key FROM store").fetchone()
+        row = self._connection.execute("SELECT schema, id, kind, epoch, name_key FROM store").fetchone()
         return StoreRow(*row) if row else None
 
     def write_store_row(self, row: StoreRow) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO store VALUES (1, ?, ?, ?, ?)", row)
+        self._connection.execute("INSERT OR REPLACE INTO store VALUES (1, ?, ?, ?, ?, ?)", row)
 
     def versions(self) -> dict[str, KeyVersion]:
         rows = self._connection.execute("SELECT class, version, minimum, made_at FROM versions")

@@ -94,6 +94,8 @@ def destroy_other_epochs(directory: Path, epoch: int | None) -> None:
 class FileEpochs:
     """Implements ``EpochKeys``."""
 
+    kind = "embedded"
+
     def __init__(self, unlock: Unlock) -> None:
         self._unlock = unlock
         self._root: Root | None = None

@@ -35,6 +35,9 @@ class EpochKey(Protocol):
 class EpochKeys(Protocol):
     """Each method is safe to repeat. OSError and KeyStoreUnavailable pass."""
 
+    kind: str
+    """Written into the database, so that a store is not taken for one of another kind."""
+
     def make(self, place: Place, epoch: int) -> EpochKey:
         """Make the key of an epoch that no database names yet; durable on return."""
         ...

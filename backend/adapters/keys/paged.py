@@ -26,6 +26,7 @@ from backend.keystore import (
     KeyName,
     KeyStoreDamaged,
     KeyStoreInUse,
+    KeyStoreKind,
     KeyStoreMissing,
     KeyStoreSchema,
     KeyStoreUnavailable,
@@ -59,7 +60,7 @@ def _driver_errors() -> Iterator[None]:
 def _create(store: Path, epochs: EpochKeys, now: int) -> None:
     """Make a new store, whole or not at all: a directory built aside and renamed into place."""
     building = store.with_name(store.name + ".tmp")
-    begun = building / "id"  # of a store that is not there yet, so that its keys can be found
+    begun = building / "id"  # so that the keys of a store that never came to be are found
     if begun.exists() and len(store_id := begun.read_bytes()) == _ID_BYTES:
         epochs.destroy_others(Place(building, store_id), None)  # an earlier start that was killed
     shutil.rmtree(building, ignore_errors=True)
@@ -72,10 +73,9 @@ def _create(store: Path, epochs: EpochKeys, now: int) -> None:
     with database.transaction():
         for key_class in CLASSES:
             database.write_version(KeyVersion(key_class, 1, 1, now))
-        database.write_store_row(StoreRow(SCHEMA_VERSION, place.store_id, 1, name_key))
+        database.write_store_row(StoreRow(SCHEMA_VERSION, place.store_id, epochs.kind, 1, name_key))
     database.drop_journal()
     database.close()
-    begun.unlink()
     sync_directory(building)
     building.rename(store)
     sync_directory(store.parent)
@@ -84,9 +84,9 @@ def _create(store: Path, epochs: EpochKeys, now: int) -> None:
 class PagedKeyStore:
     """A ``KeyStore`` below a directory, owned by one process at a time.
 
-    Opening raises KeyStoreInUse, KeyStoreRolledBack, KeyStoreDamaged, KeyStoreSchema, KeyStoreMissing when
-    there is none and ``create`` is false, and what ``epochs`` raises. Opened keys stay in memory, a bounded
-    number of them, until the next erasure.
+    Opening raises KeyStoreInUse, KeyStoreRolledBack, KeyStoreDamaged, KeyStoreSchema, KeyStoreKind,
+    KeyStoreMissing when there is none and ``create`` is false, and what ``epochs`` raises. Opened keys stay
+    in memory, a bounded number of them, until the next erasure.
     """
 
     def __init__(
@@ -207,6 +207,8 @@ class PagedKeyStore:
             raise KeyStoreDamaged
         if row.schema != SCHEMA_VERSION:
             raise KeyStoreSchema
+        if row.kind != self._epochs.kind:
+            raise KeyStoreKind(f"this key store is {row.kind}, not {self._epochs.kind}")
         versions = database.versions()
         if versions.keys() != {*CLASSES}:
             raise KeyStoreDamaged
