@@ -11,6 +11,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -80,3 +82,23 @@ def epoch_objects(token: HsmAccess) -> list[bytes]:
         return session.call(lambda opened: [key.id for key in opened.get_objects()])
     finally:
         session.close()
+
+
+def objects_of(token: HsmAccess) -> list[Path]:
+    """Return the files of the token's objects."""
+    wanted = token.token_label.encode()
+    places = [path.parent for path in _directory().rglob("token.object") if wanted in path.read_bytes()]
+    return [path for place in places for path in place.glob("*.object") if path.name != "token.object"]
+
+
+@contextmanager
+def tokens_gone() -> Iterator[None]:
+    """Take all tokens away, as if the HSM were unplugged."""
+    tokens = _directory() / "tokens"
+    away = tokens.rename(tokens.with_name("away"))
+    tokens.mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(tokens)
+        away.rename(tokens)

@@ -108,16 +108,7 @@ class HsmEpochKey:
         self._handle: tuple[int, Key] | None = None  # of which session
 
     def wrap(self, secret: Secret, info: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        parameters = pkcs11.GCMParams(nonce, info, _TAG_BYTES * 8)
-
-        def encrypt(session: pkcs11.Session) -> bytes:
-            key = self.find(session)
-            return bytes(
-                key.encrypt(secret.reveal(), mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
-            )
-
-        return nonce + self._session.call(encrypt)
+        return self._session.call(lambda session: _encrypt(self.find(session), secret.reveal(), info))
 
     def unwrap(self, wrapped: bytes, info: bytes) -> Secret:
         if len(wrapped) != _NONCE_BYTES + SECRET_BYTES + _TAG_BYTES:
@@ -126,13 +117,12 @@ class HsmEpochKey:
 
         def decrypt(session: pkcs11.Session) -> bytes:
             key = self.find(session)
+            sealed = wrapped[_NONCE_BYTES:]
             try:
-                return bytes(
-                    key.decrypt(
-                        wrapped[_NONCE_BYTES:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters
-                    )
-                )
-            except (pkcs11.EncryptedDataInvalid, pkcs11.EncryptedDataLenRange) as error:
+                return bytes(key.decrypt(sealed, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
+            except pkcs11.PKCS11Error as error:
+                # Tokens say different things of a wrong tag. It is one if the key still works.
+                _encrypt(key, bytes(SECRET_BYTES), b"")
                 raise KeyStoreDamaged from error
 
         return Secret(self._session.call(decrypt))
@@ -148,6 +138,13 @@ class HsmEpochKey:
         return self._handle[1]
 
 
+def _encrypt(key: Key, secret: bytes, info: bytes) -> bytes:
+    """Return nonce (12 bytes), ciphertext (32) and tag (16)."""
+    nonce = os.urandom(_NONCE_BYTES)
+    parameters = pkcs11.GCMParams(nonce, info, _TAG_BYTES * 8)
+    return nonce + bytes(key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
+
+
 def _label(place: Place) -> str:
     return f"assent/{place.store_id.hex()}"
 
@@ -157,6 +154,8 @@ def _identifier(place: Place, epoch: int) -> bytes:
 
 
 def _found(session: pkcs11.Session, place: Place) -> list[Key]:
+    # Shows whether the session is alive: the driver cannot end a search that began in a lost one.
+    session.generate_random(8)
     return list(
         session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: _label(place)})
     )
