@@ -26,7 +26,7 @@ COMMANDS = [
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
     ["keys", "rotate"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
-    ["audit", "export"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
+    ["audit", "export"], ["audit", "replay"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 
