@@ -1,4 +1,4 @@
-"""Audit keys of a patient over several epochs, out of a real key store: rotation, erasure, and what survives."""
+"""Audit keys of a patient over several epochs: rotation, erasure, and what survives."""
 
 from __future__ import annotations
 
