@@ -166,7 +166,13 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     vault = Vault(tenant=stores.tenant, keys=stores.keys, blocks=stores.blocks)
-    manifests = ManifestBook(index=record_index, keys=stores.keys, sealer=sealer, ledger=stores.commitments)
+    manifests = ManifestBook(
+        index=record_index,
+        keys=stores.keys,
+        sealer=sealer,
+        ledger=stores.commitments,
+        erases=restrictions.erases,
+    )
     storing = StoringService(
         tenant=stores.tenant,
         index=record_index,

@@ -9,7 +9,7 @@ That the commitment stands is asked on every read: docs/decisions/0006-what-a-re
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from backend.errors import IntegrityError
@@ -22,6 +22,8 @@ from backend.types import Bytes32, RecordId, SubjectId
 
 _PAGE: Final = 100
 _REMEMBERED: Final = 512  # a large bundle's manifest takes 100 KiB
+Erases = Callable[[SubjectId, RecordId | None], bool]
+"""Whether a record, or the whole person (None), is being erased or was: it looks absent then."""
 
 
 class ManifestRefused(IntegrityError):
@@ -40,12 +42,19 @@ class ManifestBook:
     """Safe for many threads."""
 
     def __init__(
-        self, *, index: RecordIndex, keys: KeyStore, sealer: DocumentSealer, ledger: CommitmentLedger
+        self,
+        *,
+        index: RecordIndex,
+        keys: KeyStore,
+        sealer: DocumentSealer,
+        ledger: CommitmentLedger,
+        erases: Erases,
     ) -> None:
         self._index = index
         self._keys = keys
         self._sealer = sealer
         self._ledger = ledger
+        self.erases = erases
         self._rows: RecentCache[tuple[RecordId, int | None], VersionRow | None] = RecentCache(
             capacity=_REMEMBERED
         )
@@ -54,23 +63,36 @@ class ManifestBook:
         )
 
     def row(self, record_id: RecordId, version: int | None) -> VersionRow | None:
-        """Return a version of a record, by default the current one. Raises IndexUnavailable."""
+        """Return a version of a record, by default the current one; None also for what is being erased.
+
+        Raises IndexUnavailable.
+        """
 
         def load() -> VersionRow | None:
             if version is None:
                 return self._index.current(record_id)
             return self._index.version(record_id, version)
 
-        return self._rows.get((record_id, version), load)
+        row = self._rows.get((record_id, version), load)
+        return None if row is None or self.erases(row.subject, record_id) else row
 
     def of_subject(self, subject: SubjectId) -> Sequence[Manifest]:
         """Return what the current versions of all records of a subject say. Raises as ``manifest``."""
         found: list[Manifest] = []
         after = None
         while rows := self._index.list_current(subject, after=after, limit=_PAGE):
-            found += map(self.manifest, rows)
+            found += map(self.manifest, self.standing(rows))
             after = (rows[-1].created_at, rows[-1].record_id)
         return found
+
+    def standing(self, rows: Sequence[VersionRow]) -> Sequence[VersionRow]:
+        """Return the rows without those of what is being erased."""
+        return [row for row in rows if not self.erases(row.subject, row.record_id)]
+
+    def forget(self) -> None:
+        """Forget everything: something was erased."""
+        self._rows.forget()
+        self._opened.forget()
 
     def changed(self, record_id: RecordId, version: int) -> None:
         """Forget which versions there are: this one was stored, or is not what it should be."""

@@ -14,6 +14,7 @@ from typing import Final
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AgentKind, AuditEvent, Outcome
 from backend.audit.log import AuditLog
+from backend.consent.errors import UnderErasure
 from backend.consent.service import act_identity
 from backend.errors import Conflict, NotFound
 from backend.identity.errors import RecordNumberInvalid
@@ -152,6 +153,7 @@ class StoringService:
         return self._store(document, ATTACHMENT, split)
 
     def _store(self, document: NewDocument, kind: str, split: Callable[[], Sequence[Segment]]) -> Stored:
+        self._require_standing(document.subject, document.record_id)
         act_id = version_name(document.record_id, document.version)
         digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
@@ -170,6 +172,14 @@ class StoringService:
             block=BlockNumber(act.data["block"]),
         )
 
+    def _require_standing(self, subject: SubjectId, record_id: RecordId) -> None:
+        """Raise UnderErasure for a person, RecordUnknown for a record that is being erased or was."""
+        if not self._manifests.erases(subject, record_id):
+            return
+        if self._manifests.erases(subject, None):
+            raise UnderErasure(field="subject")
+        raise RecordUnknown
+
     def _require_next_version(self, document: NewDocument) -> None:
         if document.version == 1:
             return
@@ -183,6 +193,8 @@ class StoringService:
         for record in document.related:
             found = self._index.current(record)
             if found is None or found.subject != document.subject or record == document.record_id:
+                raise RecordUnknown(field="related")
+            if self._manifests.erases(found.subject, record):
                 raise RecordUnknown(field="related")
 
     def _seal(self, document: NewDocument, kind: str, segments: Sequence[Segment]) -> tuple[Manifest, Agent]:
@@ -225,11 +237,14 @@ class StoringService:
 
     def _put(self, act: Act) -> Advance:
         record_id, version = _identity(act)
+        subject = SubjectId(int(act.data["subject"], 16))
+        # An erasure locks and then waits for acts under way: it sees this one, or this one sees the lock.
+        self._require_standing(subject, record_id)
         self._index.put(
             VersionRow(
                 record_id=record_id,
                 version=version,
-                subject=SubjectId(int(act.data["subject"], 16)),
+                subject=subject,
                 manifest=act.data["manifest"],
                 commitment=Bytes32(act.data["commitment"]),
                 created_at=UnixSeconds(act.data["created_at"]),
