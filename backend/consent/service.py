@@ -107,8 +107,8 @@ class ConsentService:
 
         The same document again gives the same answer. Raises InvalidTerms, RulesContradict, SummaryMismatch,
         NoticeNotPublished, NoticeInAnotherLanguage, WrongSigner, SignatureInvalid, WiderThanRequest,
-        WiderThanParent, EpochEnded, SubmittedTooLate, UnderErasure; ActFailed when the chain refused it before;
-        LedgerUnavailable when it was kept and will be recorded once the chain answers.
+        WiderThanParent, EpochEnded, SubmittedTooLate, UnderErasure; ActFailed when the chain refused it
+        before; LedgerUnavailable when it was kept and will be recorded once the chain answers.
         """
         identity = consent_id(document)
         known = self._outbox.find(ACT, identity.hex())

@@ -22,8 +22,9 @@ POLL_SECONDS = 0.05
 class Outbox:
     """``begin`` makes an act durable; ``drive`` runs its steps; ``recover`` takes up what a crash left.
 
-    A step that raises Unavailable is tried again later, one that raises NotYet at its time; any other AssentError ends the act as FAILED with the
-    error's code; an unexpected exception is raised on and tried again after the lease has run out.
+    A step that raises Unavailable is tried again later, one that raises NotYet at its time; any other
+    AssentError ends the act as FAILED with the error's code; an unexpected exception is raised on and tried
+    again after the lease has run out.
     """
 
     def __init__(
