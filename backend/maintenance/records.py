@@ -22,6 +22,7 @@ from backend.records.manifest import (
     SegmentManifest,
     commitment,
     decode,
+    manifest_share_of,
     place_of,
     salt_of,
     version_name,
@@ -98,7 +99,8 @@ class RecordCheck:
         self, sealed: bytes, record_id: RecordId, version: int, subject: SubjectId, stands: bytes
     ) -> Manifest:
         act_id = version_name(record_id, version)
-        encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id))
+        share = self._stores.keys.get(*manifest_share_of(act_id))
+        encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id), share=share)
         manifest = decode(encoded)
         salt = self._stores.keys.get(*salt_of(act_id))
         if commitment(encoded, salt) != stands:

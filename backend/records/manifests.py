@@ -13,9 +13,17 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from backend.errors import IntegrityError
-from backend.keystore import KeyStore
+from backend.keystore import KeyStore, SecretNotFound
 from backend.recent import RecentCache
-from backend.records.manifest import Manifest, commitment, decode, place_of, salt_of, version_name
+from backend.records.manifest import (
+    Manifest,
+    commitment,
+    decode,
+    manifest_share_of,
+    place_of,
+    salt_of,
+    version_name,
+)
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.sealed import DocumentSealer
 from backend.types import Bytes32, RecordId, SubjectId
@@ -122,5 +130,9 @@ class ManifestBook:
         return named
 
     def _open(self, row: VersionRow, name: str) -> _Opened:
-        encoded = self._sealer.open(row.manifest, subject=row.subject, place=place_of(name))
+        try:
+            share = self._keys.get(*manifest_share_of(name))
+        except SecretNotFound as missing:
+            raise ManifestRefused from missing  # of a version that was erased, or never stored
+        encoded = self._sealer.open(row.manifest, subject=row.subject, place=place_of(name), share=share)
         return _Opened(decode(encoded), commitment(encoded, self._keys.get(*salt_of(name))))

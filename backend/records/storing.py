@@ -27,7 +27,14 @@ from backend.records.attachments import attachment_segment
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_errors import BundleOfAnotherPatient
 from backend.records.label_tables import LabelTables
-from backend.records.manifest import Manifest, commitment, place_of, salt_of, version_name
+from backend.records.manifest import (
+    Manifest,
+    commitment,
+    manifest_share_of,
+    place_of,
+    salt_of,
+    version_name,
+)
 from backend.records.manifests import ManifestBook
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.records.segments import Segment, segment
@@ -215,10 +222,11 @@ class StoringService:
         )
         return manifest, document.actor
 
-    def _begin(self, act_id: str, digest: bytes, sealed: tuple[Manifest, Agent]) -> Act:
-        manifest, actor = sealed
+    def _begin(self, act_id: str, digest: bytes, written: tuple[Manifest, Agent]) -> Act:
+        manifest, actor = written
         encoded = manifest.encode()
-        salt = self._keys.get_or_create(*salt_of(act_id))
+        salt, share = self._keys.create_many([salt_of(act_id), manifest_share_of(act_id)])
+        sealed = self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id), share=share)
         return self._outbox.begin(
             ACT,
             act_id,
@@ -226,7 +234,7 @@ class StoringService:
             data={
                 "digest": digest,
                 "subject": f"{manifest.subject:024x}",
-                "manifest": self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id)),
+                "manifest": sealed,
                 "commitment": bytes(commitment(encoded, salt)),
                 "created_at": manifest.created_at,
                 "segments": len(manifest.segments),

@@ -8,7 +8,7 @@ import pytest
 
 from backend.errors import IntegrityError
 from backend.keystore import KeyStore
-from backend.records.manifest import Manifest, commitment, place_of, salt_of, version_name
+from backend.records.manifest import Manifest, commitment, manifest_share_of, place_of, salt_of, version_name
 from backend.records.manifests import ManifestBook, ManifestRefused
 from backend.records.ports import VersionRow
 from backend.sealed import DocumentSealer, SealedDocumentRefused
@@ -52,7 +52,8 @@ class Shelf:
         )
         name, encoded = version_name(RECORD, version), manifest.encode()
         committed = commitment(encoded, self.keys.get_or_create(*salt_of(name)))
-        sealed = self.sealer.seal(encoded, subject=SUBJECT, place=place_of(name))
+        share = self.keys.get_or_create(*manifest_share_of(name))
+        sealed = self.sealer.seal(encoded, subject=SUBJECT, place=place_of(name), share=share)
         self.standing.add(committed)
         self.rows[version] = VersionRow(
             RECORD, version, SUBJECT, sealed, committed, UnixSeconds(version), current=True
