@@ -119,6 +119,13 @@ class ManifestBook:
             self.changed(row.record_id, row.version)  # the operator may have mended the index meanwhile
             raise
 
+    def unchecked(self, row: VersionRow) -> Manifest:
+        """Return what a row's manifest says, whether or not the chain knows it: never for releasing anything.
+
+        Raises as ``manifest``.
+        """
+        return self._open(row, version_name(row.record_id, row.version)).manifest
+
     def _checked(self, row: VersionRow) -> Manifest:
         name = version_name(row.record_id, row.version)
         opened = self._opened.get((name, row.manifest), lambda: self._open(row, name))
