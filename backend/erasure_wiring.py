@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from backend.adapters.index.erasables import RecordVersions, erasables, under_way
@@ -14,7 +14,8 @@ from backend.consent.restrictions import RestrictionQueue
 from backend.erasure.authority import MayErase
 from backend.erasure.destruction import Destruction
 from backend.erasure.holds import LegalHolds
-from backend.erasure.service import Erasures
+from backend.erasure.ports import Erasable
+from backend.erasure.service import Erasures, destroyed
 from backend.erasure.services import ErasureServices
 from backend.errors import IntegrityError
 from backend.interop.receipts.parties import Custodian
@@ -53,8 +54,10 @@ def open_erasure(
     """Return the services; what is locked or gone is hidden from now on. ``forget``: what else remembers."""
     signer = DocumentSigner(stores.keys)
     code_key = stores.keys.get_or_create("master", "erasure-receipts").reveal()
+    rows = MongoErasureRows(stores.database)
     holds = LegalHolds(
         rows=MongoHoldRows(stores.database),
+        is_erased=lambda scope: destroyed(scope, rows),
         signer=signer,
         sealer=sealer,
         custodian=custodian,
@@ -70,7 +73,7 @@ def open_erasure(
             each(subject)
 
     erasures = Erasures(
-        rows=MongoErasureRows(stores.database),
+        rows=rows,
         records=RecordVersions(stores.database),
         holds=holds,
         destruction=open_destruction(
@@ -105,30 +108,35 @@ def open_destruction(
     forget: Callable[[SubjectId], None],
 ) -> Destruction:
     """Return what destroys, in all stores. ``forget`` drops what is remembered of a person."""
-
-    def opened(document: Mapping[str, Any]) -> bytes | None:
-        try:
-            return sealer.open(document["sealed"], subject=None, place=place_of(document["_id"]))
-        except IntegrityError:
-            return None  # fsck names it; nobody reads it
-
     return Destruction(
         keys=stores.keys,
         blocks=stores.blocks,
         records=RecordVersions(stores.database),
         commitments=stores.commitments,
-        erasables=erasables(
-            stores.database,
-            opened=opened,
-            names_of=(
-                lambda subject: [documents_key(subject)],
-                slots.keys_of,
-                lambda subject: audit_keys(stores.keys, subject),
-            ),
-        ),
+        erasables=open_erasables(stores, slots=slots, sealer=sealer),
         open_manifest=manifests.unchecked,
         forget=forget,
         under_way=under_way(stores.database),
+    )
+
+
+def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -> Sequence[Erasable]:
+    """Return every class of things about a person, in the order in which they are erased."""
+
+    def opened(document: Mapping[str, Any]) -> bytes | None:
+        try:
+            return sealer.open(document["sealed"], subject=None, place=place_of(document["_id"]))
+        except IntegrityError:
+            return None  # nobody can read it
+
+    return erasables(
+        stores.database,
+        opened=opened,
+        names_of=(
+            lambda subject: [documents_key(subject)],
+            slots.keys_of,
+            lambda subject: audit_keys(stores.keys, subject),
+        ),
     )
 
 

@@ -54,6 +54,11 @@ class HoldUnknown(NotFound):
     remedy = "Check the id of the legal hold: GET /v1/legal-holds lists them."
 
 
+class NothingToHold(Conflict):
+    code = "nothing_to_hold"
+    remedy = "What should be kept is being destroyed, or is erased: there is nothing left to keep."
+
+
 class HoldPeriodInvalid(InvalidInput):
     code = "hold_period_invalid"
     remedy = "A legal hold ends at a time in the future."

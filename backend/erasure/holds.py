@@ -10,7 +10,7 @@ from typing import Any
 from backend.audit import codes
 from backend.audit.entry import Agent, AuditEvent, DetailValue, Outcome
 from backend.audit.log import AuditLog
-from backend.erasure.errors import HoldPeriodInvalid, HoldUnknown
+from backend.erasure.errors import HoldPeriodInvalid, HoldUnknown, NothingToHold
 from backend.erasure.ports import HoldRows
 from backend.erasure.receipt import hold_document
 from backend.erasure.types import HoldReason, HoldRow, Scope
@@ -30,9 +30,11 @@ class LegalHolds:
         sealer: DocumentSealer,
         custodian: Custodian,
         audit: AuditLog,
+        is_erased: Callable[[Scope], bool],
         clock: Callable[[], int],
     ) -> None:
         self._rows = rows
+        self._is_erased = is_erased
         self._signer = signer
         self._sealer = sealer
         self._custodian = custodian
@@ -42,10 +44,12 @@ class LegalHolds:
     def place(
         self, scope: Scope, reason: HoldReason, until: UnixSeconds, *, by: Agent, attempt: Attempt
     ) -> HoldRow:
-        """Keep what is in the scope until then. Raises HoldPeriodInvalid."""
+        """Keep what is in the scope until then. Raises HoldPeriodInvalid, NothingToHold."""
         hold_id = attempt.draw("hold", 16).hex()
         earlier = self._rows.get(hold_id)
         if earlier is None:
+            if self._is_erased(scope):
+                raise NothingToHold
             if until <= self._clock():
                 raise HoldPeriodInvalid(field="until")
             row = HoldRow(hold_id, scope, reason, attempt.begun_at, until, signed=b"")

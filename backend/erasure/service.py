@@ -156,8 +156,7 @@ class Erasures:
     def _require_free(self, scope: Scope, erasure_id: str) -> None:
         for row in self._rows.of_subject(scope.subject):
             under_way = row.state is not State.CANCELLED and row.erasure_id != erasure_id
-            covered = row.scope.is_person or set(row.scope.records) >= set(scope.records) != set()
-            if under_way and covered:
+            if under_way and row.scope.covers(scope):
                 raise ErasureUnderWay
         stored = {version.record_id for version in self._records.versions(scope)}
         if not stored.issuperset(scope.records):
@@ -311,6 +310,14 @@ class Erasures:
             detail={"erasure": erasure_id, **(detail or {})},
         )
         self._audit.append(event, act=_identity(erasure_id, kind, about))
+
+
+def destroyed(scope: Scope, rows: ErasureRows) -> bool:
+    """Whether all of the scope is being destroyed, or is erased."""
+    return any(
+        row.state in (State.DESTROYING, State.ERASED) and row.scope.covers(scope)
+        for row in rows.of_subject(scope.subject)
+    )
 
 
 def _never_over(step: Step) -> Step:

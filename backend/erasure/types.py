@@ -62,6 +62,12 @@ class Scope:
         """What the queue of restrictions hides: records, or with None the person."""
         return self.records or (None,)
 
+    def covers(self, other: Scope) -> bool:
+        """Whether all of the other is a part of this one."""
+        if self.subject != other.subject or self.is_person:
+            return self.subject == other.subject
+        return not other.is_person and set(self.records) >= set(other.records)
+
     def touches(self, other: Scope) -> bool:
         """Whether what one destroys is a part of the other."""
         if self.subject != other.subject:

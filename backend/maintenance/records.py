@@ -12,6 +12,7 @@ from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
 from backend.maintenance.chain_facts import ChainFacts
+from backend.maintenance.erasures import Gone
 from backend.maintenance.report import Report
 from backend.outbox.types import FAILED, Act
 from backend.records.blobs import load_blob
@@ -39,9 +40,10 @@ from backend.types import RecordId, SubjectId
 class RecordCheck:
     """Call ``run`` once. Raises Unavailable errors only: damage goes into the report."""
 
-    def __init__(self, stores: Stores, facts: ChainFacts, report: Report) -> None:
+    def __init__(self, stores: Stores, facts: ChainFacts, gone: Gone, report: Report) -> None:
         self._stores = stores
         self._facts = facts
+        self._gone = gone
         self._report = report
         self._sealer = DocumentSealer(stores.keys)
         self._acts = MongoActStore(stores.database)
@@ -56,10 +58,11 @@ class RecordCheck:
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 
     def run(self) -> None:
-        rows = MongoRecordIndex(self._stores.database).everything()
+        everything = MongoRecordIndex(self._stores.database).everything()
+        rows = [row for row in everything if not self._gone.has(row.subject, row.record_id)]
         for row in rows:
             self._row(row)
-        present = {row.commitment for row in rows}
+        present = {row.commitment for row in everything} | self._gone.commitments
         for missing in sorted(self._facts.commitments - present):
             self._report.damaged("record_missing", f"commitment {missing.hex()}")
         self._currents(rows)

@@ -21,6 +21,9 @@ from backend.keystore import KeyName
 from backend.records.ports import VersionRow
 from backend.types import SubjectId, subject_text
 
+LATER: Final = frozenset({"revocations"})
+"""Classes of which there may be some after an erasure: nothing blocks a revocation."""
+
 Query: TypeAlias = dict[str, Any]
 _Database: TypeAlias = Database[dict[str, Any]]
 
@@ -195,6 +198,7 @@ def erasables(
         rows("key_slots", "key_slots", _by_subject),
         rows("legal_holds", "legal_holds", _by_subject),
         Rows(database, "acts", "acts", _acts, of_records=True),
+        rows("revocations", "acts", _revocations),
         Rows(database, "record_versions", "records", _records, of_records=True),
         PersonKeys(*names_of),
     )
@@ -241,15 +245,19 @@ def _records(scope: Scope) -> Query:
 
 
 def _acts(scope: Scope) -> Query:
-    """What the outbox keeps of acts that are over; a later revocation of this person keeps its own."""
+    """What the outbox keeps of documents that were stored and consents that were recorded."""
     if scope.is_person:
-        return {"over": True, "kind": {"$ne": "erasure"}, "data.subject": scope.subject_hex}
+        return {"over": True, "kind": {"$in": ["record", "consent"]}, "data.subject": scope.subject_hex}
     versions = [
         # '0' follows '/': every version of the record.
         {"act_id": {"$gte": f"{record.hex()}/", "$lt": f"{record.hex()}0"}}
         for record in scope.records
     ]
     return {"over": True, "kind": "record", "data.subject": scope.subject_hex, "$or": versions}
+
+
+def _revocations(scope: Scope) -> Query:
+    return {"over": True, "kind": "revocation", "data.subject": scope.subject_hex}
 
 
 def _sessions(database: _Database, scope: Scope) -> Query | None:
