@@ -323,7 +323,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,
-        log_key=opened.key,
+        log_keys=opened.keys,
         documents=DocumentSigner(stores.keys),
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,

@@ -66,9 +66,17 @@ class AccessPageView(BaseModel):
 
 class CheckpointView(BaseModel):
     checkpoint: str = Field(description="C2SP signed note")
-    key: str = Field(description="verifier key of the log")
+    key: str = Field(description="the log's newest Ed25519 verifier key; /v1/log/keys has all")
     anchored_size: int
     anchor_overdue: bool
+
+
+class LogKeyView(BaseModel):
+    epoch: int
+    from_size: int = Field(description="it signs checkpoints of this many entries and more")
+    made_at: datetime
+    keys: list[str] = Field(description="verifier keys: Ed25519 and ML-DSA-44")
+    statement: str = Field(description="signed note: by this key and the one before")
 
 
 @router.get("/accesses", response_model=AccessPageView)
@@ -111,7 +119,7 @@ def checkpoint(services: Open) -> CheckpointView:
     status = services.anchorer.status()
     return CheckpointView(
         checkpoint=services.checkpointer.now().note,
-        key=services.log_key,
+        key=services.log_keys.verifier_keys[0],
         anchored_size=status.anchored_size,
         anchor_overdue=status.overdue,
     )
@@ -119,8 +127,25 @@ def checkpoint(services: Open) -> CheckpointView:
 
 @router.get("/log/key", response_class=Response)
 def log_key(services: Open) -> Response:
-    """The verifier key of the log's checkpoints. Compare it with what the custodian published elsewhere."""
-    return Response(services.log_key + "\n", media_type="text/plain")
+    """The verifier keys of the log's checkpoints, one a line, the newest first.
+
+    Compare them with what the custodian published elsewhere."""
+    return Response("".join(key + "\n" for key in services.log_keys.verifier_keys), media_type="text/plain")
+
+
+@router.get("/log/keys", response_model=list[LogKeyView])
+def log_keys(services: Open) -> list[LogKeyView]:
+    """Every key the log ever had, the oldest first, each with the statement that its predecessor signed."""
+    return [
+        LogKeyView(
+            epoch=key.epoch,
+            from_size=key.from_size,
+            made_at=datetime.fromtimestamp(key.made_at, UTC),
+            keys=list(key.keys),
+            statement=key.statement,
+        )
+        for key in services.log_keys.known
+    ]
 
 
 def _page(caller: Caller, wanted: SubjectId | None, *, before: int | None, limit: int) -> AccessPageView:

@@ -13,6 +13,7 @@ from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
@@ -115,5 +116,5 @@ class Services:
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications
     custodian: Custodian
-    log_key: str  # verifier key of the log's checkpoints
+    log_keys: LogKeyRing
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -82,6 +82,13 @@ class LogForked(IntegrityError):
     remedy = "The log differs from its anchored checkpoint. Keep both copies as evidence; tell the auditors."
 
 
+class LogKeysDamaged(IntegrityError):
+    """What the index says of the log's keys is not what they signed, or not of the key in the key store."""
+
+    code = "audit_log_keys_damaged"
+    remedy = "Restore collection audit_log_keys, or the key store, from a copy of the same moment."
+
+
 class EntryDamaged(IntegrityError):
     """One stored entry does not open, or does not match its commitment."""
 

@@ -28,8 +28,7 @@ LOG = Ed25519Signer(name=ORIGIN, private_key=Ed25519PrivateKey.from_private_byte
 def test_ed25519_cosignature_is_over_header_time_and_note_text() -> None:
     signature = cosigner(ED25519).sign(CHECKPOINT.text().encode())
     message = (
-        f"cosignature/v1\ntime {TIME}\n{ORIGIN}\n20852163\n"
-        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+        f"cosignature/v1\ntime {TIME}\n{ORIGIN}\n20852163\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
     ).encode()
     key = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
     assert signature == TIME.to_bytes(8, "big") + key.sign(message)
