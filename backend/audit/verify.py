@@ -3,12 +3,12 @@
     python verify.py BUNDLE --key KEY [--witness KEY ... --quorum K]
                             [--rpc URL --contract ADDRESS --log-id HEX]
 
-``BUNDLE`` is a JSON bundle, a ``.tlog-proof`` (C2SP), or the evidence of a split view. ``KEY`` is a public key
-as ``name+key id+base64`` (C2SP signed-note; Ed25519, or a cosignature's Ed25519 or ML-DSA-44); one of the
-log's has the log's origin as its name. Any one of the log's keys that are given suffices: to rely on ML-DSA-44
-alone, give that one alone. With ``--witness``, at least K of the witnesses (default: all) must have cosigned.
-Get keys, contract and log id from a source you trust, never from the bundle. Without ``--rpc`` the report says
-what the bundle claims about the chain; with it, the contract is asked.
+``BUNDLE`` is a JSON bundle, a ``.tlog-proof`` (C2SP), or the evidence of a split view. ``KEY`` is a public
+key as ``name+key id+base64`` (C2SP signed-note; Ed25519, or a cosignature's Ed25519 or ML-DSA-44); one of the
+log's has the log's origin as its name. Any one of the log's keys that are given suffices: to rely on
+ML-DSA-44 alone, give that one alone. With ``--witness``, at least K of the witnesses (default: all) must have
+cosigned. Get keys, contract and log id from a source you trust, never from the bundle. Without ``--rpc`` the
+report says what the bundle claims about the chain; with it, the contract is asked.
 It shares no code with what made the proofs, on purpose.
 """
 
@@ -87,8 +87,8 @@ def verify_bundle(
 def verify_split_view(evidence: Any, keys: list[str]) -> dict[str, Any]:
     """Check that a log signed two histories; return both heads. Raises VerificationError when it did not.
 
-    ``proof`` leads from the smaller tree to the larger one as the larger one has it: it gives the larger root,
-    and for the smaller size another root than the one that was signed. It is empty for equal sizes.
+    ``proof`` leads from the smaller tree to the larger one as the larger one has it: it gives the larger
+    root, and for the smaller size another root than was signed. It is empty for equal sizes.
     """
     try:
         _refuse(evidence["format"] != SPLIT_VIEW, "unknown format")
@@ -186,8 +186,8 @@ def open_checkpoint(
 ) -> tuple[str, int, bytes, list[str]]:
     """Return origin, size and root of a checkpoint that a key of its log signed, and who cosigned it.
 
-    Every line of a known key must verify. At least ``quorum`` of the witnesses must have cosigned, each counted
-    once however many keys it has.
+    Every line of a known key must verify. At least ``quorum`` of the witnesses must have cosigned, each
+    counted once however many keys it has.
     """
     text, separator, tail = note.rpartition("\n\n")
     text += "\n"

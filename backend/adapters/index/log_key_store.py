@@ -26,10 +26,7 @@ class MongoLogKeyStore:
             found = list(self._statements.find({}).sort("_id", 1))
         except PyMongoError as error:
             raise AuditUnavailable from error
-        statements = [document.get("statement") for document in found]
-        if not all(isinstance(statement, str) for statement in statements):
-            raise LogKeysDamaged("the statement of a key of the log cannot be read")
-        return statements
+        return [_statement(document) for document in found]
 
     def add(self, epoch: int, statement: str) -> None:
         try:
@@ -38,3 +35,10 @@ class MongoLogKeyStore:
             return
         except PyMongoError as error:
             raise AuditUnavailable from error
+
+
+def _statement(document: dict[str, Any]) -> str:
+    statement = document.get("statement")
+    if not isinstance(statement, str):
+        raise LogKeysDamaged("the statement of a key of the log cannot be read")
+    return statement

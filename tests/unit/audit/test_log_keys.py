@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -62,8 +62,8 @@ class Keys:
 
 
 @pytest.fixture
-def keys(world: World, log: AuditLog) -> Iterator[Keys]:
-    yield Keys(world, log)
+def keys(world: World, log: AuditLog) -> Keys:
+    return Keys(world, log)
 
 
 def opens(checkpoint: StoredCheckpoint, verifiers: Sequence[note.NoteVerifier]) -> bool:
