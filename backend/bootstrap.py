@@ -324,6 +324,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         anchorer=anchorer,
         checkpointer=checkpointer,
         log_keys=opened.keys,
+        log_files=opened.files,
+        cosigning=opened.cosigning,
         documents=DocumentSigner(stores.keys),
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,

@@ -12,8 +12,10 @@ from backend.adapters.index.log_key_store import MongoLogKeyStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyBook, LogKeyRing
+from backend.audit.publishing import LogFiles
 from backend.audit.reader import LogReader
 from backend.audit.startup import check_signatures
 from backend.settings import Settings
@@ -27,6 +29,8 @@ class OpenLog:
     checkpointer: Checkpointer
     anchorer: Anchorer
     reader: LogReader
+    files: LogFiles
+    cosigning: Cosigning
 
 
 def log_key_book(stores: Stores, *, clock: Callable[[], int]) -> LogKeyBook:
@@ -67,4 +71,13 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
         interval_seconds=settings.anchor_interval_seconds,
     )
     reader = LogReader(log=log, store=store, keys=keys)
-    return OpenLog(log, ring, checkpointer, anchorer, reader)
+    cosigning = Cosigning(store=store, origin=stores.origin, witnesses=_witnesses(settings))
+    return OpenLog(log, ring, checkpointer, anchorer, reader, LogFiles(reader), cosigning)
+
+
+def _witnesses(settings: Settings) -> list[str]:
+    """Return the keys in the file of witnesses: one a line, empty lines and those after # left out."""
+    if settings.witness_keys is None:
+        return []
+    lines = (line.strip() for line in settings.witness_keys.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

@@ -54,6 +54,11 @@ def open_checkpoint(encoded: str, *, origin: str, verifiers: Sequence[note.NoteV
     return checkpoint
 
 
+def cosigners(encoded: str, origin: str) -> set[str]:
+    """Return the names on a checkpoint's lines besides the log's; nothing is verified."""
+    return {signature.name for signature in note.parse(encoded).signatures} - {origin}
+
+
 def from_text(text: str) -> Checkpoint:
     """Read the text that is signed. Raises InvalidNote when it is malformed."""
     lines = text[:-1].split("\n")
