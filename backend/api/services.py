@@ -12,8 +12,11 @@ from backend.api.prompt import PromptLog, PromptReading
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
+from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
@@ -117,5 +120,7 @@ class Services:
     abdm_notifications: AbdmNotifications
     custodian: Custodian
     erasure: ErasureServices
-    log_key: str  # verifier key of the log's checkpoints
+    log_keys: LogKeyRing
+    log_files: LogFiles
+    cosigning: Cosigning
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down
