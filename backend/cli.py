@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.commands import (
+    archive,
     clients,
     consents,
     deciding,
@@ -87,6 +88,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
+app.add_typer(archive.app, name="archive")
 app.add_typer(receipts.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")

@@ -25,7 +25,7 @@ from backend.identity.types import PrincipalKind
 from backend.records.obligations import fulfilled
 from backend.records.reading import Released, ReleasedSegment, Wanted
 from backend.records.segments import FHIR_MEDIA_TYPE
-from backend.records.storing import NewDocument
+from backend.records.storing import NewDocument, Stored
 from backend.records.trail import Reader
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds, to_hex
 
@@ -269,7 +269,10 @@ async def _document(
 async def _store(caller: Caller, document: NewDocument) -> StoredView:
     storing = caller.services.storing
     store = storing.store_bundle if document.media_type == FHIR_MEDIA_TYPE else storing.store_attachment
-    stored = await run_in_threadpool(store, document)
+    return stored_view(await run_in_threadpool(store, document))
+
+
+def stored_view(stored: Stored) -> StoredView:
     return StoredView(
         record_id=stored.record_id.hex(),
         version=stored.version,
