@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from backend.consent.ledger_types import Receipt
 from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
@@ -43,6 +43,33 @@ class RecordIndex(Protocol):
         """Current versions of a subject by (created_at, record id), oldest first."""
 
     def everything(self) -> Sequence[VersionRow]:
+        """All rows, for ``fsck``."""
+
+
+class SlotRow(NamedTuple):
+    """One patient's slot table of one kind. ``name`` is blind and ``sealed`` is encrypted."""
+
+    name: str  # 64 hexadecimal digits
+    subject: SubjectId
+    revision: int  # from 1
+    sealed: bytes
+
+
+class SlotIndex(Protocol):
+    """Every write is durable on return. All raise IndexUnavailable."""
+
+    def find(self, name: str) -> SlotRow | None: ...
+
+    def replace(self, row: SlotRow) -> bool:
+        """Write a table whose revision is one above the stored one's, 1 where there is none; False when the
+        stored one is another, and then nothing was written."""
+
+    def of_subject(self, subject: SubjectId) -> Sequence[SlotRow]: ...
+
+    def erase_subject(self, subject: SubjectId) -> int:
+        """Delete all tables of a patient; return how many there were."""
+
+    def everything(self) -> Sequence[SlotRow]:
         """All rows, for ``fsck``."""
 
 

@@ -1,7 +1,7 @@
 """Segments in and out of the block store, each under its own keys.
 
-Per segment and version: a DEK, wrapped under the key of (patient, kind, epoch), and an erasure share that
-only the key store holds. Nothing here decides whether somebody may read.
+Per segment and version: a DEK, wrapped under the key of (patient, kind, epoch), which its slots seal to its
+readers, and an erasure share that only the key store holds. Nothing here decides whether somebody may read.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.records.blobs import load_blob, store_blobs
-from backend.records.context import ContentContext, SegmentKeyId
+from backend.records.context import DEFAULT_SUITES, SUITE_1, ContentContext, SegmentKeyId, SuiteNumber
 from backend.records.envelope import open_bytes, seal_bytes
 from backend.records.manifest import Manifest, SegmentManifest
+from backend.records.slot_book import SlotBook
 from backend.records.storage_ports import BlockStore
-from backend.records.wrapping import SegmentKey, derive_key, unwrap_dek, wrap_dek
+from backend.records.wrapping import unwrap_dek, wrap_dek
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds
 
 
@@ -38,10 +39,20 @@ class PlainSegment:
 class Vault:
     """Encrypts segments for the block store and opens them again."""
 
-    def __init__(self, *, tenant: MemberId, keys: KeyStore, blocks: BlockStore) -> None:
+    def __init__(
+        self,
+        *,
+        tenant: MemberId,
+        keys: KeyStore,
+        slots: SlotBook,
+        blocks: BlockStore,
+        suites: frozenset[SuiteNumber] = DEFAULT_SUITES,
+    ) -> None:
         self._tenant = tenant
         self._keys = keys
+        self._slots = slots
         self._blocks = blocks
+        self._suites = suites
 
     def store(
         self, segments: Sequence[PlainSegment], *, subject: SubjectId, record_id: RecordId, version: int
@@ -53,9 +64,9 @@ class Vault:
         """
         contexts = [self._context(record_id, version, segment.name) for segment in segments]
         shares = self._keys.create_many(
-            [_share_name(record_id, version, segment.name) for segment in segments]
+            [share_name(record_id, version, segment.name) for segment in segments]
         )
-        master = self._keys.get_or_create("patient", _master_name(subject))
+        segment_keys = self._slots.writing(subject, [segment.kind for segment in segments])
         deks = [Secret.generate() for _ in segments]
 
         def sealed() -> Iterator[Iterable[bytes]]:
@@ -69,7 +80,7 @@ class Vault:
             SegmentManifest(
                 name=segment.name,
                 kind=segment.kind,
-                key_epoch=0,
+                key_epoch=segment_keys[segment.kind].id.epoch,
                 categories=segment.categories,
                 sensitivities=segment.sensitivities,
                 data_from=segment.data_from,
@@ -78,10 +89,9 @@ class Vault:
                 resources=segment.resources,
                 size_bytes=len(segment.payload),
                 sha256=hashlib.sha256(segment.payload).digest(),
-                wrapped_dek=wrap_dek(
-                    dek, under=self._segment_key(master, subject, segment.kind, 0), context=context
-                ),
+                wrapped_dek=wrap_dek(dek, under=segment_keys[segment.kind], context=context),
                 address=address,
+                suite=context.suite,
             )
             for segment, context, dek, address in zip(segments, contexts, deks, addresses, strict=True)
         )
@@ -89,31 +99,42 @@ class Vault:
     def read(self, manifest: Manifest, segment: SegmentManifest) -> bytes:
         """Return a segment's plaintext, whole and checked.
 
-        Raises SecretNotFound when it was erased, and the errors of ``load_blob``, ``unwrap_dek`` and
-        ``open_bytes`` when anything is not what was stored.
+        Raises SecretNotFound when it was erased, KeyWithheld when the patient keeps its key end to end, and
+        the errors of ``SlotBook.reading``, ``load_blob``, ``unwrap_dek`` and ``open_bytes`` when anything is
+        not what was stored.
         """
-        share = self._keys.get(*_share_name(manifest.record_id, manifest.version, segment.name))
-        master = self._keys.get("patient", _master_name(manifest.subject))
-        context = self._context(manifest.record_id, manifest.version, segment.name)
-        key = self._segment_key(master, manifest.subject, segment.kind, segment.key_epoch)
-        dek = unwrap_dek(segment.wrapped_dek, under=key, context=context)
-        ciphertext = load_blob(self._blocks, segment.address)
-        _, payload = open_bytes(ciphertext, context=context, dek=dek, erasure_share=share)
+        share = self._keys.get(*share_name(manifest.record_id, manifest.version, segment.name))
+        dek = self.data_key(manifest, segment)
+        context = self._context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        _, payload = open_bytes(
+            load_blob(self._blocks, segment.address), context=context, dek=dek, erasure_share=share
+        )
         return payload
 
-    def _context(self, record_id: RecordId, version: int, segment: str) -> ContentContext:
-        return ContentContext(tenant=self._tenant, record_id=record_id, version=version, segment=segment)
+    def data_key(self, manifest: Manifest, segment: SegmentManifest) -> Secret:
+        """Return a segment's DEK, which opens nothing without the erasure share. Raises as ``read``."""
+        context = self._context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        key = self._slots.reading(self.key_id(manifest.subject, segment))
+        return unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
 
-    def _segment_key(self, master: Secret, subject: SubjectId, kind: str, epoch: int) -> SegmentKey:
-        # Server-mediated reading derives the segment key from the patient's master; slots for other readers
-        # seal this same key to them.
-        key_id = SegmentKeyId(tenant=self._tenant, subject=subject, kind=kind, epoch=epoch)
-        return SegmentKey(key_id, derive_key(master, key_id.encode("assent/segment-key/1")))
+    def key_id(self, subject: SubjectId, segment: SegmentManifest) -> SegmentKeyId:
+        """Return which key a segment's DEK is wrapped under."""
+        return SegmentKeyId(
+            tenant=self._tenant,
+            subject=subject,
+            kind=segment.kind,
+            epoch=segment.key_epoch,
+            suite=segment.suite,
+        )
+
+    def _context(
+        self, record_id: RecordId, version: int, segment: str, suite: SuiteNumber = SUITE_1
+    ) -> ContentContext:
+        return ContentContext(
+            tenant=self._tenant, record_id=record_id, version=version, segment=segment, suite=suite
+        )
 
 
-def _share_name(record_id: RecordId, version: int, segment: str) -> KeyName:
+def share_name(record_id: RecordId, version: int, segment: str) -> KeyName:
+    """Return what names the erasure share of a segment of a version."""
     return "erasure_share", f"{record_id.hex()}/{version}/{segment}"
-
-
-def _master_name(subject: SubjectId) -> str:
-    return f"master/{subject:024x}"
