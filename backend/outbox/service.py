@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from backend.errors import AssentError, Unavailable
+from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, FAILED, Act, Step
@@ -75,7 +75,8 @@ class Outbox:
         Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``.
 
         Raises the error of a step that was refused for good, and ActFailed where that happened before;
-        Unavailable when a step cannot go on now (the act stays, and ``recover`` goes on with it); LeaseLost
+        Unavailable or IntegrityError when a step cannot go on now (the act stays, and ``recover`` goes on
+        with it, once what is damaged is repaired); LeaseLost
         when the other caller took longer.
         """
         while not self._has_reached(act, until):
@@ -108,7 +109,7 @@ class Outbox:
                 continue
             try:
                 finished += self.drive(act).is_over
-            except Unavailable:
+            except (Unavailable, IntegrityError):
                 continue
         return finished
 
@@ -129,7 +130,8 @@ class Outbox:
     def _run_step(self, act: Act) -> Act:
         try:
             advance = self._steps[act.kind, act.state](act)
-        except Unavailable:
+        except (Unavailable, IntegrityError):
+            # What is damaged must be repaired, and then goes on: an act that was acknowledged is not dropped.
             backoff = min(2**act.attempts, MAX_BACKOFF_SECONDS)
             self._store.postpone(act, until=UnixSeconds(self._clock() + backoff))
             raise

@@ -7,7 +7,7 @@ import hashlib
 import io
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from backend.audit.entry import Agent, AgentKind
 from backend.demo import care, cast, study
-from backend.demo.actors import Api, Provider, Wallet
+from backend.demo.actors import Api, Wallet
 from backend.demo.bundles import FEWEST
 from backend.demo.checks import Checks
 from backend.identity.roles import Role
@@ -38,6 +38,9 @@ SCAN: Final = b"%PDF-1.7 Paper signed by hand by the patient of ward seven."
 MAIL_ADDRESS: Final = "erika.mustermann@mail.test"
 STAFF: Final = ("maria.schmidt", "johann.keller", "anna.lindqvist")
 MESSAGE: Final = "So that the cardiology department can treat you."
+PAPER_NAME: Final = "Walburga Papierlos"
+PAPER_NUMBER: Final = "PAPER-4711"
+TEXT: Final = b"Findings of the cardiology department. "
 LARGE_BYTES: Final = 3 * 1024 * 1024 + 12_345
 
 
@@ -115,7 +118,7 @@ def _demonstrate(players: cast.Cast) -> None:
 def _store_documents(built: Town) -> None:
     """A report of two versions and an image of several blocks, of the patient whose record is read."""
     subject = SubjectId(int(built.reader.wallet.subject, 16))
-    text = b"Findings of the cardiology department. " * 40
+    text = TEXT * 40
     image = secrets.token_bytes(LARGE_BYTES)
     for content, media_type, versions in ((text, "text/plain", 2), (image, "image/png", 1)):
         record = RecordId(secrets.token_bytes(16))
@@ -190,7 +193,7 @@ def _sign_paper(built: Town) -> None:
         api.token = api.post("/v1/auth/staff", {"username": name, "password": PASSWORD})["access_token"]
         (found,) = [each for each in service.world.services.identity.staff.all() if each.username == name]
         witnesses.append(StaffWitness(api, wallet, found.staff_id))
-    issued = desk.post("/v1/enrolments", {"record_number": "PAPER-4711", "name": "Walburga Papierlos"})
+    issued = desk.post("/v1/enrolments", {"record_number": PAPER_NUMBER, "name": PAPER_NAME})
     built.paper_subject = issued["subject"]
     paper = desk.post(
         PATH,
@@ -254,6 +257,3 @@ def _settle(service: Service) -> None:
     while acts.count_documents({"over": False}):
         assert time.monotonic() < deadline, "the outbox did not drain"
         time.sleep(0.05)
-
-
-__all__ = ["Callable", "Provider", "Town", "town"]
