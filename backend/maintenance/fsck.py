@@ -14,6 +14,7 @@ from backend.audit.note import Ed25519Signer, Ed25519Verifier
 from backend.maintenance.care_teams import check_care_teams
 from backend.maintenance.chain_facts import read_chain
 from backend.maintenance.consents import check_consents
+from backend.maintenance.documents import check_documents
 from backend.maintenance.errors import NoDeployment
 from backend.maintenance.records import RecordCheck
 from backend.maintenance.report import Report
@@ -35,6 +36,7 @@ def check_everything(stores: Stores) -> Report:
     RecordCheck(stores, facts, report).run()
     check_consents(stores, facts, report)
     check_care_teams(stores, report)
+    check_documents(stores, report)
     check_audit(stores, facts.subjects, report)
     return report
 

@@ -27,11 +27,21 @@ from scripts.generate_bundles import encode, generate
 from tests.integration.api.test_abdm import requested, until
 from tests.integration.api.test_care_teams import Ward
 from tests.integration.api.test_paper_consents import PATH, StaffWitness, link
-from tests.integration.api.world import PASSWORD, Service, in_days, open_service, provider, raw, staff
+from tests.integration.api.world import (
+    PASSWORD,
+    Patient,
+    Service,
+    in_days,
+    open_service,
+    provider,
+    raw,
+    staff,
+)
 from tests.integration.mail.world import FROM, Mailed
 from tests.support.certificates import self_signed
 from tests.support.mail_server import MailServer, mail_server, starttls
 from tests.support.receiver import Receiver, receiving
+from tests.support.tampering import Contents, contents
 
 SEED: Final = 31
 SCAN: Final = b"%PDF-1.7 Paper signed by hand by the patient of ward seven."
@@ -57,9 +67,8 @@ class Town:
     denied_consent: str = ""
     paper_subject: str = ""
     paper_id: str = ""
-    mailed: Mailed | None = None
     receiver: Receiver | None = None
-    passwords: dict[str, str] = field(default_factory=dict)
+    before: list[Contents] = field(default_factory=list)  # the index at earlier times, oldest first
 
     @property
     def reader(self) -> cast.Patient:
@@ -86,33 +95,32 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
     operator = staff(service, "operator", Role.OPERATOR, Role.IDENTITY_DESK)
     players = cast.Cast(service.http, Checks(Console(file=io.StringIO())), operator)
     built = Town(service, players, receiver=receiver)
-    _demonstrate(players)
-    _store_documents(built)
-    _give_counted_consents(built)
-    _make_team(built)
-    _sign_paper(built)
-    _listen(built, operator)
-    _write(built, operator)
-    built.mailed = Mailed(_as_mailed(built), mails, service, MAIL_ADDRESS)
-    built.mailed.put(MAIL_ADDRESS)
-    built.mailed.confirm()
+    for step in (
+        lambda: cast.set_the_scene(players),
+        lambda: study.register(players),
+        lambda: cast.enrol(players, [encode(bundle) for bundle in generate(FEWEST, SEED)]),
+        lambda: cast.store_records(players),
+        lambda: care.ask_and_answer(players),
+        lambda: care.read_what_is_covered(players),
+        lambda: care.revoke(players),
+        lambda: care.speak_for_the_child(players),
+        lambda: study.conduct(players),
+        lambda: _store_documents(built),
+        lambda: _give_counted_consents(built),
+        lambda: _make_team(built),
+        lambda: _sign_paper(built),
+        lambda: _listen(built, operator),
+        lambda: _write(built, operator),
+        lambda: _mailed(built, mails).put(MAIL_ADDRESS),
+        lambda: _mailed(built, mails).confirm(),
+    ):
+        step()
+        built.before.append(contents(service.world.stores.database))
+    failed = [check for check in players.checks.results if not check.held]
+    assert not failed, failed
     _settle(service)
     service.world.services.anchorer.run_once()
     return built
-
-
-def _demonstrate(players: cast.Cast) -> None:
-    cast.set_the_scene(players)
-    study.register(players)
-    cast.enrol(players, [encode(bundle) for bundle in generate(FEWEST, SEED)])
-    cast.store_records(players)
-    care.ask_and_answer(players)
-    care.read_what_is_covered(players)
-    care.revoke(players)
-    care.speak_for_the_child(players)
-    study.conduct(players)
-    failed = [check for check in players.checks.results if not check.held]
-    assert not failed, failed
 
 
 def _store_documents(built: Town) -> None:
@@ -246,8 +254,11 @@ def _write(built: Town, operator: Api) -> None:
     assert raw(built.service.anyone(), "POST", "/v1/auth/staff", json=body).status_code == 401
 
 
-def _as_mailed(built: Town) -> Any:
-    return built.reader.wallet
+def _mailed(built: Town, mails: MailServer) -> Mailed:
+    """The patient whose record is read, with an address for mail."""
+    reader = built.reader
+    patient = Patient(reader.wallet, reader.record_number, reader.bundle, reader.record_id)
+    return Mailed(patient, mails, built.service, MAIL_ADDRESS)
 
 
 def _settle(service: Service) -> None:
