@@ -215,5 +215,5 @@ class Deliveries:
 
 
 def place_of(message_id: str) -> str:
-    """Return where a message is sealed for."""
+    """The place of a message's sealed body, as ``DocumentSealer`` binds it."""
     return f"messages/{message_id}"
