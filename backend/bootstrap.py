@@ -139,6 +139,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         outbox=outbox,
         driver=driver,
         audit=log,
+        sealer=sealer,
         domain=domain,
         clock=clock,
     )

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.audit import codes
@@ -34,6 +34,7 @@ from backend.errors import Conflict, InvalidInput, LedgerUnavailable, NotFound, 
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
+from backend.sealed import DocumentSealer
 from backend.types import BlockNumber, ConsentId, SubjectId
 
 _LOG = logging.getLogger("assent.consent")
@@ -98,10 +99,12 @@ class RevocationService:
         outbox: Outbox,
         driver: Driver,
         audit: AuditLog,
+        sealer: DocumentSealer,
         domain: Domain,
         clock: Callable[[], int],
     ) -> None:
         self._index = index
+        self._sealer = sealer
         self._evidence = evidence
         self._ledger = ledger
         self._relay = relay
@@ -141,7 +144,7 @@ class RevocationService:
         the act ``but`` turned out false, whose restriction a true one may share."""
         for act in self._outbox.unfinished(ACT):
             if act.act_id != but:
-                self._restrict(_revocation(act.data), _subject(act))
+                self._restrict(_stop_of(act), _subject(act))
 
     def _restrict(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.consent is not None:
@@ -204,7 +207,7 @@ class RevocationService:
         )
 
     def _log(self, act: Act) -> Advance:
-        revocation, subject = _revocation(act.data), _subject(act)
+        revocation, subject = self._whole(act), _subject(act)
         everything = revocation.consent is None
         self._audit.append(
             AuditEvent(
@@ -222,7 +225,7 @@ class RevocationService:
         return Advance("logged", {})
 
     def _relay_step(self, act: Act) -> Advance:
-        revocation, subject = _revocation(act.data), _subject(act)
+        revocation, subject = self._whole(act), _subject(act)
         try:
             self._require_authority(revocation, subject)
         except InvalidInput:
@@ -256,7 +259,7 @@ class RevocationService:
 
     def _settle(self, act: Act) -> Advance:
         block = act.data.get("block")
-        self._release(_revocation(act.data), _subject(act), block=self._head() if block is None else block)
+        self._release(_stop_of(act), _subject(act), block=self._head() if block is None else block)
         return Advance(DONE, {})
 
     def _release(self, revocation: Revocation, subject: SubjectId, *, block: BlockNumber | None) -> None:
@@ -280,19 +283,41 @@ class RevocationService:
         return self._ledger.evidence(SubjectId(1), (consent,), block=view.head_number).slots[0]
 
     def _data(self, revocation: Revocation, subject: SubjectId) -> dict[str, Any]:
-        document = revocation.document
         return {
             "digest": hashlib.sha256(_act_id(revocation).encode()).digest(),
             "subject": f"{subject:024x}",
             "consent": revocation.consent,
             "epoch": revocation.epoch,
             "signature": revocation.signature,
-            "document": None
-            if document is None
-            else json.dumps([type(document).__name__, to_json(document)]),
-            "via": [json.dumps(to_json(delegation)) for delegation in revocation.via],
+            "sealed": self._sealed(revocation, subject),
             "desk": revocation.desk,
         }
+
+    def _sealed(self, revocation: Revocation, subject: SubjectId) -> bytes | None:
+        """The documents that came with a stop, which say what they are about; most come without."""
+        if revocation.document is None and not revocation.via:
+            return None
+        document = revocation.document
+        encoded = {
+            "document": None if document is None else [type(document).__name__, to_json(document)],
+            "via": [to_json(delegation) for delegation in revocation.via],
+        }
+        return self._sealer.seal(json.dumps(encoded).encode(), subject=subject, place=_place(revocation))
+
+    def _whole(self, act: Act) -> Revocation:
+        """The stop of an act with its documents. Raises SealedDocumentRefused, SecretNotFound."""
+        stop = _stop_of(act)
+        if act.data["sealed"] is None:
+            return stop
+        opened = self._sealer.open(act.data["sealed"], subject=_subject(act), place=_place(stop))
+        found = json.loads(opened)
+        document: Document | None = None
+        if found["document"] is not None:
+            kind, message = found["document"]
+            document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
+        return replace(
+            stop, document=document, via=tuple(from_json(Delegation, each) for each in found["via"])
+        )
 
 
 def _command(revocation: Revocation, subject: SubjectId) -> Command:
@@ -322,18 +347,18 @@ def _agent(revocation: Revocation, subject: SubjectId) -> Agent:
     return Agent(AgentKind.SUBJECT, f"{subject:024x}")
 
 
-def _revocation(data: Mapping[str, Any]) -> Revocation:
-    document: Document | None = None
-    if data["document"] is not None:
-        kind, message = json.loads(data["document"])
-        document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
+def _stop_of(act: Act) -> Revocation:
+    """The stop of an act without the documents that came with it: all that a restriction needs."""
+    data = act.data
     consent = data["consent"]
     return Revocation(
         signature=data["signature"],
         consent=None if consent is None else ConsentId(consent),
-        subject=SubjectId(int(data["subject"], 16)),
+        subject=_subject(act),
         epoch=data["epoch"],
-        document=document,
-        via=tuple(from_json(Delegation, json.loads(delegation)) for delegation in data["via"]),
         desk=data["desk"],
     )
+
+
+def _place(revocation: Revocation) -> str:
+    return f"revocations/{_act_id(revocation)}"
