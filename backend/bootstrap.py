@@ -268,6 +268,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         custodian=_custodian(settings, stores),
+        tables=tables,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
@@ -279,7 +280,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.retention, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
