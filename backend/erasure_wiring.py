@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.adapters.index.erasables import RecordVersions, erasables, under_way
 from backend.adapters.index.erasure_store import MongoErasureRows, MongoHoldRows
+from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
 from backend.consent.evidence import EvidenceBook
@@ -22,7 +23,6 @@ from backend.erasure.services import ErasureServices
 from backend.errors import IntegrityError
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
-from backend.keystore import KeyName, KeyStore
 from backend.notices.delivering import place_of
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
@@ -154,16 +154,6 @@ def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -
         names_of=(
             lambda subject: [documents_key(subject)],
             slots.keys_of,
-            lambda subject: audit_keys(stores.keys, subject),
+            StoredAuditKeys(stores.keys).names_of,
         ),
     )
-
-
-def audit_keys(keys: KeyStore, subject: SubjectId) -> Iterable[KeyName]:
-    """Yield the names of a patient's audit keys of all epochs, which are counted from 1 without a gap."""
-    epoch = 1
-    name: KeyName = ("audit", f"{subject:024x}/{epoch}")
-    while keys.exists(*name):
-        yield name
-        epoch += 1
-        name = ("audit", f"{subject:024x}/{epoch}")

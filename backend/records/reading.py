@@ -8,27 +8,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 from backend.audit.entry import AuditEvent
 from backend.audit.log import AuditLog
 from backend.audit.sequencer import Guard
 from backend.consent.deciding import DecisionService
 from backend.consent.decision import require_permitted
-from backend.consent.decision_types import Answer, Decision, dependents_of_record, reference_of_record
-from backend.consent.decision_types import Segment as Asked
+from backend.consent.decision_types import Decision
 from backend.consent.errors import ConsentRequired, RestrictionArrived
 from backend.consent.uses import UsesExhausted
 from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.records import trail
 from backend.records.deidentify import de_identify
+from backend.records.delivery import deliver
+from backend.records.frame import describe
+from backend.records.judging import Judged, Part, judge
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
-from backend.records.obligations import DE_IDENTIFY, united, withholds
+from backend.records.obligations import DE_IDENTIFY
 from backend.records.ports import RecordIndex
 from backend.records.references import release
+from backend.records.sealing import RecipientKey
 from backend.records.segments import FHIR_MEDIA_TYPE
+from backend.records.slot_book import KeyWithheld
 from backend.records.trail import Reader
 from backend.records.vault import Vault
 from backend.types import RecordId, SubjectId, UnixSeconds
@@ -36,7 +40,6 @@ from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
-_Part = Callable[[SegmentManifest], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class ReleasedSegment:
 
     segment: SegmentManifest
     payload: bytes
+    sealed: bool = False  # the payload is a delivery to the reader's key
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +71,19 @@ class Listing:
     last: tuple[UnixSeconds, RecordId] | None
 
 
-class _Decided(NamedTuple):
-    """A record with the decision on each of its segments that was asked about."""
-
-    manifest: Manifest
-    decisions: tuple[Decision, ...]
-    permitted: tuple[tuple[SegmentManifest, Decision], ...]
-    withheld: int  # segments that are permitted and stay behind for a condition
-
-    @property
-    def obligations(self) -> int:
-        return united(decision for _, decision in self.permitted)
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody wants to read: a version of a record, by default the current one, whole or one segment.
 
-    ``reader_of`` builds the reader's question once the record's subject is known.
+    ``reader_of`` builds the reader's question once the record's subject is known. With ``sealed_to``, content
+    leaves as deliveries to that key only.
     """
 
     record_id: RecordId
     reader_of: Callable[[SubjectId], Reader]
     version: int | None = None
     segment: str | None = None
+    sealed_to: RecipientKey | None = None
 
     def names(self, part: SegmentManifest) -> bool:
         return self.segment is None or part.name == self.segment
@@ -161,13 +154,13 @@ class ReadingService:
             manifest = self._manifests.manifest(row)
             (record,) = self._decide([manifest], reader, wanted.names)
             if not record.permitted:
-                event = trail.refused(reader, manifest, record.decisions, withheld=record.withheld)
+                event = trail.refused(reader, record)
                 return Judgement(event, None, _refusal(record.decisions))
-            (payloads,), guard = self._open([record], reader)
-            released = _released(record, _clean(record, payloads))
-        except (Unavailable, IntegrityError, UsesExhausted) as failure:
+            (parts,), guard = self._open([record], reader, wanted.sealed_to)
+            released = _released(record, self._leaving(manifest, _clean(record, parts), wanted.sealed_to))
+        except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
-        event = trail.permitted(reader, manifest, record.permitted, withheld=record.withheld)
+        event = trail.permitted(reader, record)
         return Judgement(event, guard, released)
 
     def collect(self, reader: Reader) -> Sequence[bytes]:
@@ -182,11 +175,11 @@ class ReadingService:
         opened = [record for record in decided if record.permitted]
         if not opened:
             return ()
-        payloads, guard = self._open(opened, reader)
+        parts, guard = self._open(opened, reader)
         for record in opened:
-            event = trail.permitted(reader, record.manifest, record.permitted, withheld=record.withheld)
+            event = trail.permitted(reader, record)
             self._audit.append(event, guard=guard)
-        return [payload for of_record in payloads for payload in of_record]
+        return [part.payload for of_record in parts for part in of_record]
 
     def list(
         self,
@@ -231,31 +224,20 @@ class ReadingService:
             self._audit.append(trail.failed(reader, failure))
             raise
 
-    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: _Part) -> Sequence[_Decided]:
+    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: Part) -> Sequence[Judged]:
         """Decide about the wanted segments of all these records on the same evidence."""
-        parts = [[part for part in manifest.segments if wanted(part)] for manifest in manifests]
-        asked = [
-            asked_of(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of
-        ]
-        decisions = iter(self._decisions.decide(reader.question, asked) if asked else ())
-        decided = []
-        for manifest, of in zip(manifests, parts, strict=True):
-            pairs = [(part, next(decisions)) for part in of]
-            permitting = [pair for pair in pairs if pair[1].answer is Answer.PERMIT]
-            # The same for all that goes out together: a part with a name would tell whose the others are.
-            obligations = united(decision for _, decision in permitting)
-            permitted = tuple(pair for pair in permitting if not _withholds(obligations, pair[0]))
-            withheld = len(permitting) - len(permitted)
-            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted, withheld))
-        return decided
+        return judge(manifests, wanted, lambda asked: self._decisions.decide(reader.question, asked))
 
-    def _open(self, decided: Sequence[_Decided], reader: Reader) -> tuple[Sequence[Sequence[bytes]], Guard]:
-        """Return the permitted payloads of each record, and what guards their entries in the log."""
+    def _open(
+        self, decided: Sequence[Judged], reader: Reader, recipient: RecipientKey | None = None
+    ) -> tuple[Sequence[Sequence[ReleasedSegment]], Guard]:
+        """Return the permitted segments of each record, and what guards their entries in the log."""
         grounds = [pair for record in decided for pair in record.permitted]
         if sum(part.size_bytes for part, _ in grounds) > PROMPT_BYTES:
             about_to_wait()
         opened = [
-            [self._vault.read(record.manifest, part) for part, _ in record.permitted] for record in decided
+            [self._content(record.manifest, part, recipient) for part, _ in record.permitted]
+            for record in decided
         ]
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
@@ -266,7 +248,7 @@ class ReadingService:
         ]
         return opened, _all([*guards, *filter(None, [reader.current])])
 
-    def _none_erased(self, records: Sequence[_Decided]) -> Guard:
+    def _none_erased(self, records: Sequence[Judged]) -> Guard:
         """A record may have been locked before the decision's position was taken, and after it was found."""
 
         def check() -> None:
@@ -275,6 +257,39 @@ class ReadingService:
                     raise RestrictionArrived
 
         return check
+
+    def _content(
+        self, manifest: Manifest, part: SegmentManifest, recipient: RecipientKey | None
+    ) -> ReleasedSegment:
+        """Return a segment opened, or as a delivery where the reader can open it and the service cannot."""
+        try:
+            return ReleasedSegment(part, self._vault.read(manifest, part))
+        except KeyWithheld:
+            if recipient is None:
+                raise
+            return ReleasedSegment(part, self._vault.deliver(manifest, part, recipient), sealed=True)
+
+    def _leaving(
+        self, manifest: Manifest, parts: Sequence[ReleasedSegment], recipient: RecipientKey | None
+    ) -> Sequence[ReleasedSegment]:
+        """Seal to the reader's key, where there is one, what is not sealed to it yet."""
+        if recipient is None:
+            return parts
+        return [
+            part
+            if part.sealed
+            else replace(part, payload=self._delivery(manifest, part, recipient), sealed=True)
+            for part in parts
+        ]
+
+    def _delivery(self, manifest: Manifest, part: ReleasedSegment, recipient: RecipientKey) -> bytes:
+        pieces = deliver(
+            (part.payload,),
+            source=describe(part.payload, part.segment.media_type),
+            context=self._vault.context(manifest.record_id, manifest.version, part.segment.name),
+            recipient=recipient,
+        )
+        return b"".join(pieces)
 
 
 def _all(guards: Sequence[Guard]) -> Guard:
@@ -294,41 +309,21 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     return ConsentRequired()
 
 
-def _withholds(obligations: int, part: SegmentManifest) -> bool:
-    return withholds(obligations, sensitivities=part.sensitivities, media_type=part.media_type)
-
-
-def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
-    """Return what a decision about one segment of a record is asked."""
-    belongs_to = map(dependents_of_record, (manifest.record_id, *manifest.related))
-    return Asked(
-        categories=part.categories,
-        sensitivities=part.sensitivities,
-        data_from=part.data_from,
-        data_to=part.data_to,
-        references=frozenset({reference_of_record(manifest.record_id), manifest.author, *belongs_to}),
-    )
-
-
-def _clean(record: _Decided, payloads: Sequence[bytes]) -> list[ReleasedSegment]:
+def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
     """Take references to what is not released out of FHIR segments, or more where a condition says so; leave
     the rest byte for byte."""
-    parts = [part for part, _ in record.permitted]
-    fhir = [number for number, part in enumerate(parts) if part.media_type == FHIR_MEDIA_TYPE]
-    going = [payloads[number] for number in fhir]
+    fhir = [number for number, part in enumerate(parts) if part.segment.media_type == FHIR_MEDIA_TYPE]
+    going = [parts[number].payload for number in fhir]
     if record.obligations & DE_IDENTIFY:
         about_to_wait()
         released = de_identify(going, now=int(time.time()))
     else:
         released = release(going)
     cleaned = dict(zip(fhir, released, strict=True))
-    return [
-        ReleasedSegment(part, cleaned.get(number, payload))
-        for number, (part, payload) in enumerate(zip(parts, payloads, strict=True))
-    ]
+    return [replace(part, payload=cleaned.get(number, part.payload)) for number, part in enumerate(parts)]
 
 
-def _released(record: _Decided, segments: Sequence[ReleasedSegment]) -> Released:
+def _released(record: Judged, segments: Sequence[ReleasedSegment]) -> Released:
     manifest = record.manifest
     return Released(
         record_id=manifest.record_id,

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from backend.adapters.keys.database import KeyDatabase, StoreRow
 from backend.adapters.keys.epoch import read_epoch
+from backend.adapters.keys.epochs import SoftwareEpochKey
 from backend.adapters.keys.keyring import Keyring
 from backend.adapters.keys.root import Unlock
 from backend.audit.errors import EntryDamaged
@@ -51,7 +52,7 @@ class KeyFiles:
     """A copy of the key store: its database's rows and raw bytes, and what its epoch key opens."""
 
     store: StoreRow
-    pages: int
+    pages: frozenset[tuple[int, int]]  # number and version of each page
     raw: tuple[bytes, ...]
     rows: tuple[tuple[str, bytes, bytes], ...]  # kind, blinded name, wrapped
     epoch_key: Secret
@@ -67,19 +68,26 @@ class KeyFiles:
             row = database.store_row()
             assert row is not None
             epoch_key, _ = read_epoch(work / "store", store_id=row.id, epoch=row.epoch, opener=unlock)
-            ring, rows, secrets = Keyring(row.id, epoch_key), [], set()
-            for page, wrapped in database.pages():
-                page_key = ring.unwrap_page_key(page, wrapped)
-                for found in database.in_page(page):
+            ring, rows, secrets = Keyring(row.id, SoftwareEpochKey(epoch_key)), [], set()
+            pages = database.pages()
+            for page in pages:
+                page_key = ring.unwrap_page_key(*page)
+                for found in database.in_page(page.page):
                     rows.append((found.kind, found.name, found.wrapped))
                     opened = ring.unwrap_secret(
                         found.wrapped, page_key=page_key, kind=found.kind, name=found.name
                     )
                     secrets.add(opened.reveal())
-            pages = database.last_page()[0]
         finally:
             database.close()
-        return cls(row, pages, raw, tuple(rows), epoch_key, frozenset(secrets))
+        return cls(
+            row,
+            frozenset((page.page, page.version) for page in pages),
+            raw,
+            tuple(rows),
+            epoch_key,
+            frozenset(secrets),
+        )
 
 
 def secrets_of(copies: Sequence[KeyFiles], surviving: Sequence[Secret]) -> frozenset[bytes]:
@@ -95,13 +103,13 @@ def secrets_of(copies: Sequence[KeyFiles], surviving: Sequence[Secret]) -> froze
         for at in range(len(data) - WRAPPED_BYTES + 1)
         if any(data[at : at + 8])
     }
-    ring = Keyring(copies[0].store.id, surviving[0])
-    last = max(copy.pages for copy in copies)
+    ring = Keyring(copies[0].store.id, SoftwareEpochKey(surviving[0]))
+    pages = frozenset[tuple[int, int]]().union(*(copy.pages for copy in copies))
     page_keys = {
         opened
         for epoch_key in surviving
-        for page in range(1, last + 1)
-        for opened in _unwrapped(derive_key(epoch_key, ring._info("page", page)), windows)
+        for page in pages
+        for opened in _unwrapped(derive_key(epoch_key, ring._info("page", *page)), windows)
     }
     rows = {row for copy in copies for row in copy.rows}
     for page_key in page_keys:
