@@ -135,11 +135,11 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         ledger=stores.ledger,
         relay=stores.ledger,
+        sealer=sealer,
         restrictions=restrictions,
         outbox=outbox,
         driver=driver,
         audit=log,
-        sealer=sealer,
         domain=domain,
         clock=clock,
     )
@@ -269,6 +269,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         custodian=_custodian(settings, stores),
+        tables=tables,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
@@ -280,7 +281,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.retention, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
