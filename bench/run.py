@@ -1,7 +1,7 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N]
-  [--only deciding,labels,document,reading,asking,memory,chain,consents]
+  [--only streams,slots,log,labels,deciding,document,reading,asking,memory,chain,consents]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -14,12 +14,37 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import asking, chain, consents, deciding, document, labels, machine, memory, reading
+from bench import (
+    asking,
+    chain,
+    consents,
+    deciding,
+    document,
+    labels,
+    log,
+    machine,
+    memory,
+    reading,
+    slots,
+    streams,
+)
 from bench.results import Result, ResultsMalformed, at_most, read, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = ("deciding", "labels", "document", "reading", "asking", "memory", "chain", "consents")
+PARTS = (
+    "deciding",
+    "labels",
+    "streams",
+    "slots",
+    "log",
+    "document",
+    "reading",
+    "asking",
+    "memory",
+    "chain",
+    "consents",
+)
 TEST_GOAL_MINUTES = 15
 
 
@@ -53,6 +78,15 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
     if "deciding" in parts:
         console.print("pure decisions ...")
         results += deciding.measure()
+    if "streams" in parts:
+        console.print("content cipher and blocks ...")
+        results += streams.measure()
+    if "slots" in parts:
+        console.print("sealing to a recipient ...")
+        results += slots.measure()
+    if "log" in parts:
+        console.print("audit log ...")
+        results += log.measure(directory)
     if {"document", "reading", "asking", "memory"} & set(parts):
         with scene(directory) as (service, people):
             if "document" in parts:
