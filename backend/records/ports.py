@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from backend.consent.ledger_types import Receipt
-from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
+from backend.records.sealing import RecipientKey
+from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,19 @@ class SlotIndex(Protocol):
 
     def everything(self) -> Sequence[SlotRow]:
         """All rows, for ``fsck``."""
+
+
+class RecipientKeys(Protocol):
+    """Public keys that segments are sealed to, each checked against its hash on the chain at every use.
+
+    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain.
+    """
+
+    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
+        """Return the key that the patient's wallet bound, None where there is none now."""
+
+    def of_member(self, member: MemberId) -> RecipientKey | None:
+        """Return the key that the registry names for an organisation, None where there is none."""
 
 
 class CommitmentLedger(Protocol):

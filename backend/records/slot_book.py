@@ -51,6 +51,11 @@ class SlotsFull(Conflict):
     remedy = "64 readers have this key already. Revoke a consent that is not used any more."
 
 
+class SlotsTaken(Conflict):
+    code = "key_epoch_taken"
+    remedy = "Another device began this epoch of the key. Ask for a new draft and use the key that it gives."
+
+
 class SlotsBusy(Conflict):
     code = "key_slots_busy"
     remedy = "Others changed the same key slots at the same time. Try again."
@@ -101,6 +106,14 @@ class SlotBook:
             opened = self._opened.get(key_id, lambda: self._open(key_id))
         return opened.key
 
+    def key_id(self, subject: SubjectId, kind: str, epoch: int) -> SegmentKeyId:
+        return SegmentKeyId(tenant=self._tenant, subject=subject, kind=kind, epoch=epoch)
+
+    def epochs(self, subject: SubjectId, kind: str) -> tuple[KeyEpoch, ...]:
+        """Return all epochs of a kind, none where there is no table. Raises as ``reading``."""
+        table = self._table(subject, kind) if self._keys.exists(*_salt(subject)) else None
+        return () if table is None else table.epochs
+
     def epoch(self, key_id: SegmentKeyId) -> KeyEpoch:
         """Return the slots of a key. Raises as ``reading``."""
         table = self._table(key_id.subject, key_id.kind)
@@ -124,19 +137,21 @@ class SlotBook:
 
         self._change_epoch(key_id, change)
 
-    def keep_end_to_end(self, subject: SubjectId, kind: str, slots: tuple[SealedSlot, ...]) -> SegmentKeyId:
-        """Begin an epoch whose key the service never sees; ``slots`` seal it to the patient and others.
+    def keep_end_to_end(self, key_id: SegmentKeyId, slot: SealedSlot) -> None:
+        """Begin an epoch whose key the service never sees, sealed to its patient. Again does nothing.
 
-        The slots of the newest epoch again give that epoch, so that a retry begins no second one.
+        Raises SlotsTaken when the epoch is there with other slots, or is not the next one.
         """
 
         def change(table: SlotTable | None) -> SlotTable:
             epochs = table.epochs if table else ()
-            new = KeyEpoch(sealed=slots)
-            return SlotTable(kind, epochs if epochs and epochs[-1] == new else (*epochs, new))
+            if key_id.epoch == len(epochs):
+                return SlotTable(key_id.kind, (*epochs, KeyEpoch(sealed=(slot,))))
+            if table is None or key_id.epoch > len(epochs) or slot not in epochs[key_id.epoch].sealed:
+                raise SlotsTaken
+            return table
 
-        table = self._change(subject, kind, change)
-        return self._id(subject, kind, len(table.epochs) - 1)
+        self._change(key_id.subject, key_id.kind, change)
 
     def open_to_custodian(self, key: SegmentKey) -> None:
         """Give the service a slot of a key that was kept end to end. The caller has the patient's signature.
@@ -160,7 +175,7 @@ class SlotBook:
 
             table = self._change(subject, kind, change)
             self._newest.forget()
-            return self._id(subject, kind, len(table.epochs) - 1)
+            return self.key_id(subject, kind, len(table.epochs) - 1)
 
     def rotate_master(self, subject: SubjectId) -> int:
         """Wrap every key of a patient under a new master, destroy the one before, return the new version.
@@ -206,7 +221,7 @@ class SlotBook:
         return CustodianSlot(version, wrap_segment_key(key, master=master, version=version))
 
     def _new_epoch(self, subject: SubjectId, kind: str, number: int) -> KeyEpoch:
-        key = SegmentKey(self._id(subject, kind, number), Secret.generate())
+        key = SegmentKey(self.key_id(subject, kind, number), Secret.generate())
         return KeyEpoch(custodian=self._custodian_slot(key))
 
     def _wrapped_anew(self, subject: SubjectId, table: SlotTable | None, version: int) -> SlotTable:
@@ -216,7 +231,7 @@ class SlotBook:
         for number, epoch in enumerate(epochs):
             slot = epoch.custodian
             if slot is not None and slot.master != version:
-                key = self._unwrapped(self._id(subject, table.kind, number), slot)
+                key = self._unwrapped(self.key_id(subject, table.kind, number), slot)
                 epochs[number] = replace(epoch, custodian=self._custodian_slot(key))
         return SlotTable(table.kind, tuple(epochs))
 
@@ -247,7 +262,7 @@ class SlotBook:
             )
         for number in reversed(range(len(table.epochs))):
             if table.epochs[number].custodian is not None:
-                return self._id(subject, kind, number)
+                return self.key_id(subject, kind, number)
         raise KeyWithheld
 
     def _table(self, subject: SubjectId, kind: str) -> SlotTable | None:
@@ -287,11 +302,8 @@ class SlotBook:
             raise SlotMissing
         return table
 
-    def _id(self, subject: SubjectId, kind: str, epoch: int) -> SegmentKeyId:
-        return SegmentKeyId(tenant=self._tenant, subject=subject, kind=kind, epoch=epoch)
-
     def _name(self, subject: SubjectId, kind: str, salt: Secret) -> str:
-        named = canonical.encode(["assent/slots/1", self._id(subject, kind, 0).encode("assent/slots/1")])
+        named = canonical.encode(["assent/slots/1", self.key_id(subject, kind, 0).encode("assent/slots/1")])
         return hmac.new(salt.reveal(), named, hashlib.sha256).hexdigest()
 
 

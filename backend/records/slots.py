@@ -24,6 +24,14 @@ _TABLE: Final[dict[str, type]] = {"v": int, "kind": str, "epochs": list}
 _EPOCH: Final[dict[str, type]] = {"suite": int, "custodian": list, "sealed": list}
 
 
+END_TO_END: Final = "e2e:"  # begins the name of a kind whose key the patient made
+
+
+def kind_of(categories: int, sensitivities: int, *, end_to_end: bool = False) -> str:
+    """Return the kind of a segment. It names a key, not a content: short, and stable whatever tables say."""
+    return f"{END_TO_END if end_to_end else ''}{categories:x}:{sensitivities:x}"
+
+
 @dataclass(frozen=True, slots=True)
 class CustodianSlot:
     """A segment key under the patient's master: the service opens it for whoever may read."""
@@ -88,7 +96,7 @@ class SlotTable:
             {
                 "suite": epoch.suite,
                 "custodian": [epoch.custodian.master, epoch.custodian.wrapped] if epoch.custodian else [],
-                "sealed": [_encode_sealed(slot) for slot in epoch.sealed],
+                "sealed": [encode_sealed(slot) for slot in epoch.sealed],
             }
             for epoch in self.epochs
         ]
@@ -120,7 +128,8 @@ def _decode_epoch(value: Any) -> KeyEpoch:
     return KeyEpoch(custodian, sealed, SuiteNumber(value["suite"]))
 
 
-def _encode_sealed(slot: SealedSlot) -> list[Any]:
+def encode_sealed(slot: SealedSlot) -> list[Any]:
+    """Return the fields of a sealed slot, as tables and requests write them."""
     return [slot.recipient, slot.consent, slot.expiry, slot.chain_id, slot.contract, slot.sealed]
 
 

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.records.blobs import load_blob, store_blobs
 from backend.records.context import DEFAULT_SUITES, SUITE_1, ContentContext, SegmentKeyId, SuiteNumber
-from backend.records.envelope import open_bytes, seal_bytes
+from backend.records.delivery import Origin, deliver_end_to_end
+from backend.records.envelope import is_ciphertext_size, open_bytes, seal_bytes
+from backend.records.envelope_errors import CiphertextInvalid
 from backend.records.manifest import Manifest, SegmentManifest
-from backend.records.slot_book import SlotBook
+from backend.records.sealing import RecipientKey
+from backend.records.slot_book import KeyWithheld, SlotBook
 from backend.records.storage_ports import BlockStore
-from backend.records.wrapping import unwrap_dek, wrap_dek
+from backend.records.wrapping import WRAPPED_BYTES, unwrap_dek, wrap_dek
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds
 
 
@@ -34,6 +37,21 @@ class PlainSegment:
     media_type: str
     resources: int
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSegment:
+    """One part of a document, labelled and encrypted by the patient, who keeps its key end to end."""
+
+    kind: str
+    key_epoch: int
+    categories: int
+    sensitivities: int
+    data_from: UnixSeconds
+    data_to: UnixSeconds
+    media_type: str
+    ciphertext: bytes
+    wrapped_dek: bytes  # 40 bytes
 
 
 class Vault:
@@ -62,7 +80,7 @@ class Vault:
         A repetition draws new DEKs, so blobs of an interrupted attempt stay behind unnamed; ``fsck`` finds
         and unpins them.
         """
-        contexts = [self._context(record_id, version, segment.name) for segment in segments]
+        contexts = [self.context(record_id, version, segment.name) for segment in segments]
         shares = self._keys.create_many(
             [share_name(record_id, version, segment.name) for segment in segments]
         )
@@ -105,7 +123,7 @@ class Vault:
         """
         share = self._keys.get(*share_name(manifest.record_id, manifest.version, segment.name))
         dek = self.data_key(manifest, segment)
-        context = self._context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
         _, payload = open_bytes(
             load_blob(self._blocks, segment.address), context=context, dek=dek, erasure_share=share
         )
@@ -113,9 +131,59 @@ class Vault:
 
     def data_key(self, manifest: Manifest, segment: SegmentManifest) -> Secret:
         """Return a segment's DEK, which opens nothing without the erasure share. Raises as ``read``."""
-        context = self._context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
         key = self._slots.reading(self.key_id(manifest.subject, segment))
         return unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
+
+    def adopt(self, sealed: SealedSegment, *, context: ContentContext) -> SegmentManifest:
+        """Put a ciphertext that its patient made, and that nobody here can open; durable on return.
+
+        Raises CiphertextInvalid for one that no frame gives, SecretNotFound where no share was drawn for it.
+        """
+        self._keys.get(*share_name(context.record_id, context.version, context.segment))
+        if not is_ciphertext_size(len(sealed.ciphertext)) or len(sealed.wrapped_dek) != WRAPPED_BYTES:
+            raise CiphertextInvalid
+        (address,) = store_blobs(self._blocks, [[sealed.ciphertext]])
+        return SegmentManifest(
+            name=context.segment,
+            kind=sealed.kind,
+            key_epoch=sealed.key_epoch,
+            categories=sealed.categories,
+            sensitivities=sealed.sensitivities,
+            data_from=sealed.data_from,
+            data_to=sealed.data_to,
+            media_type=sealed.media_type,
+            resources=1,
+            size_bytes=address.size_bytes,
+            sha256=address.sha256,
+            wrapped_dek=sealed.wrapped_dek,
+            address=address,
+            suite=context.suite,
+        )
+
+    def draw_share(self, context: ContentContext) -> Secret:
+        """Return the erasure share of a segment that is to be stored, made where there is none."""
+        return self._keys.get_or_create(*share_name(context.record_id, context.version, context.segment))
+
+    def deliver(self, manifest: Manifest, segment: SegmentManifest, recipient: RecipientKey) -> bytes:
+        """Return a segment that is kept end to end as a delivery to a reader that has a slot for its key.
+
+        Raises KeyWithheld where the reader has none, and as ``read``.
+        """
+        share = self._keys.get(*share_name(manifest.record_id, manifest.version, segment.name))
+        key_id = self.key_id(manifest.subject, segment)
+        slots = [slot for slot in self._slots.epoch(key_id).sealed if slot.recipient == recipient.id]
+        if not slots:
+            raise KeyWithheld
+        newest = slots[-1]
+        pieces = deliver_end_to_end(
+            load_blob(self._blocks, segment.address),
+            context=self.context(manifest.record_id, manifest.version, segment.name, segment.suite),
+            erasure_share=share,
+            recipient=recipient,
+            origin=Origin(newest.target(key_id), newest.sealed, segment.wrapped_dek),
+        )
+        return b"".join(pieces)
 
     def key_id(self, subject: SubjectId, segment: SegmentManifest) -> SegmentKeyId:
         """Return which key a segment's DEK is wrapped under."""
@@ -127,9 +195,10 @@ class Vault:
             suite=segment.suite,
         )
 
-    def _context(
+    def context(
         self, record_id: RecordId, version: int, segment: str, suite: SuiteNumber = SUITE_1
     ) -> ContentContext:
+        """Return what a segment's ciphertext and keys are bound to."""
         return ContentContext(
             tenant=self._tenant, record_id=record_id, version=version, segment=segment, suite=suite
         )

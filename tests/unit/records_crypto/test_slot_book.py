@@ -13,7 +13,7 @@ from backend.records.context import SegmentKeyId
 from backend.records.envelope_errors import WrapRefused
 from backend.records.ports import SlotRow
 from backend.records.sealing import RecipientPrivateKey, SlotTarget, open_segment_key, seal_segment_key
-from backend.records.slot_book import KeyWithheld, SlotBook, SlotMissing, SlotsFull
+from backend.records.slot_book import KeyWithheld, SlotBook, SlotMissing, SlotsFull, SlotsTaken
 from backend.records.slots import MAX_SLOTS, SealedSlot
 from backend.records.wrapping import SegmentKey
 from backend.sealed import DocumentSealer, SealedDocumentRefused
@@ -203,9 +203,14 @@ def test_reader_over_the_limit_is_refused_and_a_known_one_replaced(world: World)
 def test_key_kept_end_to_end_is_neither_read_nor_written_by_the_service(world: World) -> None:
     key_id = SegmentKeyId(tenant=HOSPITAL, subject=ANNA, kind="e2e:3:1", epoch=0)
     key = SegmentKey(key_id, Secret.generate())
-    slots = (sealed_to_clinic(key, consent=0),)
-    assert world.book.keep_end_to_end(ANNA, "e2e:3:1", slots) == key_id
-    assert world.book.keep_end_to_end(ANNA, "e2e:3:1", slots) == key_id
+    slot = sealed_to_clinic(key, consent=0)
+    world.book.keep_end_to_end(key_id, slot)
+    world.book.seal_to(key_id, sealed_to_clinic(key, consent=3))
+    world.book.keep_end_to_end(key_id, slot)
+    assert len(world.book.epochs(ANNA, "e2e:3:1")) == 1
+    for taken in (key_id, replace(key_id, epoch=2)):
+        with pytest.raises(SlotsTaken):
+            world.book.keep_end_to_end(taken, sealed_to_clinic(key, consent=4))
     with pytest.raises(KeyWithheld):
         world.book.reading(key_id)
     with pytest.raises(KeyWithheld):
@@ -217,7 +222,7 @@ def test_key_kept_end_to_end_is_neither_read_nor_written_by_the_service(world: W
 
 def test_master_rotation_leaves_keys_kept_end_to_end_alone(world: World) -> None:
     key = SegmentKey(SegmentKeyId(tenant=HOSPITAL, subject=ANNA, kind="e2e:1:0", epoch=0), Secret.generate())
-    world.book.keep_end_to_end(ANNA, "e2e:1:0", (sealed_to_clinic(key),))
+    world.book.keep_end_to_end(key.id, sealed_to_clinic(key))
     world.book.rotate_master(ANNA)
     assert world.book.epoch(key.id).custodian is None
 
