@@ -56,14 +56,28 @@ def content_key(dek: Secret, erasure_share: Secret, context: ContentContext) -> 
     )
 
 
+class Encryption:
+    """``encrypt`` for a writer that is given the pieces one by one."""
+
+    def __init__(self, key: Secret, context: bytes) -> None:
+        self._cipher = Cobblestone256Encryptor(key.reveal(), context)
+
+    def add(self, piece: bytes | memoryview) -> Iterator[bytes]:
+        """Yield what comes out of a piece of any size, about 64 KiB at a time; take all of it."""
+        for part in _parts(piece):
+            if out := self._cipher.update(part):
+                yield out
+
+    def finish(self) -> bytes:
+        return self._cipher.finalize()
+
+
 def encrypt(plaintext: Iterable[bytes | memoryview], *, key: Secret, context: bytes) -> Iterator[bytes]:
     """Encrypt a stream of pieces of any size; yields pieces of about 64 KiB at most."""
-    cipher = Cobblestone256Encryptor(key.reveal(), context)
+    encryption = Encryption(key, context)
     for piece in plaintext:
-        for part in _parts(piece):
-            if out := cipher.update(part):
-                yield out
-    yield cipher.finalize()
+        yield from encryption.add(piece)
+    yield encryption.finish()
 
 
 def decrypt(ciphertext: Iterable[bytes | memoryview], *, key: Secret, context: bytes) -> Iterator[bytes]:

@@ -11,12 +11,13 @@ from backend.audit import codes
 from backend.audit.entry import Action, Agent, AuditEvent, Group, Outcome
 from backend.consent.deciding import Question
 from backend.consent.decision_types import Decision, Reason
-from backend.errors import AssentError
+from backend.errors import AssentError, Conflict, NotPermitted
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.obligations import united
 from backend.types import MemberId, RecordId
 
 WITHHELD: Final = "obligation_withholds"  # reason of an entry
+STREAM_CUT: Final = "stream_cut"  # reason of an entry
 _NAMED: Final = 512  # segments and consents that one entry names
 
 
@@ -98,6 +99,28 @@ def failed(reader: Reader, failure: AssentError, *records: RecordId) -> AuditEve
         action=reader.action,
         records=records,
         reasons=(failure.code,),
+    )
+
+
+def cut(
+    reader: Reader, manifest: Manifest, segment: str, failure: AssentError, *, released_bytes: int
+) -> AuditEvent:
+    """A segment that was being released, which an entry before tells, was not released to its end."""
+    denied = isinstance(failure, NotPermitted | Conflict)
+    return AuditEvent(
+        type=codes.RECORD_READ,
+        outcome=Outcome.DENIED if denied else Outcome.UNAVAILABLE,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        groups=groups_through(reader.groups, ()),
+        subject=manifest.subject,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=(manifest.record_id,),
+        segments=(segment.encode(),),
+        reasons=(STREAM_CUT, failure.code),
+        detail={"version": manifest.version, "released_bytes": released_bytes},
     )
 
 
