@@ -60,7 +60,7 @@ class DecisionService:
         decisions = decide_many(self.gather(question, segments[0], held=held), segments)
         if question.only is None:
             return decisions
-        return tuple(_resting_on(question.only, decision) for decision in decisions)
+        return tuple(resting_on(question.only, decision) for decision in decisions)
 
     def gather(
         self, question: Question, segment: Segment, *, held: Collection[ConsentId] = ()
@@ -107,7 +107,7 @@ class DecisionService:
         return check
 
 
-def _resting_on(consents: frozenset[ConsentId], decision: Decision) -> Decision:
+def resting_on(consents: frozenset[ConsentId], decision: Decision) -> Decision:
     """Return the decision, without permission when that rests on none of these consents."""
     if decision.answer is not Answer.PERMIT or not consents.isdisjoint(decision.consent_ids):
         return decision

@@ -144,3 +144,10 @@ class RestrictionArrived(Conflict):
 
     code = "restriction_arrived"
     remedy = "Ask again; the decision is made anew."
+
+
+class EvidenceGone(NotFound):
+    """Something that a decision of the past rested on is not kept any more, or never was."""
+
+    code = "evidence_gone"
+    remedy = "It was erased, or written before the log kept it. What the entry itself says still holds."

@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from backend.audit.entry import AuditEvent
 from backend.audit.log import AuditLog
 from backend.audit.sequencer import Guard
 from backend.consent.deciding import DecisionService
 from backend.consent.decision import require_permitted
-from backend.consent.decision_types import Answer, Decision, dependents_of_record, reference_of_record
-from backend.consent.decision_types import Segment as Asked
+from backend.consent.decision_types import Decision
 from backend.consent.errors import ConsentRequired, RestrictionArrived
 from backend.consent.uses import UsesExhausted
 from backend.errors import AssentError, IntegrityError, Unavailable
@@ -25,9 +24,10 @@ from backend.records import trail
 from backend.records.deidentify import de_identify
 from backend.records.delivery import deliver
 from backend.records.frame import Source, describe
+from backend.records.judging import Judged, Part, judge
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
-from backend.records.obligations import DE_IDENTIFY, united, withholds
+from backend.records.obligations import DE_IDENTIFY
 from backend.records.ports import RecordIndex
 from backend.records.references import release
 from backend.records.sealing import RecipientKey
@@ -41,7 +41,6 @@ from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
-_Part = Callable[[SegmentManifest], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +73,6 @@ class Listing:
 
     records: tuple[Released, ...]
     last: tuple[UnixSeconds, RecordId] | None
-
-
-class _Decided(NamedTuple):
-    """A record with the decision on each of its segments that was asked about."""
-
-    manifest: Manifest
-    decisions: tuple[Decision, ...]
-    permitted: tuple[tuple[SegmentManifest, Decision], ...]
-    withheld: int  # segments that are permitted and stay behind for a condition
-
-    @property
-    def obligations(self) -> int:
-        return united(decision for _, decision in self.permitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +158,14 @@ class ReadingService:
             manifest = self._manifests.manifest(row)
             (record,) = self._decide([manifest], reader, wanted.names)
             if not record.permitted:
-                event = trail.refused(reader, manifest, record.decisions, withheld=record.withheld)
+                event = trail.refused(reader, record)
                 return Judgement(event, None, _refusal(record.decisions))
             (parts,), guard = self._open([record], reader, wanted.sealed_to)
             leaving = self._leaving(manifest, _clean(record, parts), wanted.sealed_to)
             released = _released(record, [self._watched(part, wanted, reader, record) for part in leaving])
         except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
-        event = trail.permitted(reader, manifest, record.permitted, withheld=record.withheld)
+        event = trail.permitted(reader, record)
         return Judgement(event, guard, released)
 
     def collect(self, reader: Reader) -> Sequence[bytes]:
@@ -196,7 +182,7 @@ class ReadingService:
             return ()
         parts, guard = self._open(opened, reader)
         for record in opened:
-            event = trail.permitted(reader, record.manifest, record.permitted, withheld=record.withheld)
+            event = trail.permitted(reader, record)
             self._audit.append(event, guard=guard)
         return [part.payload for of_record in parts for part in of_record]
 
@@ -233,7 +219,7 @@ class ReadingService:
             raise
 
     def _watched(
-        self, part: ReleasedSegment, wanted: Wanted, reader: Reader, record: _Decided
+        self, part: ReleasedSegment, wanted: Wanted, reader: Reader, record: Judged
     ) -> ReleasedSegment:
         """Let a stream go on only while its reader may have it, and write down when it was cut."""
         if part.stream is None:
@@ -244,12 +230,12 @@ class ReadingService:
             self._require_still(wanted, record, name)
 
         def cut(failure: AssentError, released_bytes: int) -> None:
-            event = trail.cut(reader, record.manifest, name, failure, released_bytes=released_bytes)
+            event = trail.cut(reader, record, name, failure, released_bytes=released_bytes)
             self._audit.append(event)
 
         return replace(part, stream=watched(part.stream, Watch(still, cut)))
 
-    def _require_still(self, wanted: Wanted, record: _Decided, name: str) -> None:
+    def _require_still(self, wanted: Wanted, record: Judged, name: str) -> None:
         """Raise ConsentRequired unless the segment would be permitted anew, its use being made already.
 
         Raises also as ``read`` when that cannot be found out.
@@ -269,29 +255,17 @@ class ReadingService:
         self,
         manifests: Sequence[Manifest],
         reader: Reader,
-        wanted: _Part,
+        wanted: Part,
         *,
         held: Collection[ConsentId] = (),
-    ) -> Sequence[_Decided]:
+    ) -> Sequence[Judged]:
         """Decide about the wanted segments of all these records on the same evidence."""
-        parts = [[part for part in manifest.segments if wanted(part)] for manifest in manifests]
-        asked = [
-            asked_of(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of
-        ]
-        decisions = iter(self._decisions.decide(reader.question, asked, held=held) if asked else ())
-        decided = []
-        for manifest, of in zip(manifests, parts, strict=True):
-            pairs = [(part, next(decisions)) for part in of]
-            permitting = [pair for pair in pairs if pair[1].answer is Answer.PERMIT]
-            # The same for all that goes out together: a part with a name would tell whose the others are.
-            obligations = united(decision for _, decision in permitting)
-            permitted = tuple(pair for pair in permitting if not _withholds(obligations, pair[0]))
-            withheld = len(permitting) - len(permitted)
-            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted, withheld))
-        return decided
+        return judge(
+            manifests, wanted, lambda asked: self._decisions.decide(reader.question, asked, held=held)
+        )
 
     def _open(
-        self, decided: Sequence[_Decided], reader: Reader, recipient: RecipientKey | None = None
+        self, decided: Sequence[Judged], reader: Reader, recipient: RecipientKey | None = None
     ) -> tuple[Sequence[Sequence[ReleasedSegment]], Guard]:
         """Return the permitted segments of each record, and what guards their entries in the log."""
         grounds = [pair for record in decided for pair in record.permitted]
@@ -359,23 +333,7 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     return ConsentRequired()
 
 
-def _withholds(obligations: int, part: SegmentManifest) -> bool:
-    return withholds(obligations, sensitivities=part.sensitivities, media_type=part.media_type)
-
-
-def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
-    """Return what a decision about one segment of a record is asked."""
-    belongs_to = map(dependents_of_record, (manifest.record_id, *manifest.related))
-    return Asked(
-        categories=part.categories,
-        sensitivities=part.sensitivities,
-        data_from=part.data_from,
-        data_to=part.data_to,
-        references=frozenset({reference_of_record(manifest.record_id), manifest.author, *belongs_to}),
-    )
-
-
-def _clean(record: _Decided, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
+def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
     """Take references to what is not released out of FHIR segments, or more where a condition says so; leave
     the rest byte for byte."""
     fhir = [number for number, part in enumerate(parts) if part.segment.media_type == FHIR_MEDIA_TYPE]
@@ -389,7 +347,7 @@ def _clean(record: _Decided, parts: Sequence[ReleasedSegment]) -> list[ReleasedS
     return [replace(part, payload=cleaned.get(number, part.payload)) for number, part in enumerate(parts)]
 
 
-def _released(record: _Decided, segments: Sequence[ReleasedSegment]) -> Released:
+def _released(record: Judged, segments: Sequence[ReleasedSegment]) -> Released:
     manifest = record.manifest
     return Released(
         record_id=manifest.record_id,

@@ -65,8 +65,8 @@ class NewDocument:
     """What is to be stored. ``record_id`` is chosen by the caller, so that a retry names the same record.
 
     ``categories`` and ``sensitivities`` are codes stated by the sender for an attachment; without them it is
-    restricted. An attachment may be larger than memory. ``related`` are records of the subject that it belongs
-    to, the report to an order, say: a rule of a consent can name a record with all that were stored so.
+    restricted. An attachment may be larger than memory. ``related`` are records of the subject that it
+    belongs to, the report to an order, say: a rule of a consent can name a record with all that were stored so.
     """
 
     subject: SubjectId
