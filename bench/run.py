@@ -1,7 +1,7 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N]
-  [--only streams,slots,log,labels,deciding,document,reading,asking,memory,chain,consents]
+  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -21,6 +21,7 @@ from bench import (
     deciding,
     document,
     labels,
+    large,
     log,
     machine,
     memory,
@@ -39,12 +40,14 @@ PARTS = (
     "slots",
     "log",
     "document",
+    "large",
     "reading",
     "asking",
     "memory",
     "chain",
     "consents",
 )
+_SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
 
 
@@ -87,26 +90,36 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
     if "log" in parts:
         console.print("audit log ...")
         results += log.measure(directory)
-    if {"document", "reading", "asking", "memory"} & set(parts):
-        with scene(directory) as (service, people):
-            if "document" in parts:
-                console.print("1 MB document ...")
-                results += document.measure(people)
-            if "reading" in parts:
-                console.print("authorised reads ...")
-                results += reading.measure(people)
-            if "memory" in parts:
-                console.print("memory ...")
-                results += memory.measure(people, service.data_directory, records=records)
-            if "asking" in parts:
-                console.print("decisions over HTTP ...")
-                results += asking.measure(people)
+    if _SERVED & set(parts):
+        results += _serve(directory, parts, records, console)
     if "chain" in parts:
         console.print("decisions and gas ...")
         results += chain.measure(directory)
     if "consents" in parts:
         console.print("import of FHIR Consents ...")
         results += consents.measure()
+    return results
+
+
+def _serve(directory: Path, parts: list[str], records: int, console: Console) -> list[Result]:
+    """What is measured on one running service."""
+    results: list[Result] = []
+    with scene(directory) as (service, people):
+        if "document" in parts:
+            console.print("1 MB document ...")
+            results += document.measure(people)
+        if "reading" in parts:
+            console.print("authorised reads ...")
+            results += reading.measure(people)
+        if "large" in parts:
+            console.print("a document of 2 GiB ...")
+            results += large.measure(people, service.data_directory)
+        if "memory" in parts:
+            console.print("memory ...")
+            results += memory.measure(people, service.data_directory, records=records)
+        if "asking" in parts:
+            console.print("decisions over HTTP ...")
+            results += asking.measure(people)
     return results
 
 

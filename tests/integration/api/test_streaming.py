@@ -258,13 +258,9 @@ def stopped(download: Download) -> None:
 
 
 def newest(patient: Patient) -> dict[str, Any]:
-    found: list[dict[str, Any]] = []
-    eventually(
-        lambda: bool(
-            found.clear() or found.append(patient.accesses()[0]) or "stream_cut" in found[0]["reasons"]
-        )
-    )
-    return found[0]
+    """The newest entry of the patient's list, once it tells of a stream that was cut."""
+    eventually(lambda: "stream_cut" in patient.accesses()[0]["reasons"])
+    return patient.accesses()[0]
 
 
 def test_stream_is_cut_when_the_consent_is_revoked_on_the_way(
