@@ -15,6 +15,7 @@ from backend.commands import (
     keys,
     labels,
     ledger,
+    log,
     members,
     notices,
     receipts,
@@ -90,7 +91,7 @@ app.add_typer(receipts.app, name="receipt")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
-app.add_typer(upkeep.audit, name="audit")
+app.add_typer(log.audit, name="audit")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ Assent is ready.
   health                      {base}/health/ready
   data                        {world.stores.directory.root}
   chain                       id {domain.chain_id}, ConsentRegistry {domain.verifying_contract}
-  audit log key               {world.services.log_key}
+  audit log key               {world.services.log_keys.verifier_keys[0]}
 {accounts}
 
 Next: docs/integrate.md takes an engineer from here to a first read. Ctrl-C stops everything.

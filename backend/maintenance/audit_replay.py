@@ -64,6 +64,7 @@ def kept_by(stores: Stores) -> StoredEvidence:
             keys=stores.keys,
             sealer=sealer,
             ledger=stores.commitments,
+            erases=lambda *_: False,  # what is only locked is still evidence
         ),
     )
 

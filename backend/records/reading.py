@@ -197,16 +197,27 @@ class ReadingService:
 
         Records of which nothing may be seen are left out, as if they were not there.
         """
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._list(reader, after, limit)
+            except RestrictionArrived:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise ConsentRequired
+
+    def _list(self, reader: Reader, after: tuple[UnixSeconds, RecordId] | None, limit: int) -> Listing:
         with self._unavailability_logged(reader):
             rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
-            decided = self._decide([self._manifests.manifest(row) for row in rows], reader, lambda _: True)
+            manifests = [self._manifests.manifest(row) for row in self._manifests.standing(rows)]
+            decided = self._decide(manifests, reader, lambda _: True)
+        shown = [record for record in decided if record.permitted]
         listed = [
             _released(record, [ReleasedSegment(part, b"") for part, _ in record.permitted])
-            for record in decided
-            if record.permitted
+            for record in shown
         ]
-        grounds = [decision for record in decided for _, decision in record.permitted]
-        self._audit.append(trail.listed(reader, [released.record_id for released in listed], grounds))
+        grounds = [decision for record in shown for _, decision in record.permitted]
+        event = trail.listed(reader, [released.record_id for released in listed], grounds)
+        self._audit.append(event, guard=self._none_erased(shown))
         more = len(rows) == limit
         return Listing(tuple(listed), (rows[-1].created_at, rows[-1].record_id) if more else None)
 
@@ -278,8 +289,21 @@ class ReadingService:
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
         self._decisions.take_uses(subject, consents)
-        guard = self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
-        return opened, guard if reader.current is None else _both(reader.current, guard)
+        guards = [
+            self._decisions.guard(grounds[0][1], subject),  # all rest on the same evidence
+            self._none_erased(decided),
+        ]
+        return opened, _all([*guards, *filter(None, [reader.current])])
+
+    def _none_erased(self, records: Sequence[Judged]) -> Guard:
+        """A record may have been locked before the decision's position was taken, and after it was found."""
+
+        def check() -> None:
+            for record in records:
+                if self._manifests.erases(record.manifest.subject, record.manifest.record_id):
+                    raise RestrictionArrived
+
+        return check
 
     def _content(
         self, manifest: Manifest, part: SegmentManifest, recipient: RecipientKey | None
@@ -316,10 +340,10 @@ class ReadingService:
         return replace(part, payload=b"".join(sealed), sealed=True)
 
 
-def _both(first: Guard, second: Guard) -> Guard:
+def _all(guards: Sequence[Guard]) -> Guard:
     def check() -> None:
-        first()
-        second()
+        for guard in guards:
+            guard()
 
     return check
 
