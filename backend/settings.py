@@ -95,6 +95,12 @@ class Settings(BaseSettings):
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_attachment_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        le=16 * 1024**3,
+        description="of a document that is no FHIR bundle; it is never held in memory",
+    )
     webhook_private_networks: str = Field(
         default="", description="networks inside that webhooks may reach, also by http; commas between"
     )
