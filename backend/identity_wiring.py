@@ -25,6 +25,7 @@ from backend.identity.people import People
 from backend.identity.ports import ActsFor, SubjectCommands
 from backend.identity.principal import Authenticator
 from backend.identity.purging import Purging
+from backend.identity.reblinding import Reblinding
 from backend.identity.seal import Sealer
 from backend.identity.services import Identity
 from backend.identity.signing_keys import KeyRing
@@ -105,6 +106,7 @@ def open_identity(
         clock=clock,
         refresh_seconds=settings.refresh_token_days * DAY_SECONDS,
     )
+    Reblinding(keys=keys, documents=documents, store=enrolments, sealer=sealer).finish()
     people = People(keys=keys, documents=documents)
     clients = Clients(
         store=client_store, standing=standing, tokens=tokens, sealer=sealer, audit=trail, clock=clock
