@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
+    erasure_grace_hours: int = Field(
+        default=72,
+        ge=0,
+        le=720,
+        description="in which the patient can cancel, where the request says nothing",
+    )
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
 
     @property
