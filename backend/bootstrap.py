@@ -22,6 +22,7 @@ from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
 from backend.audit.access import AccessList
+from backend.audit.key_rotation import AuditKeyRotation
 from backend.audit.proof import ProofBuilder
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
@@ -49,6 +50,7 @@ from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
+from backend.records.affected import BreachSearch
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
 from backend.records.previews import PreviewService
@@ -60,7 +62,7 @@ from backend.research_wiring import open_research
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
-from backend.types import QueuePosition
+from backend.types import QueuePosition, SubjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,12 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     accesses = AccessList(reader)
+
+    def everybody() -> set[SubjectId]:
+        asked = consent_index.asked_subjects()
+        return {*identity.enrolments.subjects(), *consent_index.subjects(), *asked}
+
+    log_search = LogSearch(reader, subjects=everybody)
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -304,14 +312,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
-        log_search=LogSearch(
-            reader,
-            subjects=lambda: {
-                *identity.enrolments.subjects(),
-                *consent_index.subjects(),
-                *consent_index.asked_subjects(),
-            },
-        ),
+        log_search=log_search,
+        breaches=BreachSearch(search=log_search, manifest_of=manifests.kept),
+        audit_keys=AuditKeyRotation(keys=opened.keys, log=log, subjects=everybody),
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,

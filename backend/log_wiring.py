@@ -29,6 +29,7 @@ class OpenLog:
     checkpointer: Checkpointer
     anchorer: Anchorer
     reader: LogReader
+    keys: StoredAuditKeys
 
 
 def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: Callable[[], int]) -> OpenLog:
@@ -61,4 +62,4 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
         interval_seconds=settings.anchor_interval_seconds,
     )
     reader = LogReader(log=log, store=store, keys=keys)
-    return OpenLog(log, signer.verifier_key, checkpointer, anchorer, reader)
+    return OpenLog(log, signer.verifier_key, checkpointer, anchorer, reader, keys)

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from backend.api import (
     abdm,
+    affected,
     audit,
     blocked_requesters,
     care_teams,
@@ -94,6 +95,7 @@ def create_api(services: Services) -> FastAPI:
         decision_interfaces,
         labels,
         audit,
+        affected,
         fhir_audit,
         studies,
         health,

@@ -64,6 +64,10 @@ class AccessPageView(BaseModel):
     gaps: int = Field(description="places where the chain of entries breaks; more than 0 is an alarm")
 
 
+class AuditKeysView(BaseModel):
+    raised: int = Field(description="keys that were made; who has no entries gets none")
+
+
 class CheckpointView(BaseModel):
     checkpoint: str = Field(description="C2SP signed note")
     key: str = Field(description="verifier key of the log")
@@ -103,6 +107,35 @@ def list_system_entries(
     """What concerns no single patient, for an auditor: sign-ins, changes of accounts, attempts that were
     turned away before any decision. Newest first. Reading it is logged too."""
     return _page(caller, None, before=before, limit=limit)
+
+
+@router.get("/log/entries/{index}/proof")
+def prove_entry(
+    index: int,
+    caller: Auditing,
+    opened: Annotated[
+        bool, Query(description="with what the entry says; its patient sees that it was read")
+    ] = False,
+) -> dict[str, Any]:
+    """Any entry as a bundle that ``assent audit verify`` checks offline. Unopened it shows that something was
+    logged there and not what, also where the patient was erased since; then nobody can open it."""
+    services = caller.services
+    if not opened:
+        return services.proofs.closed_entry(LogIndex(index))
+    event = services.log_search.find(None, index).event
+    subject = None if event is None else event.subject
+    bundle = services.proofs.entry(subject, LogIndex(index))
+    log_reading(caller, subject)
+    return bundle
+
+
+@router.post("/audit/key-epochs", status_code=201, response_model=AuditKeysView)
+def raise_audit_keys(
+    caller: Annotated[Caller, Depends(needs(Scope.ACCOUNT_MANAGE))],
+) -> AuditKeysView:
+    """Give every patient, and the system, a new audit key for entries from now on. Earlier entries stay as
+    they are, and each chain of entries says where the one before it ended."""
+    return AuditKeysView(raised=caller.services.audit_keys.rotate(by=agent_of(caller.principal)))
 
 
 @router.get("/log/checkpoint", response_model=CheckpointView)

@@ -12,6 +12,7 @@ from backend.api.prompt import PromptLog, PromptReading
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.key_rotation import AuditKeyRotation
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
 from backend.audit.search import LogSearch
@@ -45,6 +46,7 @@ from backend.notices.acknowledging import Acknowledgements
 from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
+from backend.records.affected import BreachSearch
 from backend.records.label_tables import LabelTables
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
@@ -108,6 +110,8 @@ class Services:
     turned_away: TurnedAway
     accesses: AccessList
     log_search: LogSearch
+    breaches: BreachSearch
+    audit_keys: AuditKeyRotation
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer

@@ -29,3 +29,11 @@ def rotate(
 
     with named_errors(), open_accounts(read_settings(data_directory=data_directory)) as accounts:
         show(accounts.rotate_signing_key(compromised=compromised), as_json=as_json)
+
+
+def rotate_audit(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Give every patient a new audit key for entries from now on, also while the service runs."""
+    from backend.maintenance.accounts import open_accounts
+
+    with named_errors(), open_accounts(read_settings(data_directory=data_directory)) as accounts:
+        show(accounts.rotate_audit_keys(), as_json=as_json)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.commands import replaying
+from backend.commands import affected, keys, replaying
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
@@ -120,6 +120,8 @@ def audit_export(
 
 
 audit.command("replay")(replaying.replay)
+audit.command("affected")(affected.affected)
+audit.command("rotate-keys")(keys.rotate_audit)
 
 
 @audit.command("verify")

@@ -40,13 +40,7 @@ class StoredEvidence:
             raise EvidenceGone("The patient's consents cannot be opened any more.") from gone
 
     def manifest(self, record_id: RecordId, version: int) -> Manifest:
-        row = self.manifests.row(record_id, version)
-        if row is None:
-            raise EvidenceGone(f"Version {version} of record {record_id.hex()} is gone.")
-        try:
-            return self.manifests.manifest(row)
-        except SecretNotFound as gone:
-            raise EvidenceGone(f"Version {version} of record {record_id.hex()} was erased.") from gone
+        return self.manifests.kept(record_id, version)
 
 
 def kept_by(stores: Stores) -> StoredEvidence:
