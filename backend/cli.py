@@ -18,6 +18,7 @@ from backend.commands import (
     members,
     notices,
     receipts,
+    sealed,
     upkeep,
     users,
     webhooks,
@@ -73,11 +74,13 @@ def demo(
 
 
 app.command("decide")(deciding.decide)
+app.command("open")(sealed.open_sealed)
 app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
 app.command("reindex")(upkeep.reindex)
 app.add_typer(users.app, name="users")
+app.add_typer(sealed.app, name="recipient")
 app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")
 app.add_typer(webhooks.app, name="webhooks")
