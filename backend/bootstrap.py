@@ -23,9 +23,7 @@ from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
 from backend.audit.access import AccessList
-from backend.audit.key_rotation import AuditKeyRotation
 from backend.audit.proof import ProofBuilder
-from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
@@ -51,7 +49,6 @@ from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
-from backend.records.affected import BreachSearch
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
 from backend.records.previews import PreviewService
@@ -61,10 +58,11 @@ from backend.records.storing import StoringService
 from backend.records.vault import Vault
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
+from backend.review_wiring import open_review
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
-from backend.types import QueuePosition, SubjectId
+from backend.types import QueuePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +191,15 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     accesses = AccessList(reader)
-
-    def everybody() -> set[SubjectId]:
-        asked = consent_index.asked_subjects()
-        return {*identity.enrolments.subjects(), *consent_index.subjects(), *asked}
-
-    log_search = LogSearch(reader, subjects=everybody)
+    review = open_review(
+        stores,
+        opened,
+        evidence=evidence,
+        manifests=manifests,
+        tables=tables,
+        digest=tables_digest(tables, labels),
+        subjects=(identity.enrolments.subjects, consent_index.subjects, consent_index.asked_subjects),
+    )
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -320,9 +321,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
-        log_search=log_search,
-        breaches=BreachSearch(search=log_search, manifest_of=manifests.kept),
-        audit_keys=AuditKeyRotation(keys=opened.keys, log=log, subjects=everybody),
+        log_search=review.search,
+        breaches=review.breaches,
+        audit_keys=review.keys,
+        replayer=review.replayer,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,

@@ -13,6 +13,7 @@ from backend.api.security import Caller, Open, agent_of, needs, require_party
 from backend.audit import codes
 from backend.audit.access import AccessEntry
 from backend.audit.entry import AuditEvent, Group, Outcome
+from backend.audit.errors import UnknownEntry
 from backend.consent.tables import Tables
 from backend.identity.roles import Scope
 from backend.types import LogIndex, SubjectId, to_hex
@@ -127,6 +128,18 @@ def prove_entry(
     bundle = services.proofs.entry(subject, LogIndex(index))
     log_reading(caller, subject)
     return bundle
+
+
+@router.get("/log/entries/{index}/replay")
+def replay_entry(index: int, caller: Auditing) -> dict[str, Any]:
+    """Decide an entry again from the evidence of that time: what it says, what comes out now, in what they
+    differ, and why. Its patient sees that it was read. 404 ``evidence_gone`` where something was erased."""
+    services = caller.services
+    event = services.log_search.find(None, index).event
+    if event is None:
+        raise UnknownEntry
+    log_reading(caller, event.subject)
+    return {"entry": index, **services.replayer.replay(event).as_json(services.tables)}
 
 
 @router.post("/audit/key-epochs", status_code=201, response_model=AuditKeysView)

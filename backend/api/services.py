@@ -50,6 +50,7 @@ from backend.records.affected import BreachSearch
 from backend.records.label_tables import LabelTables
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.replaying import Replayer
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
@@ -112,6 +113,7 @@ class Services:
     log_search: LogSearch
     breaches: BreachSearch
     audit_keys: AuditKeyRotation
+    replayer: Replayer
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer

@@ -21,10 +21,10 @@ from backend.consent.basis import Basis
 from backend.consent.errors import EvidenceGone
 from backend.consent.prepared import Prepared
 from backend.consent.tables import load_tables
-from backend.maintenance.audit_replay import StoredEvidence, kept_by
+from backend.maintenance.audit_replay import kept_by
 from backend.maintenance.stopped_log import StoppedLog
 from backend.records.label_loading import tables_digest, tables_with_map
-from backend.records.replaying import DECIDED, NotADecision, Replayer
+from backend.records.replaying import DECIDED, KeptInIndex, NotADecision, Replayer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId
@@ -291,7 +291,7 @@ def _changed(event: Event, what: str) -> Event | None:
 class _Missing:
     """Evidence of which one document or record is gone."""
 
-    def __init__(self, kept: StoredEvidence, *, consent: bool) -> None:
+    def __init__(self, kept: KeptInIndex, *, consent: bool) -> None:
         self._kept = kept
         self._consent = consent
 

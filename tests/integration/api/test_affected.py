@@ -14,6 +14,7 @@ from backend.demo.actors import Api, Provider
 from backend.identity.roles import Role
 from backend.types import SubjectId
 from tests.integration.api.world import Patient, Service, assert_problem, raw, staff
+from tests.support.process_world import eventually
 from tests.support.replay_story import claims_of
 
 PATH = "/v1/audit/affected"
@@ -87,6 +88,23 @@ def test_token_concerns_those_it_read_and_listed_and_tells_refusals_apart(
     )
 
 
+def test_token_that_stored_a_record_is_found(
+    service: Service, hospital: Provider, officer: Api, new_patient: Callable[[], Patient]
+) -> None:
+    window = Window()
+    hospital.sign_in()
+    jti = claims_of(hospital.api.token)["jti"]
+    patient = new_patient()
+    eventually(
+        lambda: (
+            [one["other"] for one in window.ask(officer, token=jti)["patients"]] == [{"record.stored": 1}]
+        ),
+        seconds=10,
+        what="the entry is written behind the answer",
+    )
+    assert patient.subject == window.ask(officer, token=jti)["patients"][0]["subject"]
+
+
 def test_user_concerns_those_it_read(
     service: Service, officer: Api, desk: Api, new_patient: Callable[[], Patient]
 ) -> None:
@@ -136,6 +154,26 @@ def test_auditor_proves_any_entry_and_a_patient_its_own(
     assert_problem(raw(auditor, "GET", "/v1/log/entries/99999999/proof"), 404, "audit_entry_unknown")
     assert_problem(raw(patient.api, "GET", path), 403, "scope_missing")
     patient.end(consent)
+
+
+def test_auditor_replays_an_entry_while_the_service_runs(
+    clinic: Provider, other_clinic: Provider, auditor: Api, patient: Patient
+) -> None:
+    consent = patient.permit(clinic.member_id)
+    clinic.read(patient.record_id)
+    assert _read(other_clinic.api, patient.record_id) == 403
+    patient.end(consent)
+    reads = [entry["index"] for entry in patient.accesses() if entry["type"] == "record.read"]
+    refused, permitted = reads[:2]
+    for index, outcome in ((refused, "denied"), (permitted, "permitted")):
+        found = auditor.get(f"/v1/log/entries/{index}/replay")
+        assert (found["entry"], found["same"], found["said"]["outcome"]) == (index, True, outcome)
+        assert found["parts"][0]["sentence"]
+    assert patient.api.get("/v1/accesses", subject=patient.subject)["entries"][1]["type"] == "audit.read"
+    granted = next(entry["index"] for entry in patient.accesses() if entry["type"] == "consent.granted")
+    for index, status, code in ((granted, 422, "entry_not_a_decision"), (10**9, 404, "audit_entry_unknown")):
+        assert_problem(raw(auditor, "GET", f"/v1/log/entries/{index}/replay"), status, code)
+    assert_problem(raw(patient.api, "GET", f"/v1/log/entries/{permitted}/replay"), 403, "scope_missing")
 
 
 def test_new_audit_keys_leave_the_patients_list_whole(
