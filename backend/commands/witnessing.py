@@ -1,4 +1,4 @@
-"""``assent witness``, ``witness-key`` and ``audit compare``: for other members than the one that is watched."""
+"""``assent witness``, ``witness-key`` and ``audit compare``: for members that watch another one's log."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def witness(
     every: Annotated[int, typer.Option(min=1, help="seconds between looks")] = 60,
     once: Annotated[bool, typer.Option("--once", help="look once, then end")] = False,
 ) -> None:
-    """Watch another member's audit log: cosign each checkpoint that extends all before. Ends with status 1 at a
-    split view, and then starts no more until its evidence is moved away."""
+    """Watch another member's audit log: cosign each checkpoint that extends all before.
+
+    Ends with status 1 at a split view, and then starts no more until its evidence is moved away.
+    """
     from backend.adapters.log_over_http import LogOverHttp
     from backend.adapters.witness_directory import WitnessDirectory
     from backend.audit import cosigner_keys
