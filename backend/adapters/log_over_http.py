@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,6 +41,12 @@ class LogOverHttp:
 
     def tile(self, tile: Tile) -> bytes:
         return self._get(tile.path(), TILE_WIDTH * HASH_BYTES)
+
+    def key_statements(self) -> Sequence[str]:
+        try:
+            return [str(key["statement"]) for key in json.loads(self._get("keys", _MAX_NOTE_BYTES))]
+        except (ValueError, TypeError, KeyError) as error:
+            raise LogUnreachable("the log's keys are malformed") from error
 
     def send(self, cosigned: str) -> None:
         try:

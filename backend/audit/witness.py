@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from backend.audit import note
+from backend.audit import cosignature, note
 from backend.audit.checkpoint import Checkpoint, open_checkpoint
 from backend.audit.errors import InvalidNote, LogBehind, LogUnreachable, SplitViewFound
+from backend.audit.log_keys import follow
 from backend.audit.split_view import find_split
 from backend.audit.tile_paths import Tile
 
@@ -25,6 +26,10 @@ class LogSource(Protocol):
         ...
 
     def tile(self, tile: Tile) -> bytes: ...
+
+    def key_statements(self) -> Sequence[str]:
+        """Return what the log's keys say of their successors, in the order of their epochs."""
+        ...
 
     def send(self, cosigned: str) -> None:
         """Give the log a checkpoint with our lines."""
@@ -59,7 +64,8 @@ class Seen(StrEnum):
 
 
 class Witness:
-    """``log_keys`` verify the log's checkpoints: one of them must have signed. All bear the log's name."""
+    """``log_keys`` are verifier keys of the log, all of its name: one of them, or of those that came after
+    them by rotation, must have signed."""
 
     def __init__(
         self,
@@ -67,16 +73,17 @@ class Witness:
         source: LogSource,
         state: WitnessState,
         cosigners: Sequence[note.NoteSigner],
-        log_keys: Sequence[note.NoteVerifier],
+        log_keys: Sequence[str],
     ) -> None:
-        names = {key.name for key in log_keys}
+        self._known = list(log_keys)
+        self._log_keys = [cosignature.verifier(key) for key in log_keys]
+        names = {key.name for key in self._log_keys}
         if len(names) != 1 or names & {cosigner.name for cosigner in cosigners}:
             raise InvalidNote("the log's keys need one name, and the witness another")
         (self.origin,) = names
         self._source = source
         self._state = state
         self._cosigners = cosigners
-        self._log_keys = log_keys
 
     def look(self) -> tuple[Seen, Checkpoint]:
         """Fetch the checkpoint, check it against the head, and cosign it if it is new.
@@ -108,7 +115,23 @@ class Witness:
         return Seen.COSIGNED, checkpoint
 
     def _open(self, encoded: str) -> Checkpoint:
+        try:
+            return open_checkpoint(encoded, origin=self.origin, verifiers=self._log_keys)
+        except InvalidNote:
+            if not self._learn_keys():
+                raise
         return open_checkpoint(encoded, origin=self.origin, verifiers=self._log_keys)
+
+    def _learn_keys(self) -> bool:
+        """Follow the log's keys from those that are known; tell whether there are more now."""
+        try:
+            followed = follow(self._source.key_statements(), self._known, origin=self.origin)
+        except (InvalidNote, ValueError, LogUnreachable):
+            return False
+        more = len(followed) > len(self._known)
+        self._known = followed
+        self._log_keys = [cosignature.verifier(key) for key in followed]
+        return more
 
     def _compare(self, head: str, served: str, *, behind: bool) -> None:
         try:

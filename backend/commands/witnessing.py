@@ -42,13 +42,14 @@ def witness(
     from backend.audit.witness import Witness
 
     with named_errors():
-        verifiers = _verifiers(log_key)
+        origin = _verifiers(log_key)[0].name
+        keys = " ".join(log_key).split()
         cosigners = cosigner_keys.read(_text(key_file), clock=lambda: int(time.time()))
         with (
             closing(LogOverHttp(log)) as source,
-            closing(WitnessDirectory(state, origin=verifiers[0].name)) as directory,
+            closing(WitnessDirectory(state, origin=origin)) as directory,
         ):
-            watching = Witness(source=source, state=directory, cosigners=cosigners, log_keys=verifiers)
+            watching = Witness(source=source, state=directory, cosigners=cosigners, log_keys=keys)
             if once:
                 _look(watching)
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backend.audit.cosigning import Cosigning
 from backend.audit.errors import CosignatureRefused, LogUnreachable, UnknownTile
 from backend.audit.log import AuditLog
@@ -25,6 +27,7 @@ class WatchedLog:
         )
         self.down = False
         self.sent: list[str] = []
+        self.statements: list[str] = []
 
     def append(self, count: int, *, first: int = 0) -> None:
         for number in range(first, first + count):
@@ -43,6 +46,10 @@ class WatchedLog:
             return LogFiles(self.world.reader(self.log)).read(tile)
         except UnknownTile as error:
             raise LogUnreachable("404") from error
+
+    def key_statements(self) -> Sequence[str]:
+        self._answer()
+        return self.statements
 
     def send(self, cosigned: str) -> None:
         self._answer()

@@ -60,7 +60,7 @@ def keys(log: WatchedLog) -> list[note.NoteVerifier]:
 
 
 def witness(log: WatchedLog, state: WitnessDirectory) -> Witness:
-    return Witness(source=log, state=state, cosigners=WITNESS, log_keys=keys(log))
+    return Witness(source=log, state=state, cosigners=WITNESS, log_keys=[log.world.signer.verifier_key])
 
 
 def head_size(state: WitnessDirectory) -> int:
@@ -313,4 +313,4 @@ def test_witness_key_file_is_read_back_and_a_changed_one_refused() -> None:
 def test_witness_named_as_the_log_is_refused(log: WatchedLog, state: WitnessDirectory) -> None:
     own = cosigner_keys.read(cosigner_keys.make(ORIGIN), clock=lambda: 0)
     with pytest.raises(InvalidNote):
-        Witness(source=log, state=state, cosigners=own, log_keys=keys(log))
+        Witness(source=log, state=state, cosigners=own, log_keys=[log.world.signer.verifier_key])
