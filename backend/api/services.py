@@ -9,6 +9,7 @@ from typing import Protocol
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
@@ -37,6 +38,7 @@ from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
+from backend.erasure.services import ErasureServices
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
@@ -94,6 +96,7 @@ class Services:
     decisions: DecisionService
     consent_tokens: ConsentTokens
     storing: StoringService
+    uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
     prompt_reading: PromptReading
@@ -118,6 +121,7 @@ class Services:
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications
     custodian: Custodian
+    erasure: ErasureServices
     log_keys: LogKeyRing
     log_files: LogFiles
     cosigning: Cosigning
