@@ -43,6 +43,7 @@ from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
+from backend.key_wiring import open_keys
 from backend.log_wiring import open_log
 from backend.member_wiring import open_members
 from backend.notices_wiring import Beside, open_messages
@@ -240,8 +241,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         domain=domain,
         clock=clock,
     )
+    keys = open_keys(stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock)
     # Before the first decision: what was accepted and is not final must count.
-    for restricting in (revocations, consents, members.stops):
+    for restricting in (revocations, consents, members.stops, keys.patients):
         restricting.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
@@ -280,6 +282,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consents=consents,
         revocations=revocations,
         papers=papers,
+        patient_keys=keys.patients,
+        member_keys=keys.members,
         history=history,
         decisions=decisions,
         consent_tokens=ConsentTokens(

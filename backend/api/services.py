@@ -46,6 +46,8 @@ from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
 from backend.records.label_tables import LabelTables
+from backend.records.member_keys import MemberKeys
+from backend.records.patient_keys import PatientKeys
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.storing import StoringService
@@ -87,6 +89,8 @@ class Services:
     consents: ConsentService
     revocations: RevocationService
     papers: PaperConsents
+    patient_keys: PatientKeys
+    member_keys: MemberKeys
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens

@@ -29,6 +29,9 @@ CONTACT_CHANGED: Final = "contact.changed"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
 NOTICE_PUBLISHED: Final = "notice.published"
+# encryption keys of patients
+ENCRYPTION_KEY_BOUND: Final = "encryption_key.bound"
+ENCRYPTION_KEY_WITHDRAWN: Final = "encryption_key.withdrawn"
 # identity
 ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
 ENROLMENT_CLAIMED: Final = "enrolment.claimed"

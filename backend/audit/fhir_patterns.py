@@ -146,6 +146,8 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.PAPER_WITNESSED: _create("scan"),
         codes.PAPER_STOPPED: _update("consent"),
         codes.NOTICE_PUBLISHED: _create("notice"),
+        codes.ENCRYPTION_KEY_BOUND: _alert("110135", "U"),  # object security attributes changed
+        codes.ENCRYPTION_KEY_WITHDRAWN: _alert("110135", "U"),
         codes.ENROLMENT_CODE_ISSUED: _create(),
         codes.ENROLMENT_CLAIMED: _create(),
         codes.TOKEN_ISSUED: _DECISION,  # what BALP made the pattern for
