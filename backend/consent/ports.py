@@ -46,8 +46,8 @@ class SubjectKeys(Protocol):
         """Return the number of the last binding or withdrawal at the head; 0 where there was none."""
 
     def bind(self, command: BindKey, signature: bytes) -> Receipt:
-        """Relay it; one that was recorded before returns the receipt of that time. Raise LedgerRejected where
-        it can never be recorded."""
+        """Relay it; one that was recorded before returns the receipt of that time. Final on return. Raise
+        LedgerRejected where it can never be recorded."""
 
     def withdraw(self, command: WithdrawKey, signature: bytes) -> Receipt:
         """Relay it. A stale one changes nothing and is no error."""

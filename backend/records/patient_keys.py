@@ -80,8 +80,8 @@ class PatientKeys:
         bound = self._ledger.key_of(subject)
         if bound is not None and bound.sequence <= self.withdrawn(subject):
             bound = None
-        under_way = (act.data["message"]["subject"] for act in self._outbox.unfinished(BINDING))
-        return KeyState(bound, str(subject) in under_way)
+        under_way = (act for act in self._outbox.unfinished(BINDING) if act.state != "bound")
+        return KeyState(bound, any(_binding(act).subject == subject for act in under_way))
 
     def withdrawn(self, subject: SubjectId) -> int:
         """Return the highest number whose withdrawal is received and not on the chain yet; 0 for none."""

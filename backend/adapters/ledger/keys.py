@@ -68,7 +68,8 @@ class KeyLedger:
 
         key = command.subject.to_bytes(32)
         effect = Effect(self._contract.artifact, self._contract.address, "KeyBound", key, fits)
-        return self._effects.once(self._contract.bind(command, signature), effect)
+        receipt = self._effects.once(self._contract.bind(command, signature), effect)
+        return self._effects.await_final(receipt)
 
     def withdraw(self, command: WithdrawKey, signature: bytes) -> Receipt:
         return self._relayer.submit(self._contract.withdraw(command, signature))
