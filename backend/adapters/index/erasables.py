@@ -31,6 +31,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
     {
         "erasures": "what stays of a person: a pseudonym, dates and counts, so that a restore erases again",
         "audit_bundles": "entries under audit keys, which are destroyed: leaves stay, nobody reads them",
+        "audit_log_keys": "keys that sign the log, by version and size of the log",
         "audit_state": "size and root of the log",
         "audit_checkpoints": "signed sizes and roots of the log",
         "idempotency": "keyed hashes of a caller, a route and a key: found by nobody who has not all three",
@@ -201,6 +202,7 @@ def erasables(
         rows("research_uses", "research_uses", _by_subject),
         rows("privacy_marks", "privacy_marks", lambda scope: _privacy_marks(database, scope)),
         rows("key_slots", "key_slots", _by_subject),
+        rows("encryption_keys", "recipient_keys", lambda scope: {"holder": f"subject/{scope.subject_hex}"}),
         rows("legal_holds", "legal_holds", _by_subject),
         Rows(database, "acts", "acts", _acts, of_records=True),
         rows("revocations", "acts", _revocations),
