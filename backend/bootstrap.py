@@ -12,18 +12,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from backend.abdm_wiring import open_abdm
+from backend.adapters.data_directory import MIN_FREE_BYTES
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
-from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
@@ -38,26 +41,28 @@ from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
+from backend.erasure_wiring import open_erasure
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
-from backend.interop.receipts.signing import DocumentSigner
-from backend.key_wiring import open_keys
 from backend.log_wiring import open_log
 from backend.member_wiring import open_members
 from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
+from backend.recipient_wiring import open_recipients
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
+from backend.review_wiring import open_review
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
@@ -134,6 +139,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         ledger=stores.ledger,
         relay=stores.ledger,
+        sealer=sealer,
         restrictions=restrictions,
         outbox=outbox,
         driver=driver,
@@ -166,8 +172,20 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         clock=clock,
     )
-    vault = Vault(tenant=stores.tenant, keys=stores.keys, blocks=stores.blocks)
-    manifests = ManifestBook(index=record_index, keys=stores.keys, sealer=sealer, ledger=stores.commitments)
+    slots = SlotBook(
+        tenant=stores.tenant,
+        index=MongoSlotIndex(stores.database),
+        keys=stores.keys,
+        sealer=sealer,
+    )
+    vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
+    manifests = ManifestBook(
+        index=record_index,
+        keys=stores.keys,
+        sealer=sealer,
+        ledger=stores.commitments,
+        erases=restrictions.erases,
+    )
     storing = StoringService(
         tenant=stores.tenant,
         index=record_index,
@@ -184,6 +202,15 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     accesses = AccessList(reader)
+    review = open_review(
+        stores,
+        opened,
+        evidence=evidence,
+        manifests=manifests,
+        tables=tables,
+        digest=tables_digest(tables, labels),
+        subjects=(identity.enrolments.subjects, consent_index.subjects, consent_index.asked_subjects),
+    )
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -241,17 +268,38 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         domain=domain,
         clock=clock,
     )
-    keys = open_keys(stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock)
+    recipients = open_recipients(
+        stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock
+    )
+    erasure = open_erasure(
+        settings,
+        stores,
+        manifests=manifests,
+        slots=slots,
+        evidence=evidence,
+        sealer=sealer,
+        forget=(messages.contacts.forget, lambda _: identity.enrolments.forget()),
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        log=log,
+        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        custodian=_custodian(settings, stores),
+        tables=tables,
+        clock=clock,
+    )
     # Before the first decision: what was accepted and is not final must count.
-    for restricting in (revocations, consents, members.stops, keys.patients):
+    for restricting in (revocations, consents, members.stops, recipients.patients):
         restricting.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
         driver.take_over()
     driver.start()
     closing.callback(driver.close)
-    purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    running: list[Beside] = [
+        *(anchorer, open_purging(settings, stores, clock=clock), members.watch, erasure.retention),
+        *messages.beside,
+    ]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -282,14 +330,19 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consents=consents,
         revocations=revocations,
         papers=papers,
-        patient_keys=keys.patients,
-        member_keys=keys.members,
+        patient_keys=recipients.patients,
+        member_keys=recipients.members,
         history=history,
         decisions=decisions,
         consent_tokens=ConsentTokens(
             decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
         ),
+        slots=slots,
         storing=storing,
+        uploads=Uploads(
+            scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),
+            limit_bytes=settings.max_attachment_bytes,
+        ),
         reading=reading,
         prompt_log=prompt_log,
         prompt_reading=PromptReading(reading=reading, log=prompt_log),
@@ -308,22 +361,21 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
-        log_search=LogSearch(
-            reader,
-            subjects=lambda: {
-                *identity.enrolments.subjects(),
-                *consent_index.subjects(),
-                *consent_index.asked_subjects(),
-            },
-        ),
-        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        log_search=review.search,
+        breaches=review.breaches,
+        audit_keys=review.keys,
+        replayer=review.replayer,
+        proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
-        log_key=opened.key,
-        documents=DocumentSigner(stores.keys),
+        log_keys=opened.keys,
+        log_files=opened.files,
+        cosigning=opened.cosigning,
+        documents=erasure.signer,
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,
-        custodian=_custodian(settings, stores),
+        custodian=erasure.custodian,
+        erasure=erasure,
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )
     return World(services=services, stores=stores, closing=closing)

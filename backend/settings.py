@@ -24,6 +24,12 @@ class MailServer(NamedTuple):
     port: int
 
 
+class HsmToken(NamedTuple):
+    module: Path
+    label: str
+    pin: SecretStr
+
+
 class Settings(BaseSettings):
     """Units are in the names. Defaults run the whole system embedded on one machine for development."""
 
@@ -64,6 +70,13 @@ class Settings(BaseSettings):
     storage: Literal["directory", "kubo"] = "directory"
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
     passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
+    keystore: Literal["embedded", "pkcs11"] = Field(
+        default="embedded", description="where the key above all others lies: in a file, or in an HSM"
+    )
+    pkcs11_module: Path | None = Field(default=None, description="PKCS#11 library of the HSM")
+    pkcs11_token_label: str | None = Field(default=None, max_length=32)
+    pkcs11_pin: SecretStr | None = Field(default=None, description="of the token's user")
+    pkcs11_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="for one call")
 
     label_map: Path | None = Field(
         default=None, description="local codes; without it label-map.json in the data directory, if there"
@@ -72,6 +85,9 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
+    witness_keys: Path | None = Field(
+        default=None, description="file: verifier keys of the audit log's witnesses, one a line"
+    )
     purge_interval_seconds: int = Field(default=600, ge=1)
     sign_ins_per_minute: int = Field(default=600, ge=1, description="from one address, of each kind")
     challenges_per_minute: int = Field(default=600, ge=1, description="from one address")
@@ -79,6 +95,12 @@ class Settings(BaseSettings):
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_attachment_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        le=16 * 1024**3,
+        description="of a document that is no FHIR bundle; it is never held in memory",
+    )
     webhook_private_networks: str = Field(
         default="", description="networks inside that webhooks may reach, also by http; commas between"
     )
@@ -96,6 +118,16 @@ class Settings(BaseSettings):
     mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
+    retention_rules: Path | None = Field(
+        default=None,
+        description="how long records are kept; without it retention.json in the data directory, if there",
+    )
+    erasure_grace_hours: int = Field(
+        default=72,
+        ge=0,
+        le=720,
+        description="in which the patient can cancel, where the request says nothing",
+    )
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
 
     @property
@@ -108,6 +140,11 @@ class Settings(BaseSettings):
         return self.label_map or (beside if beside.exists() else None)
 
     @property
+    def retention_file(self) -> Path | None:
+        beside = self.data_directory / "retention.json"
+        return self.retention_rules or (beside if beside.exists() else None)
+
+    @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return _networks(self.trusted_proxies)
 
@@ -116,12 +153,24 @@ class Settings(BaseSettings):
         return _networks(self.webhook_private_networks)
 
     @property
+    def hsm_token(self) -> HsmToken | None:
+        module, label, pin = self.pkcs11_module, self.pkcs11_token_label, self.pkcs11_pin
+        return None if module is None or label is None or pin is None else HsmToken(module, label, pin)
+
+    @property
     def mail_server(self) -> MailServer | None:
         return None if self.smtp_url is None else _mail_server(self.smtp_url)
 
     @property
     def reminder_day_numbers(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @field_validator("witness_keys")
+    @classmethod
+    def _require_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} is no file")
+        return path
 
     @field_validator("smtp_url")
     @classmethod
@@ -153,8 +202,17 @@ class Settings(BaseSettings):
             )
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
+        if self.keystore == "pkcs11" and None in {
+            self.pkcs11_module,
+            self.pkcs11_token_label,
+            self.pkcs11_pin,
+        }:
+            raise ValueError(
+                "ASSENT_KEYSTORE=pkcs11 needs ASSENT_PKCS11_MODULE, ASSENT_PKCS11_TOKEN_LABEL and"
+                " ASSENT_PKCS11_PIN"
+            )
         if self.environment == "production":
-            if self.passphrase is None:
+            if self.passphrase is None and self.keystore == "embedded":
                 raise ValueError(
                     "production needs ASSENT_PASSPHRASE: a key file beside the data protects nothing"
                 )

@@ -9,11 +9,16 @@ from typing import Protocol
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
+from backend.audit.key_rotation import AuditKeyRotation
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
+from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
@@ -34,6 +39,7 @@ from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
+from backend.erasure.services import ErasureServices
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
@@ -45,11 +51,14 @@ from backend.notices.acknowledging import Acknowledgements
 from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
+from backend.records.affected import BreachSearch
 from backend.records.label_tables import LabelTables
 from backend.records.member_keys import MemberKeys
 from backend.records.patient_keys import PatientKeys
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.replaying import Replayer
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
@@ -94,7 +103,9 @@ class Services:
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens
+    slots: SlotBook
     storing: StoringService
+    uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
     prompt_reading: PromptReading
@@ -112,6 +123,9 @@ class Services:
     turned_away: TurnedAway
     accesses: AccessList
     log_search: LogSearch
+    breaches: BreachSearch
+    audit_keys: AuditKeyRotation
+    replayer: Replayer
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
@@ -119,5 +133,8 @@ class Services:
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications
     custodian: Custodian
-    log_key: str  # verifier key of the log's checkpoints
+    erasure: ErasureServices
+    log_keys: LogKeyRing
+    log_files: LogFiles
+    cosigning: Cosigning
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
 from backend.maintenance.chain_facts import ChainFacts
+from backend.maintenance.erasures import Gone
 from backend.maintenance.report import Report
 from backend.outbox.types import FAILED, Act
 from backend.records.blobs import load_blob
@@ -21,12 +23,15 @@ from backend.records.manifest import (
     SegmentManifest,
     commitment,
     decode,
+    manifest_share_of,
     place_of,
     salt_of,
     version_name,
 )
 from backend.records.ports import VersionRow
+from backend.records.slot_book import KeyWithheld, SlotBook
 from backend.records.storing import ACT
+from backend.records.vault import Vault
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import RecordId, SubjectId
@@ -35,20 +40,29 @@ from backend.types import RecordId, SubjectId
 class RecordCheck:
     """Call ``run`` once. Raises Unavailable errors only: damage goes into the report."""
 
-    def __init__(self, stores: Stores, facts: ChainFacts, report: Report) -> None:
+    def __init__(self, stores: Stores, facts: ChainFacts, gone: Gone, report: Report) -> None:
         self._stores = stores
         self._facts = facts
+        self._gone = gone
         self._report = report
         self._sealer = DocumentSealer(stores.keys)
         self._acts = MongoActStore(stores.database)
+        self._slots = SlotBook(
+            tenant=stores.tenant,
+            index=MongoSlotIndex(stores.database),
+            keys=stores.keys,
+            sealer=self._sealer,
+        )
+        self._vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=self._slots, blocks=stores.blocks)
         self._pins = set(stores.blocks.pins())
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 
     def run(self) -> None:
-        rows = MongoRecordIndex(self._stores.database).everything()
+        everything = MongoRecordIndex(self._stores.database).everything()
+        rows = [row for row in everything if not self._gone.has(row.subject, row.record_id)]
         for row in rows:
             self._row(row)
-        present = {row.commitment for row in rows}
+        present = {row.commitment for row in everything} | self._gone.commitments
         for missing in sorted(self._facts.commitments - present):
             self._report.damaged("record_missing", f"commitment {missing.hex()}")
         self._currents(rows)
@@ -88,7 +102,8 @@ class RecordCheck:
         self, sealed: bytes, record_id: RecordId, version: int, subject: SubjectId, stands: bytes
     ) -> Manifest:
         act_id = version_name(record_id, version)
-        encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id))
+        share = self._stores.keys.get(*manifest_share_of(act_id))
+        encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id), share=share)
         manifest = decode(encoded)
         salt = self._stores.keys.get(*salt_of(act_id))
         if commitment(encoded, salt) != stands:
@@ -106,7 +121,16 @@ class RecordCheck:
             self._report.damaged("erasure_share_missing", where)
         if address.root not in self._pins:
             self._report.damaged("pin_missing", f"{where} root {address.root}")
+        self._key(manifest, segment, where)
         self._blocks(segment, where)
+
+    def _key(self, manifest: Manifest, segment: SegmentManifest, where: str) -> None:
+        try:
+            self._vault.data_key(manifest, segment)
+        except KeyWithheld:
+            self._report.counts["segments kept end to end"] += 1
+        except (IntegrityError, SecretNotFound) as damage:
+            self._report.damaged(damage.code, f"{where} key {segment.kind}/{segment.key_epoch}")
 
     def _blocks(self, segment: SegmentManifest, where: str) -> None:
         whole = True

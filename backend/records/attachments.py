@@ -17,7 +17,7 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-
 
 
 def attachment_segment(
-    payload: bytes,
+    size_bytes: int,
     *,
     media_type: str,
     categories: Collection[str] | None = None,
@@ -25,7 +25,8 @@ def attachment_segment(
     data_span: Span | None = None,
     tables: LabelTables | None = None,
 ) -> Segment:
-    """Return the one segment of a document of any media type but FHIR JSON.
+    """Return the one segment of a document of any media type but FHIR JSON, without its content, which may
+    not fit into memory.
 
     Without labels it is filed under documents and restricted. With labels, both are given: category codes (at
     least one) and sensitivity codes (none means normal); broader topics of a narrower one are added.
@@ -34,19 +35,15 @@ def attachment_segment(
     :raises EmptyDocument, MediaTypeInvalid, AttachmentLabelsInvalid:
     """
     tables = tables or label_tables()
-    if not payload:
+    if not size_bytes:
         raise EmptyDocument
-    if not _MEDIA_TYPE.fullmatch(media_type) or media_type.lower() == FHIR_MEDIA_TYPE:
-        raise MediaTypeInvalid(field="media_type")
+    media_type = require_media_type(media_type)
     if (categories is None) != (sensitivities is None):
         raise AttachmentLabelsInvalid(field="sensitivities" if sensitivities is None else "categories")
     if categories is None or sensitivities is None:
         category, sensitivity = tables.category_bits["documents"], UNLABELLED
     else:
-        category = _mask(categories, tables.category_bits, "categories")
-        sensitivity = tables.closure(_mask(sensitivities, tables.sensitivity_bits, "sensitivities"))
-        if not category:
-            raise AttachmentLabelsInvalid(field="categories")
+        category, sensitivity = stated_labels(categories, sensitivities, tables)
     start, end = ALL_TIME if data_span is None else data_span
     if not 0 <= start < end <= MAX_UINT40:
         raise AttachmentLabelsInvalid(field="data_span")
@@ -57,9 +54,27 @@ def attachment_segment(
         data_from=start,
         data_to=end,
         resources=1,
-        media_type=media_type.lower(),
-        payload=payload,
+        media_type=media_type,
+        payload=b"",
     )
+
+
+def stated_labels(
+    categories: Collection[str], sensitivities: Collection[str], tables: LabelTables
+) -> tuple[int, int]:
+    """Return the masks of stated labels: category codes (at least one), and sensitivity codes to which the
+    broader topics are added. Raises AttachmentLabelsInvalid."""
+    category = _mask(categories, tables.category_bits, "categories")
+    if not category:
+        raise AttachmentLabelsInvalid(field="categories")
+    return category, tables.closure(_mask(sensitivities, tables.sensitivity_bits, "sensitivities"))
+
+
+def require_media_type(media_type: str) -> str:
+    """Return the media type of a document that is not FHIR in lower case; raise MediaTypeInvalid."""
+    if not _MEDIA_TYPE.fullmatch(media_type) or media_type.lower() == FHIR_MEDIA_TYPE:
+        raise MediaTypeInvalid(field="media_type")
+    return media_type.lower()
 
 
 def _mask(codes: Collection[str], bits: Mapping[str, int], field: str) -> int:

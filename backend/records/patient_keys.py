@@ -241,7 +241,8 @@ class PatientKeys:
 
 
 def _signed(command: BindKey | WithdrawKey, signature: bytes) -> dict[str, Any]:
-    return {"message": to_json(command), "signature": signature}
+    # By the subject an erasure finds it.
+    return {"subject": f"{command.subject:024x}", "message": to_json(command), "signature": signature}
 
 
 def _binding(act: Act) -> BindKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from backend.consent.ledger_types import Receipt
 from backend.consent.member_registry import Hindrance
@@ -48,6 +48,47 @@ class RecordIndex(Protocol):
         """All rows, for ``fsck``."""
 
 
+class SlotRow(NamedTuple):
+    """One patient's slot table of one kind. ``name`` is blind and ``sealed`` is encrypted."""
+
+    name: str  # 64 hexadecimal digits
+    subject: SubjectId
+    revision: int  # from 1
+    sealed: bytes
+
+
+class SlotIndex(Protocol):
+    """Every write is durable on return. All raise IndexUnavailable."""
+
+    def find(self, name: str) -> SlotRow | None: ...
+
+    def replace(self, row: SlotRow) -> bool:
+        """Write a table whose revision is one above the stored one's, 1 where there is none; False when the
+        stored one is another, and then nothing was written."""
+
+    def of_subject(self, subject: SubjectId) -> Sequence[SlotRow]: ...
+
+    def erase_subject(self, subject: SubjectId) -> int:
+        """Delete all tables of a patient; return how many there were."""
+
+    def everything(self) -> Sequence[SlotRow]:
+        """All rows, for ``fsck``."""
+
+
+class RecipientKeys(Protocol):
+    """Public keys that segments are sealed to, each checked against its hash on the chain at every use.
+
+    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain, or that
+    the index lost: that is damage, and never "no key".
+    """
+
+    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
+        """Return the key that the patient's wallet bound, None where there is none now."""
+
+    def of_member(self, member: MemberId) -> RecipientKey | None:
+        """Return the key that the registry names for an organisation, None where there is none."""
+
+
 class CommitmentLedger(Protocol):
     """Record commitments on the chain."""
 
@@ -57,20 +98,6 @@ class CommitmentLedger(Protocol):
     def committed(self, commitment: Bytes32) -> bool:
         """Whether this custodian's commitment stands on the chain and is not withdrawn. Immutable once true,
         except by a withdrawal of this custodian."""
-
-
-class RecipientKeys(Protocol):
-    """Public keys that data may be sealed to, compared with the chain at every call.
-
-    Raise LedgerUnavailable, IndexUnavailable, and RecipientKeyLost where the chain names a key whose bytes
-    the index does not have: that is damage, and never "no key".
-    """
-
-    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
-        """Return the patient's own key; None where none is bound or it was withdrawn."""
-
-    def of_member(self, member: MemberId) -> RecipientKey | None:
-        """Return an organisation's key; None where the registry names none, or the member is not active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +117,6 @@ class PublicKeyStore(Protocol):
         """Keep a key. The same again does nothing."""
 
     def get(self, holder: KeyHolder, key_hash: bytes) -> bytes | None: ...
-
-    def forget(self, holder: KeyHolder) -> None:
-        """Delete every key of a holder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,45 +6,53 @@ A requester without permission gets one refusal, whether the record exists or no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final
 
 from backend.audit.entry import AuditEvent
 from backend.audit.log import AuditLog
 from backend.audit.sequencer import Guard
 from backend.consent.deciding import DecisionService
 from backend.consent.decision import require_permitted
-from backend.consent.decision_types import Answer, Decision, dependents_of_record, reference_of_record
-from backend.consent.decision_types import Segment as Asked
+from backend.consent.decision_types import Decision
 from backend.consent.errors import ConsentRequired, RestrictionArrived
 from backend.consent.uses import UsesExhausted
 from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.records import trail
 from backend.records.deidentify import de_identify
+from backend.records.delivery import deliver
+from backend.records.frame import Source, describe
+from backend.records.judging import Judged, Part, judge
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
-from backend.records.obligations import DE_IDENTIFY, united, withholds
+from backend.records.obligations import DE_IDENTIFY
 from backend.records.ports import RecordIndex
 from backend.records.references import release
+from backend.records.sealing import RecipientKey
 from backend.records.segments import FHIR_MEDIA_TYPE
+from backend.records.slot_book import KeyWithheld
+from backend.records.streaming import Watch, is_streamed, watched
 from backend.records.trail import Reader
 from backend.records.vault import Vault
-from backend.types import RecordId, SubjectId, UnixSeconds
+from backend.types import ConsentId, RecordId, SubjectId, UnixSeconds
 from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
-_Part = Callable[[SegmentManifest], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasedSegment:
-    """One permitted segment. ``payload`` is empty in a listing."""
+    """One permitted segment. ``payload`` is empty in a listing, and where the content leaves as a ``stream``:
+    that can be read once, from where waiting is allowed, and raises StreamCut where the rest may not leave.
+    """
 
     segment: SegmentManifest
     payload: bytes
+    sealed: bool = False  # the content is a delivery to the reader's key
+    stream: Iterator[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +75,19 @@ class Listing:
     last: tuple[UnixSeconds, RecordId] | None
 
 
-class _Decided(NamedTuple):
-    """A record with the decision on each of its segments that was asked about."""
-
-    manifest: Manifest
-    decisions: tuple[Decision, ...]
-    permitted: tuple[tuple[SegmentManifest, Decision], ...]
-    withheld: int  # segments that are permitted and stay behind for a condition
-
-    @property
-    def obligations(self) -> int:
-        return united(decision for _, decision in self.permitted)
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody wants to read: a version of a record, by default the current one, whole or one segment.
 
-    ``reader_of`` builds the reader's question once the record's subject is known.
+    ``reader_of`` builds the reader's question once the record's subject is known. With ``sealed_to``, content
+    leaves as deliveries to that key only.
     """
 
     record_id: RecordId
     reader_of: Callable[[SubjectId], Reader]
     version: int | None = None
     segment: str | None = None
+    sealed_to: RecipientKey | None = None
 
     def names(self, part: SegmentManifest) -> bool:
         return self.segment is None or part.name == self.segment
@@ -161,13 +158,14 @@ class ReadingService:
             manifest = self._manifests.manifest(row)
             (record,) = self._decide([manifest], reader, wanted.names)
             if not record.permitted:
-                event = trail.refused(reader, manifest, record.decisions, withheld=record.withheld)
+                event = trail.refused(reader, record)
                 return Judgement(event, None, _refusal(record.decisions))
-            (payloads,), guard = self._open([record], reader)
-            released = _released(record, _clean(record, payloads))
-        except (Unavailable, IntegrityError, UsesExhausted) as failure:
+            (parts,), guard = self._open([record], reader, wanted.sealed_to)
+            leaving = self._leaving(manifest, _clean(record, parts), wanted.sealed_to)
+            released = _released(record, [self._watched(part, wanted, reader, record) for part in leaving])
+        except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
-        event = trail.permitted(reader, manifest, record.permitted, withheld=record.withheld)
+        event = trail.permitted(reader, record)
         return Judgement(event, guard, released)
 
     def collect(self, reader: Reader) -> Sequence[bytes]:
@@ -182,11 +180,11 @@ class ReadingService:
         opened = [record for record in decided if record.permitted]
         if not opened:
             return ()
-        payloads, guard = self._open(opened, reader)
+        parts, guard = self._open(opened, reader)
         for record in opened:
-            event = trail.permitted(reader, record.manifest, record.permitted, withheld=record.withheld)
+            event = trail.permitted(reader, record)
             self._audit.append(event, guard=guard)
-        return [payload for of_record in payloads for payload in of_record]
+        return [part.payload for of_record in parts for part in of_record]
 
     def list(
         self,
@@ -199,16 +197,27 @@ class ReadingService:
 
         Records of which nothing may be seen are left out, as if they were not there.
         """
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._list(reader, after, limit)
+            except RestrictionArrived:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise ConsentRequired
+
+    def _list(self, reader: Reader, after: tuple[UnixSeconds, RecordId] | None, limit: int) -> Listing:
         with self._unavailability_logged(reader):
             rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
-            decided = self._decide([self._manifests.manifest(row) for row in rows], reader, lambda _: True)
+            manifests = [self._manifests.manifest(row) for row in self._manifests.standing(rows)]
+            decided = self._decide(manifests, reader, lambda _: True)
+        shown = [record for record in decided if record.permitted]
         listed = [
             _released(record, [ReleasedSegment(part, b"") for part, _ in record.permitted])
-            for record in decided
-            if record.permitted
+            for record in shown
         ]
-        grounds = [decision for record in decided for _, decision in record.permitted]
-        self._audit.append(trail.listed(reader, [released.record_id for released in listed], grounds))
+        grounds = [decision for record in shown for _, decision in record.permitted]
+        event = trail.listed(reader, [released.record_id for released in listed], grounds)
+        self._audit.append(event, guard=self._none_erased(shown))
         more = len(rows) == limit
         return Listing(tuple(listed), (rows[-1].created_at, rows[-1].record_id) if more else None)
 
@@ -220,43 +229,121 @@ class ReadingService:
             self._audit.append(trail.failed(reader, failure))
             raise
 
-    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: _Part) -> Sequence[_Decided]:
-        """Decide about the wanted segments of all these records on the same evidence."""
-        parts = [[part for part in manifest.segments if wanted(part)] for manifest in manifests]
-        asked = [
-            asked_of(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of
-        ]
-        decisions = iter(self._decisions.decide(reader.question, asked) if asked else ())
-        decided = []
-        for manifest, of in zip(manifests, parts, strict=True):
-            pairs = [(part, next(decisions)) for part in of]
-            permitting = [pair for pair in pairs if pair[1].answer is Answer.PERMIT]
-            # The same for all that goes out together: a part with a name would tell whose the others are.
-            obligations = united(decision for _, decision in permitting)
-            permitted = tuple(pair for pair in permitting if not _withholds(obligations, pair[0]))
-            withheld = len(permitting) - len(permitted)
-            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted, withheld))
-        return decided
+    def _watched(
+        self, part: ReleasedSegment, wanted: Wanted, reader: Reader, record: Judged
+    ) -> ReleasedSegment:
+        """Let a stream go on only while its reader may have it, and write down when it was cut."""
+        if part.stream is None:
+            return part
+        name = part.segment.name
 
-    def _open(self, decided: Sequence[_Decided], reader: Reader) -> tuple[Sequence[Sequence[bytes]], Guard]:
-        """Return the permitted payloads of each record, and what guards their entries in the log."""
+        def still() -> None:
+            self._require_still(wanted, record, name)
+
+        def cut(failure: AssentError, released_bytes: int) -> None:
+            event = trail.cut(reader, record, name, failure, released_bytes=released_bytes)
+            self._audit.append(event)
+
+        return replace(part, stream=watched(part.stream, Watch(still, cut)))
+
+    def _require_still(self, wanted: Wanted, record: Judged, name: str) -> None:
+        """Raise ConsentRequired unless the segment would be permitted anew, its use being made already.
+
+        Raises also as ``read`` when that cannot be found out.
+        """
+        row = self._manifests.row(record.manifest.record_id, record.manifest.version)
+        if row is None:
+            raise ConsentRequired
+        held = {consent for _, decision in record.permitted for consent in decision.consent_ids}
+        reader, manifest = wanted.reader_of(row.subject), self._manifests.manifest(row)
+        (again,) = self._decide([manifest], reader, wanted.names, held=held)
+        if reader.current is not None:
+            reader.current()
+        if name not in {part.name for part, _ in again.permitted}:
+            raise ConsentRequired
+
+    def _decide(
+        self,
+        manifests: Sequence[Manifest],
+        reader: Reader,
+        wanted: Part,
+        *,
+        held: Collection[ConsentId] = (),
+    ) -> Sequence[Judged]:
+        """Decide about the wanted segments of all these records on the same evidence."""
+        return judge(
+            manifests, wanted, lambda asked: self._decisions.decide(reader.question, asked, held=held)
+        )
+
+    def _open(
+        self, decided: Sequence[Judged], reader: Reader, recipient: RecipientKey | None = None
+    ) -> tuple[Sequence[Sequence[ReleasedSegment]], Guard]:
+        """Return the permitted segments of each record, and what guards their entries in the log."""
         grounds = [pair for record in decided for pair in record.permitted]
         if sum(part.size_bytes for part, _ in grounds) > PROMPT_BYTES:
             about_to_wait()
         opened = [
-            [self._vault.read(record.manifest, part) for part, _ in record.permitted] for record in decided
+            [self._content(record.manifest, part, recipient) for part, _ in record.permitted]
+            for record in decided
         ]
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
         self._decisions.take_uses(subject, consents)
-        guard = self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
-        return opened, guard if reader.current is None else _both(reader.current, guard)
+        guards = [
+            self._decisions.guard(grounds[0][1], subject),  # all rest on the same evidence
+            self._none_erased(decided),
+        ]
+        return opened, _all([*guards, *filter(None, [reader.current])])
+
+    def _none_erased(self, records: Sequence[Judged]) -> Guard:
+        """A record may have been locked before the decision's position was taken, and after it was found."""
+
+        def check() -> None:
+            for record in records:
+                if self._manifests.erases(record.manifest.subject, record.manifest.record_id):
+                    raise RestrictionArrived
+
+        return check
+
+    def _content(
+        self, manifest: Manifest, part: SegmentManifest, recipient: RecipientKey | None
+    ) -> ReleasedSegment:
+        """Return a segment opened, or as a delivery where the reader can open it and the service cannot."""
+        try:
+            if is_streamed(media_type=part.media_type, size_bytes=part.size_bytes):
+                return ReleasedSegment(part, b"", stream=self._vault.read_stream(manifest, part).data)
+            return ReleasedSegment(part, self._vault.read(manifest, part))
+        except KeyWithheld:
+            if recipient is None:
+                raise
+            return ReleasedSegment(part, self._vault.deliver(manifest, part, recipient), sealed=True)
+
+    def _leaving(
+        self, manifest: Manifest, parts: Sequence[ReleasedSegment], recipient: RecipientKey | None
+    ) -> Sequence[ReleasedSegment]:
+        """Seal to the reader's key, where there is one, what is not sealed to it yet."""
+        if recipient is None:
+            return parts
+        return [part if part.sealed else self._delivery(manifest, part, recipient) for part in parts]
+
+    def _delivery(
+        self, manifest: Manifest, part: ReleasedSegment, recipient: RecipientKey
+    ) -> ReleasedSegment:
+        context = self._vault.context(manifest.record_id, manifest.version, part.segment.name)
+        if part.stream is not None:
+            kept = part.segment
+            source = Source(kept.media_type, kept.size_bytes, kept.sha256)
+            sealed = deliver(part.stream, source=source, context=context, recipient=recipient)
+            return replace(part, stream=sealed, sealed=True)
+        source = describe(part.payload, part.segment.media_type)
+        sealed = deliver((part.payload,), source=source, context=context, recipient=recipient)
+        return replace(part, payload=b"".join(sealed), sealed=True)
 
 
-def _both(first: Guard, second: Guard) -> Guard:
+def _all(guards: Sequence[Guard]) -> Guard:
     def check() -> None:
-        first()
-        second()
+        for guard in guards:
+            guard()
 
     return check
 
@@ -270,41 +357,21 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     return ConsentRequired()
 
 
-def _withholds(obligations: int, part: SegmentManifest) -> bool:
-    return withholds(obligations, sensitivities=part.sensitivities, media_type=part.media_type)
-
-
-def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
-    """Return what a decision about one segment of a record is asked."""
-    belongs_to = map(dependents_of_record, (manifest.record_id, *manifest.related))
-    return Asked(
-        categories=part.categories,
-        sensitivities=part.sensitivities,
-        data_from=part.data_from,
-        data_to=part.data_to,
-        references=frozenset({reference_of_record(manifest.record_id), manifest.author, *belongs_to}),
-    )
-
-
-def _clean(record: _Decided, payloads: Sequence[bytes]) -> list[ReleasedSegment]:
+def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
     """Take references to what is not released out of FHIR segments, or more where a condition says so; leave
     the rest byte for byte."""
-    parts = [part for part, _ in record.permitted]
-    fhir = [number for number, part in enumerate(parts) if part.media_type == FHIR_MEDIA_TYPE]
-    going = [payloads[number] for number in fhir]
+    fhir = [number for number, part in enumerate(parts) if part.segment.media_type == FHIR_MEDIA_TYPE]
+    going = [parts[number].payload for number in fhir]
     if record.obligations & DE_IDENTIFY:
         about_to_wait()
         released = de_identify(going, now=int(time.time()))
     else:
         released = release(going)
     cleaned = dict(zip(fhir, released, strict=True))
-    return [
-        ReleasedSegment(part, cleaned.get(number, payload))
-        for number, (part, payload) in enumerate(zip(parts, payloads, strict=True))
-    ]
+    return [replace(part, payload=cleaned.get(number, part.payload)) for number, part in enumerate(parts)]
 
 
-def _released(record: _Decided, segments: Sequence[ReleasedSegment]) -> Released:
+def _released(record: Judged, segments: Sequence[ReleasedSegment]) -> Released:
     manifest = record.manifest
     return Released(
         record_id=manifest.record_id,

@@ -9,15 +9,25 @@ from typing import Final
 
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AuditEvent, Group, Outcome
+from backend.consent.basis import basis_of
 from backend.consent.deciding import Question
-from backend.consent.decision_types import Decision, Reason
-from backend.errors import AssentError
-from backend.records.manifest import Manifest, SegmentManifest
+from backend.consent.decision_types import Answer, Decision, Reason
+from backend.errors import AssentError, Conflict, NotPermitted
+from backend.records.judging import Judged
 from backend.records.obligations import united
 from backend.types import MemberId, RecordId
 
 WITHHELD: Final = "obligation_withholds"  # reason of an entry
+STREAM_CUT: Final = "stream_cut"  # reason of an entry
 _NAMED: Final = 512  # segments and consents that one entry names
+
+
+_OUTCOMES: Final = {
+    Answer.PERMIT: Outcome.PERMITTED,
+    Answer.DENY: Outcome.DENIED,
+    Answer.NO_CONSENT: Outcome.DENIED,
+    Answer.UNAVAILABLE: Outcome.UNAVAILABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +47,15 @@ class Reader:
     current: Callable[[], None] | None = None
 
 
-def permitted(
-    reader: Reader, manifest: Manifest, grounds: Sequence[tuple[SegmentManifest, Decision]], *, withheld: int
-) -> AuditEvent:
-    """The segments named are about to be released, with the obligations carried out: as many segments as
-    ``withheld`` stay behind for one of them."""
-    names = tuple(part.name.encode() for part, _ in grounds)
-    decisions = [decision for _, decision in grounds]
-    return _read(reader, manifest, Outcome.PERMITTED, decisions, segments=names, withheld=withheld)
+def permitted(reader: Reader, record: Judged) -> AuditEvent:
+    """The permitted segments are about to be released, with the obligations carried out."""
+    names = tuple(part.name.encode() for part, _ in record.permitted)
+    decisions = [decision for _, decision in record.permitted]
+    return _read(reader, record, Outcome.PERMITTED, decisions, segments=names)
 
 
-def refused(
-    reader: Reader, manifest: Manifest, decisions: Sequence[Decision], *, withheld: int
-) -> AuditEvent:
-    return _read(reader, manifest, Outcome.DENIED, decisions, withheld=withheld)
+def refused(reader: Reader, record: Judged) -> AuditEvent:
+    return _read(reader, record, Outcome.DENIED, record.decisions)
 
 
 def unknown(reader: Reader, record_id: RecordId) -> AuditEvent:
@@ -101,15 +106,37 @@ def failed(reader: Reader, failure: AssentError, *records: RecordId) -> AuditEve
     )
 
 
+def cut(
+    reader: Reader, record: Judged, segment: str, failure: AssentError, *, released_bytes: int
+) -> AuditEvent:
+    """A segment that was being released, which an entry before tells, was not released to its end."""
+    denied = isinstance(failure, NotPermitted | Conflict)
+    return AuditEvent(
+        type=codes.RECORD_READ,
+        outcome=Outcome.DENIED if denied else Outcome.UNAVAILABLE,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        groups=groups_through(reader.groups, ()),
+        subject=record.manifest.subject,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=(record.manifest.record_id,),
+        segments=(segment.encode(),),
+        reasons=(STREAM_CUT, failure.code),
+        detail={"version": record.manifest.version, "released_bytes": released_bytes},
+    )
+
+
 def _read(
     reader: Reader,
-    manifest: Manifest,
+    record: Judged,
     outcome: Outcome,
     decisions: Sequence[Decision],
     *,
     segments: tuple[bytes, ...] = (),
-    withheld: int,
 ) -> AuditEvent:
+    manifest, withheld = record.manifest, record.withheld
     first = decisions[0] if decisions else None  # all of one read rest on the same evidence
     return AuditEvent(
         type=codes.RECORD_READ,
@@ -135,7 +162,14 @@ def _read(
             **({"tables": bytes.fromhex(first.tables)} if first else {}),
             **({"withheld": withheld} if withheld else {}),
         },
+        basis=_basis(reader, record, first),
     )
+
+
+def _basis(reader: Reader, record: Judged, first: Decision | None) -> bytes:
+    if first is None or first.request is None:
+        return b""
+    return basis_of(first.request, only=reader.question.only, asked=record.asked)
 
 
 def _reasons(decisions: Sequence[Decision], outcome: Outcome, withheld: int) -> tuple[str, ...]:
@@ -143,6 +177,11 @@ def _reasons(decisions: Sequence[Decision], outcome: Outcome, withheld: int) -> 
     if withheld and outcome is Outcome.DENIED:  # all that was permitted
         found = {*found, WITHHELD}
     return tuple(sorted(found))
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """Return what an entry calls the answer to a question."""
+    return _OUTCOMES[answer]
 
 
 def groups_through(groups: tuple[Group, ...], decisions: Sequence[Decision]) -> tuple[Group, ...]:
