@@ -78,8 +78,8 @@ class SlotIndex(Protocol):
 class RecipientKeys(Protocol):
     """Public keys that segments are sealed to, each checked against its hash on the chain at every use.
 
-    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain, or that
-    the index lost: that is damage, and never "no key".
+    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain,
+    or that the index lost: that is damage, and never "no key".
     """
 
     def of_subject(self, subject: SubjectId) -> RecipientKey | None:

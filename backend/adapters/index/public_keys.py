@@ -1,4 +1,6 @@
-"""Public encryption keys in MongoDB, a document a holder and hash. Erasure finds them by holder. What they are worth the chain says."""
+"""Public encryption keys in MongoDB, a document a holder and hash. What they are worth the chain says;
+erasure finds them by holder.
+"""
 
 from __future__ import annotations
 
