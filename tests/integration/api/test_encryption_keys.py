@@ -18,7 +18,6 @@ from backend.demo.actors import Api, Provider, Wallet
 from backend.errors import Conflict, LedgerUnavailable
 from backend.keystore import Secret
 from backend.records.key_errors import RecipientKeyLost
-from backend.records.ports import KeyHolder
 from backend.records.recipients import Recipients
 from backend.records.sealing import RecipientKey, RecipientPrivateKey
 from backend.types import Bytes32, MemberId, SubjectId, UnixSeconds
@@ -180,7 +179,8 @@ def test_key_that_the_index_lost_or_changed_is_damage_and_not_no_key(
     service: Service, patient: Patient, recipients: Recipients, damage: str
 ) -> None:
     key = new_key()
-    bind(patient, key)
+    body = signed(key, draft(patient, key), patient.wallet)
+    put(patient, body)
     rows = service.world.stores.database["recipient_keys"]
     row = f"subject/{subject_of(patient):024x}/{key.id.hex()}"
     if damage == "changed":
@@ -189,8 +189,7 @@ def test_key_that_the_index_lost_or_changed_is_damage_and_not_no_key(
         rows.delete_one({"_id": row})
     with pytest.raises(RecipientKeyLost):
         recipients.of_subject(subject_of(patient))
-    holder = KeyHolder(subject_of(patient))
-    MongoPublicKeys(service.world.stores.database).put(holder, key.id, key.encoded)
+    assert put(patient, body).status_code == 200
     found = recipients.of_subject(subject_of(patient))
     assert found is not None
     assert found.id == key.id
