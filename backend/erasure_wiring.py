@@ -108,6 +108,7 @@ def open_erasure(
     return ErasureServices(
         erasures=erasures,
         holds=holds,
+        erases=restrictions.erases,
         may_erase=MayErase(evidence=evidence, clock=clock),
         proofs=proofs,
         signer=signer,

@@ -230,6 +230,9 @@ class Erasures:
                 raise NotYet(UnixSeconds(min(row.due_at, now + POLL_SECONDS)))
             if not self._rows.move(act.act_id, before=State.LOCKED, after=State.DESTROYING):
                 raise NotYet(UnixSeconds(now))  # cancelled at this moment
+            if self._holds.active(row.scope) is not None:  # placed at this moment: see ``LegalHolds.place``
+                self._rows.move(act.act_id, before=State.DESTROYING, after=State.LOCKED)
+                raise NotYet(UnixSeconds(now))
         return Advance("due", {})
 
     def _plan(self, act: Act) -> Advance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.audit.proof import ProofBuilder
@@ -15,6 +16,7 @@ from backend.erasure.types import ErasureRow, State
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.interop.receipts.vocabulary import Json
+from backend.types import SubjectId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class ErasureServices:
     erasures: Erasures
     holds: LegalHolds
     may_erase: MayErase
+    erases: Callable[[SubjectId], bool]  # whether the person is being erased, or was
     proofs: ProofBuilder
     signer: DocumentSigner
     custodian: Custodian

@@ -289,7 +289,10 @@ def test_person_under_erasure_is_decided_about_like_one_who_never_was(
         return {name: answer[name] for name in ("answer", "reasons", "obligations")}
 
     assert decided(patient.subject)["answer"] == "permit"
+    assert len(clinic.api.get("/v1/consents", subject=patient.subject)) == 1
     asked = ask(patient.api, patient.subject)
+    assert clinic.api.get("/v1/consents", subject=patient.subject) == []
+    assert len(patient.consents()) == 1, "the patient sees what is locked, to decide about cancelling"
     assert decided(patient.subject) == decided("0x" + "ab" * 12)
     assert read(patient.api, patient.record_id, "PATRQT").status_code == 403
     patient.api.post(f"/v1/erasures/{asked['erasure_id']}/cancel")
