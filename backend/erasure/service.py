@@ -35,6 +35,7 @@ from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
 
 _LOG = logging.getLogger("assent.erasure")
 ACT: Final = "erasure"
+SWEPT_SECONDS: Final = 24 * 3600
 POLL_SECONDS: Final = 60  # in which a cancelled erasure, or one whose hold was lifted, is looked at again
 _SYSTEM: Final = Agent.service("erasure")
 
@@ -152,6 +153,14 @@ class Erasures:
         self._destruction.erase_blocks(plan)
         self._destruction.withdraw(plan)
         return plan.counts
+
+    def sweep(self) -> None:
+        """Erase once more what was erased today: a document may have been sealed all the while, and refused
+        only then, when its keys were made anew."""
+        since = self._clock() - SWEPT_SECONDS
+        for row in self._rows.all():
+            if row.state is State.ERASED and (row.ended_at or 0) > since:
+                self.replay(row)
 
     def _require_free(self, scope: Scope, erasure_id: str) -> None:
         for row in self._rows.of_subject(scope.subject):

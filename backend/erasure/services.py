@@ -9,6 +9,7 @@ from backend.audit.proof import ProofBuilder
 from backend.erasure.authority import MayErase
 from backend.erasure.errors import ErasureNotDone, ErasureUnknown
 from backend.erasure.holds import LegalHolds
+from backend.erasure.jobs import ErasureJobs
 from backend.erasure.receipt import is_code_of, receipt_of
 from backend.erasure.retention import Retention
 from backend.erasure.service import Erasures
@@ -29,6 +30,7 @@ class ErasureServices:
     signer: DocumentSigner
     custodian: Custodian
     retention: Retention
+    jobs: ErasureJobs  # not started
     code_key: bytes
     grace_seconds: int
 

@@ -22,6 +22,7 @@ from tests.integration.api.world import (
     permit_wish,
     raw,
     staff,
+    store,
 )
 
 
@@ -135,7 +136,7 @@ def test_erased_person_is_unknown_and_the_code_gives_the_receipt(
         hospital.api,
         "POST",
         "/v1/records",
-        params={"subject": patient.subject, "categories": ["laboratory"]},
+        params={"subject": patient.subject, "categories": ["laboratory"], "sensitivities": ["N"]},
         content=b"late",
         headers={"Content-Type": "text/plain"},
     )
@@ -252,10 +253,10 @@ def test_record_found_before_the_lock_and_decided_after_it_is_not_released(
     asked: list[dict[str, Any]] = []
     decide = DecisionService.decide
 
-    def locked_before(decisions: DecisionService, question: Any, segments: Any) -> Any:
+    def locked_before(decisions: DecisionService, *question: Any, **more: Any) -> Any:
         if not asked:
             asked.append(ask(patient.api, patient.subject, record_id=patient.record_id))
-        return decide(decisions, question, segments)
+        return decide(decisions, *question, **more)
 
     monkeypatch.setattr(DecisionService, "decide", locked_before)
     for attempt in (
@@ -329,3 +330,34 @@ def test_request_that_is_sent_again_is_one_erasure_with_one_code(new_patient: Ca
     assert [row["erasure_id"] for row in patient.api.get("/v1/erasures", subject=patient.subject)] == [
         first["erasure_id"]
     ]
+
+
+def test_document_sealed_while_its_patient_was_erased_leaves_nothing(
+    service: Service,
+    new_patient: Callable[[], Patient],
+    hospital: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its keys and slots are made anew after the erasure; it is refused, and the next sweep takes them."""
+    patient = new_patient()
+    erasure = service.world.services.erasure.erasures
+    seal = Vault.store
+    asked: list[str] = []
+
+    def erased_meanwhile(vault: Vault, *parts: Any, **more: Any) -> Any:
+        if not asked:
+            asked.append(ask(patient.api, patient.subject, grace_hours=0)["erasure_id"])
+            deadline = time.monotonic() + 20
+            while erasure.get(asked[0]).state != "erased":
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        return seal(vault, *parts, **more)
+
+    monkeypatch.setattr(Vault, "store", erased_meanwhile)
+    assert_problem(store(hospital, patient.subject, patient.bundle), 409, "under_erasure")
+    slots = service.world.stores.database["key_slots"]
+    subject = patient.subject.removeprefix("0x")
+    assert slots.count_documents({"subject": subject}) > 0, "this is what has to go"
+    erasure.sweep()
+    assert slots.count_documents({"subject": subject}) == 0
+    assert not service.world.stores.keys.exists("patient", f"documents/{subject}")
