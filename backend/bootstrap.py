@@ -266,7 +266,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, erasure.retention, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.jobs, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
