@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from backend.abdm_wiring import open_abdm
+from backend.adapters.data_directory import MIN_FREE_BYTES
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
@@ -19,9 +20,11 @@ from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
 from backend.audit.turned_away import TurnedAway
@@ -38,11 +41,11 @@ from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
+from backend.erasure_wiring import open_erasure
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
-from backend.interop.receipts.signing import DocumentSigner
 from backend.log_wiring import open_log
 from backend.member_wiring import open_members
 from backend.notices_wiring import Beside, open_messages
@@ -135,6 +138,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         ledger=stores.ledger,
         relay=stores.ledger,
+        sealer=sealer,
         restrictions=restrictions,
         outbox=outbox,
         driver=driver,
@@ -174,7 +178,13 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
     )
     vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
-    manifests = ManifestBook(index=record_index, keys=stores.keys, sealer=sealer, ledger=stores.commitments)
+    manifests = ManifestBook(
+        index=record_index,
+        keys=stores.keys,
+        sealer=sealer,
+        ledger=stores.commitments,
+        erases=restrictions.erases,
+    )
     storing = StoringService(
         tenant=stores.tenant,
         index=record_index,
@@ -257,6 +267,23 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         domain=domain,
         clock=clock,
     )
+    erasure = open_erasure(
+        settings,
+        stores,
+        manifests=manifests,
+        slots=slots,
+        evidence=evidence,
+        sealer=sealer,
+        forget=(messages.contacts.forget, lambda _: identity.enrolments.forget()),
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        log=log,
+        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        custodian=_custodian(settings, stores),
+        tables=tables,
+        clock=clock,
+    )
     # Before the first decision: what was accepted and is not final must count.
     for restricting in (revocations, consents, members.stops):
         restricting.restore_restrictions()
@@ -266,7 +293,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.retention, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -303,6 +330,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
         ),
         storing=storing,
+        uploads=Uploads(
+            scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),
+            limit_bytes=settings.max_attachment_bytes,
+        ),
         reading=reading,
         prompt_log=prompt_log,
         prompt_reading=PromptReading(reading=reading, log=prompt_log),
@@ -325,14 +356,17 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         breaches=review.breaches,
         audit_keys=review.keys,
         replayer=review.replayer,
-        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
-        log_key=opened.key,
-        documents=DocumentSigner(stores.keys),
+        log_keys=opened.keys,
+        log_files=opened.files,
+        cosigning=opened.cosigning,
+        documents=erasure.signer,
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,
-        custodian=_custodian(settings, stores),
+        custodian=erasure.custodian,
+        erasure=erasure,
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )
     return World(services=services, stores=stores, closing=closing)

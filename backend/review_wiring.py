@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backend.adapters.ledger.past import EventLedger
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.search import LogSearch
 from backend.consent.evidence import EvidenceBook
 from backend.consent.tables import Tables
@@ -45,7 +45,7 @@ def open_review(
     return Review(
         search,
         BreachSearch(search=search, manifest_of=manifests.kept),
-        AuditKeyRotation(keys=opened.keys, log=opened.log, subjects=everybody),
+        AuditKeyRotation(keys=opened.audit_keys, log=opened.log, subjects=everybody),
         Replayer(
             kept=KeptInIndex(evidence, manifests),
             ledger=EventLedger(stores.events),

@@ -18,10 +18,13 @@ from backend.api import (
     decision_interfaces,
     decisions,
     enrolments,
+    erasures,
     fhir_audit,
     fhir_consents,
     health,
     labels,
+    legal_holds,
+    log,
     members,
     notices,
     oauth,
@@ -50,10 +53,10 @@ Errors are `application/problem+json` with a stable `code`, explained in docs/er
 """
 
 
-def create_app(services: Services, *, max_body_bytes: int) -> ASGIApp:
+def create_app(services: Services, *, max_body_bytes: int, max_attachment_bytes: int) -> ASGIApp:
     """Return the ASGI application."""
     app = create_api(services)
-    return Edge(app, max_body_bytes=max_body_bytes)
+    return Edge(app, max_body_bytes=max_body_bytes, max_attachment_bytes=max_attachment_bytes)
 
 
 def create_api(services: Services) -> FastAPI:
@@ -79,6 +82,8 @@ def create_api(services: Services) -> FastAPI:
         signing_keys,
         oauth,
         enrolments,
+        erasures,
+        legal_holds,
         consent_requests,
         blocked_requesters,
         previews,
@@ -96,6 +101,7 @@ def create_api(services: Services) -> FastAPI:
         labels,
         audit,
         affected,
+        log,
         fhir_audit,
         studies,
         health,

@@ -9,12 +9,16 @@ from typing import Protocol
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.cosigning import Cosigning
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
+from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
@@ -35,6 +39,7 @@ from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
+from backend.erasure.services import ErasureServices
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
@@ -94,6 +99,7 @@ class Services:
     decisions: DecisionService
     consent_tokens: ConsentTokens
     storing: StoringService
+    uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
     prompt_reading: PromptReading
@@ -121,5 +127,8 @@ class Services:
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications
     custodian: Custodian
-    log_key: str  # verifier key of the log's checkpoints
+    erasure: ErasureServices
+    log_keys: LogKeyRing
+    log_files: LogFiles
+    cosigning: Cosigning
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from backend.consent.decision import decide_many
 from backend.consent.decision_types import Answer, Decision, DecisionInput, Reason, Requester, Segment
 from backend.consent.evidence import EvidenceBook
+from backend.consent.ledger_types import UNOPENED
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.uses import UsesExhausted, UseStore
 from backend.types import ConsentId, SubjectId, UnixSeconds
@@ -49,19 +50,25 @@ class DecisionService:
         self._tables = tables
         self._clock = clock
 
-    def decide(self, question: Question, segments: Sequence[Segment]) -> tuple[Decision, ...]:
+    def decide(
+        self, question: Question, segments: Sequence[Segment], *, held: Collection[ConsentId] = ()
+    ) -> tuple[Decision, ...]:
         """Return a decision for each segment, all on the same evidence.
 
+        ``held``: consents whose use was taken for this very act, which goes on: their limits do not end it.
         Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
         """
-        decisions = decide_many(self.gather(question, segments[0]), segments)
+        decisions = decide_many(self.gather(question, segments[0], held=held), segments)
         if question.only is None:
             return decisions
         return tuple(resting_on(question.only, decision) for decision in decisions)
 
-    def gather(self, question: Question, segment: Segment) -> DecisionInput:
+    def gather(
+        self, question: Question, segment: Segment, *, held: Collection[ConsentId] = ()
+    ) -> DecisionInput:
         """Return everything that a decision about this segment rests on now. Raises as ``decide``."""
-        gathered = self._evidence.gather(question.subject, question.requester.members)
+        gathered = self._evidence.gather(question.subject, question.requester.members, held=held)
+        gone = gathered.pending.erasing  # as if nobody had ever opened the subject
         return DecisionInput(
             subject=question.subject,
             requester=question.requester,
@@ -70,9 +77,9 @@ class DecisionService:
             segment=segment,
             now=UnixSeconds(self._clock()),
             view=gathered.view,
-            final=gathered.final,
-            head=gathered.head,
-            evidence=gathered.evidence,
+            final=UNOPENED if gone else gathered.final,
+            head=UNOPENED if gone else gathered.head,
+            evidence=() if gone else gathered.evidence,
             queue_position=gathered.pending.position,
             members_final=gathered.members_final,
             members_head=gathered.members_head,

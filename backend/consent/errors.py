@@ -5,6 +5,13 @@ from __future__ import annotations
 from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, NotPermitted
 
 
+class UnderErasure(Conflict):
+    """Somebody would write about a person whose data are being erased, or were."""
+
+    code = "under_erasure"
+    remedy = "This patient's data are being erased, or were: nothing more is stored for this subject id."
+
+
 class UnknownCode(InvalidInput):
     """A code or a language that the published tables do not have."""
 

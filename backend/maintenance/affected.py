@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.index.identity_store import MongoStaffStore
 from backend.api.affected import affected_view, suspect_of
@@ -57,7 +58,10 @@ def find_affected(
 
 def _staff_id(stores: Stores, user: str) -> str:
     """Return the id of a user name; what is no user name may be the id of an account that is gone."""
-    found = MongoStaffStore(stores.database).by_username(user.strip().lower())
+    blind, documents = BlindIndex(stores.keys, "staff"), DocumentSealer(stores.keys)
+    found = MongoStaffStore(stores.database, blind=blind, documents=documents).by_username(
+        user.strip().lower()
+    )
     if found is not None:
         return Sealer(stores.keys).check(found).staff_id
     if len(user) == 32 and set(user) <= set("0123456789abcdef"):

@@ -34,6 +34,7 @@ def kept_by(stores: Stores) -> KeptInIndex:
             keys=stores.keys,
             sealer=sealer,
             ledger=stores.commitments,
+            erases=lambda *_: False,  # what is only locked is still evidence
         ),
     )
 

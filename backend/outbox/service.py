@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from backend.errors import AssentError, Unavailable
-from backend.outbox.errors import ActConflict, ActFailed, LeaseLost
+from backend.errors import AssentError, IntegrityError, Unavailable
+from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, FAILED, Act, Step
 from backend.types import UnixSeconds
@@ -22,8 +22,9 @@ POLL_SECONDS = 0.05
 class Outbox:
     """``begin`` makes an act durable; ``drive`` runs its steps; ``recover`` takes up what a crash left.
 
-    A step that raises Unavailable is tried again later; any other AssentError ends the act as FAILED with the
-    error's code; an unexpected exception is raised on and tried again after the lease has run out.
+    A step that raises Unavailable is tried again later, one that raises NotYet at its time; any other
+    AssentError ends the act as FAILED with the error's code; an unexpected exception is raised on and tried
+    again after the lease has run out.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Outbox:
         Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``.
 
         Raises the error of a step that was refused for good, and ActFailed where that happened before;
-        Unavailable when a step cannot go on now (the act stays, and ``recover`` goes on with it); LeaseLost
+        Unavailable or IntegrityError when a step cannot go on now (the act stays, and ``recover`` goes on
+        with it, once what is damaged is repaired); LeaseLost
         when the other caller took longer.
         """
         while not self._has_reached(act, until):
@@ -108,7 +110,7 @@ class Outbox:
                 continue
             try:
                 finished += self.drive(act).is_over
-            except Unavailable:
+            except (Unavailable, IntegrityError):
                 continue
         return finished
 
@@ -129,7 +131,11 @@ class Outbox:
     def _run_step(self, act: Act) -> Act:
         try:
             advance = self._steps[act.kind, act.state](act)
-        except Unavailable:
+        except NotYet as waiting:
+            self._store.postpone(act, until=waiting.until)
+            raise
+        except (Unavailable, IntegrityError):
+            # What is damaged must be repaired, and then goes on: an act that was acknowledged is not dropped.
             backoff = min(2**act.attempts, MAX_BACKOFF_SECONDS)
             self._store.postpone(act, until=UnixSeconds(self._clock() + backoff))
             raise

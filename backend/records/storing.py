@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AgentKind, AuditEvent, Outcome
 from backend.audit.log import AuditLog
+from backend.consent.errors import UnderErasure
 from backend.consent.service import act_identity
 from backend.errors import Conflict, NotFound
 from backend.identity.errors import RecordNumberInvalid
@@ -23,6 +24,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, Act, Advance
 from backend.records.attachments import attachment_segment
+from backend.records.content import Content, InMemory, content_of
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_errors import BundleOfAnotherPatient
 from backend.records.label_tables import LabelTables
@@ -30,6 +32,7 @@ from backend.records.manifest import (
     Manifest,
     SegmentManifest,
     commitment,
+    manifest_share_of,
     place_of,
     salt_of,
     version_name,
@@ -64,20 +67,25 @@ class NewDocument:
     """What is to be stored. ``record_id`` is chosen by the caller, so that a retry names the same record.
 
     ``categories`` and ``sensitivities`` are codes stated by the sender for an attachment; without them it is
-    restricted. ``related`` are records of the subject that it belongs to, the report to an order, say: a rule
-    of a consent can name a record with all that were stored so.
+    restricted. An attachment may be larger than memory. ``related`` are records of the subject that it
+    belongs to, the report to an order, say: a rule of a consent can name a record with all that were stored
+    so.
     """
 
     subject: SubjectId
     record_id: RecordId
     version: int
-    content: bytes
+    content: bytes | Content
     media_type: str
     author: MemberId
     actor: Agent
     categories: tuple[str, ...] | None = None
     sensitivities: tuple[str, ...] | None = None
     related: tuple[RecordId, ...] = ()
+
+    def whole(self) -> bytes:
+        """Return the content, of a document that is known to fit into memory."""
+        return self.content if isinstance(self.content, bytes) else b"".join(self.content.pieces())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,28 +145,31 @@ class StoringService:
         its Patient has none of the subject's record numbers."""
 
         def sealed() -> _Segments:
-            bundle = validate_bundle(document.content)
+            bundle = validate_bundle(document.whole())
             numbers = set(self._record_numbers(document.subject))
             if numbers.isdisjoint(_normal(value) for _, value in bundle.patient_identifiers):
                 raise BundleOfAnotherPatient(field="entry.resource.identifier")
-            return self._encrypt(document, segment(bundle, self._labels))
+            parts = segment(bundle, self._labels)
+            return self._encrypt(document, [(part, InMemory(part.payload)) for part in parts])
 
         return self._store(document, FHIR_BUNDLE, sealed)
 
     def store_attachment(self, document: NewDocument) -> Stored:
         """Store any other document as one segment under its media type."""
 
+        content = content_of(document.content)
+
         def sealed() -> _Segments:
-            part = attachment_segment(
-                document.content,
-                media_type=document.media_type,
-                categories=document.categories,
-                sensitivities=document.sensitivities,
-                tables=self._labels,
-            )
-            return self._encrypt(document, [part])
+            return self._encrypt(document, [(self._attachment(document, content.size_bytes), content)])
 
         return self._store(document, ATTACHMENT, sealed)
+
+    def expect_attachment(self, document: NewDocument) -> None:
+        """Raise what ``store_attachment`` would whatever the content is, before that is received."""
+        self._attachment(document, 1)
+        if self._outbox.find(ACT, version_name(document.record_id, document.version)) is None:
+            self._require_next_version(document)
+            self._require_related(document)
 
     def store_end_to_end(self, document: NewDocument, sealed: Callable[[], SealedSegment]) -> Stored:
         """Store what its patient encrypted: ``content`` is the ciphertext. ``sealed`` is asked once a record.
@@ -172,13 +183,23 @@ class StoringService:
 
         return self._store(document, ATTACHMENT, adopted)
 
-    def _encrypt(self, document: NewDocument, segments: Sequence[Segment]) -> _Segments:
-        plain = [_plain(number, part) for number, part in enumerate(segments)]
+    def _attachment(self, document: NewDocument, size_bytes: int) -> Segment:
+        return attachment_segment(
+            size_bytes,
+            media_type=document.media_type,
+            categories=document.categories,
+            sensitivities=document.sensitivities,
+            tables=self._labels,
+        )
+
+    def _encrypt(self, document: NewDocument, segments: Sequence[tuple[Segment, Content]]) -> _Segments:
+        plain = [_plain(number, part, content) for number, (part, content) in enumerate(segments)]
         return self._vault.store(
             plain, subject=document.subject, record_id=document.record_id, version=document.version
         )
 
     def _store(self, document: NewDocument, kind: str, sealed: Callable[[], _Segments]) -> Stored:
+        self._require_standing(document.subject, document.record_id)
         act_id = version_name(document.record_id, document.version)
         digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
@@ -197,6 +218,14 @@ class StoringService:
             block=BlockNumber(act.data["block"]),
         )
 
+    def _require_standing(self, subject: SubjectId, record_id: RecordId) -> None:
+        """Raise UnderErasure for a person, RecordUnknown for a record that is being erased or was."""
+        if not self._manifests.erases(subject, record_id):
+            return
+        if self._manifests.erases(subject, None):
+            raise UnderErasure(field="subject")
+        raise RecordUnknown
+
     def _require_next_version(self, document: NewDocument) -> None:
         if document.version == 1:
             return
@@ -210,6 +239,8 @@ class StoringService:
         for record in document.related:
             found = self._index.current(record)
             if found is None or found.subject != document.subject or record == document.record_id:
+                raise RecordUnknown(field="related")
+            if self._manifests.erases(found.subject, record):
                 raise RecordUnknown(field="related")
 
     def _manifest(self, document: NewDocument, kind: str, segments: _Segments) -> Manifest:
@@ -227,7 +258,8 @@ class StoringService:
 
     def _begin(self, act_id: str, digest: bytes, actor: Agent, manifest: Manifest) -> Act:
         encoded = manifest.encode()
-        salt = self._keys.get_or_create(*salt_of(act_id))
+        salt, share = self._keys.create_many([salt_of(act_id), manifest_share_of(act_id)])
+        sealed = self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id), share=share)
         return self._outbox.begin(
             ACT,
             act_id,
@@ -235,7 +267,7 @@ class StoringService:
             data={
                 "digest": digest,
                 "subject": f"{manifest.subject:024x}",
-                "manifest": self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id)),
+                "manifest": sealed,
                 "commitment": bytes(commitment(encoded, salt)),
                 "created_at": manifest.created_at,
                 "segments": len(manifest.segments),
@@ -246,11 +278,14 @@ class StoringService:
 
     def _put(self, act: Act) -> Advance:
         record_id, version = _identity(act)
+        subject = SubjectId(int(act.data["subject"], 16))
+        # An erasure locks and then waits for acts under way: it sees this one, or this one sees the lock.
+        self._require_standing(subject, record_id)
         self._index.put(
             VersionRow(
                 record_id=record_id,
                 version=version,
-                subject=SubjectId(int(act.data["subject"], 16)),
+                subject=subject,
                 manifest=act.data["manifest"],
                 commitment=Bytes32(act.data["commitment"]),
                 created_at=UnixSeconds(act.data["created_at"]),
@@ -294,7 +329,7 @@ def _digest(document: NewDocument) -> bytes:
     """What makes two attempts the same: content, patient, media type, stated labels and relations."""
     labels = (document.categories, document.sensitivities)
     stated = repr((document.subject, document.media_type, *labels, document.related))
-    return hashlib.sha256(stated.encode() + b"\0" + document.content).digest()
+    return hashlib.sha256(stated.encode() + b"\0" + content_of(document.content).sha256).digest()
 
 
 def _normal(identifier: str) -> str | None:
@@ -310,7 +345,7 @@ def _identity(act: Act) -> tuple[RecordId, int]:
     return RecordId(bytes.fromhex(record_id)), int(version)
 
 
-def _plain(number: int, part: Segment) -> PlainSegment:
+def _plain(number: int, part: Segment, content: Content) -> PlainSegment:
     return PlainSegment(
         name=f"s{number:04d}",
         kind=kind_of(part.categories, part.sensitivities),
@@ -320,5 +355,5 @@ def _plain(number: int, part: Segment) -> PlainSegment:
         data_to=UnixSeconds(part.data_to),
         media_type=part.media_type,
         resources=part.resources,
-        payload=part.payload,
+        content=content,
     )

@@ -132,7 +132,7 @@ def test_auditor_proves_any_entry_and_a_patient_its_own(
     consent = patient.permit(clinic.member_id)
     clinic.read(patient.record_id)
     newest = next(entry for entry in patient.accesses() if entry["type"] == "record.read")
-    index, trusted = newest["index"], [service.world.services.log_key]
+    index, trusted = newest["index"], list(service.world.services.log_keys.verifier_keys)
 
     own = patient.api.get(f"/v1/accesses/{index}/proof", subject=patient.subject)
     (entry,) = verify.verify_bundle(own, trusted)["entries"]
@@ -191,7 +191,7 @@ def test_new_audit_keys_leave_the_patients_list_whole(
     assert after[-len(before) :] == before
     assert len(after) > len(before)
     bundle = patient.api.get("/v1/accesses/proof", subject=patient.subject)
-    assert verify.verify_bundle(bundle, [service.world.services.log_key])["complete"]
+    assert verify.verify_bundle(bundle, list(service.world.services.log_keys.verifier_keys))["complete"]
     assert len(bundle["chains"]) == 3
     system = auditor.get("/v1/log/entries", limit=200)
     assert system["gaps"] == 0
@@ -210,7 +210,7 @@ def test_erased_patients_entries_are_proved_unopened_and_said_to_be_missing(
     keys = service.world.services.audit_keys._keys
     keys.erase(SubjectId(int(patient.subject, 16)))  # type: ignore[attr-defined]
     closed = auditor.get(f"/v1/log/entries/{index}/proof")
-    verify.verify_bundle(closed, [service.world.services.log_key])
+    verify.verify_bundle(closed, list(service.world.services.log_keys.verifier_keys))
     path = f"/v1/log/entries/{index}/proof"
     assert_problem(raw(auditor, "GET", path, params={"opened": True}), 404, "audit_entry_unknown")
     found = window.ask(officer, client=clinic.client_id)

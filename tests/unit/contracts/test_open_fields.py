@@ -18,7 +18,8 @@ OPEN: dict[str, str] = {
         uint40 endedAt, uint40 openedAt, uint40 expiresAt, uint40 recordedAt, uint40 closedAt,
         uint40 reviewedAt, uint40 setAt, uint40 committedAt, uint40 withdrawnAt, uint40 cosignedAt,
         uint40 reportedAt, uint40 refusedAt, uint40 opensAt, uint40 closesAt, uint40 nextFrom,
-        uint40 boundAt, uint40 guardiansAsOf, uint40 proposedAt, uint48 when, uint48 schedule, uint48 since""",
+        uint40 boundAt, uint40 guardiansAsOf, uint40 proposedAt, uint48 when, uint48 schedule,
+        uint48 since""",
     "lengths of time, in seconds": """
         uint32 duration, uint32 admissionDelay, uint40 recoveryDelay, uint32 objectionSeconds,
         uint32 settlementSeconds, uint32 claimSeconds, uint32 graceSeconds, uint32 delay,
