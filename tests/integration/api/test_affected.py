@@ -176,6 +176,22 @@ def test_auditor_replays_an_entry_while_the_service_runs(
     assert_problem(raw(patient.api, "GET", f"/v1/log/entries/{permitted}/replay"), 403, "scope_missing")
 
 
+def test_refusal_while_an_erasure_was_under_way_is_replayed_as_one(
+    clinic: Provider, auditor: Api, new_patient: Callable[[], Patient]
+) -> None:
+    patient = new_patient()
+    patient.permit(clinic.member_id)
+    asked = patient.api.post("/v1/erasures", {"subject": patient.subject})
+    question = {"subject": patient.subject, "purpose": "TREAT", "categories": ["laboratory"]}
+    assert clinic.api.post("/v1/decisions", question)["answer"] == "deny"
+    patient.api.post(f"/v1/erasures/{asked['erasure_id']}/cancel", {})
+    assert clinic.api.post("/v1/decisions", question)["answer"] == "permit"
+    decided = [entry for entry in patient.accesses() if entry["type"] == "decision.explained"]
+    assert [entry["reasons"] for entry in decided] == [["permitted"], ["subject_unknown"]]
+    for entry in decided:
+        assert auditor.get(f"/v1/log/entries/{entry['index']}/replay")["same"]
+
+
 def test_new_audit_keys_leave_the_patients_list_whole(
     service: Service, operator: Api, clinic: Provider, auditor: Api, patient: Patient
 ) -> None:
