@@ -329,6 +329,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consent_tokens=ConsentTokens(
             decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
         ),
+        slots=slots,
         storing=storing,
         uploads=Uploads(
             scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),

@@ -56,6 +56,7 @@ from backend.records.label_tables import LabelTables
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.replaying import Replayer
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
@@ -98,6 +99,7 @@ class Services:
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens
+    slots: SlotBook
     storing: StoringService
     uploads: Uploads
     reading: ReadingService

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.commands import affected, audit_keys, replaying
+from backend.commands import affected, replaying
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
@@ -127,7 +127,6 @@ def audit_export(
 
 audit.command("replay")(replaying.replay)
 audit.command("affected")(affected.affected)
-audit.command("rotate-keys")(audit_keys.rotate_keys)
 
 
 @audit.command("verify")

@@ -58,10 +58,10 @@ def find_affected(
 
 def _staff_id(stores: Stores, user: str) -> str:
     """Return the id of a user name; what is no user name may be the id of an account that is gone."""
-    blind, documents = BlindIndex(stores.keys, "staff"), DocumentSealer(stores.keys)
-    found = MongoStaffStore(stores.database, blind=blind, documents=documents).by_username(
-        user.strip().lower()
+    staff = MongoStaffStore(
+        stores.database, blind=BlindIndex(stores.keys, "staff"), documents=DocumentSealer(stores.keys)
     )
+    found = staff.by_username(user.strip().lower())
     if found is not None:
         return Sealer(stores.keys).check(found).staff_id
     if len(user) == 32 and set(user) <= set("0123456789abcdef"):

@@ -120,6 +120,13 @@ class ManifestBook:
             self.changed(row.record_id, row.version)  # the operator may have mended the index meanwhile
             raise
 
+    def unchecked(self, row: VersionRow) -> Manifest:
+        """Return what a row's manifest says, whether or not the chain knows it: never for releasing anything.
+
+        Raises as ``manifest``.
+        """
+        return self._open(row, version_name(row.record_id, row.version)).manifest
+
     def kept(self, record_id: RecordId, version: int | None) -> Manifest:
         """Return a version of a record of the past, None: the current one. Raises EvidenceGone where it was
         erased, else as ``manifest``."""
@@ -131,13 +138,6 @@ class ManifestBook:
             return self.manifest(row)
         except SecretNotFound as gone:
             raise EvidenceGone(f"{name} was erased.") from gone
-
-    def unchecked(self, row: VersionRow) -> Manifest:
-        """Return what a row's manifest says, whether or not the chain knows it: never for releasing anything.
-
-        Raises as ``manifest``.
-        """
-        return self._open(row, version_name(row.record_id, row.version)).manifest
 
     def _checked(self, row: VersionRow) -> Manifest:
         name = version_name(row.record_id, row.version)

@@ -167,7 +167,7 @@ def test_command_tells_whom_a_token_a_client_a_user_and_a_member_concern(story: 
 
 
 def test_command_gives_everybody_a_new_audit_key(story: Story) -> None:
-    done = invoke("audit", "rotate-keys", "--json", "--data-directory", story.data)
+    done = invoke("keys", "rotate", "audit", "--json", "--data-directory", story.data)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout.splitlines()[-1])["raised"] == 3  # two patients and the system
     assert invoke("audit", "fsck", "--data-directory", story.data).exit_code == 0
