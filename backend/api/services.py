@@ -14,7 +14,7 @@ from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.cosigning import Cosigning
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
