@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.commands import (
+    archive,
     clients,
     consents,
     deciding,
@@ -15,9 +16,11 @@ from backend.commands import (
     keys,
     labels,
     ledger,
+    log,
     members,
     notices,
     receipts,
+    retention,
     sealed,
     upkeep,
     users,
@@ -86,11 +89,13 @@ app.add_typer(members.app, name="members")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
+app.add_typer(archive.app, name="archive")
 app.add_typer(receipts.app, name="receipt")
+app.add_typer(retention.app, name="retention")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
-app.add_typer(upkeep.audit, name="audit")
+app.add_typer(log.audit, name="audit")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.index.identity_store import (
     MongoAttemptCounter,
@@ -53,11 +54,15 @@ def address_limits(settings: Settings, *, clock: Callable[[], int]) -> AddressLi
     return AddressLimits(allowance, trusted_proxies=settings.trusted_proxy_networks, clock=clock)
 
 
+def _attempts(stores: Stores) -> MongoAttemptCounter:
+    return MongoAttemptCounter(stores.database, blind=BlindIndex(stores.keys, "sign-in-attempts"))
+
+
 def open_purging(settings: Settings, stores: Stores, *, clock: Callable[[], int]) -> Purging:
     """Return what forgets expired marks, counters and families; not started."""
     return Purging(
         used=MongoSingleUse(stores.database),
-        attempts=MongoAttemptCounter(stores.database),
+        attempts=_attempts(stores),
         families=MongoFamilyStore(stores.database),
         clock=clock,
         interval_seconds=settings.purge_interval_seconds,
@@ -79,7 +84,7 @@ def open_identity(
     trail = AuditTrail(log=log, clock=clock)
     sealer = Sealer(keys)
     staff, client_store, enrolments = (
-        MongoStaffStore(database),
+        MongoStaffStore(database, blind=BlindIndex(keys, "staff"), documents=documents),
         MongoClientStore(database),
         MongoEnrolmentStore(database),
     )
@@ -128,7 +133,7 @@ def open_identity(
         ),
         staff=StaffAccounts(
             store=staff,
-            attempts=MongoAttemptCounter(database),
+            attempts=_attempts(stores),
             passwords=Passwords(keys),
             standing=standing,
             tokens=tokens,

@@ -9,11 +9,15 @@ from typing import Protocol
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
+from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
@@ -92,6 +96,7 @@ class Services:
     decisions: DecisionService
     consent_tokens: ConsentTokens
     storing: StoringService
+    uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
     prompt_reading: PromptReading
@@ -117,5 +122,7 @@ class Services:
     abdm_notifications: AbdmNotifications
     custodian: Custodian
     erasure: ErasureServices
-    log_key: str  # verifier key of the log's checkpoints
+    log_keys: LogKeyRing
+    log_files: LogFiles
+    cosigning: Cosigning
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

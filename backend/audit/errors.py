@@ -30,6 +30,18 @@ class UnknownEntry(NotFound):
     remedy = "Check the index and the patient. An entry of someone else looks like one that does not exist."
 
 
+class UnknownTile(NotFound):
+    code = "audit_tile_unknown"
+    remedy = "Ask only for tiles that the size of the newest checkpoint calls for (C2SP tlog-tiles)."
+
+
+class CosignatureRefused(InvalidInput):
+    """What a witness sent is no cosignature of a known key on a checkpoint of this log."""
+
+    code = "audit_cosignature_refused"
+    remedy = "Cosign the checkpoint that the log serves, with a key that its operator has listed."
+
+
 class AuditUnavailable(Unavailable):
     """The entry could not be made durable, or it is not known whether it was. Release nothing."""
 
@@ -80,6 +92,13 @@ class LogForked(IntegrityError):
 
     code = "audit_log_forked"
     remedy = "The log differs from its anchored checkpoint. Keep both copies as evidence; tell the auditors."
+
+
+class LogKeysDamaged(IntegrityError):
+    """What the index says of the log's keys is not what they signed, or not of the key in the key store."""
+
+    code = "audit_log_keys_damaged"
+    remedy = "Restore collection audit_log_keys, or the key store, from a copy of the same moment."
 
 
 class EntryDamaged(IntegrityError):

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any, Final
@@ -17,6 +18,7 @@ from backend.sealed import DocumentSealer
 from backend.types import SubjectId
 
 _PLACE: Final = "person/1"
+_CLAIM: Final = "claim/1"
 _MAX_RECORD_NUMBER: Final = 64
 _MAX_NAME: Final = 200
 
@@ -56,6 +58,16 @@ class People:
     def seal(self, person: Person, subject_id: SubjectId) -> bytes:
         plain: dict[str, Any] = asdict(person) | {"evidence_salt": person.evidence_salt.hex()}
         return self._documents.seal(json.dumps(plain).encode(), subject=subject_id, place=_PLACE)
+
+    def seal_claim(self, message: Mapping[str, Any], subject_id: SubjectId) -> bytes:
+        """Seal what was signed to claim: a guardian's says for whom, with the salt of what is on chain."""
+        text = json.dumps(message, sort_keys=True)
+        return self._documents.seal(text.encode(), subject=subject_id, place=_CLAIM)
+
+    def open_claim(self, sealed: bytes, subject_id: SubjectId) -> dict[str, Any]:
+        """Raises as ``open``."""
+        found: dict[str, Any] = json.loads(self._documents.open(sealed, subject=subject_id, place=_CLAIM))
+        return found
 
     def open(self, sealed: bytes, subject_id: SubjectId) -> Person:
         """Raises SealedDocumentRefused when damaged and SecretNotFound when the person was erased."""

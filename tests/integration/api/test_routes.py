@@ -30,6 +30,10 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/v1/ledger"),
         ("GET", "/v1/log/checkpoint"),
         ("GET", "/v1/log/key"),
+        ("GET", "/v1/log/keys"),
+        ("GET", "/v1/log/tile/{level}/{number}"),
+        ("GET", "/v1/log/witnesses"),
+        ("POST", "/v1/log/cosignatures"),  # only listed witnesses can: the signature is the proof
         ("GET", "/docs/errors"),
         ("GET", "/fhir/metadata"),
         ("GET", "/v1/notices"),
