@@ -207,14 +207,16 @@ def test_secret_that_was_read_is_forgotten_when_another_is_erased(
     assert store.get("salt", "kept") == kept
 
 
-def test_erasing_ten_thousand_secrets_of_a_hundred_thousand_takes_seconds(tmp_path: Path) -> None:
-    """As many as a person with a long history has, spread over all pages: 3 s where this was written."""
+def test_erasing_a_tenth_of_all_secrets_costs_about_what_making_them_did(tmp_path: Path) -> None:
+    """Spread over all pages: 10,000 of 100,000 took 3 s where this was written."""
     store = EmbeddedKeyStore(tmp_path, PASSPHRASE)
-    names: list[KeyName] = [("erasure_share", f"{number:032x}/1/segment") for number in range(100_000)]
-    store.create_many(names)
-    erased = random.Random(3).sample(names, 10_000)
+    names: list[KeyName] = [("erasure_share", f"{number:032x}/1/segment") for number in range(20_000)]
     started = time.monotonic()
+    store.create_many(names)
+    created = time.monotonic()
+    erased = random.Random(3).sample(names, 2_000)
     store.erase_many(erased)
-    assert time.monotonic() - started < 30  # a busy machine; what costs a disk write a secret takes minutes
+    # In the measure of this machine at this hour. What costs a disk write a secret takes minutes.
+    assert time.monotonic() - created < 3 * (created - started)
     assert not any(store.exists(*name) for name in erased[:100])
     store.close()
