@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import Argon2Cost, KeyFile, Passphrase
 from backend.keystore import (
+    KeyName,
     KeyStoreDamaged,
     KeyStoreMissing,
     KeyStorePassphrase,
@@ -202,3 +205,18 @@ def test_secret_that_was_read_is_forgotten_when_another_is_erased(
     with pytest.raises(SecretNotFound):
         store.get("salt", "erased")
     assert store.get("salt", "kept") == kept
+
+
+def test_erasing_a_tenth_of_all_secrets_costs_about_what_making_them_did(tmp_path: Path) -> None:
+    """Spread over all pages: 10,000 of 100,000 took 3 s where this was written."""
+    store = EmbeddedKeyStore(tmp_path, PASSPHRASE)
+    names: list[KeyName] = [("erasure_share", f"{number:032x}/1/segment") for number in range(20_000)]
+    started = time.monotonic()
+    store.create_many(names)
+    created = time.monotonic()
+    erased = random.Random(3).sample(names, 2_000)
+    store.erase_many(erased)
+    # In the measure of this machine at this hour. What costs a disk write a secret takes minutes.
+    assert time.monotonic() - created < 3 * (created - started)
+    assert not any(store.exists(*name) for name in erased[:100])
+    store.close()
