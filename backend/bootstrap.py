@@ -315,6 +315,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         anchorer=anchorer,
         checkpointer=checkpointer,
+        backups=opened.backups,
         log_key=opened.key,
         documents=DocumentSigner(stores.keys),
         abdm=abdm.artefacts,

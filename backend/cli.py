@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.commands import (
+    backups,
     clients,
     consents,
     deciding,
@@ -77,6 +78,8 @@ app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
 app.command("reindex")(upkeep.reindex)
+app.command("restore")(backups.restore)
+app.add_typer(backups.app, name="backup")
 app.add_typer(users.app, name="users")
 app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")

@@ -16,6 +16,8 @@ from backend.audit.checkpointer import Checkpointer
 from backend.audit.log import AuditLog
 from backend.audit.note import Ed25519Signer
 from backend.audit.reader import LogReader
+from backend.backup.keeping import BackupKeeper
+from backend.backup_wiring import NoBackups, open_backups
 from backend.settings import Settings
 from backend.stores import Stores
 
@@ -29,6 +31,7 @@ class OpenLog:
     checkpointer: Checkpointer
     anchorer: Anchorer
     reader: LogReader
+    backups: BackupKeeper | NoBackups
 
 
 def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: Callable[[], int]) -> OpenLog:
@@ -53,12 +56,14 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
         ),
     )
     checkpointer = Checkpointer(log=log, store=store, signers=[signer], clock=clock)
+    backups = open_backups(settings, stores, clock=clock)
     anchorer = Anchorer(
         log=log,
         checkpointer=checkpointer,
         anchor=stores.anchor,
         clock=clock,
         interval_seconds=settings.anchor_interval_seconds,
+        before=backups.ship,
     )
     reader = LogReader(log=log, store=store, keys=keys)
-    return OpenLog(log, signer.verifier_key, checkpointer, anchorer, reader)
+    return OpenLog(log, signer.verifier_key, checkpointer, anchorer, reader, backups)

@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
     passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
 
+    backup_directory: Path | None = Field(
+        default=None, description="where the running service keeps its backup; needs backup_recovery_key"
+    )
+    backup_recovery_key: Path | None = Field(
+        default=None, description="service half of the recovery key, made with 'assent backup keygen'"
+    )
+    backup_generations: int = Field(default=3, ge=1, le=100, description="whole backups that are kept")
+
     label_map: Path | None = Field(
         default=None, description="local codes; without it label-map.json in the data directory, if there"
     )
@@ -153,6 +161,8 @@ class Settings(BaseSettings):
             )
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
+        if (self.backup_directory is None) != (self.backup_recovery_key is None):
+            raise ValueError("ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY go together")
         if self.environment == "production":
             if self.passphrase is None:
                 raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory
+from backend.adapters.index.changes import IndexChanges
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.keys.embedded import EmbeddedKeyStore
@@ -66,29 +67,31 @@ class Stores:
     origin: str
     database: Database[dict[str, Any]]
     index_uri: str
+    index_changes: IndexChanges | None  # where a backup is kept
     check_index: Callable[[], None]
     blocks: BlockStore
     closing: ExitStack
 
 
-def open_stores(settings: Settings) -> Stores:
+def open_stores(settings: Settings, *, restoring: bool = False) -> Stores:
     """Open everything, deploying the contracts on a new chain.
 
-    Raises OperatorError subclasses that say what to do, and closes what was open already.
+    ``restoring`` opens also what a restore has not finished. Raises OperatorError subclasses that say what
+    to do, and closes what was open already.
     """
     closing = ExitStack()
     try:
-        return _open(settings, closing)
+        return _open(settings, closing, restoring)
     except BaseException:
         closing.close()
         raise
 
 
-def _open(settings: Settings, closing: ExitStack) -> Stores:
-    directory = DataDirectory(settings.data_directory)
+def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
+    directory = DataDirectory(settings.data_directory, restoring=restoring)
     directory.open()
     closing.callback(directory.close)
-    keys = EmbeddedKeyStore(directory.keys, _unlock(settings, directory))
+    keys = EmbeddedKeyStore(directory.keys, unlock_of(settings, directory))
     closing.callback(keys.close)
     tenant = MemberId(keys.get_or_create("salt", "tenant").reveal())
 
@@ -122,7 +125,12 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         index.start()
         closing.callback(index.stop)
     index_uri = settings.index_uri or (index.uri if index else "")
-    database = connect(index_uri, database=f"assent_{settings.tenant}")
+    index_changes = None if settings.backup_directory is None else IndexChanges()
+    database = connect(
+        index_uri,
+        database=f"assent_{settings.tenant}",
+        listeners=[] if index_changes is None else [index_changes],
+    )
     closing.callback(database.client.close)
 
     blocks: BlockStore = (
@@ -151,6 +159,7 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         origin=origin,
         database=database,
         index_uri=index_uri,
+        index_changes=index_changes,
         check_index=lambda: _check_index(database, index),
         blocks=blocks,
         closing=closing,
@@ -181,7 +190,8 @@ def _check_index(database: Database[dict[str, Any]], index: EmbeddedIndex | None
         database.command("ping")
 
 
-def _unlock(settings: Settings, directory: DataDirectory) -> Passphrase | KeyFile:
+def unlock_of(settings: Settings, directory: DataDirectory) -> Passphrase | KeyFile:
+    """Return what opens the key store; a new development directory gets its key file."""
     if settings.passphrase is not None:
         return Passphrase(settings.passphrase.get_secret_value())
     path = directory.root / "development.key"

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from backend.api import (
     abdm,
     audit,
+    backups,
     blocked_requesters,
     care_teams,
     clients,
@@ -76,6 +77,7 @@ def create_api(services: Services) -> FastAPI:
         clients,
         webhooks,
         signing_keys,
+        backups,
         oauth,
         enrolments,
         consent_requests,

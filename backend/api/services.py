@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from backend.api.backups import Backups
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
@@ -111,6 +112,7 @@ class Services:
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
+    backups: Backups
     documents: DocumentSigner
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications

@@ -84,6 +84,15 @@ class KeyDatabase:
         )
         return [SecretRow(*row) for row in rows]
 
+    def after(self, kind: str, name: bytes, *, limit: int) -> list[SecretRow]:
+        """Return the rows that follow in the order of kind and name."""
+        rows = self._connection.execute(
+            "SELECT kind, name, page, wrapped FROM secrets WHERE (kind, name) > (?, ?)"
+            " ORDER BY kind, name LIMIT ?",
+            (kind, name, limit),
+        )
+        return [SecretRow(*row) for row in rows]
+
     def write(self, row: SecretRow) -> None:
         self._connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?, ?)", row)
 

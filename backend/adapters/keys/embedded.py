@@ -52,7 +52,7 @@ def _driver_errors() -> Iterator[None]:
         raise KeyStoreUnavailable from error
 
 
-def _create(store: Path, unlock: Unlock) -> None:
+def _create(store: Path, unlock: Unlock, blinding: Secret) -> None:
     """Make a new store, whole or not at all: a directory built aside and renamed into place."""
     building = store.with_name(store.name + ".tmp")
     shutil.rmtree(building, ignore_errors=True)  # an earlier start that was killed; nothing was in use yet
@@ -61,7 +61,7 @@ def _create(store: Path, unlock: Unlock) -> None:
     store_id, epoch_key = secrets.token_bytes(16), Secret.generate()
     epochs.write_epoch(building, store_id=store_id, epoch=1, key=epoch_key, root=Root(key, root))
     database = KeyDatabase(building / "keys.db", create=True)
-    name_key = Keyring(store_id, epoch_key).wrap_name_key(Secret.generate())
+    name_key = Keyring(store_id, epoch_key).wrap_name_key(blinding)
     database.write_store_row(StoreRow(SCHEMA_VERSION, store_id, 1, name_key))
     database.drop_journal()
     database.close()
@@ -78,7 +78,11 @@ class EmbeddedKeyStore:
     of them, until the next erasure.
     """
 
-    def __init__(self, directory: Path, unlock: Unlock, *, create: bool = True) -> None:
+    def __init__(
+        self, directory: Path, unlock: Unlock, *, create: bool = True, name_key: Secret | None = None
+    ) -> None:
+        """``name_key`` is for a new store that takes over the rows of another."""
+        self.changes: set[tuple[str, bytes]] | None = None  # secrets made and erased, for a backup
         self._lock = threading.RLock()
         self._database: KeyDatabase | None = None
         self._store = directory / "store"
@@ -92,7 +96,7 @@ class EmbeddedKeyStore:
                 if not self._store.is_dir():
                     if not create:
                         raise KeyStoreMissing
-                    _create(self._store, unlock)
+                    _create(self._store, unlock, name_key or Secret.generate())
                 if not (self._store / "keys.db").is_file():
                     raise KeyStoreDamaged
                 self._database = KeyDatabase(self._store / "keys.db")
@@ -161,6 +165,44 @@ class EmbeddedKeyStore:
                 self._database = None
             self._owner.release()
 
+    def name_key(self) -> Secret:
+        with self._locked():
+            return self._name_key
+
+    def record_changes(self) -> None:
+        with self._lock:
+            self.changes = set()
+
+    def take_changes(self) -> set[tuple[str, bytes]]:
+        with self._lock:
+            taken, self.changes = self.changes or set(), set()
+            return taken
+
+    def put_back_changes(self, changes: set[tuple[str, bytes]]) -> None:
+        with self._lock:
+            self.changes = changes | (self.changes or set())
+
+    def rows(self) -> Iterator[tuple[str, bytes, Secret]]:
+        after = ("", b"")
+        while True:
+            with self._locked() as database:
+                found = database.after(*after, limit=PAGE_SECRETS)
+                opened = [(row.kind, row.name, self._open_row(database, row)) for row in found]
+            if not opened:
+                return
+            yield from opened
+            after = opened[-1][:2]
+
+    def row(self, kind: str, name: bytes) -> Secret | None:
+        with self._locked() as database:
+            found = database.find(kind, name)
+            return None if found is None else self._open_row(database, found)
+
+    def put_rows(self, rows: Iterable[tuple[str, bytes, Secret]]) -> None:
+        with self._locked() as database, database.transaction():
+            for kind, name, secret in rows:
+                self._insert_row(database, kind, name, secret)
+
     @contextmanager
     def _locked(self) -> Iterator[KeyDatabase]:
         with self._lock, _driver_errors():
@@ -213,6 +255,10 @@ class EmbeddedKeyStore:
         return self._keyring.remember_page(page, self._keyring.unwrap_page_key(page, wrapped))
 
     def _insert(self, database: KeyDatabase, kind: str, name: str, secret: Secret) -> Secret:
+        return self._insert_row(database, kind, self._blind(kind, name), secret)
+
+    def _insert_row(self, database: KeyDatabase, kind: str, name: bytes, secret: Secret) -> Secret:
+        self._changed(kind, name)
         page, used = database.last_page()
         if page == 0 or used >= PAGE_SECRETS:
             page += 1
@@ -220,8 +266,12 @@ class EmbeddedKeyStore:
             database.write_page(page, self._keyring.wrap_page_key(page, page_key))
         else:
             page_key = self._page_key(database, page)
-        self._write(database, SecretRow(kind, self._blind(kind, name), page, b""), secret, page_key)
+        self._write(database, SecretRow(kind, name, page, b""), secret, page_key)
         return secret
+
+    def _changed(self, kind: str, name: bytes) -> None:
+        if self.changes is not None:
+            self.changes.add((kind, name))
 
     def _write(self, database: KeyDatabase, row: SecretRow, secret: Secret, page_key: Secret) -> None:
         wrapped = self._keyring.wrap_secret(secret, page_key=page_key, kind=row.kind, name=row.name)
@@ -249,6 +299,7 @@ class EmbeddedKeyStore:
         survivors: list[tuple[SecretRow, Secret]] = []
         for row in erase:
             database.delete(row)
+            self._changed(row.kind, row.name)
         for page in list(renewed):
             rows = database.in_page(page)
             if not rows:

@@ -102,6 +102,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/care-teams/{team}/close"): frozenset({"team administrator"}),
     ("GET", "/v1/care-teams/{team}/memberships/{digest}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
+    ("POST", "/v1/backups"): frozenset({"operator"}),
+    ("GET", "/v1/backups"): frozenset({"operator"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
     ("POST", "/v1/paper-consents"): frozenset({"desk"}),
@@ -158,6 +160,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
 BODILESS: Final = frozenset(
     {
         ("POST", "/v1/auth/sign-out"),
+        ("POST", "/v1/backups"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
         ("DELETE", "/v1/care-teams/{team}/participants/{participant}"),
