@@ -1,8 +1,8 @@
 """``assent restore``: a backup becomes a deployment again, or the directory stays marked as none.
 
-Keys and chain first, for everything else opens with them; then index and blocks. What comes out is held against
-the chain with the checks of every start and of ``fsck``, and what the chain knows to have been undone since is
-undone again. Only then is the mark removed that keeps a service from starting.
+Keys and chain first, for everything else opens with them; then index and blocks. What comes out is held
+against the chain with the checks of every start and of ``fsck``, and what the chain knows to have been undone
+since is undone again. Only then is the mark removed that keeps a service from starting.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class RestoreReport:
 def restore(settings: Settings, backup: Backup, shelf: Shelf, *, keep_chain: bool) -> RestoreReport:
     """Restore into the data directory (and the index and block store) of the settings.
 
-    Raises RestoreNotEmpty, RestoreDiffers, BackupDamaged, and what a start raises on a log that is not the one
-    the chain knows, such as LogRolledBack. After an error the directory stays marked: no service starts.
+    Raises RestoreNotEmpty, RestoreDiffers, BackupDamaged, and what a start raises on a log that is not the
+    one the chain knows, such as LogRolledBack. After an error the directory stays marked: no service starts.
     """
     if backup.manifest.facts.get("tenant") != settings.tenant:
         raise RestoreDiffers

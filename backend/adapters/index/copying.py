@@ -49,8 +49,8 @@ class MongoIndexCopy:
             ids = changes.get(collection, set())
             if ids is None:
                 yield collection
-                for document in self.documents(collection):
-                    yield collection, b"", document
+                for every in self.documents(collection):
+                    yield collection, b"", every
             else:
                 for key in _ordered(ids):
                     document = self._find(collection, key)
