@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -12,16 +12,6 @@ from backend.identity.roles import Scope
 
 router = APIRouter(prefix="/v1/backups", tags=["operation"])
 _CALLER = Depends(needs(Scope.BACKUP_MAKE))
-
-
-class Backups(Protocol):
-    """What the routes need of backups. Both raise Conflict where none are configured."""
-
-    def make(self) -> None:
-        """Begin a new generation, which goes on beside the requests."""
-
-    def status(self) -> dict[str, Any]:
-        """Return the fields of ``BackupView``."""
 
 
 class BackupView(BaseModel):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from backend.api.backups import Backups
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
@@ -60,6 +59,16 @@ class PermitRelay(Protocol):
     """Records a board member's signed permit on the chain."""
 
     def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt: ...
+
+
+class Backups(Protocol):
+    """Backups of the running service. Both raise Conflict where none are configured."""
+
+    def make(self) -> None:
+        """Begin a new one, which goes on beside the requests."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the fields of ``api.backups.BackupView``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from backend.backup import block_copy, sealed_file
 from backend.backup.making import Base, make_base, prune
 from backend.backup.operations import Operation
-from backend.backup.ports import Recorder
+from backend.backup.ports import Changes, Recorder
 from backend.backup.recovery_key import ServiceHalf, read_service_half
 from backend.backup.shelf import Shelf, tail_part
 from backend.backup.sources import Sources, changed_pins
@@ -143,41 +143,83 @@ class BackupKeeper:
         current = self._current
         if current is None:
             return
-        changes = self._recorder.take()
-        if changes is None:
-            self._begin(key)
-            self._add(key)
-            return
-        secrets: set[tuple[str, bytes]] = set()
-        found: dict[str, Any] = {}
-
-        def contents() -> Iterator[Operation]:
-            yield from self._sources.changed_documents(changes)
-            secrets.update(self._sources.keys.take_changes())
-            yield from self._sources.changed_secrets(secrets)
-            roots = set(self._sources.blocks.pins())
-            damaged = block_copy.copy_out(self._sources.blocks, self._shelf, sorted(roots - current.pins))
-            found["pins"] = frozenset(roots.difference(damaged))
-            yield from changed_pins(set(current.pins), set(found["pins"]))
-            found["journal"] = self._sources.journal_end()
-            yield from self._sources.journal_from(current.journal_bytes, found["journal"])
-
+        reading = _Reading(self._sources, self._recorder, self._shelf, current)
         number, now = current.parts + 1, self._clock()
         size, _ = self._sources.index.log_head()
         try:
             written = sealed_file.write(
                 self._shelf.path(current.name, tail_part(number)),
-                contents(),
+                reading,
                 to=key,
                 generation=current.name,
                 part=tail_part(number),
                 at=now,
                 previous=current.previous,
             )
+        except _TooMuch:
+            self._begin(key)
+            self._add(key)
+            return
         except BaseException:
-            self._recorder.put_back(changes)
-            self._sources.keys.put_back_changes(secrets)
+            reading.put_back()
             raise
         current.parts, current.previous = number, written.sha256
-        current.pins, current.journal_bytes = found["pins"], found["journal"]
+        current.pins, current.journal_bytes = reading.pins, reading.journal_bytes
         current.shipped_at, current.log_size = now, size
+
+
+class _TooMuch(Exception):
+    """More changed than was remembered."""
+
+
+class _Reading:
+    """What changed since the part before, read once; afterwards ``pins`` and ``journal_bytes`` say how far.
+
+    A document that points, such as the log's head, is read first, and what changed is asked for again behind
+    it: so all that it points to is in this part, or in one before.
+    """
+
+    def __init__(self, sources: Sources, recorder: Recorder, shelf: Shelf, current: _Generation) -> None:
+        self._sources = sources
+        self._recorder = recorder
+        self._shelf = shelf
+        self._current = current
+        self._taken: list[Changes] = []
+        self._secrets: set[tuple[str, bytes]] = set()
+        self.pins = current.pins
+        self.journal_bytes = current.journal_bytes
+
+    def __iter__(self) -> Iterator[Operation]:
+        pointing = self._sources.index.pointing
+        before = self._take()
+        yield from self._sources.changed_documents({c: before[c] for c in before.keys() & pointing})
+        since = self._take()
+        self._recorder.put_back({c: since[c] for c in since.keys() & pointing})
+        rest = {c: _union(before, since, c) for c in (before.keys() | since.keys()) - pointing}
+        yield from self._sources.changed_documents(rest)
+        self._secrets = self._sources.keys.take_changes()
+        yield from self._sources.changed_secrets(self._secrets)
+        roots = set(self._sources.blocks.pins())
+        new = sorted(roots - self._current.pins)
+        self.pins = frozenset(roots.difference(block_copy.copy_out(self._sources.blocks, self._shelf, new)))
+        yield from changed_pins(set(self._current.pins), set(self.pins))
+        self.journal_bytes = self._sources.journal_end()
+        yield from self._sources.journal_from(self._current.journal_bytes, self.journal_bytes)
+
+    def put_back(self) -> None:
+        """What was read is kept nowhere: the next part has to tell it."""
+        for changes in self._taken:
+            self._recorder.put_back(changes)
+        self._sources.keys.put_back_changes(self._secrets)
+
+    def _take(self) -> Changes:
+        changes = self._recorder.take()
+        if changes is None:
+            raise _TooMuch
+        self._taken.append(changes)
+        return changes
+
+
+def _union(before: Changes, since: Changes, collection: str) -> set[Any] | None:
+    first, second = before.get(collection, set()), since.get(collection, set())
+    return None if first is None or second is None else first | second

@@ -19,6 +19,10 @@ class IndexCopy(Protocol):
     Raises Unavailable.
     """
 
+    @property
+    def pointing(self) -> frozenset[str]:
+        """Return the collections whose documents must be read before what changed since is asked for."""
+
     def collections(self) -> list[str]:
         """Return the names of all that a backup holds, in the order of reading."""
 

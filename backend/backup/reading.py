@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backend.backup import block_copy, sealed_file
-from backend.backup.errors import BackupDamaged, RecoveryKeyDiffers, RecoveryKeyExpired
+from backend.backup.errors import BackupDamaged, BackupMissing, RecoveryKeyDiffers, RecoveryKeyExpired
 from backend.backup.making import CHAIN, INDEX, KEYS, Manifest, read_pins
 from backend.backup.operations import (
     DropPin,
@@ -62,6 +62,8 @@ class Backup:
         self._shelf = shelf
         self.generation = generation
         self._recovery = recovery
+        if generation not in shelf.generations():
+            raise BackupMissing(f"{generation}: no whole backup")
         header = sealed_file.read_header(shelf.path(generation, MANIFEST))
         if header.key != recovery.service.key.id:
             raise RecoveryKeyDiffers

@@ -31,6 +31,8 @@ class MongoIndexCopy:
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
 
+    pointing = frozenset(_FIRST)
+
     def collections(self) -> list[str]:
         with translated():
             there = {
