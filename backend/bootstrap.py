@@ -17,6 +17,7 @@ from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.use_store import MongoUseStore
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
@@ -53,6 +54,7 @@ from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.manifests import ManifestBook
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.records.vault import Vault
 from backend.research.candidates import CandidateSource
@@ -165,7 +167,13 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         clock=clock,
     )
-    vault = Vault(tenant=stores.tenant, keys=stores.keys, blocks=stores.blocks)
+    slots = SlotBook(
+        tenant=stores.tenant,
+        index=MongoSlotIndex(stores.database),
+        keys=stores.keys,
+        sealer=sealer,
+    )
+    vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
     manifests = ManifestBook(index=record_index, keys=stores.keys, sealer=sealer, ledger=stores.commitments)
     storing = StoringService(
         tenant=stores.tenant,

@@ -19,6 +19,7 @@ from backend.commands import (
     members,
     notices,
     receipts,
+    sealed,
     upkeep,
     users,
     webhooks,
@@ -74,6 +75,7 @@ def demo(
 
 
 app.command("decide")(deciding.decide)
+app.command("open")(sealed.open_sealed)
 app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
@@ -81,6 +83,7 @@ app.command("reindex")(upkeep.reindex)
 app.command("restore")(backups.restore)
 app.add_typer(backups.app, name="backup")
 app.add_typer(users.app, name="users")
+app.add_typer(sealed.app, name="recipient")
 app.add_typer(clients.app, name="clients")
 app.add_typer(members.app, name="members")
 app.add_typer(webhooks.app, name="webhooks")

@@ -11,6 +11,7 @@ RECORD_READ: Final = "record.read"
 RECORD_STORED: Final = "record.stored"
 RECORD_ERASED: Final = "record.erased"
 RECORD_EXPORTED: Final = "record.exported"
+KEY_SHARED: Final = "key.shared"  # a patient's segment key, with an organisation
 ACCESS_TURNED_AWAY: Final = "access.turned_away"  # before any decision: no token, no scope
 # consent
 CONSENT_REQUESTED: Final = "consent.requested"

@@ -128,6 +128,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.RECORD_LISTED: _SEARCH,
         codes.RECORD_READ: _read("record"),
         codes.RECORD_STORED: _create("record"),
+        codes.KEY_SHARED: _update("record"),
         codes.RECORD_ERASED: _delete("record"),
         codes.RECORD_EXPORTED: _DISCLOSURE,
         codes.ACCESS_TURNED_AWAY: _alert("110132"),  # use of a restricted function

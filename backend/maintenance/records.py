@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
 from backend.maintenance.chain_facts import ChainFacts
@@ -26,7 +27,9 @@ from backend.records.manifest import (
     version_name,
 )
 from backend.records.ports import VersionRow
+from backend.records.slot_book import KeyWithheld, SlotBook
 from backend.records.storing import ACT
+from backend.records.vault import Vault
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import RecordId, SubjectId
@@ -41,6 +44,13 @@ class RecordCheck:
         self._report = report
         self._sealer = DocumentSealer(stores.keys)
         self._acts = MongoActStore(stores.database)
+        self._slots = SlotBook(
+            tenant=stores.tenant,
+            index=MongoSlotIndex(stores.database),
+            keys=stores.keys,
+            sealer=self._sealer,
+        )
+        self._vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=self._slots, blocks=stores.blocks)
         self._pins = set(stores.blocks.pins())
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 
@@ -106,7 +116,16 @@ class RecordCheck:
             self._report.damaged("erasure_share_missing", where)
         if address.root not in self._pins:
             self._report.damaged("pin_missing", f"{where} root {address.root}")
+        self._key(manifest, segment, where)
         self._blocks(segment, where)
+
+    def _key(self, manifest: Manifest, segment: SegmentManifest, where: str) -> None:
+        try:
+            self._vault.data_key(manifest, segment)
+        except KeyWithheld:
+            self._report.counts["segments kept end to end"] += 1
+        except (IntegrityError, SecretNotFound) as damage:
+            self._report.damaged(damage.code, f"{where} key {segment.kind}/{segment.key_epoch}")
 
     def _blocks(self, segment: SegmentManifest, where: str) -> None:
         whole = True

@@ -36,17 +36,13 @@ def attachment_segment(
     tables = tables or label_tables()
     if not payload:
         raise EmptyDocument
-    if not _MEDIA_TYPE.fullmatch(media_type) or media_type.lower() == FHIR_MEDIA_TYPE:
-        raise MediaTypeInvalid(field="media_type")
+    media_type = require_media_type(media_type)
     if (categories is None) != (sensitivities is None):
         raise AttachmentLabelsInvalid(field="sensitivities" if sensitivities is None else "categories")
     if categories is None or sensitivities is None:
         category, sensitivity = tables.category_bits["documents"], UNLABELLED
     else:
-        category = _mask(categories, tables.category_bits, "categories")
-        sensitivity = tables.closure(_mask(sensitivities, tables.sensitivity_bits, "sensitivities"))
-        if not category:
-            raise AttachmentLabelsInvalid(field="categories")
+        category, sensitivity = stated_labels(categories, sensitivities, tables)
     start, end = ALL_TIME if data_span is None else data_span
     if not 0 <= start < end <= MAX_UINT40:
         raise AttachmentLabelsInvalid(field="data_span")
@@ -57,9 +53,27 @@ def attachment_segment(
         data_from=start,
         data_to=end,
         resources=1,
-        media_type=media_type.lower(),
+        media_type=media_type,
         payload=payload,
     )
+
+
+def stated_labels(
+    categories: Collection[str], sensitivities: Collection[str], tables: LabelTables
+) -> tuple[int, int]:
+    """Return the masks of stated labels: category codes (at least one), and sensitivity codes to which the
+    broader topics are added. Raises AttachmentLabelsInvalid."""
+    category = _mask(categories, tables.category_bits, "categories")
+    if not category:
+        raise AttachmentLabelsInvalid(field="categories")
+    return category, tables.closure(_mask(sensitivities, tables.sensitivity_bits, "sensitivities"))
+
+
+def require_media_type(media_type: str) -> str:
+    """Return the media type of a document that is not FHIR in lower case; raise MediaTypeInvalid."""
+    if not _MEDIA_TYPE.fullmatch(media_type) or media_type.lower() == FHIR_MEDIA_TYPE:
+        raise MediaTypeInvalid(field="media_type")
+    return media_type.lower()
 
 
 def _mask(codes: Collection[str], bits: Mapping[str, int], field: str) -> int:

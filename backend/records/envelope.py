@@ -21,6 +21,7 @@ from backend.keystore import Secret
 from backend.records.context import DEFAULT_SUITES, ContentContext, SuiteNumber, require_suite
 from backend.records.envelope_errors import EnvelopeRefused, FrameInvalid
 from backend.records.frame import PIECE_BYTES, FrameReader, Source, describe, frame
+from backend.records.padding import padded_size
 
 _CHUNK_BYTES: Final = 16 * 1024  # plaintext of one chunk of the format
 _TAG_BYTES: Final = 16
@@ -30,6 +31,13 @@ _HEADER_BYTES: Final = 56  # the format's nonce and commitment
 def ciphertext_size(plaintext_size: int) -> int:
     """Return the exact size of a Cobblestone-256 ciphertext; a last chunk is always there, if only empty."""
     return _HEADER_BYTES + plaintext_size + _TAG_BYTES * (plaintext_size // _CHUNK_BYTES + 1)
+
+
+def is_ciphertext_size(size_bytes: int) -> bool:
+    """Tell whether some padded frame gives a ciphertext of this size."""
+    chunks = max(0, size_bytes - _HEADER_BYTES - 1) // (_CHUNK_BYTES + _TAG_BYTES) + 1
+    framed = size_bytes - _HEADER_BYTES - _TAG_BYTES * chunks
+    return framed >= 0 and padded_size(framed) == framed and ciphertext_size(framed) == size_bytes
 
 
 def sealed_size(source: Source) -> int:
@@ -129,7 +137,11 @@ def open_(
     """
     require_suite(context.suite, allowed_suites)
     key = content_key(dek, erasure_share, context)
-    plaintext = decrypt(ciphertext, key=key, context=context.encode("assent/content/1"))
+    return unframe(decrypt(ciphertext, key=key, context=context.encode("assent/content/1")))
+
+
+def unframe(plaintext: Iterator[bytes]) -> Opened:
+    """Take the frame off authenticated plaintext, reading what its header needs. Raises FrameInvalid."""
     reader = FrameReader()
     first = b""
     for piece in plaintext:

@@ -52,3 +52,12 @@ class SourceChanged(InvalidInput):
 class BlobTooLarge(InvalidInput):
     code = "blob_too_large"
     remedy = "Split the document: one blob holds at most 24,000 MiB."
+
+
+class CiphertextInvalid(InvalidInput):
+    """A ciphertext or wrapped key from outside has a size that nothing sealed here can have."""
+
+    code = "ciphertext_invalid"
+    remedy = (
+        "Seal the document with the client library (backend/client): its frame is padded and its key wrapped."
+    )

@@ -13,10 +13,11 @@ from typing import Any, Final
 from backend.keystore import KeyName, Secret
 from backend.records import canonical
 from backend.records.blocks import BlobAddress, Cid
+from backend.records.context import SUITE_1, SuiteNumber
 from backend.records.envelope_errors import NotCanonical
 from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class SegmentManifest:
     sha256: bytes  # of the plaintext
     wrapped_dek: bytes
     address: BlobAddress
+    suite: SuiteNumber = SUITE_1  # of everything that protects the segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +126,15 @@ def _encode_segment(segment: SegmentManifest) -> list[Any]:
         segment.name, segment.kind, segment.key_epoch, segment.categories, segment.sensitivities,
         segment.data_from, segment.data_to, segment.media_type, segment.resources, segment.size_bytes,
         segment.sha256, segment.wrapped_dek,
-        [address.root, list(address.blocks), address.size_bytes, address.sha256],
+        [address.root, list(address.blocks), address.size_bytes, address.sha256], segment.suite,
     ]  # fmt: skip
 
 
 def _decode_segment(value: list[Any]) -> SegmentManifest:
     try:
-        *plain, (root, blocks, size_bytes, sha256) = value
+        *plain, (root, blocks, size_bytes, sha256), suite = value
         address = BlobAddress(Cid(root), tuple(Cid(block) for block in blocks), size_bytes, sha256)
         address.require_root()
-        return SegmentManifest(**dict(zip(_SEGMENT_FIELDS, [*plain, address], strict=True)))
+        return SegmentManifest(**dict(zip(_SEGMENT_FIELDS, [*plain, address, suite], strict=True)))
     except (TypeError, ValueError) as failure:
         raise NotCanonical("a segment of the manifest") from failure

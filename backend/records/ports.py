@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from backend.consent.ledger_types import Receipt
-from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
+from backend.records.sealing import RecipientKey
+from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,46 @@ class RecordIndex(Protocol):
 
     def everything(self) -> Sequence[VersionRow]:
         """All rows, for ``fsck``."""
+
+
+class SlotRow(NamedTuple):
+    """One patient's slot table of one kind. ``name`` is blind and ``sealed`` is encrypted."""
+
+    name: str  # 64 hexadecimal digits
+    subject: SubjectId
+    revision: int  # from 1
+    sealed: bytes
+
+
+class SlotIndex(Protocol):
+    """Every write is durable on return. All raise IndexUnavailable."""
+
+    def find(self, name: str) -> SlotRow | None: ...
+
+    def replace(self, row: SlotRow) -> bool:
+        """Write a table whose revision is one above the stored one's, 1 where there is none; False when the
+        stored one is another, and then nothing was written."""
+
+    def of_subject(self, subject: SubjectId) -> Sequence[SlotRow]: ...
+
+    def erase_subject(self, subject: SubjectId) -> int:
+        """Delete all tables of a patient; return how many there were."""
+
+    def everything(self) -> Sequence[SlotRow]:
+        """All rows, for ``fsck``."""
+
+
+class RecipientKeys(Protocol):
+    """Public keys that segments are sealed to, each checked against its hash on the chain at every use.
+
+    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain.
+    """
+
+    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
+        """Return the key that the patient's wallet bound, None where there is none now."""
+
+    def of_member(self, member: MemberId) -> RecipientKey | None:
+        """Return the key that the registry names for an organisation, None where there is none."""
 
 
 class CommitmentLedger(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from backend.audit.entry import AuditEvent
@@ -23,12 +23,16 @@ from backend.consent.uses import UsesExhausted
 from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.records import trail
 from backend.records.deidentify import de_identify
+from backend.records.delivery import deliver
+from backend.records.frame import describe
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
 from backend.records.obligations import DE_IDENTIFY, united, withholds
 from backend.records.ports import RecordIndex
 from backend.records.references import release
+from backend.records.sealing import RecipientKey
 from backend.records.segments import FHIR_MEDIA_TYPE
+from backend.records.slot_book import KeyWithheld
 from backend.records.trail import Reader
 from backend.records.vault import Vault
 from backend.types import RecordId, SubjectId, UnixSeconds
@@ -45,6 +49,7 @@ class ReleasedSegment:
 
     segment: SegmentManifest
     payload: bytes
+    sealed: bool = False  # the payload is a delivery to the reader's key
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +89,15 @@ class _Decided(NamedTuple):
 class Wanted:
     """What somebody wants to read: a version of a record, by default the current one, whole or one segment.
 
-    ``reader_of`` builds the reader's question once the record's subject is known.
+    ``reader_of`` builds the reader's question once the record's subject is known. With ``sealed_to``, content
+    leaves as deliveries to that key only.
     """
 
     record_id: RecordId
     reader_of: Callable[[SubjectId], Reader]
     version: int | None = None
     segment: str | None = None
+    sealed_to: RecipientKey | None = None
 
     def names(self, part: SegmentManifest) -> bool:
         return self.segment is None or part.name == self.segment
@@ -163,9 +170,9 @@ class ReadingService:
             if not record.permitted:
                 event = trail.refused(reader, manifest, record.decisions, withheld=record.withheld)
                 return Judgement(event, None, _refusal(record.decisions))
-            (payloads,), guard = self._open([record], reader)
-            released = _released(record, _clean(record, payloads))
-        except (Unavailable, IntegrityError, UsesExhausted) as failure:
+            (parts,), guard = self._open([record], reader, wanted.sealed_to)
+            released = _released(record, self._leaving(manifest, _clean(record, parts), wanted.sealed_to))
+        except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
         event = trail.permitted(reader, manifest, record.permitted, withheld=record.withheld)
         return Judgement(event, guard, released)
@@ -182,11 +189,11 @@ class ReadingService:
         opened = [record for record in decided if record.permitted]
         if not opened:
             return ()
-        payloads, guard = self._open(opened, reader)
+        parts, guard = self._open(opened, reader)
         for record in opened:
             event = trail.permitted(reader, record.manifest, record.permitted, withheld=record.withheld)
             self._audit.append(event, guard=guard)
-        return [payload for of_record in payloads for payload in of_record]
+        return [part.payload for of_record in parts for part in of_record]
 
     def list(
         self,
@@ -238,19 +245,55 @@ class ReadingService:
             decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted, withheld))
         return decided
 
-    def _open(self, decided: Sequence[_Decided], reader: Reader) -> tuple[Sequence[Sequence[bytes]], Guard]:
-        """Return the permitted payloads of each record, and what guards their entries in the log."""
+    def _open(
+        self, decided: Sequence[_Decided], reader: Reader, recipient: RecipientKey | None = None
+    ) -> tuple[Sequence[Sequence[ReleasedSegment]], Guard]:
+        """Return the permitted segments of each record, and what guards their entries in the log."""
         grounds = [pair for record in decided for pair in record.permitted]
         if sum(part.size_bytes for part, _ in grounds) > PROMPT_BYTES:
             about_to_wait()
         opened = [
-            [self._vault.read(record.manifest, part) for part, _ in record.permitted] for record in decided
+            [self._content(record.manifest, part, recipient) for part, _ in record.permitted]
+            for record in decided
         ]
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
         self._decisions.take_uses(subject, consents)
         guard = self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
         return opened, guard if reader.current is None else _both(reader.current, guard)
+
+    def _content(
+        self, manifest: Manifest, part: SegmentManifest, recipient: RecipientKey | None
+    ) -> ReleasedSegment:
+        """Return a segment opened, or as a delivery where the reader can open it and the service cannot."""
+        try:
+            return ReleasedSegment(part, self._vault.read(manifest, part))
+        except KeyWithheld:
+            if recipient is None:
+                raise
+            return ReleasedSegment(part, self._vault.deliver(manifest, part, recipient), sealed=True)
+
+    def _leaving(
+        self, manifest: Manifest, parts: Sequence[ReleasedSegment], recipient: RecipientKey | None
+    ) -> Sequence[ReleasedSegment]:
+        """Seal to the reader's key, where there is one, what is not sealed to it yet."""
+        if recipient is None:
+            return parts
+        return [
+            part
+            if part.sealed
+            else replace(part, payload=self._delivery(manifest, part, recipient), sealed=True)
+            for part in parts
+        ]
+
+    def _delivery(self, manifest: Manifest, part: ReleasedSegment, recipient: RecipientKey) -> bytes:
+        pieces = deliver(
+            (part.payload,),
+            source=describe(part.payload, part.segment.media_type),
+            context=self._vault.context(manifest.record_id, manifest.version, part.segment.name),
+            recipient=recipient,
+        )
+        return b"".join(pieces)
 
 
 def _both(first: Guard, second: Guard) -> Guard:
@@ -286,22 +329,18 @@ def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
     )
 
 
-def _clean(record: _Decided, payloads: Sequence[bytes]) -> list[ReleasedSegment]:
+def _clean(record: _Decided, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
     """Take references to what is not released out of FHIR segments, or more where a condition says so; leave
     the rest byte for byte."""
-    parts = [part for part, _ in record.permitted]
-    fhir = [number for number, part in enumerate(parts) if part.media_type == FHIR_MEDIA_TYPE]
-    going = [payloads[number] for number in fhir]
+    fhir = [number for number, part in enumerate(parts) if part.segment.media_type == FHIR_MEDIA_TYPE]
+    going = [parts[number].payload for number in fhir]
     if record.obligations & DE_IDENTIFY:
         about_to_wait()
         released = de_identify(going, now=int(time.time()))
     else:
         released = release(going)
     cleaned = dict(zip(fhir, released, strict=True))
-    return [
-        ReleasedSegment(part, cleaned.get(number, payload))
-        for number, (part, payload) in enumerate(zip(parts, payloads, strict=True))
-    ]
+    return [replace(part, payload=cleaned.get(number, part.payload)) for number, part in enumerate(parts)]
 
 
 def _released(record: _Decided, segments: Sequence[ReleasedSegment]) -> Released:

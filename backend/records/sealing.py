@@ -24,7 +24,14 @@ from cryptography.hazmat.primitives.hpke import (
 )
 
 from backend.keystore import Secret
-from backend.records.context import DEFAULT_SUITES, SegmentKeyId, SuiteNumber, require_suite
+from backend.records import canonical
+from backend.records.context import (
+    DEFAULT_SUITES,
+    ContentContext,
+    SegmentKeyId,
+    SuiteNumber,
+    require_suite,
+)
 from backend.records.envelope_errors import WrapRefused
 from backend.records.wrapping import SegmentKey
 from backend.types import MAX_UINT40, ConsentId, UnixSeconds
@@ -128,3 +135,19 @@ def open_segment_key(
     if len(sealed) != SEALED_BYTES or target.recipient != private.public.id:
         raise WrapRefused
     return SegmentKey(target.key, Secret(private.open(sealed, target.encode())))
+
+
+def seal_share(share: Secret, recipient: RecipientKey, context: ContentContext) -> bytes:
+    """Seal an erasure share to whoever is to encrypt its segment: 1168 bytes."""
+    return recipient.seal(share.reveal(), _share_info(context, recipient.id))
+
+
+def open_share(sealed: bytes, private: RecipientPrivateKey, context: ContentContext) -> Secret:
+    """Open a sealed erasure share; raise WrapRefused unless it is for this segment and this reader."""
+    if len(sealed) != SEALED_BYTES:
+        raise WrapRefused
+    return Secret(private.open(sealed, _share_info(context, private.public.id)))
+
+
+def _share_info(context: ContentContext, recipient: bytes) -> bytes:
+    return canonical.encode(["assent/share/1", context.encode("assent/share/1"), recipient])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AgentKind, AuditEvent, Outcome
@@ -26,17 +26,27 @@ from backend.records.attachments import attachment_segment
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_errors import BundleOfAnotherPatient
 from backend.records.label_tables import LabelTables
-from backend.records.manifest import Manifest, commitment, place_of, salt_of, version_name
+from backend.records.manifest import (
+    Manifest,
+    SegmentManifest,
+    commitment,
+    place_of,
+    salt_of,
+    version_name,
+)
 from backend.records.manifests import ManifestBook
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.records.segments import Segment, segment
-from backend.records.vault import PlainSegment, Vault
+from backend.records.slots import kind_of
+from backend.records.vault import PlainSegment, SealedSegment, Vault
 from backend.sealed import DocumentSealer
 from backend.types import BlockNumber, Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
 ACT: Final = "record"
 FHIR_BUNDLE: Final = "fhir-bundle"
 ATTACHMENT: Final = "attachment"
+ONLY_SEGMENT: Final = "s0000"  # the name of an attachment's
+_Segments: TypeAlias = tuple[SegmentManifest, ...]
 
 
 class RecordUnknown(NotFound):
@@ -126,39 +136,56 @@ class StoringService:
         """Store a FHIR R4 bundle. Raises the errors of ``validate_bundle``, and BundleOfAnotherPatient when
         its Patient has none of the subject's record numbers."""
 
-        def split() -> Sequence[Segment]:
+        def sealed() -> _Segments:
             bundle = validate_bundle(document.content)
             numbers = set(self._record_numbers(document.subject))
             if numbers.isdisjoint(_normal(value) for _, value in bundle.patient_identifiers):
                 raise BundleOfAnotherPatient(field="entry.resource.identifier")
-            return segment(bundle, self._labels)
+            return self._encrypt(document, segment(bundle, self._labels))
 
-        return self._store(document, FHIR_BUNDLE, split)
+        return self._store(document, FHIR_BUNDLE, sealed)
 
     def store_attachment(self, document: NewDocument) -> Stored:
         """Store any other document as one segment under its media type."""
 
-        def split() -> Sequence[Segment]:
-            return (
-                attachment_segment(
-                    document.content,
-                    media_type=document.media_type,
-                    categories=document.categories,
-                    sensitivities=document.sensitivities,
-                    tables=self._labels,
-                ),
+        def sealed() -> _Segments:
+            part = attachment_segment(
+                document.content,
+                media_type=document.media_type,
+                categories=document.categories,
+                sensitivities=document.sensitivities,
+                tables=self._labels,
             )
+            return self._encrypt(document, [part])
 
-        return self._store(document, ATTACHMENT, split)
+        return self._store(document, ATTACHMENT, sealed)
 
-    def _store(self, document: NewDocument, kind: str, split: Callable[[], Sequence[Segment]]) -> Stored:
+    def store_end_to_end(self, document: NewDocument, sealed: Callable[[], SealedSegment]) -> Stored:
+        """Store what its patient encrypted: ``content`` is the ciphertext. ``sealed`` is asked once a record.
+
+        Raises CiphertextInvalid, and SecretNotFound where no erasure share was drawn before.
+        """
+
+        def adopted() -> _Segments:
+            context = self._vault.context(document.record_id, document.version, ONLY_SEGMENT)
+            return (self._vault.adopt(sealed(), context=context),)
+
+        return self._store(document, ATTACHMENT, adopted)
+
+    def _encrypt(self, document: NewDocument, segments: Sequence[Segment]) -> _Segments:
+        plain = [_plain(number, part) for number, part in enumerate(segments)]
+        return self._vault.store(
+            plain, subject=document.subject, record_id=document.record_id, version=document.version
+        )
+
+    def _store(self, document: NewDocument, kind: str, sealed: Callable[[], _Segments]) -> Stored:
         act_id = version_name(document.record_id, document.version)
         digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
         if act is None:
             self._require_next_version(document)
             self._require_related(document)
-            act = self._begin(act_id, digest, self._seal(document, kind, split()))
+            act = self._begin(act_id, digest, document.actor, self._manifest(document, kind, sealed()))
         elif act.data["digest"] != digest:
             raise VersionTaken
         act = self._outbox.drive(act)
@@ -185,12 +212,8 @@ class StoringService:
             if found is None or found.subject != document.subject or record == document.record_id:
                 raise RecordUnknown(field="related")
 
-    def _seal(self, document: NewDocument, kind: str, segments: Sequence[Segment]) -> tuple[Manifest, Agent]:
-        plain = [_plain(number, part) for number, part in enumerate(segments)]
-        stored = self._vault.store(
-            plain, subject=document.subject, record_id=document.record_id, version=document.version
-        )
-        manifest = Manifest(
+    def _manifest(self, document: NewDocument, kind: str, segments: _Segments) -> Manifest:
+        return Manifest(
             record_id=document.record_id,
             version=document.version,
             subject=document.subject,
@@ -198,13 +221,11 @@ class StoringService:
             document_type=kind,
             created_at=UnixSeconds(self._clock()),
             label_tables=bytes.fromhex(self._labels.digest),
-            segments=stored,
+            segments=segments,
             related=document.related,
         )
-        return manifest, document.actor
 
-    def _begin(self, act_id: str, digest: bytes, sealed: tuple[Manifest, Agent]) -> Act:
-        manifest, actor = sealed
+    def _begin(self, act_id: str, digest: bytes, actor: Agent, manifest: Manifest) -> Act:
         encoded = manifest.encode()
         salt = self._keys.get_or_create(*salt_of(act_id))
         return self._outbox.begin(
@@ -292,8 +313,7 @@ def _identity(act: Act) -> tuple[RecordId, int]:
 def _plain(number: int, part: Segment) -> PlainSegment:
     return PlainSegment(
         name=f"s{number:04d}",
-        # The kind names a key, not a content: it must be short and stable whatever the tables call it.
-        kind=f"{part.categories:x}:{part.sensitivities:x}",
+        kind=kind_of(part.categories, part.sensitivities),
         categories=part.categories,
         sensitivities=part.sensitivities,
         data_from=UnixSeconds(part.data_from),

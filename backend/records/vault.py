@@ -1,7 +1,7 @@
 """Segments in and out of the block store, each under its own keys.
 
-Per segment and version: a DEK, wrapped under the key of (patient, kind, epoch), and an erasure share that
-only the key store holds. Nothing here decides whether somebody may read.
+Per segment and version: a DEK, wrapped under the key of (patient, kind, epoch), which its slots seal to its
+readers, and an erasure share that only the key store holds. Nothing here decides whether somebody may read.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from dataclasses import dataclass
 
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.records.blobs import load_blob, store_blobs
-from backend.records.context import ContentContext, SegmentKeyId
-from backend.records.envelope import open_bytes, seal_bytes
+from backend.records.context import DEFAULT_SUITES, SUITE_1, ContentContext, SegmentKeyId, SuiteNumber
+from backend.records.delivery import Origin, deliver_end_to_end
+from backend.records.envelope import is_ciphertext_size, open_bytes, seal_bytes
+from backend.records.envelope_errors import CiphertextInvalid
 from backend.records.manifest import Manifest, SegmentManifest
+from backend.records.sealing import RecipientKey
+from backend.records.slot_book import KeyWithheld, SlotBook
 from backend.records.storage_ports import BlockStore
-from backend.records.wrapping import SegmentKey, derive_key, unwrap_dek, wrap_dek
+from backend.records.wrapping import WRAPPED_BYTES, unwrap_dek, wrap_dek
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds
 
 
@@ -35,13 +39,38 @@ class PlainSegment:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SealedSegment:
+    """One part of a document, labelled and encrypted by the patient, who keeps its key end to end."""
+
+    kind: str
+    key_epoch: int
+    categories: int
+    sensitivities: int
+    data_from: UnixSeconds
+    data_to: UnixSeconds
+    media_type: str
+    ciphertext: bytes
+    wrapped_dek: bytes  # 40 bytes
+
+
 class Vault:
     """Encrypts segments for the block store and opens them again."""
 
-    def __init__(self, *, tenant: MemberId, keys: KeyStore, blocks: BlockStore) -> None:
+    def __init__(
+        self,
+        *,
+        tenant: MemberId,
+        keys: KeyStore,
+        slots: SlotBook,
+        blocks: BlockStore,
+        suites: frozenset[SuiteNumber] = DEFAULT_SUITES,
+    ) -> None:
         self._tenant = tenant
         self._keys = keys
+        self._slots = slots
         self._blocks = blocks
+        self._suites = suites
 
     def store(
         self, segments: Sequence[PlainSegment], *, subject: SubjectId, record_id: RecordId, version: int
@@ -51,11 +80,11 @@ class Vault:
         A repetition draws new DEKs, so blobs of an interrupted attempt stay behind unnamed; ``fsck`` finds
         and unpins them.
         """
-        contexts = [self._context(record_id, version, segment.name) for segment in segments]
+        contexts = [self.context(record_id, version, segment.name) for segment in segments]
         shares = self._keys.create_many(
-            [_share_name(record_id, version, segment.name) for segment in segments]
+            [share_name(record_id, version, segment.name) for segment in segments]
         )
-        master = self._keys.get_or_create("patient", _master_name(subject))
+        segment_keys = self._slots.writing(subject, [segment.kind for segment in segments])
         deks = [Secret.generate() for _ in segments]
 
         def sealed() -> Iterator[Iterable[bytes]]:
@@ -69,7 +98,7 @@ class Vault:
             SegmentManifest(
                 name=segment.name,
                 kind=segment.kind,
-                key_epoch=0,
+                key_epoch=segment_keys[segment.kind].id.epoch,
                 categories=segment.categories,
                 sensitivities=segment.sensitivities,
                 data_from=segment.data_from,
@@ -78,10 +107,9 @@ class Vault:
                 resources=segment.resources,
                 size_bytes=len(segment.payload),
                 sha256=hashlib.sha256(segment.payload).digest(),
-                wrapped_dek=wrap_dek(
-                    dek, under=self._segment_key(master, subject, segment.kind, 0), context=context
-                ),
+                wrapped_dek=wrap_dek(dek, under=segment_keys[segment.kind], context=context),
                 address=address,
+                suite=context.suite,
             )
             for segment, context, dek, address in zip(segments, contexts, deks, addresses, strict=True)
         )
@@ -89,31 +117,93 @@ class Vault:
     def read(self, manifest: Manifest, segment: SegmentManifest) -> bytes:
         """Return a segment's plaintext, whole and checked.
 
-        Raises SecretNotFound when it was erased, and the errors of ``load_blob``, ``unwrap_dek`` and
-        ``open_bytes`` when anything is not what was stored.
+        Raises SecretNotFound when it was erased, KeyWithheld when the patient keeps its key end to end, and
+        the errors of ``SlotBook.reading``, ``load_blob``, ``unwrap_dek`` and ``open_bytes`` when anything is
+        not what was stored.
         """
-        share = self._keys.get(*_share_name(manifest.record_id, manifest.version, segment.name))
-        master = self._keys.get("patient", _master_name(manifest.subject))
-        context = self._context(manifest.record_id, manifest.version, segment.name)
-        key = self._segment_key(master, manifest.subject, segment.kind, segment.key_epoch)
-        dek = unwrap_dek(segment.wrapped_dek, under=key, context=context)
-        ciphertext = load_blob(self._blocks, segment.address)
-        _, payload = open_bytes(ciphertext, context=context, dek=dek, erasure_share=share)
+        share = self._keys.get(*share_name(manifest.record_id, manifest.version, segment.name))
+        dek = self.data_key(manifest, segment)
+        context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        _, payload = open_bytes(
+            load_blob(self._blocks, segment.address), context=context, dek=dek, erasure_share=share
+        )
         return payload
 
-    def _context(self, record_id: RecordId, version: int, segment: str) -> ContentContext:
-        return ContentContext(tenant=self._tenant, record_id=record_id, version=version, segment=segment)
+    def data_key(self, manifest: Manifest, segment: SegmentManifest) -> Secret:
+        """Return a segment's DEK, which opens nothing without the erasure share. Raises as ``read``."""
+        context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        key = self._slots.reading(self.key_id(manifest.subject, segment))
+        return unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
 
-    def _segment_key(self, master: Secret, subject: SubjectId, kind: str, epoch: int) -> SegmentKey:
-        # Server-mediated reading derives the segment key from the patient's master; slots for other readers
-        # seal this same key to them.
-        key_id = SegmentKeyId(tenant=self._tenant, subject=subject, kind=kind, epoch=epoch)
-        return SegmentKey(key_id, derive_key(master, key_id.encode("assent/segment-key/1")))
+    def adopt(self, sealed: SealedSegment, *, context: ContentContext) -> SegmentManifest:
+        """Put a ciphertext that its patient made, and that nobody here can open; durable on return.
+
+        Raises CiphertextInvalid for one that no frame gives, SecretNotFound where no share was drawn for it.
+        """
+        self._keys.get(*share_name(context.record_id, context.version, context.segment))
+        if not is_ciphertext_size(len(sealed.ciphertext)) or len(sealed.wrapped_dek) != WRAPPED_BYTES:
+            raise CiphertextInvalid
+        (address,) = store_blobs(self._blocks, [[sealed.ciphertext]])
+        return SegmentManifest(
+            name=context.segment,
+            kind=sealed.kind,
+            key_epoch=sealed.key_epoch,
+            categories=sealed.categories,
+            sensitivities=sealed.sensitivities,
+            data_from=sealed.data_from,
+            data_to=sealed.data_to,
+            media_type=sealed.media_type,
+            resources=1,
+            size_bytes=address.size_bytes,
+            sha256=address.sha256,
+            wrapped_dek=sealed.wrapped_dek,
+            address=address,
+            suite=context.suite,
+        )
+
+    def draw_share(self, context: ContentContext) -> Secret:
+        """Return the erasure share of a segment that is to be stored, made where there is none."""
+        return self._keys.get_or_create(*share_name(context.record_id, context.version, context.segment))
+
+    def deliver(self, manifest: Manifest, segment: SegmentManifest, recipient: RecipientKey) -> bytes:
+        """Return a segment that is kept end to end as a delivery to a reader that has a slot for its key.
+
+        Raises KeyWithheld where the reader has none, and as ``read``.
+        """
+        share = self._keys.get(*share_name(manifest.record_id, manifest.version, segment.name))
+        key_id = self.key_id(manifest.subject, segment)
+        slots = [slot for slot in self._slots.epoch(key_id).sealed if slot.recipient == recipient.id]
+        if not slots:
+            raise KeyWithheld
+        newest = slots[-1]
+        pieces = deliver_end_to_end(
+            load_blob(self._blocks, segment.address),
+            context=self.context(manifest.record_id, manifest.version, segment.name, segment.suite),
+            erasure_share=share,
+            recipient=recipient,
+            origin=Origin(newest.target(key_id), newest.sealed, segment.wrapped_dek),
+        )
+        return b"".join(pieces)
+
+    def key_id(self, subject: SubjectId, segment: SegmentManifest) -> SegmentKeyId:
+        """Return which key a segment's DEK is wrapped under."""
+        return SegmentKeyId(
+            tenant=self._tenant,
+            subject=subject,
+            kind=segment.kind,
+            epoch=segment.key_epoch,
+            suite=segment.suite,
+        )
+
+    def context(
+        self, record_id: RecordId, version: int, segment: str, suite: SuiteNumber = SUITE_1
+    ) -> ContentContext:
+        """Return what a segment's ciphertext and keys are bound to."""
+        return ContentContext(
+            tenant=self._tenant, record_id=record_id, version=version, segment=segment, suite=suite
+        )
 
 
-def _share_name(record_id: RecordId, version: int, segment: str) -> KeyName:
+def share_name(record_id: RecordId, version: int, segment: str) -> KeyName:
+    """Return what names the erasure share of a segment of a version."""
     return "erasure_share", f"{record_id.hex()}/{version}/{segment}"
-
-
-def _master_name(subject: SubjectId) -> str:
-    return f"master/{subject:024x}"

@@ -77,10 +77,10 @@ def unwrap_dek(
     return unwrap(wrapped, under=under.secret, info=_dek_info(context, under.id))
 
 
-def wrap_segment_key(key: SegmentKey, *, master: Secret) -> bytes:
-    """Wrap a segment key under the patient's or tenant's master, for server-mediated reading: 40 bytes."""
+def wrap_segment_key(key: SegmentKey, *, master: Secret, version: int) -> bytes:
+    """Wrap a segment key under a version of the patient's master, for server-mediated reading: 40 bytes."""
     require_suite(key.id.suite, DEFAULT_SUITES)
-    return wrap(key.secret, under=master, info=key.id.encode("assent/wrap-sk/1"))
+    return wrap(key.secret, under=master, info=key.id.encode("assent/wrap-sk/2", version))
 
 
 def unwrap_segment_key(
@@ -88,8 +88,9 @@ def unwrap_segment_key(
     key_id: SegmentKeyId,
     *,
     master: Secret,
+    version: int,
     allowed_suites: frozenset[SuiteNumber] = DEFAULT_SUITES,
 ) -> SegmentKey:
-    """Open a segment key; raise WrapRefused when it is another one's or under another master."""
+    """Open a segment key; raise WrapRefused when it is another one's, or of another master or version."""
     require_suite(key_id.suite, allowed_suites)
-    return SegmentKey(key_id, unwrap(wrapped, under=master, info=key_id.encode("assent/wrap-sk/1")))
+    return SegmentKey(key_id, unwrap(wrapped, under=master, info=key_id.encode("assent/wrap-sk/2", version)))

@@ -16,6 +16,7 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.record_index import MongoRecordIndex
+from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import World
 from backend.consent.ledger_types import NOBODY, MemberStanding
@@ -30,6 +31,7 @@ from backend.demo.actors import Api
 from backend.identity.roles import Role
 from backend.outbox.types import Act
 from backend.records.manifests import ManifestBook
+from backend.records.slot_book import SlotBook
 from backend.records.storing import NewDocument, StoringService
 from backend.records.vault import Vault
 from backend.types import MAX_UINT40, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
@@ -84,7 +86,17 @@ class Process(ConsentProcess):
             tenant=stores.tenant,
             index=records,
             manifests=ManifestBook(index=records, keys=keys, sealer=self.sealer, ledger=stores.commitments),
-            vault=Vault(tenant=stores.tenant, keys=keys, blocks=wrap(stores.blocks, "blocks")),
+            vault=Vault(
+                tenant=stores.tenant,
+                keys=keys,
+                slots=SlotBook(
+                    tenant=stores.tenant,
+                    index=wrap(MongoSlotIndex(stores.database), "slots"),
+                    keys=keys,
+                    sealer=self.sealer,
+                ),
+                blocks=wrap(stores.blocks, "blocks"),
+            ),
             keys=keys,
             sealer=self.sealer,
             ledger=wrap(stores.commitments, "commitments"),

@@ -39,6 +39,10 @@ class MemoryKeyStore:
         for kind, name in names:
             self.erase(kind, name)
 
+    def everything(self) -> dict[tuple[str, str], Secret]:
+        """All that is there, for a test to look at."""
+        return dict(self._secrets)
+
     def rotate_root(self) -> None:
         """Nothing wraps these."""
 

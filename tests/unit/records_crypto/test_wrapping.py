@@ -73,19 +73,23 @@ def test_dek_with_any_flipped_bit_or_another_length_is_refused(context: ContentC
 
 @pytest.mark.parametrize("other", OTHER_KEYS)
 def test_segment_key_opens_for_its_own_id_only(keys: Any, other: dict[str, Any]) -> None:
-    wrapped = wrap_segment_key(keys.laboratory, master=keys.master)
+    wrapped = wrap_segment_key(keys.laboratory, master=keys.master, version=1)
     key_id: SegmentKeyId = keys.laboratory.id
-    assert unwrap_segment_key(wrapped, key_id, master=keys.master) == keys.laboratory
+    assert unwrap_segment_key(wrapped, key_id, master=keys.master, version=1) == keys.laboratory
     with pytest.raises(WrapRefused):
-        unwrap_segment_key(wrapped, dataclasses.replace(key_id, **other), master=keys.master)
+        unwrap_segment_key(wrapped, dataclasses.replace(key_id, **other), master=keys.master, version=1)
     with pytest.raises(WrapRefused):
-        unwrap_segment_key(wrapped, key_id, master=Secret(b"\x99" * 32))
+        unwrap_segment_key(wrapped, key_id, master=Secret(b"\x99" * 32), version=1)
+    with pytest.raises(WrapRefused):
+        unwrap_segment_key(wrapped, key_id, master=keys.master, version=2)
 
 
 def test_wrap_of_one_class_never_opens_as_another(context: ContentContext, keys: Any) -> None:
     same = SegmentKey(keys.laboratory.id, keys.master)
     with pytest.raises(WrapRefused):
-        unwrap_dek(wrap_segment_key(keys.laboratory, master=keys.master), under=same, context=context)
+        unwrap_dek(
+            wrap_segment_key(keys.laboratory, master=keys.master, version=1), under=same, context=context
+        )
 
 
 def test_unwrap_under_a_suite_that_is_not_allowed_is_refused(context: ContentContext, keys: Any) -> None:
@@ -94,7 +98,7 @@ def test_unwrap_under_a_suite_that_is_not_allowed_is_refused(context: ContentCon
     with pytest.raises(SuiteRefused):
         unwrap_dek(wrapped, under=keys.laboratory, context=context, allowed_suites=none)
     with pytest.raises(SuiteRefused):
-        unwrap_segment_key(wrapped, keys.laboratory.id, master=keys.master, allowed_suites=none)
+        unwrap_segment_key(wrapped, keys.laboratory.id, master=keys.master, version=1, allowed_suites=none)
 
 
 def test_segment_key_shows_no_secret_when_printed(keys: Any) -> None:

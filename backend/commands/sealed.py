@@ -1,0 +1,100 @@
+"""``assent open`` and ``assent recipient``: keys that content is sealed to, and opening what was."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend.commands.terminal import AsJson, fail, named_errors, show
+
+PASSPHRASE: str = "ASSENT_KEY_PASSPHRASE"  # noqa: S105 - the variable's name  # nosec B105
+
+app = typer.Typer(help="Keys that content is sealed to.", no_args_is_help=True)
+KeyFile = Annotated[Path, typer.Argument(help="the key file")]
+
+
+@app.callback()
+def _recipient() -> None:
+    """Keys that content is sealed to."""
+
+
+@app.command("new")
+def new(
+    file: KeyFile,
+    protect: Annotated[
+        bool, typer.Option(help="under the passphrase in ASSENT_KEY_PASSPHRASE, or one that is asked for")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a private key and write it to a new file. Print the public key, which is registered."""
+    from backend.client import new_key, write_key
+
+    passphrase = _passphrase(confirm=True) if protect else None
+    with named_errors():
+        key = new_key()
+        write_key(key, file, passphrase=passphrase)
+    show(_public(key.public.encoded, key.public.id), as_json=as_json)
+
+
+@app.command("show")
+def show_key(file: KeyFile, as_json: AsJson = False) -> None:
+    """Print the public key of a key file."""
+    from backend.client import read_key
+
+    with named_errors():
+        public = read_key(file, passphrase=_needed(file)).public
+    show(_public(public.encoded, public.id), as_json=as_json)
+
+
+def open_sealed(
+    delivery: Annotated[Path, typer.Argument(help="what the service sent, application/vnd.assent.delivery")],
+    key: Annotated[Path, typer.Option(help="the private key's file, from 'assent recipient new'")],
+    out: Annotated[Path, typer.Option(help="where the document goes; must not be there")],
+    as_json: AsJson = False,
+) -> None:
+    """Open a segment that was sealed to your key. Nothing is written unless all of it is authentic."""
+    from backend.client import open_file, read_key
+
+    if out.exists():
+        fail("file_exists", f"{out.name} is there already", "Name another file, or move that one away.")
+    with named_errors():
+        header, source = open_file(delivery, read_key(key, passphrase=_needed(key)), out)
+    show(
+        {
+            "record": header.context.record_id.hex(),
+            "version": header.context.version,
+            "segment": header.context.segment,
+            "end_to_end": header.origin is not None,
+            "media_type": source.media_type,
+            "size_bytes": source.size_bytes,
+            "sha256": source.sha256.hex(),
+        },
+        as_json=as_json,
+    )
+
+
+def _needed(file: Path) -> str | None:
+    """Ask for a passphrase only where the file has one."""
+    try:
+        return _passphrase(confirm=False) if '"argon2id"' in file.read_text() else None
+    except (OSError, ValueError):
+        return None  # reading the key says what is wrong
+
+
+def _passphrase(*, confirm: bool) -> str:
+    given = os.environ.get(PASSPHRASE)
+    if given:
+        return given
+    asked: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
+    return asked
+
+
+def _public(encoded: bytes, identifier: bytes) -> dict[str, str]:
+    return {
+        "public_key": base64.urlsafe_b64encode(encoded).decode().rstrip("="),
+        "id": "0x" + identifier.hex(),
+    }
