@@ -84,7 +84,7 @@ class Backup:
     def index(self) -> Iterator[Operation]:
         return self._base(INDEX)
 
-    def keys(self) -> Iterator[Operation]:
+    def secrets(self) -> Iterator[Operation]:
         return self._base(KEYS)
 
     def chain(self) -> Iterator[Operation]:
@@ -126,7 +126,7 @@ class Backup:
     def verify(self) -> dict[str, int]:
         """Read all of it, blocks too, and return how much there is. Raises BackupDamaged naming the part."""
         counts: Counter[str] = Counter()
-        for part in (self.index(), self.keys(), self.chain(), self.tail()):
+        for part in (self.index(), self.secrets(), self.chain(), self.tail()):
             for operation in part:
                 counts[type(operation).__name__] += 1
         for root in self.pins():

@@ -151,7 +151,7 @@ def _restore_keys(
 ) -> None:
     """Make a new key store, under an epoch and a passphrase of its own, of the secrets that still count."""
     final = backup.final_secrets()
-    stored = backup.keys()
+    stored = backup.secrets()
     match next(stored, None):
         case NameKey(name_key):
             pass

@@ -1,7 +1,8 @@
 """Which documents were written since somebody last asked: a listener on the driver's commands.
 
 Every write of this process is seen, whichever adapter makes it; no other process writes (the data directory's
-lock). A write counts when it has ended, in success or not: a document named without a change costs a read.
+lock). A write counts when it has ended, in success or not, unless the server says that nothing
+matched. A document named without a change costs a read.
 """
 
 from __future__ import annotations
@@ -49,15 +50,15 @@ class IndexChanges(CommandListener):
                 self._under_way[event.request_id] = written
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        self._ended(event.request_id)
+        self._ended(event.request_id, changed=event.reply.get("n") != 0)
 
     def failed(self, event: CommandFailedEvent) -> None:
-        self._ended(event.request_id)
+        self._ended(event.request_id, changed=True)
 
-    def _ended(self, request_id: int) -> None:
+    def _ended(self, request_id: int, *, changed: bool) -> None:
         with self._lock:
             written = self._under_way.pop(request_id, None)
-        if written is not None:
+        if written is not None and changed:
             self._add(*written)
 
     def _add(self, collection: str, ids: set[Any] | None) -> None:
