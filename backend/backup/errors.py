@@ -43,6 +43,13 @@ class RestoreDiffers(OperatorError):
     remedy = "The backup is another custodian's. Set ASSENT_TENANT to the name it was made under."
 
 
+class BackupNotNewest(OperatorError):
+    """What was revoked and erased after an older backup would count as if it had not been."""
+
+    code = "backup_not_newest"
+    remedy = "Restore the newest one. Only where that is damaged, add --discard-newer; see docs/backup.md."
+
+
 class BackupInUse(OperatorError):
     code = "backup_in_use"
     remedy = "Another process writes to this backup directory. Use another one, or wait."

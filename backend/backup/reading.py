@@ -46,7 +46,7 @@ class Backup:
     """One generation and the key to it.
 
     Opening raises RecoveryKeyExpired (unless ``expired`` is allowed), RecoveryKeyDiffers, BackupMissing and
-    BackupDamaged. Without ``tail`` the base alone is read.
+    BackupDamaged. Of the tail the first ``parts`` are read, all of them where it is None.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Backup:
         *,
         now: int,
         expired: bool = False,
-        tail: bool = True,
+        parts: int | None = None,
     ) -> None:
         self._shelf = shelf
         self.generation = generation
@@ -69,7 +69,9 @@ class Backup:
             raise RecoveryKeyDiffers
         if not expired and now >= recovery.service.expires_at:
             raise RecoveryKeyExpired
-        self.parts = shelf.tail(generation) if tail else 0
+        self.parts = shelf.tail(generation)
+        if parts is not None:
+            self.parts = min(parts, self.parts)
         found: list[Written] = []
         contents = list(self._read(MANIFEST, finished=found))
         match contents:
@@ -111,6 +113,16 @@ class Backup:
                 case DropSecret(kind, name):
                     final[kind, name] = None
         return final
+
+    def secret_names(self) -> set[tuple[str, bytes]]:
+        """Return kind and blinded name of every secret that counts at the end of the tail."""
+        names = {(each.kind, each.name) for each in self.secrets() if isinstance(each, PutSecret)}
+        for name, secret in self.final_secrets().items():
+            if secret is None:
+                names.discard(name)
+            else:
+                names.add(name)
+        return names
 
     def pins(self) -> set[Cid]:
         """Return the roots that count at the end of the tail."""

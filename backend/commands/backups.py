@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+from backend.commands.terminal import ERR, OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+from backend.errors import AssentError
 
 if TYPE_CHECKING:
     from backend.backup.reading import Backup
@@ -24,7 +25,12 @@ Generation = Annotated[str | None, typer.Option(help="name of a backup; the newe
 Expired = Annotated[
     bool, typer.Option("--use-expired-key", help="open it with a key that should be destroyed by now")
 ]
-BaseOnly = Annotated[bool, typer.Option("--base-only", help="leave out what was written after the base")]
+Parts = Annotated[
+    int | None, typer.Option(min=0, help="read only so many parts of the tail: the next one is damaged")
+]
+Older = Annotated[
+    bool, typer.Option("--discard-newer", help="restore an older one: what was revoked since counts again")
+]
 
 
 @app.callback()
@@ -128,7 +134,8 @@ def restore(
     keep_chain: Annotated[
         bool, typer.Option("--keep-chain", help="the embedded chain's directory survived: keep it")
     ] = False,
-    base_only: BaseOnly = False,
+    parts: Parts = None,
+    discard_newer: Older = False,
     use_expired_key: Expired = False,
     data_directory: DataDirectory = None,
     as_json: AsJson = False,
@@ -137,12 +144,18 @@ def restore(
 
     Exit status 1 when something of it is damaged, 2 when it was refused.
     """
+    from backend.backup.errors import BackupNotNewest
     from backend.maintenance.restoring import restore as put_back
 
     with named_errors():
         settings = read_settings(data_directory=data_directory)
-        shelf, opened = _open(from_, recovery_key, generation, expired=use_expired_key, tail=not base_only)
-        report = put_back(settings, opened, shelf, keep_chain=keep_chain).as_json()
+        shelf, opened = _open(from_, recovery_key, generation, expired=use_expired_key, parts=parts)
+        newer = None
+        if opened.generation != shelf.newest():
+            if not discard_newer:
+                raise BackupNotNewest
+            newer = _readable(from_, recovery_key, shelf.newest())
+        report = put_back(settings, opened, shelf, keep_chain=keep_chain, newer=newer).as_json()
     if as_json:
         show(report, as_json=True)
     else:
@@ -156,7 +169,7 @@ def restore(
 
 
 def _open(
-    directory: Path, key: Path, generation: str | None, *, expired: bool, tail: bool = True
+    directory: Path, key: Path, generation: str | None, *, expired: bool, parts: int | None = None
 ) -> tuple[Shelf, Backup]:
     from backend.backup.reading import Backup
     from backend.backup.recovery_key import read_private_half
@@ -169,9 +182,20 @@ def _open(
         read_private_half(key),
         now=int(time.time()),
         expired=expired,
-        tail=tail,
+        parts=parts,
     )
     return shelf, opened
+
+
+def _readable(directory: Path, key: Path, generation: str) -> Backup | None:
+    """Open a backup for what it tells of erasures; None, with a warning, where it does not open."""
+    try:
+        _, opened = _open(directory, key, generation, expired=True)
+        opened.secret_names()
+    except AssentError as failure:
+        ERR.print(f"{generation}: {failure.code}; what was erased since is not known", highlight=False)
+        return None
+    return opened
 
 
 def _told(half: ServiceHalf) -> dict[str, str]:

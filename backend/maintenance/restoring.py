@@ -77,8 +77,17 @@ class RestoreReport:
         }
 
 
-def restore(settings: Settings, backup: Backup, shelf: Shelf, *, keep_chain: bool) -> RestoreReport:
+def restore(
+    settings: Settings,
+    backup: Backup,
+    shelf: Shelf,
+    *,
+    keep_chain: bool,
+    newer: Backup | None = None,
+) -> RestoreReport:
     """Restore into the data directory (and the index and block store) of the settings.
+
+    ``newer`` is a later backup that is not restored: what it no longer holds was erased, and stays so.
 
     Raises RestoreNotEmpty, RestoreDiffers, BackupDamaged, and what a start raises on a log that is not the
     one the chain knows, such as LogRolledBack. After an error the directory stays marked: no service starts.
@@ -88,7 +97,7 @@ def restore(settings: Settings, backup: Backup, shelf: Shelf, *, keep_chain: boo
     report = RestoreReport(backup.generation, backup.parts)
     with _directory(settings) as directory:
         _begin(directory, keep_chain=keep_chain)
-        _restore_keys(settings, directory, backup, report)
+        _restore_keys(settings, directory, backup, newer, report)
         _restore_chain(directory, backup, report, keep_chain=keep_chain)
     stores = open_stores(settings, restoring=True)
     try:
@@ -147,16 +156,28 @@ def _write_mark(directory: DataDirectory, mark: dict[str, bool]) -> None:
 
 
 def _restore_keys(
-    settings: Settings, directory: DataDirectory, backup: Backup, report: RestoreReport
+    settings: Settings,
+    directory: DataDirectory,
+    backup: Backup,
+    newer: Backup | None,
+    report: RestoreReport,
 ) -> None:
     """Make a new key store, under an epoch and a passphrase of its own, of the secrets that still count."""
     final = backup.final_secrets()
+    alive = None if newer is None else newer.secret_names()
     stored = backup.secrets()
     match next(stored, None):
         case NameKey(name_key):
             pass
         case _:
             raise BackupDamaged("the part with the keys does not begin as it should")
+
+    def counting() -> Iterator[tuple[str, bytes, Secret]]:
+        for row in rows():
+            if alive is None or row[:2] in alive:
+                yield row
+            else:
+                report.replayed["secrets erased since"] += 1
 
     def rows() -> Iterator[tuple[str, bytes, Secret]]:
         for operation in stored:
@@ -169,13 +190,13 @@ def _restore_keys(
 
     keys = EmbeddedKeyStore(directory.keys, unlock_of(settings, directory), name_key=name_key)
     try:
-        for batch in _batches(rows(), _SECRETS):
+        for batch in _batches(counting(), _SECRETS):
             keys.put_rows(batch)
             report.restored["secrets"] += len(batch)
     finally:
         keys.close()
     report.replayed["secrets made since"] = sum(secret is not None for secret in final.values())
-    report.replayed["secrets erased since"] = sum(secret is None for secret in final.values())
+    report.replayed["secrets erased since"] += sum(secret is None for secret in final.values())
 
 
 def _restore_chain(

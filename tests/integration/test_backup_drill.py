@@ -74,9 +74,8 @@ class Site:
     def lost_chain(self) -> Path:
         return self.root / "chain-as-it-was"
 
-    def open(self, shelf: Shelf | None = None, *, tail: bool = True) -> Backup:
-        where = shelf or self.backups
-        return Backup(where, where.newest(), self.key, now=int(time.time()), tail=tail)
+    def open(self, *, parts: int | None = None) -> Backup:
+        return Backup(self.backups, self.backups.newest(), self.key, now=int(time.time()), parts=parts)
 
 
 def read(clinic: Provider, record: str, purpose: str = "TREAT") -> int:
@@ -139,8 +138,10 @@ def settings_for(directory: Path, **options: Any) -> Settings:
     return Settings(data_directory=directory, **options)
 
 
-def restored(site: Site, directory: Path, *, tail: bool = True, keep_chain: bool = False) -> RestoreReport:
-    return restore(settings_for(directory), site.open(tail=tail), site.backups, keep_chain=keep_chain)
+def restored(
+    site: Site, directory: Path, *, parts: int | None = None, keep_chain: bool = False
+) -> RestoreReport:
+    return restore(settings_for(directory), site.open(parts=parts), site.backups, keep_chain=keep_chain)
 
 
 def with_chain(site: Site, directory: Path) -> Path:
@@ -188,7 +189,7 @@ def test_service_restored_from_base_and_tail_goes_on_where_it_was(
 def test_base_alone_against_the_surviving_chain_is_refused(site: Site, tmp_path: Path) -> None:
     directory = with_chain(site, tmp_path / "data")
     with pytest.raises(LogRolledBack):
-        restored(site, directory, tail=False, keep_chain=True)
+        restored(site, directory, parts=0, keep_chain=True)
     with pytest.raises(RestoreUnfinished):
         open_stores(settings_for(directory))
     # The tail brings it up.
@@ -211,7 +212,7 @@ def test_restore_over_something_else_is_refused(site: Site, tmp_path: Path) -> N
 def test_restore_that_kept_the_chain_is_never_repeated_without_it(site: Site, tmp_path: Path) -> None:
     directory = with_chain(site, tmp_path / "data")
     with pytest.raises(LogRolledBack):
-        restored(site, directory, tail=False, keep_chain=True)
+        restored(site, directory, parts=0, keep_chain=True)
     with pytest.raises(RestoreNotEmpty):
         restored(site, directory)
     assert (directory / "chain" / "journal").exists()
@@ -308,6 +309,29 @@ def test_erased_secret_is_in_no_restored_store(site: Site, tmp_path: Path) -> No
         assert {secret.reveal() for _, _, secret in keys.rows()} >= set(site.secret_values)
     finally:
         keys.close()
+
+
+def test_older_backup_holds_nothing_that_a_newer_one_no_longer_has(tmp_path: Path) -> None:
+    generate(tmp_path / "key", now=int(time.time()))
+    with open_service(
+        tmp_path / "data", backup_directory=tmp_path / "b", backup_recovery_key=tmp_path / "key.service"
+    ) as service:
+        operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
+        hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
+        patient = enrol(service, operator, hospital, 5)
+        service.world.services.anchorer.run_once()
+        erase_shares(service, patient.record_id)
+        time.sleep(1.1)  # generations are named by the second
+        assert raw(operator, "POST", "/v1/backups", json={}).status_code == 202
+        while raw(operator, "GET", "/v1/backups").json()["running"]:
+            time.sleep(0.05)
+    shelf, key = Shelf(tmp_path / "b"), read_private_half(tmp_path / "key")
+    older, newest = (Backup(shelf, name, key, now=int(time.time())) for name in shelf.generations())
+    data = settings_for(tmp_path / "restored")
+    report = restore(data, older, shelf, keep_chain=False, newer=newest)
+    assert {found.code for found in report.damage} == {"erasure_share_missing"}
+    without = restore(settings_for(tmp_path / "other"), older, shelf, keep_chain=False)
+    assert not without.damage
 
 
 def _strings(value: Any) -> Iterator[str]:
