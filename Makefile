@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 100
 
-.PHONY: help run demo kubo hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither \
+.PHONY: help run demo kubo softhsm hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-test fuzz test-faults bench lock clean
 
 help: ## this list
@@ -74,6 +74,9 @@ run: $(STAMPS)/contracts ## set up and start the whole system at http://localhos
 
 kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
 	@$(BIN)/python scripts/kubo/run.py build
+
+softhsm: $(STAMPS)/runtime ## find or fetch SoftHSM2 for the tests of the HSM key store (Debian's packages, no root)
+	@$(BIN)/python -m scripts.softhsm.run
 
 hapi: $(STAMPS)/dev ## validate what we emit as FHIR with the HAPI validator (skipped without Java 17 and Maven)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m scripts.hapi.run; else \

@@ -39,11 +39,11 @@ from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
+from backend.erasure_wiring import open_erasure
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
 from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
-from backend.interop.receipts.signing import DocumentSigner
 from backend.log_wiring import open_log
 from backend.member_wiring import open_members
 from backend.notices_wiring import Beside, open_messages
@@ -174,7 +174,13 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
     )
     vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
-    manifests = ManifestBook(index=record_index, keys=stores.keys, sealer=sealer, ledger=stores.commitments)
+    manifests = ManifestBook(
+        index=record_index,
+        keys=stores.keys,
+        sealer=sealer,
+        ledger=stores.commitments,
+        erases=restrictions.erases,
+    )
     storing = StoringService(
         tenant=stores.tenant,
         index=record_index,
@@ -246,6 +252,22 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         outbox=outbox,
         log=log,
         domain=domain,
+        clock=clock,
+    )
+    erasure = open_erasure(
+        settings,
+        stores,
+        manifests=manifests,
+        slots=slots,
+        evidence=evidence,
+        sealer=sealer,
+        forget=(messages.contacts.forget, lambda _: identity.enrolments.forget()),
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        log=log,
+        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        custodian=_custodian(settings, stores),
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
@@ -320,15 +342,16 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
                 *consent_index.asked_subjects(),
             },
         ),
-        proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
+        proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
         backups=opened.backups,
         log_key=opened.key,
-        documents=DocumentSigner(stores.keys),
+        documents=erasure.signer,
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,
-        custodian=_custodian(settings, stores),
+        custodian=erasure.custodian,
+        erasure=erasure,
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )
     return World(services=services, stores=stores, closing=closing)

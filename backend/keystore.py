@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterable
-from typing import Final, Literal, NoReturn, Protocol, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, get_args
 
 from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, OperatorError, Unavailable
 
@@ -18,6 +18,7 @@ MAX_NAME_LENGTH: Final = 200
 
 KeyKind: TypeAlias = Literal["master", "patient", "erasure_share", "salt", "audit", "signing", "account"]
 KEY_KINDS: Final[frozenset[str]] = frozenset(get_args(KeyKind))
+WrappingClass: TypeAlias = Literal["epoch", "page", "name"]
 KeyName: TypeAlias = tuple[KeyKind, str]  # name: 1..200 printable ASCII characters, a pseudonym or an id
 
 
@@ -48,6 +49,15 @@ class Secret:  # noqa: PLW1641 - no dictionary key: its hash would be one more p
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")
+
+
+class KeyVersion(NamedTuple):
+    """Where the keys of one class stand. What was wrapped by a version below ``minimum`` is refused."""
+
+    key_class: str
+    version: int
+    minimum: int
+    made_at: int  # Unix seconds
 
 
 class SecretNotFound(NotFound):
@@ -102,6 +112,20 @@ class KeyStoreRolledBack(OperatorError):
     remedy = "Database and epoch key are not of the same moment. Restore both from one copy."
 
 
+class KeyStoreSchema(OperatorError):
+    """The database has the form of another release."""
+
+    code = "keystore_schema"
+    remedy = "Use the release this data directory was made with, or another data directory."
+
+
+class KeyStoreKind(OperatorError):
+    """The store's epoch key lives elsewhere than the settings say."""
+
+    code = "keystore_kind"
+    remedy = "Set ASSENT_KEYSTORE to the kind this data directory was made with."
+
+
 class KeyStoreMissing(OperatorError):
     code = "keystore_missing"
     remedy = "There is no key store in this directory. Point to the right one, or restore it."
@@ -148,6 +172,15 @@ class KeyStore(Protocol):
 
     def rotate_root(self) -> None:
         """Replace every wrapping key above the secrets; what the old ones wrapped opens nothing any more."""
+
+    def rotate(self, key_class: WrappingClass) -> None:
+        """Replace the keys of one class and wrap anew what they held: all or nothing, and the old ones dead.
+
+        ``epoch``: the key above all pages. ``page``: the key of every page. ``name``: what blinds names.
+        """
+
+    def versions(self) -> tuple[KeyVersion, ...]:
+        """Return where the store's own classes of keys stand, from the root down."""
 
     def close(self) -> None:
         """Release files, locks and sessions. A closed store raises KeyStoreUnavailable."""

@@ -24,6 +24,12 @@ class MailServer(NamedTuple):
     port: int
 
 
+class HsmToken(NamedTuple):
+    module: Path
+    label: str
+    pin: SecretStr
+
+
 class Settings(BaseSettings):
     """Units are in the names. Defaults run the whole system embedded on one machine for development."""
 
@@ -64,6 +70,13 @@ class Settings(BaseSettings):
     storage: Literal["directory", "kubo"] = "directory"
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
     passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
+    keystore: Literal["embedded", "pkcs11"] = Field(
+        default="embedded", description="where the key above all others lies: in a file, or in an HSM"
+    )
+    pkcs11_module: Path | None = Field(default=None, description="PKCS#11 library of the HSM")
+    pkcs11_token_label: str | None = Field(default=None, max_length=32)
+    pkcs11_pin: SecretStr | None = Field(default=None, description="of the token's user")
+    pkcs11_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="for one call")
 
     backup_directory: Path | None = Field(
         default=None, description="where the running service keeps its backup; needs backup_recovery_key"
@@ -104,6 +117,12 @@ class Settings(BaseSettings):
     mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
+    erasure_grace_hours: int = Field(
+        default=72,
+        ge=0,
+        le=720,
+        description="in which the patient can cancel, where the request says nothing",
+    )
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
 
     @property
@@ -122,6 +141,11 @@ class Settings(BaseSettings):
     @property
     def webhook_private_networks_opened(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return _networks(self.webhook_private_networks)
+
+    @property
+    def hsm_token(self) -> HsmToken | None:
+        module, label, pin = self.pkcs11_module, self.pkcs11_token_label, self.pkcs11_pin
+        return None if module is None or label is None or pin is None else HsmToken(module, label, pin)
 
     @property
     def mail_server(self) -> MailServer | None:
@@ -163,8 +187,17 @@ class Settings(BaseSettings):
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
         if (self.backup_directory is None) != (self.backup_recovery_key is None):
             raise ValueError("ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY go together")
+        if self.keystore == "pkcs11" and None in {
+            self.pkcs11_module,
+            self.pkcs11_token_label,
+            self.pkcs11_pin,
+        }:
+            raise ValueError(
+                "ASSENT_KEYSTORE=pkcs11 needs ASSENT_PKCS11_MODULE, ASSENT_PKCS11_TOKEN_LABEL and"
+                " ASSENT_PKCS11_PIN"
+            )
         if self.environment == "production":
-            if self.passphrase is None:
+            if self.passphrase is None and self.keystore == "embedded":
                 raise ValueError(
                     "production needs ASSENT_PASSPHRASE: a key file beside the data protects nothing"
                 )

@@ -15,8 +15,6 @@ from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory
 from backend.adapters.index.changes import IndexChanges
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
-from backend.adapters.keys.embedded import EmbeddedKeyStore
-from backend.adapters.keys.root import KeyFile, Passphrase
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.commitments import CommitmentLedger
@@ -36,6 +34,7 @@ from backend.adapters.ledger.wiring import ledger_adapters
 from backend.adapters.ledger.witnesses import WitnessPairs
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.adapters.storage.kubo import KuboBlockStore
+from backend.keys_wiring import open_keys
 from backend.keystore import KeyStore
 from backend.records.storage_ports import BlockStore
 from backend.settings import Settings
@@ -91,7 +90,7 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
     directory = DataDirectory(settings.data_directory, restoring=restoring)
     directory.open()
     closing.callback(directory.close)
-    keys = EmbeddedKeyStore(directory.keys, unlock_of(settings, directory))
+    keys = open_keys(settings, directory)
     closing.callback(keys.close)
     tenant = MemberId(keys.get_or_create("salt", "tenant").reveal())
 
@@ -188,13 +187,3 @@ def _check_index(database: Database[dict[str, Any]], index: EmbeddedIndex | None
         index.ensure_running()
     with translated():
         database.command("ping")
-
-
-def unlock_of(settings: Settings, directory: DataDirectory) -> Passphrase | KeyFile:
-    """Return what opens the key store; a new development directory gets its key file."""
-    if settings.passphrase is not None:
-        return Passphrase(settings.passphrase.get_secret_value())
-    path = directory.root / "development.key"
-    if not path.exists() and not (directory.keys / "store").exists():
-        return KeyFile.create(path)
-    return KeyFile(path)

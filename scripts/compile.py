@@ -30,6 +30,7 @@ CONTRACTS = {
     "AuditAnchor": "contracts/AuditAnchor.sol",
     "ConsentRegistry": "contracts/ConsentRegistry.sol",
     "EmergencyAccess": "contracts/EmergencyAccess.sol",
+    "KeyRegistry": "contracts/KeyRegistry.sol",
     "ParticipantRegistry": "contracts/ParticipantRegistry.sol",
     "RecordRegistry": "contracts/RecordRegistry.sol",
     "Recovery": "contracts/consent/Recovery.sol",

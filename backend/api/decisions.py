@@ -26,29 +26,32 @@ from backend.api.schemas import (
 )
 from backend.api.security import Caller, agent_of, needs
 from backend.audit import codes
-from backend.audit.entry import Action, AuditEvent, Group, Outcome
+from backend.audit.entry import Action, AuditEvent, Group
 from backend.consent import wording
+from backend.consent.basis import basis_of
 from backend.consent.care_teams import Acting, CareTeams
 from backend.consent.deciding import Question
 from backend.consent.decision import decide_many
-from backend.consent.decision_types import Answer, Decision, Finding, Reason, Requester, Segment
+from backend.consent.decision_types import (
+    Answer,
+    Decision,
+    DecisionInput,
+    Finding,
+    Reason,
+    Requester,
+    Segment,
+)
 from backend.consent.errors import ConsentRequired
 from backend.consent.explaining import ConsentExplained, explain
 from backend.consent.tables import Tables
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
-from backend.records.trail import groups_through
+from backend.records.trail import groups_through, outcome_of
 from backend.types import MemberId, SubjectId, to_hex
 from backend.waiting import about_to_wait
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
 
-_OUTCOMES = {
-    Answer.PERMIT: Outcome.PERMITTED,
-    Answer.DENY: Outcome.DENIED,
-    Answer.NO_CONSENT: Outcome.DENIED,
-    Answer.UNAVAILABLE: Outcome.UNAVAILABLE,
-}
 _COARSE_REASONS = {
     Answer.PERMIT: Reason.PERMITTED.value,
     Answer.DENY: ConsentRequired.code,
@@ -178,7 +181,7 @@ def _decided(body: DecisionBody, caller: Caller) -> tuple[DecisionView, AuditEve
     explanation = explain(request) if explains else None  # its time depends on how many consents there are
     decision = decide_many(request, [segment])[0] if explanation is None else explanation.decision
     DECISIONS.labels(decision.answer.value).inc()
-    event = _entry(body, caller, subject, decision, groups=groups_through(acting.groups, [decision]))
+    event = _entry(body, caller, request, decision, groups=groups_through(acting.groups, [decision]))
     view = _coarse(decision, tables)
     if explanation is None:
         return view, event
@@ -213,18 +216,23 @@ def _requester(body: DecisionBody, caller: Caller, *, explains: bool) -> Acting:
 
 
 def _entry(
-    body: DecisionBody, caller: Caller, subject: SubjectId, decision: Decision, *, groups: tuple[Group, ...]
+    body: DecisionBody,
+    caller: Caller,
+    request: DecisionInput,
+    decision: Decision,
+    *,
+    groups: tuple[Group, ...],
 ) -> AuditEvent:
     services, principal = caller
     about = body.requester and (body.requester.member or body.requester.account)
     return AuditEvent(
         type=codes.DECISION,
-        outcome=_OUTCOMES[decision.answer],
+        outcome=outcome_of(decision.answer),
         occurred_at_ms=services.clock() * 1000,
         actor=agent_of(principal),
         organisation=principal.member_id,
         groups=groups,
-        subject=subject,
+        subject=request.subject,
         purpose=body.purpose,
         action=Action(body.action),
         consents=decision.consent_ids,
@@ -234,6 +242,7 @@ def _entry(
         queue_position=decision.queue_position,
         obligations=decision.obligations,
         detail={"tables": bytes.fromhex(decision.tables)} | ({"requester": about.lower()} if about else {}),
+        basis=basis_of(request, segment=request.segment),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
@@ -10,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from backend.api.prompt import prompt
 from backend.api.services import Services
-from backend.audit.entry import Agent, AgentKind
+from backend.audit.entry import Agent, AgentKind, mark_of
 from backend.errors import NotAuthenticated, NotFound, NotPermitted
 from backend.identity.errors import ScopeMissing
 from backend.identity.principal import Principal
@@ -60,8 +61,9 @@ def needs(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 def agent_of(principal: Principal) -> Agent:
-    """Name the caller in the audit log, by an opaque id."""
-    return agent_named(principal.name)
+    """Name the caller in the audit log, by an opaque id, with the token it came with."""
+    named = agent_named(principal.name)
+    return replace(named, token=mark_of(principal.token_id), session=mark_of(principal.family))
 
 
 def agent_named(principal: str) -> Agent:

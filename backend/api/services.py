@@ -34,6 +34,7 @@ from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain
+from backend.erasure.services import ErasureServices
 from backend.idempotency import Idempotency
 from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
@@ -126,5 +127,6 @@ class Services:
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications
     custodian: Custodian
+    erasure: ErasureServices
     log_key: str  # verifier key of the log's checkpoints
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -9,6 +9,7 @@ from backend.audit.entry import AuditEvent
 from backend.audit.errors import EntryDamaged, UnknownEntry
 from backend.audit.leaf import FIRST_PREVIOUS, Leaf
 from backend.audit.reader import EpochChain, LogReader
+from backend.audit.seal import Before
 from backend.types import LogIndex, SubjectId
 
 
@@ -73,7 +74,7 @@ class AccessList:
     def gaps(self, subject: SubjectId | None) -> tuple[Gap, ...]:
         """Read every entry of the subject and return the places where sequence or links break."""
         found: list[Gap] = []
-        counts: dict[int, tuple[int, bytes]] = {}
+        ended: Before | None = None  # the chain before, as it is found here
         for chain in self._reader.chains(subject):
             count, last = 0, FIRST_PREVIOUS
             for entry in self._reader.entries(chain.indexes):
@@ -82,13 +83,11 @@ class AccessList:
                     found.append(Gap(chain.epoch, count, entry.index))
                 if count == 0:
                     taken_over = self._reader.record(entry, chain).before
-                    if taken_over is not None and counts.get(taken_over.epoch) not in (
-                        None,
-                        (taken_over.count, taken_over.last),
-                    ):
-                        found.append(Gap(taken_over.epoch, counts[taken_over.epoch][0], None))
+                    if ended is not None and not _follows(ended, taken_over):
+                        found.append(Gap(ended.epoch, ended.count, None))
                 count, last = leaf.sequence + 1, self._reader.log.state.tree.leaf(entry.index)
-            counts[chain.epoch] = (count, last)
+            if count:
+                ended = Before(chain.epoch, count, last)
         return tuple(found)
 
     def _line(self, index: int, number: int, chain: EpochChain) -> AccessEntry:
@@ -103,3 +102,8 @@ class AccessList:
         except EntryDamaged:
             event = None
         return AccessEntry(LogIndex(index), chain.epoch, number, recorded, hashed, event)
+
+
+def _follows(ended: Before, taken_over: Before | None) -> bool:
+    """Whether the next epoch begins where this one ended, or after one whose key was erased since."""
+    return taken_over is not None and (taken_over == ended or taken_over.epoch > ended.epoch)

@@ -37,7 +37,7 @@ def prepare(
     pseudonym = pseudonym_of(key, origin=origin, epoch=epoch)
     continues = None
     if epoch > 0 and state.chain_end(pseudonym).count == 0:
-        continues = _chain_before(subject, epoch - 1, keys=keys, state=state, origin=origin)
+        continues = _chain_before(subject, epoch, keys=keys, state=state, origin=origin)
     record = Record(event, continues[1] if continues else None, act).encode()
     return PreparedEntry(
         sealed=seal(record, audit_key=key, pseudonym=pseudonym, origin=origin), act=act, continues=continues
@@ -47,12 +47,17 @@ def prepare(
 def _chain_before(
     subject: SubjectId | None, epoch: int, *, keys: AuditKeys, state: LogState, origin: str
 ) -> tuple[bytes, Before] | None:
-    key = keys.at(subject, epoch)
-    if key is None:
-        return None
-    pseudonym = pseudonym_of(key, origin=origin, epoch=epoch)
-    end = state.chain_end(pseudonym)
-    return pseudonym, Before(epoch, end.count, end.last)
+    """Return the newest chain before ``epoch`` that has entries: a key may be replaced before it is used."""
+    while epoch > 0:
+        epoch -= 1
+        key = keys.at(subject, epoch)
+        if key is None:
+            return None
+        pseudonym = pseudonym_of(key, origin=origin, epoch=epoch)
+        end = state.chain_end(pseudonym)
+        if end.count:
+            return pseudonym, Before(epoch, end.count, end.last)
+    return None
 
 
 class BundleBuilder:
@@ -87,7 +92,9 @@ class BundleBuilder:
             raise StaleSeal
         if entry.continues is not None:
             pseudonym, before = entry.continues
-            if end.count or self._end(pseudonym) != ChainEnd(before.count, before.last):
+            if pseudonym in self._closed or end.count:
+                raise StaleSeal
+            if self._end(pseudonym) != ChainEnd(before.count, before.last):
                 raise StaleSeal
             self._closed.add(pseudonym)
         leaf = Leaf(sealed.pseudonym, end.count, end.last, self._time, sealed.commitment).encode()

@@ -30,6 +30,13 @@ CONTACT_CHANGED: Final = "contact.changed"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
 NOTICE_PUBLISHED: Final = "notice.published"
+# erasure
+ERASURE_REQUESTED: Final = "erasure.requested"
+ERASURE_CANCELLED: Final = "erasure.cancelled"
+ERASURE_HELD: Final = "erasure.held"
+ERASURE_DONE: Final = "erasure.done"  # of the system: the patient's own entries are unreadable by then
+HOLD_PLACED: Final = "hold.placed"
+HOLD_LIFTED: Final = "hold.lifted"
 # identity
 ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
 ENROLMENT_CLAIMED: Final = "enrolment.claimed"

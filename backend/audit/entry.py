@@ -6,6 +6,7 @@ is a code, an id or a number. Free text is refused: it may hold personal data th
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -32,6 +33,8 @@ _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
 _COARSE_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}")  # no blank and no @: not a name, sentence or address
 _MAX_MEMBERS = 512
+_MAX_BASIS = 4_096
+_MARK_BYTES = 16
 _SUBJECT_BYTES = 12
 
 
@@ -74,10 +77,16 @@ class AgentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who acted: a kind and an opaque id, never a name or an e-mail address."""
+    """Who acted: a kind and an opaque id, never a name or an e-mail address.
+
+    ``token`` and ``session`` are the marks (``mark_of``) of the access token it came with and of the sign-in
+    which that descends from; with whatever token, it is the same agent.
+    """
 
     kind: AgentKind
     id: str
+    token: bytes = field(default=b"", compare=False)  # 16 bytes, empty where there was none
+    session: bytes = field(default=b"", compare=False)
 
     @classmethod
     def member(cls, member: MemberId) -> Agent:
@@ -93,6 +102,14 @@ class Agent:
 
 
 ANONYMOUS = Agent(AgentKind.ANONYMOUS, "")
+
+
+def mark_of(identifier: str) -> bytes:
+    """Return the 16 bytes by which the log names an access token (its ``jti``) or a session (its ``fid``).
+
+    A digest: the ids themselves stand in the logs of others.
+    """
+    return hashlib.sha256(b"assent/audit/mark/1\0" + identifier.encode()).digest()[:_MARK_BYTES]
 
 
 class Group(NamedTuple):
@@ -126,11 +143,15 @@ class AuditEvent:
     queue_position: QueuePosition | None = None  # of the queue of restrictions, as the decision saw it
     obligations: int = 0  # bits of the decision's obligations
     detail: Mapping[str, DetailValue] = field(default_factory=dict)
+    basis: bytes = b""  # an encoded ``backend.consent.basis.Basis``: what a decision is made again from
 
     def __post_init__(self) -> None:
         _require(bool(_CODE.fullmatch(self.type)), "type")
         _require(0 <= self.occurred_at_ms < 2**53, "occurred_at_ms")
         _require(bool(_COARSE_TEXT.fullmatch(self.actor.id)), "actor")
+        _require(
+            all(len(mark) in (0, _MARK_BYTES) for mark in (self.actor.token, self.actor.session)), "actor"
+        )
         _require(self.organisation is None or len(self.organisation) == 32, "organisation")
         _require(all(_is_group(group) for group in self.groups), "groups")
         _require(self.subject is None or 0 < self.subject <= MAX_SUBJECT_ID, "subject")
@@ -144,6 +165,7 @@ class AuditEvent:
         for name in ("final_block", "head_block", "queue_position", "obligations"):
             value = getattr(self, name)
             _require(value is None or 0 <= value < 2**63, name)
+        _require(len(self.basis) <= _MAX_BASIS, "basis")
         for key, value in self.detail.items():
             _require(bool(_CODE.fullmatch(key)) and _is_coded(value), f"detail.{key}")
         object.__setattr__(self, "detail", MappingProxyType(dict(self.detail)))
@@ -180,9 +202,9 @@ def _subject(value: bytes) -> SubjectId:
     return SubjectId(int.from_bytes(value, "big"))
 
 
-def _agent(value: Iterable[str]) -> Agent:
-    kind, identifier = value
-    return Agent(AgentKind(kind), identifier)
+def _agent(value: Iterable[Any]) -> Agent:
+    kind, identifier, *marks = value
+    return Agent(AgentKind(kind), identifier, *marks)
 
 
 def _groups(value: Iterable[Iterable[Any]]) -> tuple[Group, ...]:
@@ -196,6 +218,7 @@ _EMPTY: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(("groups", "records", "segments", "consents", "reasons"), ((),)),
     "obligations": (0,),
     "detail": ({},),
+    "basis": (b"",),
 }
 _READERS: dict[str, Callable[[Any], object]] = {
     "outcome": Outcome,
@@ -212,7 +235,8 @@ def _plain(name: str, value: object) -> object:
         case int() if name == "subject":
             return value.to_bytes(_SUBJECT_BYTES, "big")
         case Agent():
-            return [value.kind.value, value.id]
+            marks = [value.token, value.session] if value.token or value.session else []
+            return [value.kind.value, value.id, *marks]
         case StrEnum():
             return value.value
         case tuple() if name == "groups":

@@ -147,6 +147,12 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.PAPER_WITNESSED: _create("scan"),
         codes.PAPER_STOPPED: _update("consent"),
         codes.NOTICE_PUBLISHED: _create("notice"),
+        codes.ERASURE_REQUESTED: _alert("110135", "U"),  # object security attributes changed
+        codes.ERASURE_CANCELLED: _alert("110135", "U"),
+        codes.ERASURE_HELD: _alert("110135", "U"),
+        codes.ERASURE_DONE: _delete("record"),
+        codes.HOLD_PLACED: _alert("110135", "U"),
+        codes.HOLD_LIFTED: _alert("110135", "U"),
         codes.ENROLMENT_CODE_ISSUED: _create(),
         codes.ENROLMENT_CLAIMED: _create(),
         codes.TOKEN_ISSUED: _DECISION,  # what BALP made the pattern for

@@ -166,8 +166,8 @@ class Fsck:
         if self.keys is None:
             return
         for subject in self.subjects:
-            current, _ = self.keys.current(subject)
-            for epoch in range(current + 1):
+            newest = self.keys.newest(subject)  # makes none
+            for epoch in range(0 if newest is None else newest + 1):
                 key = self.keys.at(subject, epoch)
                 if key is not None:
                     self._audit_keys[pseudonym_of(key, origin=self.origin, epoch=epoch)] = key

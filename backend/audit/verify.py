@@ -107,7 +107,7 @@ def _check_chains(chains: list[dict[str, Any]], entries: list[dict[str, Any]]) -
             last, index = entry["_hash"], entry["index"]
         _refuse(len(members) != chain["count"], "a chain is shorter than it says")
         epoch, *end = members[0]["_before"] or [-1, 0, bytes(32)]
-        left_out = epoch in ends and ends[epoch] != end
+        left_out = bool(ends) and (epoch < max(ends) or ends.get(epoch, end) != end)
         _refuse(left_out, f"entry {members[0]['index']}: entries of the key epoch before were left out")
         complete &= epoch in ends or end[0] == 0  # otherwise that epoch's key was erased, or it is withheld
         ends[chain["epoch"]] = [len(members), last]

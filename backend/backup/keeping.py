@@ -22,6 +22,7 @@ from backend.backup.recovery_key import ServiceHalf, read_service_half
 from backend.backup.shelf import Shelf, tail_part
 from backend.backup.sources import Sources, changed_pins
 from backend.errors import AssentError
+from backend.keystore import KeyName
 from backend.records.blocks import Cid
 
 _log = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ class _Reading:
         self._shelf = shelf
         self._current = current
         self._taken: list[Changes] = []
-        self._secrets: set[tuple[str, bytes]] = set()
+        self._secrets: set[KeyName] = set()
         self.pins = current.pins
         self.journal_bytes = current.journal_bytes
 

@@ -1,7 +1,7 @@
 """What a backup says, one thing after another: a base and its tail are the same kind of stream.
 
 Each operation is a length (4 bytes, big-endian) and CBOR ``[tag, ...]``. Secrets never stand there in clear:
-they are wrapped (AES-256-KW) under a key of the file they are in, bound to kind and blinded name.
+they are wrapped (AES-256-KW) under a key of the file they are in, bound to kind and name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import cbor2
 
 from backend.backup.errors import BackupDamaged
-from backend.keystore import Secret
+from backend.keystore import KEY_KINDS, KeyKind, Secret
 from backend.records import canonical
 from backend.records.envelope_errors import WrapRefused
 from backend.records.wrapping import unwrap, wrap
@@ -28,9 +28,9 @@ class PutDocument(NamedTuple):
     document: bytes  # BSON
 
 
-class DropDocument(NamedTuple):
+class DropDocuments(NamedTuple):
     collection: str
-    key: bytes  # BSON of {"_id": ...}
+    matching: bytes  # the filter, as BSON
 
 
 class ClearCollection(NamedTuple):
@@ -39,21 +39,15 @@ class ClearCollection(NamedTuple):
     collection: str
 
 
-class NameKey(NamedTuple):
-    """The key that blinds the names in the key store."""
-
-    secret: Secret
-
-
 class PutSecret(NamedTuple):
-    kind: str
-    name: bytes  # blinded
+    kind: KeyKind
+    name: str
     secret: Secret
 
 
 class DropSecret(NamedTuple):
-    kind: str
-    name: bytes  # blinded
+    kind: KeyKind
+    name: str
 
 
 class PutPin(NamedTuple):
@@ -80,9 +74,8 @@ class Journal(NamedTuple):
 
 Operation: TypeAlias = (
     PutDocument
-    | DropDocument
+    | DropDocuments
     | ClearCollection
-    | NameKey
     | PutSecret
     | DropSecret
     | PutPin
@@ -92,9 +85,8 @@ Operation: TypeAlias = (
 )
 _TAGS: Final[dict[str, type[Any]]] = {
     "doc": PutDocument,
-    "undoc": DropDocument,
+    "undoc": DropDocuments,
     "clear": ClearCollection,
-    "names": NameKey,
     "key": PutSecret,
     "unkey": DropSecret,
     "pin": PutPin,
@@ -140,15 +132,13 @@ def decode(stream: Iterable[bytes], *, wrapping: Secret) -> Iterator[Operation]:
         raise BackupDamaged("the last operation is cut off")
 
 
-def _info(*parts: str | bytes) -> bytes:
+def _info(*parts: str) -> bytes:
     return canonical.encode(["assent/backup/secret/1", *parts])
 
 
 def _fields(operation: Operation, wrapping: Secret) -> list[Any]:
     tag = _TAG_OF[type(operation)]
     match operation:
-        case NameKey(secret):
-            return [tag, wrap(secret, under=wrapping, info=_info(tag))]
         case PutSecret(kind, name, secret):
             return [tag, kind, name, wrap(secret, under=wrapping, info=_info(tag, kind, name))]
     return [tag, *operation]
@@ -157,9 +147,7 @@ def _fields(operation: Operation, wrapping: Secret) -> list[Any]:
 def _operation(body: bytes, wrapping: Secret) -> Operation:
     try:
         match cbor2.loads(body):
-            case ["names", wrapped]:
-                return NameKey(unwrap(wrapped, under=wrapping, info=_info("names")))
-            case ["key", kind, name, wrapped]:
+            case ["key", kind, name, wrapped] if kind in KEY_KINDS:
                 return PutSecret(kind, name, unwrap(wrapped, under=wrapping, info=_info("key", kind, name)))
             case [tag, *fields]:
                 operation: Operation = _TAGS[tag](*fields)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from backend.keystore import Secret
+from backend.keystore import KeyName, Secret
 
-Changes: TypeAlias = Mapping[str, set[Any] | None]  # by collection: ids, or None for all of it
-# Collection, BSON of the ``_id``, and the document as it is now (BSON), None when it is gone.
+Changes: TypeAlias = Mapping[str, set[Any] | None]  # by collection: ids and the like, None for all of it
+# Collection, what finds the document (a filter, as BSON), and as it is now (BSON); None: it is gone.
 Change: TypeAlias = tuple[str, bytes, bytes | None]
 
 
@@ -48,28 +48,25 @@ class Recorder(Protocol):
 
 @runtime_checkable
 class KeyCopy(Protocol):
-    """A key store's secrets, by kind and blinded name. Raises KeyStoreUnavailable, KeyStoreDamaged."""
-
-    def name_key(self) -> Secret:
-        """Return the key that blinds names."""
+    """A key store's secrets. Raises KeyStoreUnavailable, KeyStoreDamaged."""
 
     def record_changes(self) -> None:
         """Begin to remember which secrets are made and erased."""
 
-    def take_changes(self) -> set[tuple[str, bytes]]:
+    def take_changes(self) -> set[KeyName]:
         """Return the secrets made or erased since the last call, and forget them."""
 
-    def put_back_changes(self, changes: set[tuple[str, bytes]]) -> None:
+    def put_back_changes(self, changes: set[KeyName]) -> None:
         """Undo ``take_changes``."""
 
-    def rows(self) -> Iterator[tuple[str, bytes, Secret]]:
+    def rows(self) -> Iterator[tuple[KeyName, Secret]]:
         """Yield all secrets; what is erased or made meanwhile may or may not be among them."""
 
-    def row(self, kind: str, name: bytes) -> Secret | None:
+    def row(self, name: KeyName) -> Secret | None:
         """Return one secret, None when it is not there."""
 
-    def put_rows(self, rows: Iterable[tuple[str, bytes, Secret]]) -> None:
-        """Keep secrets under names that are blinded already, all or none."""
+    def put_rows(self, rows: Iterable[tuple[KeyName, Secret]]) -> None:
+        """Keep secrets that are not there yet, all or none."""
 
 
 class JournalCopy(Protocol):

@@ -20,7 +20,7 @@ from backend.backup.operations import (
 from backend.backup.recovery_key import RecoveryKey
 from backend.backup.sealed_file import Header, Written
 from backend.backup.shelf import MANIFEST, PINS, Shelf, tail_part
-from backend.keystore import Secret
+from backend.keystore import KeyName, Secret
 from backend.records.blocks import Cid
 
 
@@ -100,12 +100,12 @@ class Backup:
             yield from self._read(tail_part(number), previous=previous, finished=found)
             previous = found[0].sha256
 
-    def final_secrets(self) -> dict[tuple[str, bytes], Secret | None]:
+    def final_secrets(self) -> dict[KeyName, Secret | None]:
         """Return what the tail makes of the secrets it names, None for an erased one.
 
         It is read before the base, so that an erased secret is never written to a restored store.
         """
-        final: dict[tuple[str, bytes], Secret | None] = {}
+        final: dict[KeyName, Secret | None] = {}
         for operation in self.tail():
             match operation:
                 case PutSecret(kind, name, secret):
@@ -114,8 +114,8 @@ class Backup:
                     final[kind, name] = None
         return final
 
-    def secret_names(self) -> set[tuple[str, bytes]]:
-        """Return kind and blinded name of every secret that counts at the end of the tail."""
+    def secret_names(self) -> set[KeyName]:
+        """Return the name of every secret that counts at the end of the tail."""
         names = {(each.kind, each.name) for each in self.secrets() if isinstance(each, PutSecret)}
         for name, secret in self.final_secrets().items():
             if secret is None:

@@ -8,11 +8,10 @@ from typing import Final
 
 from backend.backup.operations import (
     ClearCollection,
-    DropDocument,
+    DropDocuments,
     DropPin,
     DropSecret,
     Journal,
-    NameKey,
     Operation,
     PutDocument,
     PutFile,
@@ -20,6 +19,7 @@ from backend.backup.operations import (
     PutSecret,
 )
 from backend.backup.ports import Changes, IndexCopy, JournalCopy, KeyCopy
+from backend.keystore import KeyName
 from backend.records.blocks import Cid
 from backend.records.storage_ports import BlockStore
 
@@ -48,17 +48,16 @@ class Sources:
                 yield ClearCollection(change)
                 continue
             collection, key, document = change
-            yield DropDocument(collection, key) if document is None else PutDocument(collection, document)
+            yield DropDocuments(collection, key) if document is None else PutDocument(collection, document)
 
     def secrets(self) -> Iterator[Operation]:
-        yield NameKey(self.keys.name_key())
-        for kind, name, secret in self.keys.rows():
-            yield PutSecret(kind, name, secret)
+        for name, secret in self.keys.rows():
+            yield PutSecret(*name, secret)
 
-    def changed_secrets(self, changes: set[tuple[str, bytes]]) -> Iterator[Operation]:
-        for kind, name in sorted(changes):
-            secret = self.keys.row(kind, name)
-            yield DropSecret(kind, name) if secret is None else PutSecret(kind, name, secret)
+    def changed_secrets(self, changes: set[KeyName]) -> Iterator[Operation]:
+        for name in sorted(changes):
+            secret = self.keys.row(name)
+            yield DropSecret(*name) if secret is None else PutSecret(*name, secret)
 
     def small_files(self) -> Iterator[Operation]:
         for name, content in sorted(self.files().items()):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.commands import replaying
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
@@ -116,6 +117,9 @@ def audit_export(
                 typer.echo(json.dumps(event))
         if export.damaged:
             raise EntryDamaged(f"{export.damaged} entries cannot be read and are not in the export")
+
+
+audit.command("replay")(replaying.replay)
 
 
 @audit.command("verify")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from backend.consent.decision import decide_many
 from backend.consent.decision_types import Answer, Decision, DecisionInput, Reason, Requester, Segment
 from backend.consent.evidence import EvidenceBook
+from backend.consent.ledger_types import UNOPENED
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.uses import UsesExhausted, UseStore
 from backend.types import ConsentId, SubjectId, UnixSeconds
@@ -57,11 +58,12 @@ class DecisionService:
         decisions = decide_many(self.gather(question, segments[0]), segments)
         if question.only is None:
             return decisions
-        return tuple(_resting_on(question.only, decision) for decision in decisions)
+        return tuple(resting_on(question.only, decision) for decision in decisions)
 
     def gather(self, question: Question, segment: Segment) -> DecisionInput:
         """Return everything that a decision about this segment rests on now. Raises as ``decide``."""
         gathered = self._evidence.gather(question.subject, question.requester.members)
+        gone = gathered.pending.erasing  # as if nobody had ever opened the subject
         return DecisionInput(
             subject=question.subject,
             requester=question.requester,
@@ -70,9 +72,9 @@ class DecisionService:
             segment=segment,
             now=UnixSeconds(self._clock()),
             view=gathered.view,
-            final=gathered.final,
-            head=gathered.head,
-            evidence=gathered.evidence,
+            final=UNOPENED if gone else gathered.final,
+            head=UNOPENED if gone else gathered.head,
+            evidence=() if gone else gathered.evidence,
             queue_position=gathered.pending.position,
             members_final=gathered.members_final,
             members_head=gathered.members_head,
@@ -102,7 +104,7 @@ class DecisionService:
         return check
 
 
-def _resting_on(consents: frozenset[ConsentId], decision: Decision) -> Decision:
+def resting_on(consents: frozenset[ConsentId], decision: Decision) -> Decision:
     """Return the decision, without permission when that rests on none of these consents."""
     if decision.answer is not Answer.PERMIT or not consents.isdisjoint(decision.consent_ids):
         return decision

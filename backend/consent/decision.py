@@ -252,4 +252,5 @@ def _decision(
         queue_position=request.queue_position,
         findings=tuple(findings),
         tables=request.tables,
+        request=request,
     )

@@ -217,6 +217,7 @@ class Decision:
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     tables: str = ""
     teams: tuple[MemberId, ...] = ()
+    request: DecisionInput | None = field(default=None, repr=False, compare=False)  # what it was made from
 
 
 def reference_of_record(record_id: RecordId) -> Bytes32:

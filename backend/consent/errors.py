@@ -5,6 +5,13 @@ from __future__ import annotations
 from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, NotPermitted
 
 
+class UnderErasure(Conflict):
+    """Somebody would write about a person whose data are being erased, or were."""
+
+    code = "under_erasure"
+    remedy = "This patient's data are being erased, or were: nothing more is stored for this subject id."
+
+
 class UnknownCode(InvalidInput):
     """A code or a language that the published tables do not have."""
 
@@ -144,3 +151,10 @@ class RestrictionArrived(Conflict):
 
     code = "restriction_arrived"
     remedy = "Ask again; the decision is made anew."
+
+
+class EvidenceGone(NotFound):
+    """Something that a decision of the past rested on is not kept any more, or never was."""
+
+    code = "evidence_gone"
+    remedy = "It was erased, or written before the log kept it. What the entry itself says still holds."

@@ -157,6 +157,11 @@ class EvidenceBook:
                 documents = {**known.documents, prepared.consent_id: prepared}
                 self._kept[signed.document.subject] = _Kept.of(documents)
 
+    def forget(self, subject: SubjectId) -> None:
+        """Remember nothing of a subject: it was erased."""
+        with self._lock:
+            self._kept.pop(subject, None)
+
     def _known(self, subject: SubjectId) -> _Kept:
         with self._lock:
             known = self._kept.get(subject)

@@ -87,6 +87,9 @@ class SubjectEvidence:
     slots: tuple[ConsentSlot, ...]
 
 
+UNOPENED: Final = SubjectEvidence(controller=NOBODY, epoch=0, count=0, opened=False, slots=())
+
+
 class MemberStanding(IntEnum):
     """Where a member stands, as ``contracts/interfaces/IParticipantRegistry.sol`` numbers it."""
 

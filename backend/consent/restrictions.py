@@ -15,7 +15,7 @@ from typing import Final
 from backend.consent.errors import RestrictionArrived
 from backend.consent.terms import Grant
 from backend.consent.typed_data import consent_id
-from backend.types import BlockNumber, ConsentId, MemberId, QueuePosition, SubjectId
+from backend.types import BlockNumber, ConsentId, MemberId, QueuePosition, RecordId, SubjectId
 
 BEGINNING: Final = QueuePosition(0)
 # A settled restriction is still shown to readers whose view of the chain is older than the block that settled
@@ -29,7 +29,7 @@ class Pending:
 
     ``ended_epoch`` is the highest epoch that a revoke-all ends. ``documents`` are denies. ``for_cause`` are
     delegations that end together with the permits they gave. ``suspended`` are members, whoever the subject
-    is.
+    is. ``erasing``: the whole person is being erased, or is erased: nothing is permitted.
     """
 
     position: QueuePosition
@@ -38,6 +38,7 @@ class Pending:
     documents: tuple[Grant, ...] = ()
     suspended: frozenset[MemberId] = frozenset()
     for_cause: frozenset[ConsentId] = frozenset()
+    erasing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class _Subject:
 
     last: QueuePosition = BEGINNING
     entries: dict[_Restriction, _Entry] = field(default_factory=dict)
+    erasing: bool = False
+    erasing_records: set[RecordId] = field(default_factory=set)
 
 
 class RestrictionQueue:
@@ -110,6 +113,33 @@ class RestrictionQueue:
     def settle_suspension(self, member: MemberId, *, block: BlockNumber | None = None) -> None:
         """Say that the suspension, or removal, is final on the chain in ``block``."""
         self._settle(None, _Restriction(suspended=member), block)
+
+    def accept_erasure(self, subject: SubjectId, record: RecordId | None) -> QueuePosition:
+        """Hide a record, or with None everything of the subject, from now on and for good."""
+        with self._lock:
+            state = self._hide(subject, record)
+            self._position = state.last = QueuePosition(self._position + 1)
+            return self._position
+
+    def restore_erasure(self, subject: SubjectId, record: RecordId | None) -> None:
+        """Hide it again at start-up, when no decision is under way."""
+        with self._lock:
+            self._hide(subject, record)
+
+    def lift_erasure(self, subject: SubjectId, record: RecordId | None) -> None:
+        """Show it again: its erasure was cancelled."""
+        with self._lock:
+            state = self._subjects.setdefault(subject, _Subject())
+            if record is None:
+                state.erasing = False
+            else:
+                state.erasing_records.discard(record)
+
+    def erases(self, subject: SubjectId, record: RecordId | None = None) -> bool:
+        """Whether the subject, or this record of it, is being erased or was."""
+        with self._lock:
+            state = self._subjects.get(subject)
+            return state is not None and (state.erasing or record in state.erasing_records)
 
     def accept_end_for_cause(self, subject: SubjectId, delegation: ConsentId) -> QueuePosition:
         """Count this delegation, and every permit given under it, as revoked from now on."""
@@ -167,6 +197,7 @@ class RestrictionQueue:
                 documents=tuple(document for _, document in counting if document is not None),
                 suspended=frozenset(item.suspended for item, _ in counting if item.suspended is not None),
                 for_cause=frozenset(item.for_cause for item, _ in counting if item.for_cause is not None),
+                erasing=state is not None and state.erasing,
             )
 
     def guard(self, subject: SubjectId, position: QueuePosition) -> None:
@@ -176,6 +207,14 @@ class RestrictionQueue:
             state = self._subjects.get(subject)
             if self._everybody.last > position or (state is not None and state.last > position):
                 raise RestrictionArrived
+
+    def _hide(self, subject: SubjectId, record: RecordId | None) -> _Subject:
+        state = self._subjects.setdefault(subject, _Subject())
+        if record is None:
+            state.erasing = True
+        else:
+            state.erasing_records.add(record)
+        return state
 
     def _accept(
         self, subject: SubjectId | None, restriction: _Restriction, document: Grant | None = None

@@ -19,6 +19,7 @@ from backend.consent.emergency_terms import (
     ReviewEmergency,
     SetEmergencyPolicy,
 )
+from backend.consent.key_terms import AllowMediated, BindKey, WithdrawKey
 from backend.consent.member_terms import (
     CosignCheckpoint,
     NameDonation,
@@ -103,6 +104,9 @@ TYPE_STRINGS: Final = (
     "CloseEmergency(bytes32 opening)",
     "ReviewEmergency(bytes32 opening,bytes32 finding)",
     "SetEmergencyPolicy(uint96 subject,uint8 policy,uint32 round)",
+    "BindKey(uint96 subject,bytes32 keyHash,uint32 sequence,uint40 submitBy)",
+    "WithdrawKey(uint96 subject,uint32 sequence)",
+    "AllowMediated(uint96 subject,bytes32 segmentKind,uint32 sequence,uint40 submitBy)",
     "TransferCustody(address from,address to,bytes32[] commitments,uint40 submitBy)",
     "SignCheckpoint(bytes32 log,uint64 size,bytes32 root)",
     "CosignCheckpoint(bytes32 log,uint64 size,bytes32 root)",
@@ -147,6 +151,7 @@ CLASSES: Final[dict[str, type]] = {
         *(ProposeRecovery, AcceptRecovery, ConfirmRecovery, VetoRecovery),
         *(OpenEmergency, OpenEmergencyLate, CountersignEmergency, CloseEmergency),
         *(ReviewEmergency, SetEmergencyPolicy, TransferCustody, SignCheckpoint, CosignCheckpoint),
+        *(BindKey, WithdrawKey, AllowMediated),
         *(PermitStudy, RefuseStudy, SuspendStudy, ResumeStudy, RevokeStudy),
         *(NameDonation, ObjectToPayout, SettlePayout),
     )

@@ -15,7 +15,7 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.authority import command_for, expected_signer, require_signed_by
 from backend.consent.contradiction import check_consistent
-from backend.consent.errors import InvalidTerms
+from backend.consent.errors import InvalidTerms, UnderErasure
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
 from backend.consent.notices import NoticeBook
@@ -107,8 +107,8 @@ class ConsentService:
 
         The same document again gives the same answer. Raises InvalidTerms, RulesContradict, SummaryMismatch,
         NoticeNotPublished, NoticeInAnotherLanguage, WrongSigner, SignatureInvalid, WiderThanRequest,
-        WiderThanParent, EpochEnded, SubmittedTooLate; ActFailed when the chain refused it before;
-        LedgerUnavailable when it was kept and will be recorded once the chain answers.
+        WiderThanParent, EpochEnded, SubmittedTooLate, UnderErasure; ActFailed when the chain refused it
+        before; LedgerUnavailable when it was kept and will be recorded once the chain answers.
         """
         identity = consent_id(document)
         known = self._outbox.find(ACT, identity.hex())
@@ -149,6 +149,7 @@ class ConsentService:
                 check_given_under(document, via)
         elif via:
             check_child(document, via)
+        self._require_standing(document.subject)
         if document.submit_by < self._clock():
             raise SubmittedTooLate(field="submitBy")
         subject = self._evidence.subject(document.subject)
@@ -179,11 +180,18 @@ class ConsentService:
         self._restrict(document)
         return act
 
+    def _require_standing(self, subject: SubjectId) -> None:
+        if self._restrictions.erases(subject):
+            raise UnderErasure(field="subject")
+
     def _keep(self, act: Act) -> Advance:
+        subject = SubjectId(int(act.data["subject"], 16))
+        # An erasure locks and then waits for acts under way: it sees this one, or this one sees the lock.
+        self._require_standing(subject)
         self._index.put(
             ConsentRow(
                 consent_id=ConsentId(bytes.fromhex(act.act_id)),
-                subject=SubjectId(int(act.data["subject"], 16)),
+                subject=subject,
                 sealed=act.data["sealed"],
                 received_at=UnixSeconds(act.data["received_at"]),
                 delegate=None if act.data["delegate"] is None else Address(act.data["delegate"]),

@@ -20,6 +20,7 @@ from eth_utils.exceptions import ValidationError
 
 from backend.consent.emergency_terms import EmergencyCommand
 from backend.consent.errors import SignatureInvalid
+from backend.consent.key_terms import KeyCommand
 from backend.consent.member_terms import MemberCommand
 from backend.consent.recovery_terms import RecoveryPolicy
 from backend.consent.schema import (
@@ -39,11 +40,12 @@ EMERGENCY_NAME: Final = "Assent Emergency"
 RECORDS_NAME: Final = "Assent Records"
 AUDIT_NAME: Final = "Assent Audit"
 RESEARCH_NAME: Final = "Assent Research"
+KEYS_NAME: Final = "Assent Keys"
 VERSION: Final = "1"
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0  # of secp256k1
 _KEYS: Final = KeyAPI(CoinCurveECCBackend())  # pure Python recovery is sixty times slower
 
-Signable = Command | EmergencyCommand | MemberCommand
+Signable = Command | EmergencyCommand | KeyCommand | MemberCommand
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def subject_things(view: View, word: bytes) -> Iterator[Thing]:
         "consents ever recorded": found.count,
         "recovery": _recovery(view, subject),
         "emergency policy": _policy(view, subject),
+        "encryption key": _key(view, subject, found.controller),
     }
     facts["consents"] = [
         f"{to_hex(identity)} {KINDS[slot.kind]}: {_consent_state(view, slot)}"
@@ -98,3 +99,14 @@ def _policy(view: View, subject: int) -> str:
         return "limit (never set)"
     time, policy, _ = history[-1]
     return f"{POLICIES.get(policy, policy)}, since {iso(time)}"
+
+
+def _key(view: View, subject: int, controller: str) -> str:
+    found = view.state.keys.bindings.get(subject)
+    if found is None:
+        return "none (never bound)"
+    if not any(found.key_hash):
+        return f"none: withdrawn up to number {found.sequence}"
+    if int(found.controller, 16) != int(controller, 16):
+        return f"none: number {found.sequence} was bound by {found.controller.lower()}, who was replaced"
+    return f"{to_hex(found.key_hash)}, number {found.sequence}, bound {iso(found.bound_at)}"

@@ -207,4 +207,9 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
         "EmergencyPolicySet": "subject {subject} set its emergency policy to {policy}",
         **_DOMAIN,
     },
+    "KeyRegistry": {
+        "KeyBound": "key {keyHash} bound to subject {subject} as number {sequence}, by {controller}",
+        "KeyWithdrawn": "every key of subject {subject} up to number {sequence} withdrawn by {controller}",
+        **_DOMAIN,
+    },
 }

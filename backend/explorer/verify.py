@@ -37,6 +37,8 @@ LINKS: Final = (
     ("ResearchMarket", "PARTICIPANTS", "ParticipantRegistry"),
     ("EmergencyAccess", "PARTICIPANTS", "ParticipantRegistry"),
     ("EmergencyAccess", "CONSENTS", "ConsentRegistry"),
+    ("KeyRegistry", "CONSENTS", "ConsentRegistry"),
+    ("KeyRegistry", "RECOVERY", "Recovery"),
 )
 NOT_IN_EVENTS: Final = (
     "Number and time of an anchor and the time of a result come from the event's block, not from the event.",

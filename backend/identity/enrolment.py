@@ -152,6 +152,10 @@ class EnrolmentService:
         """Return everybody who was ever enrolled."""
         return self._store.subjects()
 
+    def forget(self) -> None:
+        """Forget for whom accounts act: an enrolment was erased."""
+        self._standing.changed()
+
     def account_of(self, subject_id: SubjectId) -> Address | None:
         """Return the account that claimed the subject, or None."""
         enrolment = self._store.get(subject_id)

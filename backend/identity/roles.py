@@ -54,6 +54,7 @@ class Scope(StrEnum):
     CARE_TEAM_MANAGE = "care-teams:manage"
     TOKEN_INTROSPECT = "tokens:introspect"  # noqa: S105 - a scope
     BACKUP_MAKE = "backups:make"
+    ERASURE_HANDLE = "erasures:handle"  # take written requests to erase, and place legal holds
     PAPER_HANDLE = "paper-consents:handle"  # bring, see, sign and stop consents on paper
 
 
@@ -94,7 +95,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}),
         Role.WITNESS: frozenset({Scope.PAPER_HANDLE}),
-        Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW}),
+        Role.PRIVACY_OFFICER: frozenset({Scope.DECISION_REVIEW, Scope.ERASURE_HANDLE}),
         Role.TEAM_ADMINISTRATOR: frozenset({Scope.CARE_TEAM_MANAGE}),
         Role.RESOURCE_SERVER: frozenset({Scope.TOKEN_INTROSPECT}),
     }

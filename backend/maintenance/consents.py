@@ -13,6 +13,7 @@ from backend.consent.typed_data import consent_id
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
 from backend.maintenance.chain_facts import ChainFacts
+from backend.maintenance.erasures import Gone
 from backend.maintenance.report import Report
 from backend.outbox.types import FAILED
 from backend.sealed import DocumentSealer
@@ -20,14 +21,14 @@ from backend.stores import Stores
 from backend.types import ConsentId, SubjectId
 
 
-def check_consents(stores: Stores, facts: ChainFacts, report: Report) -> None:
+def check_consents(stores: Stores, facts: ChainFacts, gone: Gone, report: Report) -> None:
     """Add to the report. Raises Unavailable errors only."""
     index = MongoConsentIndex(stores.database)
     acts = MongoActStore(stores.database)
     sealer = DocumentSealer(stores.keys)
     good: dict[SubjectId, list[ConsentId]] = defaultdict(list)
     seen: set[ConsentId] = set()
-    for subject in index.subjects():
+    for subject in set(index.subjects()) - gone.subjects:
         for row in index.of_subject(subject):
             report.counts["consents"] += 1
             seen.add(row.consent_id)
@@ -38,10 +39,11 @@ def check_consents(stores: Stores, facts: ChainFacts, report: Report) -> None:
                 continue
             good[subject].append(row.consent_id)
             _compare(row, facts, acts, report, where)
-    for missing in sorted(set(facts.consents) - seen):
+    lawful = {consent for consent, recorded in facts.consents.items() if recorded.subject in gone.subjects}
+    for missing in sorted(set(facts.consents) - seen - lawful):
         report.damaged("consent_missing", f"consent {missing.hex()}")
     view = stores.ledger.view()
-    for subject in sorted(facts.subjects):
+    for subject in sorted(facts.subjects - gone.subjects):
         report.counts["subjects"] += 1
         ids = tuple(good[subject])
         evidence = stores.ledger.evidence(subject, ids, block=view.head_number)

@@ -14,6 +14,7 @@ from backend.audit.note import Ed25519Signer, Ed25519Verifier
 from backend.maintenance.care_teams import check_care_teams
 from backend.maintenance.chain_facts import read_chain
 from backend.maintenance.consents import check_consents
+from backend.maintenance.erasures import check_erasures, read_gone
 from backend.maintenance.errors import NoDeployment
 from backend.maintenance.records import RecordCheck
 from backend.maintenance.report import Report
@@ -32,8 +33,10 @@ def check_everything(stores: Stores) -> Report:
     """Return what is damaged. Raises Unavailable errors where a store does not answer."""
     report = Report()
     facts = read_chain(stores)
-    RecordCheck(stores, facts, report).run()
-    check_consents(stores, facts, report)
+    gone = read_gone(stores)
+    RecordCheck(stores, facts, gone, report).run()
+    check_consents(stores, facts, gone, report)
+    check_erasures(stores, report)
     check_care_teams(stores, report)
     check_audit(stores, facts.subjects, report)
     return report

@@ -12,6 +12,7 @@ from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
 from backend.maintenance.chain_facts import ChainFacts
+from backend.maintenance.erasures import Gone
 from backend.maintenance.report import Report
 from backend.outbox.types import FAILED, Act
 from backend.records.blobs import load_blob
@@ -22,6 +23,7 @@ from backend.records.manifest import (
     SegmentManifest,
     commitment,
     decode,
+    manifest_share_of,
     place_of,
     salt_of,
     version_name,
@@ -38,9 +40,10 @@ from backend.types import RecordId, SubjectId
 class RecordCheck:
     """Call ``run`` once. Raises Unavailable errors only: damage goes into the report."""
 
-    def __init__(self, stores: Stores, facts: ChainFacts, report: Report) -> None:
+    def __init__(self, stores: Stores, facts: ChainFacts, gone: Gone, report: Report) -> None:
         self._stores = stores
         self._facts = facts
+        self._gone = gone
         self._report = report
         self._sealer = DocumentSealer(stores.keys)
         self._acts = MongoActStore(stores.database)
@@ -55,10 +58,11 @@ class RecordCheck:
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 
     def run(self) -> None:
-        rows = MongoRecordIndex(self._stores.database).everything()
+        everything = MongoRecordIndex(self._stores.database).everything()
+        rows = [row for row in everything if not self._gone.has(row.subject, row.record_id)]
         for row in rows:
             self._row(row)
-        present = {row.commitment for row in rows}
+        present = {row.commitment for row in everything} | self._gone.commitments
         for missing in sorted(self._facts.commitments - present):
             self._report.damaged("record_missing", f"commitment {missing.hex()}")
         self._currents(rows)
@@ -98,7 +102,8 @@ class RecordCheck:
         self, sealed: bytes, record_id: RecordId, version: int, subject: SubjectId, stands: bytes
     ) -> Manifest:
         act_id = version_name(record_id, version)
-        encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id))
+        share = self._stores.keys.get(*manifest_share_of(act_id))
+        encoded = self._sealer.open(sealed, subject=subject, place=place_of(act_id), share=share)
         manifest = decode(encoded)
         salt = self._stores.keys.get(*salt_of(act_id))
         if commitment(encoded, salt) != stands:

@@ -21,29 +21,29 @@ from backend.adapters.data_directory import DataDirectory
 from backend.adapters.durable import sync_directory, write_all, write_file
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.copying import MongoIndexLoad
-from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.audit.startup import check_history, rebuild
 from backend.backup.block_copy import copy_in
-from backend.backup.errors import BackupDamaged, RestoreDiffers, RestoreNotEmpty
+from backend.backup.errors import BackupDamaged, KeysStayInside, RestoreDiffers, RestoreNotEmpty
 from backend.backup.operations import (
     ClearCollection,
-    DropDocument,
+    DropDocuments,
     Journal,
-    NameKey,
     PutDocument,
     PutFile,
     PutSecret,
 )
+from backend.backup.ports import KeyCopy
 from backend.backup.reading import Backup
 from backend.backup.shelf import Shelf
 from backend.backup_wiring import FILES
-from backend.keystore import Secret
+from backend.keys_wiring import open_keys
+from backend.keystore import KeyName, Secret
 from backend.maintenance.fsck import check_everything
 from backend.maintenance.reindex import reindex
 from backend.maintenance.replaying import replay_erasures
 from backend.maintenance.report import Finding, Report
 from backend.settings import Settings
-from backend.stores import Stores, open_stores, unlock_of
+from backend.stores import Stores, open_stores
 
 _Item = TypeVar("_Item")
 # What may lie in a directory that is restored into: configuration, and what opens a new key store.
@@ -165,34 +165,25 @@ def _restore_keys(
     """Make a new key store, under an epoch and a passphrase of its own, of the secrets that still count."""
     final = backup.final_secrets()
     alive = None if newer is None else newer.secret_names()
-    stored = backup.secrets()
-    match next(stored, None):
-        case NameKey(name_key):
-            pass
-        case _:
-            raise BackupDamaged("the part with the keys does not begin as it should")
 
-    def counting() -> Iterator[tuple[str, bytes, Secret]]:
-        for row in rows():
-            if alive is None or row[:2] in alive:
-                yield row
-            else:
-                report.replayed["secrets erased since"] += 1
-
-    def rows() -> Iterator[tuple[str, bytes, Secret]]:
-        for operation in stored:
+    def rows() -> Iterator[tuple[KeyName, Secret]]:
+        for operation in backup.secrets():
             match operation:
                 case PutSecret(kind, name, secret) if (kind, name) not in final:
-                    yield kind, name, secret
-        for (kind, name), last in final.items():
+                    yield (kind, name), secret
+        for each, last in final.items():
             if last is not None:
-                yield kind, name, last
+                yield each, last
 
-    keys = EmbeddedKeyStore(directory.keys, unlock_of(settings, directory), name_key=name_key)
+    keys = open_keys(settings, directory)
     try:
-        for batch in _batches(counting(), _SECRETS):
-            keys.put_rows(batch)
-            report.restored["secrets"] += len(batch)
+        if not isinstance(keys, KeyCopy):
+            raise KeysStayInside
+        for batch in _batches(rows(), _SECRETS):
+            kept = [row for row in batch if alive is None or row[0] in alive]
+            keys.put_rows(kept)
+            report.restored["secrets"] += len(kept)
+            report.replayed["secrets erased since"] += len(batch) - len(kept)
     finally:
         keys.close()
     report.replayed["secrets made since"] = sum(secret is not None for secret in final.values())
@@ -261,7 +252,7 @@ def _restore_index(stores: Stores, backup: Backup, report: RestoreReport) -> Non
             case PutDocument(collection, document):
                 load.put(collection, document)
                 report.replayed["documents written since"] += 1
-            case DropDocument(collection, key):
+            case DropDocuments(collection, key):
                 load.drop(collection, key)
                 report.replayed["documents removed since"] += 1
             case ClearCollection(collection):

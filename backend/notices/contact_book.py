@@ -50,6 +50,10 @@ class ContactBook:
         contact = self._recent.get(subject, lambda: self.file(subject)).contact
         return contact if contact is not None and contact.state is ContactState.ACTIVE else None
 
+    def forget(self, subject: SubjectId) -> None:
+        """Forget the address of somebody who was erased."""
+        self._recent.forget(subject)
+
     def change(self, subject: SubjectId, change: Callable[[ContactFile], ContactFile]) -> ContactFile:
         """Keep what ``change`` makes of the file, and return it. What it raises is raised; it may be asked
         again when somebody else changed the file meanwhile."""

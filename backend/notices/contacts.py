@@ -51,6 +51,10 @@ class Contacts:
         self._letterbox = letterbox
         self._clock = clock
 
+    def forget(self, subject: SubjectId) -> None:
+        """Remember no address of somebody who was erased."""
+        self._book.forget(subject)
+
     def of(self, subject: SubjectId) -> ContactFile:
         """Raises ContactUnknown."""
         file = self._book.file(subject)

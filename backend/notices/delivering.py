@@ -83,7 +83,7 @@ class Deliveries:
                 message_id=message.message_id,
                 receiver=message.receiver,
                 topic=message.topic,
-                sealed=self._sealer.seal(message.body, subject=owner, place=_place(message.message_id)),
+                sealed=self._sealer.seal(message.body, subject=owner, place=place_of(message.message_id)),
                 notice_id=message.notice_id,
                 created_at=due_at,
                 due_at=due_at,
@@ -181,7 +181,7 @@ class Deliveries:
             body = self._sealer.open(
                 delivery.sealed,
                 subject=self._channel.owner(delivery.receiver),
-                place=_place(delivery.message_id),
+                place=place_of(delivery.message_id),
             )
         except SecretNotFound:
             return Failure("erased", Fault.MESSAGE, for_good=True)
@@ -214,5 +214,6 @@ class Deliveries:
             self._wake.wait(LOOK_EVERY_SECONDS)
 
 
-def _place(message_id: str) -> str:
+def place_of(message_id: str) -> str:
+    """The place of a message's sealed body, as ``DocumentSealer`` binds it."""
     return f"messages/{message_id}"

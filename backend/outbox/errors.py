@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.errors import Conflict, Unavailable
+from backend.types import UnixSeconds
 
 
 class LeaseLost(Unavailable):
@@ -10,6 +11,17 @@ class LeaseLost(Unavailable):
 
     code = "act_lease_lost"
     remedy = "The same act is under way already. Send it again shortly: that gives its outcome."
+
+
+class NotYet(Unavailable):
+    """A step has to wait for a time, and is taken up again then."""
+
+    code = "act_waits"
+    remedy = "The act goes on by itself when its time has come."
+
+    def __init__(self, until: UnixSeconds) -> None:
+        super().__init__()
+        self.until = until
 
 
 class ActConflict(Conflict):

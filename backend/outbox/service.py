@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from backend.errors import AssentError, Unavailable
-from backend.outbox.errors import ActConflict, ActFailed, LeaseLost
+from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, FAILED, Act, Step
 from backend.types import UnixSeconds
@@ -22,8 +22,9 @@ POLL_SECONDS = 0.05
 class Outbox:
     """``begin`` makes an act durable; ``drive`` runs its steps; ``recover`` takes up what a crash left.
 
-    A step that raises Unavailable is tried again later; any other AssentError ends the act as FAILED with the
-    error's code; an unexpected exception is raised on and tried again after the lease has run out.
+    A step that raises Unavailable is tried again later, one that raises NotYet at its time; any other
+    AssentError ends the act as FAILED with the error's code; an unexpected exception is raised on and tried
+    again after the lease has run out.
     """
 
     def __init__(
@@ -129,6 +130,9 @@ class Outbox:
     def _run_step(self, act: Act) -> Act:
         try:
             advance = self._steps[act.kind, act.state](act)
+        except NotYet as waiting:
+            self._store.postpone(act, until=waiting.until)
+            raise
         except Unavailable:
             backoff = min(2**act.attempts, MAX_BACKOFF_SECONDS)
             self._store.postpone(act, until=UnixSeconds(self._clock() + backoff))

@@ -114,6 +114,11 @@ def salt_of(name: str) -> KeyName:
     return "salt", f"record/{name}"
 
 
+def manifest_share_of(name: str) -> KeyName:
+    """The key store's name of the secret that a version's sealed manifest needs beside the person's key."""
+    return "erasure_share", f"manifest/{name}"
+
+
 def commitment(encoded: bytes, salt: Secret) -> Bytes32:
     """Return what the chain holds of a record version; without the salt it tells nothing."""
     digest = hashlib.sha256(b"assent/record/1\0" + salt.reveal() + hashlib.sha256(encoded).digest())

@@ -9,19 +9,29 @@ That the commitment stands is asked on every read: docs/decisions/0006-what-a-re
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from backend.errors import IntegrityError
-from backend.keystore import KeyStore
+from backend.keystore import KeyStore, SecretNotFound
 from backend.recent import RecentCache
-from backend.records.manifest import Manifest, commitment, decode, place_of, salt_of, version_name
+from backend.records.manifest import (
+    Manifest,
+    commitment,
+    decode,
+    manifest_share_of,
+    place_of,
+    salt_of,
+    version_name,
+)
 from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.sealed import DocumentSealer
 from backend.types import Bytes32, RecordId, SubjectId
 
 _PAGE: Final = 100
 _REMEMBERED: Final = 512  # a large bundle's manifest takes 100 KiB
+Erases = Callable[[SubjectId, RecordId | None], bool]
+"""Whether a record, or the whole person (None), is being erased or was: it looks absent then."""
 
 
 class ManifestRefused(IntegrityError):
@@ -40,12 +50,19 @@ class ManifestBook:
     """Safe for many threads."""
 
     def __init__(
-        self, *, index: RecordIndex, keys: KeyStore, sealer: DocumentSealer, ledger: CommitmentLedger
+        self,
+        *,
+        index: RecordIndex,
+        keys: KeyStore,
+        sealer: DocumentSealer,
+        ledger: CommitmentLedger,
+        erases: Erases,
     ) -> None:
         self._index = index
         self._keys = keys
         self._sealer = sealer
         self._ledger = ledger
+        self.erases = erases
         self._rows: RecentCache[tuple[RecordId, int | None], VersionRow | None] = RecentCache(
             capacity=_REMEMBERED
         )
@@ -54,23 +71,36 @@ class ManifestBook:
         )
 
     def row(self, record_id: RecordId, version: int | None) -> VersionRow | None:
-        """Return a version of a record, by default the current one. Raises IndexUnavailable."""
+        """Return a version of a record, by default the current one; None also for what is being erased.
+
+        Raises IndexUnavailable.
+        """
 
         def load() -> VersionRow | None:
             if version is None:
                 return self._index.current(record_id)
             return self._index.version(record_id, version)
 
-        return self._rows.get((record_id, version), load)
+        row = self._rows.get((record_id, version), load)
+        return None if row is None or self.erases(row.subject, record_id) else row
 
     def of_subject(self, subject: SubjectId) -> Sequence[Manifest]:
         """Return what the current versions of all records of a subject say. Raises as ``manifest``."""
         found: list[Manifest] = []
         after = None
         while rows := self._index.list_current(subject, after=after, limit=_PAGE):
-            found += map(self.manifest, rows)
+            found += map(self.manifest, self.standing(rows))
             after = (rows[-1].created_at, rows[-1].record_id)
         return found
+
+    def standing(self, rows: Sequence[VersionRow]) -> Sequence[VersionRow]:
+        """Return the rows without those of what is being erased."""
+        return [row for row in rows if not self.erases(row.subject, row.record_id)]
+
+    def forget(self) -> None:
+        """Forget everything: something was erased."""
+        self._rows.forget()
+        self._opened.forget()
 
     def changed(self, record_id: RecordId, version: int) -> None:
         """Forget which versions there are: this one was stored, or is not what it should be."""
@@ -89,6 +119,13 @@ class ManifestBook:
             self.changed(row.record_id, row.version)  # the operator may have mended the index meanwhile
             raise
 
+    def unchecked(self, row: VersionRow) -> Manifest:
+        """Return what a row's manifest says, whether or not the chain knows it: never for releasing anything.
+
+        Raises as ``manifest``.
+        """
+        return self._open(row, version_name(row.record_id, row.version)).manifest
+
     def _checked(self, row: VersionRow) -> Manifest:
         name = version_name(row.record_id, row.version)
         opened = self._opened.get((name, row.manifest), lambda: self._open(row, name))
@@ -100,5 +137,9 @@ class ManifestBook:
         return named
 
     def _open(self, row: VersionRow, name: str) -> _Opened:
-        encoded = self._sealer.open(row.manifest, subject=row.subject, place=place_of(name))
+        try:
+            share = self._keys.get(*manifest_share_of(name))
+        except SecretNotFound as missing:
+            raise ManifestRefused from missing  # of a version that was erased, or never stored
+        encoded = self._sealer.open(row.manifest, subject=row.subject, place=place_of(name), share=share)
         return _Opened(decode(encoded), commitment(encoded, self._keys.get(*salt_of(name))))

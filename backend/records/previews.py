@@ -20,10 +20,10 @@ from backend.consent.decision_types import Answer, Decision, Requester
 from backend.consent.decision_types import Segment as Asked
 from backend.consent.previewing import preview
 from backend.consent.terms import Delegation, Grant
+from backend.records.judging import asked_of
 from backend.records.manifest import Manifest
 from backend.records.manifests import ManifestBook
 from backend.records.obligations import fulfilled, withholds
-from backend.records.reading import asked_of
 from backend.types import LogIndex, RecordId, SubjectId, UnixSeconds
 
 _ATTEMPTS: Final = frozenset({codes.RECORD_READ, codes.RECORD_LISTED})

@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from backend.audit.entry import AuditEvent
 from backend.audit.log import AuditLog
 from backend.audit.sequencer import Guard
 from backend.consent.deciding import DecisionService
 from backend.consent.decision import require_permitted
-from backend.consent.decision_types import Answer, Decision, dependents_of_record, reference_of_record
-from backend.consent.decision_types import Segment as Asked
+from backend.consent.decision_types import Decision
 from backend.consent.errors import ConsentRequired, RestrictionArrived
 from backend.consent.uses import UsesExhausted
 from backend.errors import AssentError, IntegrityError, Unavailable
@@ -25,9 +24,10 @@ from backend.records import trail
 from backend.records.deidentify import de_identify
 from backend.records.delivery import deliver
 from backend.records.frame import describe
+from backend.records.judging import Judged, Part, judge
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
-from backend.records.obligations import DE_IDENTIFY, united, withholds
+from backend.records.obligations import DE_IDENTIFY
 from backend.records.ports import RecordIndex
 from backend.records.references import release
 from backend.records.sealing import RecipientKey
@@ -40,7 +40,6 @@ from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
-_Part = Callable[[SegmentManifest], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +69,6 @@ class Listing:
 
     records: tuple[Released, ...]
     last: tuple[UnixSeconds, RecordId] | None
-
-
-class _Decided(NamedTuple):
-    """A record with the decision on each of its segments that was asked about."""
-
-    manifest: Manifest
-    decisions: tuple[Decision, ...]
-    permitted: tuple[tuple[SegmentManifest, Decision], ...]
-    withheld: int  # segments that are permitted and stay behind for a condition
-
-    @property
-    def obligations(self) -> int:
-        return united(decision for _, decision in self.permitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +154,13 @@ class ReadingService:
             manifest = self._manifests.manifest(row)
             (record,) = self._decide([manifest], reader, wanted.names)
             if not record.permitted:
-                event = trail.refused(reader, manifest, record.decisions, withheld=record.withheld)
+                event = trail.refused(reader, record)
                 return Judgement(event, None, _refusal(record.decisions))
             (parts,), guard = self._open([record], reader, wanted.sealed_to)
             released = _released(record, self._leaving(manifest, _clean(record, parts), wanted.sealed_to))
         except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
-        event = trail.permitted(reader, manifest, record.permitted, withheld=record.withheld)
+        event = trail.permitted(reader, record)
         return Judgement(event, guard, released)
 
     def collect(self, reader: Reader) -> Sequence[bytes]:
@@ -191,7 +177,7 @@ class ReadingService:
             return ()
         parts, guard = self._open(opened, reader)
         for record in opened:
-            event = trail.permitted(reader, record.manifest, record.permitted, withheld=record.withheld)
+            event = trail.permitted(reader, record)
             self._audit.append(event, guard=guard)
         return [part.payload for of_record in parts for part in of_record]
 
@@ -206,16 +192,27 @@ class ReadingService:
 
         Records of which nothing may be seen are left out, as if they were not there.
         """
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._list(reader, after, limit)
+            except RestrictionArrived:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise ConsentRequired
+
+    def _list(self, reader: Reader, after: tuple[UnixSeconds, RecordId] | None, limit: int) -> Listing:
         with self._unavailability_logged(reader):
             rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
-            decided = self._decide([self._manifests.manifest(row) for row in rows], reader, lambda _: True)
+            manifests = [self._manifests.manifest(row) for row in self._manifests.standing(rows)]
+            decided = self._decide(manifests, reader, lambda _: True)
+        shown = [record for record in decided if record.permitted]
         listed = [
             _released(record, [ReleasedSegment(part, b"") for part, _ in record.permitted])
-            for record in decided
-            if record.permitted
+            for record in shown
         ]
-        grounds = [decision for record in decided for _, decision in record.permitted]
-        self._audit.append(trail.listed(reader, [released.record_id for released in listed], grounds))
+        grounds = [decision for record in shown for _, decision in record.permitted]
+        event = trail.listed(reader, [released.record_id for released in listed], grounds)
+        self._audit.append(event, guard=self._none_erased(shown))
         more = len(rows) == limit
         return Listing(tuple(listed), (rows[-1].created_at, rows[-1].record_id) if more else None)
 
@@ -227,26 +224,12 @@ class ReadingService:
             self._audit.append(trail.failed(reader, failure))
             raise
 
-    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: _Part) -> Sequence[_Decided]:
+    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: Part) -> Sequence[Judged]:
         """Decide about the wanted segments of all these records on the same evidence."""
-        parts = [[part for part in manifest.segments if wanted(part)] for manifest in manifests]
-        asked = [
-            asked_of(manifest, part) for manifest, of in zip(manifests, parts, strict=True) for part in of
-        ]
-        decisions = iter(self._decisions.decide(reader.question, asked) if asked else ())
-        decided = []
-        for manifest, of in zip(manifests, parts, strict=True):
-            pairs = [(part, next(decisions)) for part in of]
-            permitting = [pair for pair in pairs if pair[1].answer is Answer.PERMIT]
-            # The same for all that goes out together: a part with a name would tell whose the others are.
-            obligations = united(decision for _, decision in permitting)
-            permitted = tuple(pair for pair in permitting if not _withholds(obligations, pair[0]))
-            withheld = len(permitting) - len(permitted)
-            decided.append(_Decided(manifest, tuple(decision for _, decision in pairs), permitted, withheld))
-        return decided
+        return judge(manifests, wanted, lambda asked: self._decisions.decide(reader.question, asked))
 
     def _open(
-        self, decided: Sequence[_Decided], reader: Reader, recipient: RecipientKey | None = None
+        self, decided: Sequence[Judged], reader: Reader, recipient: RecipientKey | None = None
     ) -> tuple[Sequence[Sequence[ReleasedSegment]], Guard]:
         """Return the permitted segments of each record, and what guards their entries in the log."""
         grounds = [pair for record in decided for pair in record.permitted]
@@ -259,8 +242,21 @@ class ReadingService:
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
         self._decisions.take_uses(subject, consents)
-        guard = self._decisions.guard(grounds[0][1], subject)  # all rest on the same evidence
-        return opened, guard if reader.current is None else _both(reader.current, guard)
+        guards = [
+            self._decisions.guard(grounds[0][1], subject),  # all rest on the same evidence
+            self._none_erased(decided),
+        ]
+        return opened, _all([*guards, *filter(None, [reader.current])])
+
+    def _none_erased(self, records: Sequence[Judged]) -> Guard:
+        """A record may have been locked before the decision's position was taken, and after it was found."""
+
+        def check() -> None:
+            for record in records:
+                if self._manifests.erases(record.manifest.subject, record.manifest.record_id):
+                    raise RestrictionArrived
+
+        return check
 
     def _content(
         self, manifest: Manifest, part: SegmentManifest, recipient: RecipientKey | None
@@ -296,10 +292,10 @@ class ReadingService:
         return b"".join(pieces)
 
 
-def _both(first: Guard, second: Guard) -> Guard:
+def _all(guards: Sequence[Guard]) -> Guard:
     def check() -> None:
-        first()
-        second()
+        for guard in guards:
+            guard()
 
     return check
 
@@ -313,23 +309,7 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     return ConsentRequired()
 
 
-def _withholds(obligations: int, part: SegmentManifest) -> bool:
-    return withholds(obligations, sensitivities=part.sensitivities, media_type=part.media_type)
-
-
-def asked_of(manifest: Manifest, part: SegmentManifest) -> Asked:
-    """Return what a decision about one segment of a record is asked."""
-    belongs_to = map(dependents_of_record, (manifest.record_id, *manifest.related))
-    return Asked(
-        categories=part.categories,
-        sensitivities=part.sensitivities,
-        data_from=part.data_from,
-        data_to=part.data_to,
-        references=frozenset({reference_of_record(manifest.record_id), manifest.author, *belongs_to}),
-    )
-
-
-def _clean(record: _Decided, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
+def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
     """Take references to what is not released out of FHIR segments, or more where a condition says so; leave
     the rest byte for byte."""
     fhir = [number for number, part in enumerate(parts) if part.segment.media_type == FHIR_MEDIA_TYPE]
@@ -343,7 +323,7 @@ def _clean(record: _Decided, parts: Sequence[ReleasedSegment]) -> list[ReleasedS
     return [replace(part, payload=cleaned.get(number, part.payload)) for number, part in enumerate(parts)]
 
 
-def _released(record: _Decided, segments: Sequence[ReleasedSegment]) -> Released:
+def _released(record: Judged, segments: Sequence[ReleasedSegment]) -> Released:
     manifest = record.manifest
     return Released(
         record_id=manifest.record_id,

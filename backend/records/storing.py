@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AgentKind, AuditEvent, Outcome
 from backend.audit.log import AuditLog
+from backend.consent.errors import UnderErasure
 from backend.consent.service import act_identity
 from backend.errors import Conflict, NotFound
 from backend.identity.errors import RecordNumberInvalid
@@ -30,6 +31,7 @@ from backend.records.manifest import (
     Manifest,
     SegmentManifest,
     commitment,
+    manifest_share_of,
     place_of,
     salt_of,
     version_name,
@@ -179,6 +181,7 @@ class StoringService:
         )
 
     def _store(self, document: NewDocument, kind: str, sealed: Callable[[], _Segments]) -> Stored:
+        self._require_standing(document.subject, document.record_id)
         act_id = version_name(document.record_id, document.version)
         digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
@@ -197,6 +200,14 @@ class StoringService:
             block=BlockNumber(act.data["block"]),
         )
 
+    def _require_standing(self, subject: SubjectId, record_id: RecordId) -> None:
+        """Raise UnderErasure for a person, RecordUnknown for a record that is being erased or was."""
+        if not self._manifests.erases(subject, record_id):
+            return
+        if self._manifests.erases(subject, None):
+            raise UnderErasure(field="subject")
+        raise RecordUnknown
+
     def _require_next_version(self, document: NewDocument) -> None:
         if document.version == 1:
             return
@@ -210,6 +221,8 @@ class StoringService:
         for record in document.related:
             found = self._index.current(record)
             if found is None or found.subject != document.subject or record == document.record_id:
+                raise RecordUnknown(field="related")
+            if self._manifests.erases(found.subject, record):
                 raise RecordUnknown(field="related")
 
     def _manifest(self, document: NewDocument, kind: str, segments: _Segments) -> Manifest:
@@ -227,7 +240,8 @@ class StoringService:
 
     def _begin(self, act_id: str, digest: bytes, actor: Agent, manifest: Manifest) -> Act:
         encoded = manifest.encode()
-        salt = self._keys.get_or_create(*salt_of(act_id))
+        salt, share = self._keys.create_many([salt_of(act_id), manifest_share_of(act_id)])
+        sealed = self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id), share=share)
         return self._outbox.begin(
             ACT,
             act_id,
@@ -235,7 +249,7 @@ class StoringService:
             data={
                 "digest": digest,
                 "subject": f"{manifest.subject:024x}",
-                "manifest": self._sealer.seal(encoded, subject=manifest.subject, place=place_of(act_id)),
+                "manifest": sealed,
                 "commitment": bytes(commitment(encoded, salt)),
                 "created_at": manifest.created_at,
                 "segments": len(manifest.segments),
@@ -246,11 +260,14 @@ class StoringService:
 
     def _put(self, act: Act) -> Advance:
         record_id, version = _identity(act)
+        subject = SubjectId(int(act.data["subject"], 16))
+        # An erasure locks and then waits for acts under way: it sees this one, or this one sees the lock.
+        self._require_standing(subject, record_id)
         self._index.put(
             VersionRow(
                 record_id=record_id,
                 version=version,
-                subject=SubjectId(int(act.data["subject"], 16)),
+                subject=subject,
                 manifest=act.data["manifest"],
                 commitment=Bytes32(act.data["commitment"]),
                 created_at=UnixSeconds(act.data["created_at"]),

@@ -9,15 +9,24 @@ from typing import Final
 
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AuditEvent, Group, Outcome
+from backend.consent.basis import basis_of
 from backend.consent.deciding import Question
-from backend.consent.decision_types import Decision, Reason
+from backend.consent.decision_types import Answer, Decision, Reason
 from backend.errors import AssentError
-from backend.records.manifest import Manifest, SegmentManifest
+from backend.records.judging import Judged
 from backend.records.obligations import united
 from backend.types import MemberId, RecordId
 
 WITHHELD: Final = "obligation_withholds"  # reason of an entry
 _NAMED: Final = 512  # segments and consents that one entry names
+
+
+_OUTCOMES: Final = {
+    Answer.PERMIT: Outcome.PERMITTED,
+    Answer.DENY: Outcome.DENIED,
+    Answer.NO_CONSENT: Outcome.DENIED,
+    Answer.UNAVAILABLE: Outcome.UNAVAILABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +46,15 @@ class Reader:
     current: Callable[[], None] | None = None
 
 
-def permitted(
-    reader: Reader, manifest: Manifest, grounds: Sequence[tuple[SegmentManifest, Decision]], *, withheld: int
-) -> AuditEvent:
-    """The segments named are about to be released, with the obligations carried out: as many segments as
-    ``withheld`` stay behind for one of them."""
-    names = tuple(part.name.encode() for part, _ in grounds)
-    decisions = [decision for _, decision in grounds]
-    return _read(reader, manifest, Outcome.PERMITTED, decisions, segments=names, withheld=withheld)
+def permitted(reader: Reader, record: Judged) -> AuditEvent:
+    """The permitted segments are about to be released, with the obligations carried out."""
+    names = tuple(part.name.encode() for part, _ in record.permitted)
+    decisions = [decision for _, decision in record.permitted]
+    return _read(reader, record, Outcome.PERMITTED, decisions, segments=names)
 
 
-def refused(
-    reader: Reader, manifest: Manifest, decisions: Sequence[Decision], *, withheld: int
-) -> AuditEvent:
-    return _read(reader, manifest, Outcome.DENIED, decisions, withheld=withheld)
+def refused(reader: Reader, record: Judged) -> AuditEvent:
+    return _read(reader, record, Outcome.DENIED, record.decisions)
 
 
 def unknown(reader: Reader, record_id: RecordId) -> AuditEvent:
@@ -103,13 +107,13 @@ def failed(reader: Reader, failure: AssentError, *records: RecordId) -> AuditEve
 
 def _read(
     reader: Reader,
-    manifest: Manifest,
+    record: Judged,
     outcome: Outcome,
     decisions: Sequence[Decision],
     *,
     segments: tuple[bytes, ...] = (),
-    withheld: int,
 ) -> AuditEvent:
+    manifest, withheld = record.manifest, record.withheld
     first = decisions[0] if decisions else None  # all of one read rest on the same evidence
     return AuditEvent(
         type=codes.RECORD_READ,
@@ -135,7 +139,14 @@ def _read(
             **({"tables": bytes.fromhex(first.tables)} if first else {}),
             **({"withheld": withheld} if withheld else {}),
         },
+        basis=_basis(reader, record, first),
     )
+
+
+def _basis(reader: Reader, record: Judged, first: Decision | None) -> bytes:
+    if first is None or first.request is None:
+        return b""
+    return basis_of(first.request, only=reader.question.only, asked=record.asked)
 
 
 def _reasons(decisions: Sequence[Decision], outcome: Outcome, withheld: int) -> tuple[str, ...]:
@@ -143,6 +154,11 @@ def _reasons(decisions: Sequence[Decision], outcome: Outcome, withheld: int) -> 
     if withheld and outcome is Outcome.DENIED:  # all that was permitted
         found = {*found, WITHHELD}
     return tuple(sorted(found))
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """Return what an entry calls the answer to a question."""
+    return _OUTCOMES[answer]
 
 
 def groups_through(groups: tuple[Group, ...], decisions: Sequence[Decision]) -> tuple[Group, ...]:

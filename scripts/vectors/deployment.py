@@ -24,6 +24,7 @@ from backend.consent.terms import OpenSubject
 from backend.consent.typed_data import (
     AUDIT_NAME,
     EMERGENCY_NAME,
+    KEYS_NAME,
     NAME,
     RECORDS_NAME,
     RECOVERY_NAME,
@@ -56,7 +57,7 @@ _ROLES: Final = {
 }
 _MADE = (
     *("ParticipantRegistry", "ConsentRegistry", "RecordRegistry"),
-    *("AuditAnchor", "ResearchMarket", "EmergencyAccess"),
+    *("AuditAnchor", "ResearchMarket", "EmergencyAccess", "KeyRegistry"),
 )
 _NAMES = {
     "ConsentRegistry": NAME,
@@ -65,6 +66,7 @@ _NAMES = {
     "RecordRegistry": RECORDS_NAME,
     "AuditAnchor": AUDIT_NAME,
     "ResearchMarket": RESEARCH_NAME,
+    "KeyRegistry": KEYS_NAME,
 }
 # An ERC-20 as small as one gets: it answers 36 bytes of call data with a balance, and any other call with
 # "true" after raising that balance by 1,000.

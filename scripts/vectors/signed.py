@@ -21,6 +21,7 @@ from backend.types import Address, Bytes32, to_hex
 from scripts.vectors.commands import SignedCase, consent_cases, recovery_cases
 from scripts.vectors.deployment import CONTRACTS, DOMAINS, account, deployment_json, error, sign, sign_hash
 from scripts.vectors.documents import documents
+from scripts.vectors.key_commands import key_cases
 from scripts.vectors.member_commands import checkpoint_cases, custody_cases, emergency_cases, study_cases
 
 _ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
@@ -31,7 +32,7 @@ _NAMED: Final = {"Grant", "Delegation", "OpenEmergency", "OpenEmergencyLate", "T
 def signed_cases() -> Iterator[SignedCase]:
     """Yield a case of every type that is signed."""
     yield from chain(consent_cases(), recovery_cases(), emergency_cases())
-    yield from chain(custody_cases(), checkpoint_cases(), study_cases())
+    yield from chain(key_cases(), custody_cases(), checkpoint_cases(), study_cases())
 
 
 def typed_data_vectors() -> dict[str, Any]:

@@ -106,6 +106,11 @@ def market(ResearchMarket, participants, operator):  # noqa: N803 - Brownie name
 
 
 @pytest.fixture(scope="module")
+def keys(KeyRegistry, registry, operator):  # noqa: N803 - Brownie names it
+    return KeyRegistry.deploy(registry, {"from": operator})
+
+
+@pytest.fixture(scope="module")
 def emergency(EmergencyAccess, participants, registry, operator):  # noqa: N803 - Brownie names it
     return EmergencyAccess.deploy(participants, registry, {"from": operator})
 

@@ -13,6 +13,7 @@ NAMES = (
     "AuditAnchor",
     "ConsentRegistry",
     "EmergencyAccess",
+    "KeyRegistry",
     "ParticipantRegistry",
     "RecordRegistry",
     "Recovery",

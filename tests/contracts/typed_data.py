@@ -53,6 +53,8 @@ TYPES = {
     "RevokeAll": _fields("uint96 subject,uint32 epoch"),
     "OpenSubject": _fields("uint96 subject,address controller,uint40 submitBy"),
     "EndForCause": _fields("bytes32 delegation"),
+    "BindKey": _fields("uint96 subject,bytes32 keyHash,uint32 sequence,uint40 submitBy"),
+    "WithdrawKey": _fields("uint96 subject,uint32 sequence"),
     "SetRecoveryPolicy": _fields("uint96 subject,RecoveryPolicy policy,uint32 round,uint40 submitBy"),
     "RecoveryPolicy": _fields("bytes32[] guardianships,uint8 threshold,bytes32 salt"),
     "ProposeRecovery": _fields("uint96 subject,address controller,uint32 round,uint40 submitBy"),

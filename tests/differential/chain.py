@@ -38,10 +38,11 @@ DOMAINS = {
     "RecordRegistry": "Assent Records",
     "EmergencyAccess": "Assent Emergency",
     "ResearchMarket": "Assent Research",
+    "KeyRegistry": "Assent Keys",
 }
 CONTRACTS = (
     *("ParticipantRegistry", "ConsentRegistry", "Recovery"),
-    *("RecordRegistry", "EmergencyAccess", "ResearchMarket"),
+    *("RecordRegistry", "EmergencyAccess", "ResearchMarket", "KeyRegistry"),
 )
 OWNERS = ("ben", "gina", "carl", "nora", "desk", "resi", "berta", "fred")  # who have a contract wallet, too
 KEYS = (
@@ -208,6 +209,7 @@ def _deploy(rpc: Rpc, code: dict[str, bytes]) -> Chain:
         "RecordRegistry": contract("RecordRegistry", members),
         "EmergencyAccess": contract("EmergencyAccess", members, consents),
         "ResearchMarket": contract("ResearchMarket", members, MARKET_TERMS),
+        "KeyRegistry": contract("KeyRegistry", consents),
         "Coin": create(support["Coin"] + eth_abi.encode(["uint256"], [0])),
         "FeeCoin": create(support["Coin"] + eth_abi.encode(["uint256"], [10])),
     }

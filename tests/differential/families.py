@@ -10,6 +10,7 @@ from random import Random
 from tests.differential import (
     consent_acts,
     emergency_acts,
+    key_acts,
     market_acts,
     member_acts,
     record_acts,
@@ -20,6 +21,7 @@ from tests.differential.chain import Chain, errors_of
 from tests.differential.consent_director import ConsentDirector
 from tests.differential.directing import Director
 from tests.differential.emergency_director import EmergencyDirector
+from tests.differential.key_director import KeyDirector
 from tests.differential.market_director import MarketDirector
 from tests.differential.member_director import MemberDirector
 from tests.differential.playing import Coverage, Mismatch, Views, as_code, play, shrink
@@ -28,6 +30,7 @@ from tests.differential.recovery_director import RecoveryDirector
 from tests.differential.views import (
     consent_views,
     emergency_views,
+    key_views,
     market_views,
     member_views,
     record_views,
@@ -111,5 +114,6 @@ FAMILIES = {
     "recovery": Family(RecoveryDirector, consent_views, ("Recovery",), recovery_acts.WAYS),
     "records": Family(RecordDirector, record_views, ("RecordRegistry",), record_acts.WAYS),
     "emergencies": Family(EmergencyDirector, emergency_views, ("EmergencyAccess",), emergency_acts.WAYS),
+    "keys": Family(KeyDirector, key_views, ("KeyRegistry",), key_acts.WAYS),
     "market": Family(MarketDirector, market_views, ("ResearchMarket",), market_acts.WAYS, length=80),
 }

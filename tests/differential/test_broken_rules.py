@@ -15,7 +15,7 @@ import pytest
 from tests.differential import emergency_model, recovery_model
 from tests.differential.acts import Act
 from tests.differential.chain import Answer, Chain
-from tests.differential.documents import DENY, GUARDIANSHIP, NOBODY, REVOKE
+from tests.differential.documents import DENY, GUARDIANSHIP, NOBODY, REVOKE, ZERO
 from tests.differential.families import FAMILIES
 from tests.differential.member_model import ACTIVE
 from tests.differential.playing import Expectation, compare, on_chain, on_model
@@ -196,6 +196,21 @@ BREAKS = [
         "emergencies",
         "an overdue responder opens alone",
         _without("CountersignatureNeeded", "emergencies", "_countersignature_faults"),
+    ),
+    Break(
+        "keys",
+        "a key of a former controller counts",
+        _with("keys", "counts", lambda model: lambda subject: model.stored(subject).key_hash != ZERO),
+    ),
+    Break(
+        "keys",
+        "a binding that was replaced comes back",
+        _without("SequenceNotNext", "keys", "_sequence_faults"),
+    ),
+    Break(
+        "keys",
+        "a key is bound while a recovery is pending",
+        _without("RecoveryPending", "keys", "_widening_faults"),
     ),
     Break("market", "a payment is made twice", _with("market", "_payment_faults", _paying_twice)),
     Break(

@@ -21,7 +21,15 @@ from tests.differential.playing import Coverage
 
 _SEQUENCES = int(os.environ.get("ASSENT_DIFFERENTIAL_SEQUENCES", "0"))
 _FIRST_SEED = int(os.environ.get("ASSENT_DIFFERENTIAL_SEED", "1"))
-_USUAL = {"members": 20, "consent": 100, "recovery": 80, "records": 25, "emergencies": 50, "market": 80}
+_USUAL = {
+    "members": 20,
+    "consent": 100,
+    "recovery": 80,
+    "records": 25,
+    "emergencies": 50,
+    "keys": 40,
+    "market": 80,
+}
 _REPORTS = Path(__file__).resolve().parents[2] / ".build" / "differential"
 
 

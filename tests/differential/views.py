@@ -169,6 +169,17 @@ def emergency_views(world: World, seen: Seen) -> Iterator[View]:
                     yield view(contract, "emergencyPolicyAt", words(subject, time), stood)
 
 
+def key_views(world: World, seen: Seen) -> Iterator[View]:
+    """The key of everybody, one by one and together."""
+    yield from consent_views(world, seen)
+    subjects = (*world.consents.subjects, UNUSED_SUBJECT)
+    found = [words(*world.keys.key(subject)) for subject in subjects]
+    for subject, key in zip(subjects, found, strict=True):
+        yield view("KeyRegistry", "keyOf", words(subject), key)
+    listed = words(32, len(subjects), *subjects)
+    yield view("KeyRegistry", "keysOf", listed, words(32, len(subjects)) + b"".join(found))
+
+
 def market_views(world: World, seen: Seen) -> Iterator[View]:
     market, contract, acts = world.market, "ResearchMarket", seen.acts
     for study in {act.study for act in acts if hasattr(act, "study")}:

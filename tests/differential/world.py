@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.differential.chain import MARKET_TERMS, MINTED, Chain
 from tests.differential.consent_model import ConsentModel
 from tests.differential.emergency_model import EmergencyModel
+from tests.differential.key_model import KeyModel
 from tests.differential.market_model import MarketModel
 from tests.differential.market_terms import Terms
 from tests.differential.member_model import MemberModel
@@ -23,6 +24,7 @@ class World:
     records: RecordModel
     emergencies: EmergencyModel
     market: MarketModel
+    keys: KeyModel
     clock: Clock
     coins: tuple[str, str]  # the honest token, and the one with a fee
 
@@ -46,4 +48,5 @@ def new_world(chain: Chain) -> World:
     market.balances |= dict.fromkeys(chain.funded, MINTED)
     records, emergencies = RecordModel(members), EmergencyModel(consents)
     coins = chain.addresses["Coin"], chain.addresses["FeeCoin"]
-    return World(members, consents, recovery, records, emergencies, market, clock, coins)
+    keys = KeyModel(consents, recovery.is_pending)
+    return World(members, consents, recovery, records, emergencies, market, keys, clock, coins)

@@ -8,6 +8,7 @@ import {EmergencyBase} from "../forge/support/EmergencyBase.sol";
 import {RecoveryBase} from "../forge/support/RecoveryBase.sol";
 import {EscrowTerms, Payment} from "../../contracts/interfaces/IResearchTypes.sol";
 import {MarketGas} from "./MarketGas.sol";
+import {KeyBase} from "../forge/support/KeyBase.sol";
 import {MerkleProofs} from "../forge/support/MerkleProofs.sol";
 import {Vm, VM} from "../forge/support/Vm.sol";
 import {KeyWallet} from "../forge/support/Wallets.sol";
@@ -15,7 +16,7 @@ import {KeyWallet} from "../forge/support/Wallets.sol";
 /// @notice Gas of each call, all in: 21,000 and calldata included. Runs under the profile `gas`, in which every call
 /// is a transaction of its own. Fails if contracts/gas.md differs, or if a goal (or the floor of a missed one) is
 /// exceeded; WRITE_GAS=true writes the file.
-contract GasTest is RecoveryBase, EmergencyBase {
+contract GasTest is KeyBase, EmergencyBase {
     string private constant PATH = "contracts/gas.md";
     string private table;
     string private missed;
@@ -36,6 +37,7 @@ contract GasTest is RecoveryBase, EmergencyBase {
         delegations();
         recordsAndAnchors();
         emergencies();
+        encryptionKeys();
         views();
         causeAndRecovery();
         payouts();
@@ -207,6 +209,18 @@ contract GasTest is RecoveryBase, EmergencyBase {
         signature = signed(BOARD_KEY, reviewing(id, FINDING));
         emergency.reviewEmergency(id, BOARD, FINDING, signature);
         lineWithoutGoal("emergency review, relayed");
+    }
+
+    function encryptionKeys() private {
+        bytes memory signature = signKey(PATIENT_KEY, bindingOf(SUBJECT, KEY, 1, FOREVER));
+        keys.bindKey(SUBJECT, KEY, 1, FOREVER, signature);
+        lineWithoutGoal("first encryption key of a subject, relayed");
+        signature = signKey(PATIENT_KEY, bindingOf(SUBJECT, OTHER_KEY, 2, FOREVER));
+        keys.bindKey(SUBJECT, OTHER_KEY, 2, FOREVER, signature);
+        lineWithoutGoal("another encryption key, relayed");
+        signature = signKey(PATIENT_KEY, withdrawalOf(SUBJECT, 3));
+        keys.withdrawKey(SUBJECT, 3, signature);
+        lineWithoutGoal("encryption key withdrawn, relayed");
     }
 
     /// @dev Trees of 1,024 payments: ten hashes a proof.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from backend.adapters.data_directory import RestoreUnfinished
+from backend.adapters.index.research_store import MongoBudgetStore
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import KeyFile
 from backend.audit.errors import LogRolledBack
@@ -30,8 +31,12 @@ from backend.backup.reading import Backup
 from backend.backup.recovery_key import RecoveryKey, generate, read_private_half, service_path
 from backend.backup.shelf import Shelf
 from backend.demo.actors import Provider
+from backend.erasure.receipt import verify_erasure
 from backend.identity.roles import Role
 from backend.maintenance.restoring import RestoreReport, restore
+from backend.records.blocks import links
+from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.types import NanoRho, StudyId
 from backend.settings import Settings
 from backend.stores import open_stores
 from tests.integration.api.world import (
@@ -61,6 +66,9 @@ class Site:
     revoked: str
     later_record: str
     erased_record: str
+    erased_person: str
+    erasure: str
+    spent: int
     proof: dict[str, Any]
     log_key: str
     log_size: int
@@ -92,7 +100,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
         hospital = provider(service, operator, "hospital", "0x" + stores.tenant.hex())
         clinic, counted = (provider(service, operator, name) for name in ("Clinic", "Counted"))
-        patient = enrol(service, operator, hospital, 5)
+        patient, other = (enrol(service, operator, hospital, number) for number in (5, 6))
         erased = store(hospital, patient.subject, patient.bundle).json()["record_id"]
         revoked = patient.permit(clinic.member_id)
         patient.permit(counted.member_id, max_uses=MAX_USES)
@@ -103,7 +111,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         assert read(counted, patient.record_id) == 200
         patient.end(revoked)
         later = store(hospital, patient.subject, patient.bundle).json()["record_id"]
-        erase_shares(service, erased)
+        erasure = erase(patient, record_id=erased)
+        erase(other)
+        while len(erased_rows(service)) < 2:
+            time.sleep(0.05)
+        budget = budget_of(service)
+        budget.debit(b"charge", StudyId(b"\x01" * 32), NanoRho(7), study_limit=NanoRho(1000))
         anchorer.run_once()  # the tail has it
         status = raw(operator, "GET", "/v1/backups").json()
         assert (status["parts"], status["error"]) == (2, None)
@@ -113,9 +126,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         ).json()
         found = Site(
             root, read_private_half(root / "recovery.key"), patient, hospital, clinic, revoked, later,
-            erased, proof, service.world.services.log_key, 0, [],
+            erased, other.subject, erasure, budget.balance().spent, proof, service.world.services.log_key,
+            0, [],
         )  # fmt: skip
-        found.secret_values = [secret.reveal() for _, _, secret in stores.keys.rows()]  # type: ignore[attr-defined]
+        found.secret_values = [secret.reveal() for _, secret in stores.keys.rows()]  # type: ignore[attr-defined]
         found.log_size = service.world.services.audit.state.size
         counted_sign_in = (counted.client_id, counted.client_secret, counted.member_id)
     (root / "counted.json").write_text(json.dumps(counted_sign_in))
@@ -124,14 +138,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return found
 
 
-def erase_shares(service: Service, record: str) -> None:
-    """Destroy what an erasure destroys: the shares of a version."""
-    keys = service.world.stores.keys
-    assert isinstance(keys, EmbeddedKeyStore)
-    names = [("erasure_share", f"{record}/1/s{number:04d}") for number in range(200)]
-    there = [name for name in names if keys.exists(*name)]  # type: ignore[arg-type]
-    assert there
-    keys.erase_many(there)  # type: ignore[arg-type]
+def erase(patient: Patient, **what: str) -> str:
+    """Erase a record or, named nothing, the person, without a grace time."""
+    body = {"subject": patient.subject, "grace_hours": 0, **what}
+    asked = str(patient.api.post("/v1/erasures", body)["erasure_id"])
+    deadline = time.monotonic() + 30
+    while what and patient.api.get(f"/v1/erasures/{asked}")["state"] != "erased":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return asked
+
+
+def erased_rows(service: Service) -> set[str]:
+    found = service.world.stores.database["erasures"].find({"state": "erased"})
+    return {row["subject"] for row in found}
+
+
+def budget_of(service: Service) -> PrivacyBudget:
+    policy = BudgetPolicy("drill", epsilon=4_000_000, delta_exponent=6, period_seconds=365 * 24 * 3600)
+    store = MongoBudgetStore(service.world.stores.database)
+    return PrivacyBudget(store=store, policy=policy, clock=lambda: int(time.time()))
 
 
 def settings_for(directory: Path, **options: Any) -> Settings:
@@ -158,9 +184,7 @@ def test_service_restored_from_base_and_tail_goes_on_where_it_was(
     directory = with_chain(site, tmp_path / "data") if keep_chain else tmp_path / "data"
     report = restored(site, directory, keep_chain=keep_chain)
     assert not report.lost
-    # The shares that were erased, and nothing else, are missing.
-    assert {found.code for found in report.damage} == {"erasure_share_missing"}
-    assert all(site.erased_record in found.where for found in report.damage)
+    assert not report.damage
     assert report.restored["log entries"] >= site.log_size
     assert report.replayed["secrets erased since"] > 0
     with open_service(directory) as service:
@@ -180,6 +204,11 @@ def test_service_restored_from_base_and_tail_goes_on_where_it_was(
         patient.permit(clinic.member_id)
         assert read(clinic, site.later_record) == 200
         assert read(clinic, site.erased_record) != 200
+        receipt = patient.api.get(f"/v1/erasures/{site.erasure}/receipt")
+        jwks = service.anyone().get("/.well-known/document-jwks.json")
+        assert verify_erasure(receipt, jwks, [site.log_key]).identifier == site.erasure
+        assert len(erased_rows(service)) == 2
+        assert budget_of(service).balance().spent == site.spent == 7
         assert patient.accesses()  # without a gap
         assert service.world.services.log_key == site.log_key
         service.world.services.anchorer.run_once()
@@ -222,7 +251,9 @@ def test_flipped_bit_anywhere_in_a_backup_is_found(site: Site, tmp_path: Path) -
     site.open().verify()
     parts = [path for path in (site.backups.root / site.backups.newest()).iterdir() if path.is_file()]
     assert {"index", "keys", "chain", "pins", "manifest", "tail-00000001"} <= {path.name for path in parts}
-    parts += sorted((site.backups.root / "blocks").glob("*/*"))[:4]
+    root = min(site.open().pins())
+    for cid in (root, *links(site.backups.block(root))):
+        parts += (site.backups.root / "blocks").glob(f"*/{cid}")
     for path in parts:
         whole = path.read_bytes()
         for place in (0, len(whole) // 3, len(whole) - 1):
@@ -303,10 +334,10 @@ def test_erased_secret_is_in_no_restored_store(site: Site, tmp_path: Path) -> No
     restored(site, tmp_path / "data")
     keys = EmbeddedKeyStore(tmp_path / "data" / "keys", KeyFile(tmp_path / "data" / "development.key"))
     try:
-        assert not any(
-            keys.exists("erasure_share", f"{site.erased_record}/1/s{number:04d}") for number in range(200)
-        )
-        assert {secret.reveal() for _, _, secret in keys.rows()} >= set(site.secret_values)
+        names = {name for (_, name), _ in keys.rows()}
+        assert not [name for name in names if site.erased_record in name]
+        assert not [name for name in names if site.erased_person.removeprefix("0x") in name]
+        assert {secret.reveal() for _, secret in keys.rows()} >= set(site.secret_values)
     finally:
         keys.close()
 
@@ -320,7 +351,7 @@ def test_older_backup_holds_nothing_that_a_newer_one_no_longer_has(tmp_path: Pat
         hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
         patient = enrol(service, operator, hospital, 5)
         service.world.services.anchorer.run_once()
-        erase_shares(service, patient.record_id)
+        erase(patient, record_id=patient.record_id)
         time.sleep(1.1)  # generations are named by the second
         assert raw(operator, "POST", "/v1/backups", json={}).status_code == 202
         while raw(operator, "GET", "/v1/backups").json()["running"]:
@@ -329,9 +360,11 @@ def test_older_backup_holds_nothing_that_a_newer_one_no_longer_has(tmp_path: Pat
     older, newest = (Backup(shelf, name, key, now=int(time.time())) for name in shelf.generations())
     data = settings_for(tmp_path / "restored")
     report = restore(data, older, shelf, keep_chain=False, newer=newest)
-    assert {found.code for found in report.damage} == {"erasure_share_missing"}
-    without = restore(settings_for(tmp_path / "other"), older, shelf, keep_chain=False)
-    assert not without.damage
+    assert report.replayed["secrets erased since"] > 0
+    assert "record_key_missing" in {found.code for found in report.damage}
+    shutil.rmtree(data.data_directory)
+    # Left to itself it would bring them back: what its chain and rows know of is not enough.
+    assert not restore(data, older, shelf, keep_chain=False).damage
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -26,7 +26,8 @@ COMMANDS = [
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
     ["keys", "rotate"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
-    ["audit", "export"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
+    ["audit", "export"], ["audit", "replay"], ["audit", "affected"],
+    ["audit", "rotate-keys"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 
@@ -161,7 +162,9 @@ def test_import_of_an_empty_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["fsck"], ["reindex"], ["audit", "fsck"], ["audit", "export"]], ids=" ".join
+    "command",
+    [["fsck"], ["reindex"], ["audit", "fsck"], ["audit", "export"], ["audit", "replay", "0"]],
+    ids=" ".join,
 )
 def test_checks_of_a_directory_without_deployment_make_none(command: list[str], tmp_path: Path) -> None:
     refused([*command, "--data-directory", str(tmp_path / "none")], "no_deployment")

@@ -85,7 +85,13 @@ class Process(ConsentProcess):
         self.storing = StoringService(
             tenant=stores.tenant,
             index=records,
-            manifests=ManifestBook(index=records, keys=keys, sealer=self.sealer, ledger=stores.commitments),
+            manifests=ManifestBook(
+                index=records,
+                keys=keys,
+                sealer=self.sealer,
+                ledger=stores.commitments,
+                erases=lambda *_: False,
+            ),
             vault=Vault(
                 tenant=stores.tenant,
                 keys=keys,

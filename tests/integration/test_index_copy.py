@@ -9,7 +9,7 @@ import pytest
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.changes import IndexChanges
+from backend.adapters.index.changes import Deleted, IndexChanges
 from backend.adapters.index.copying import MongoIndexCopy, MongoIndexLoad
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.server import EmbeddedIndex, connect
@@ -40,7 +40,16 @@ def test_every_kind_of_write_is_seen_and_told_once(watched: Any, changes: IndexC
     watched["d"].find_one_and_update({"_id": "1"}, {"$set": {"n": 1}})
     watched["d"].find_one({"_id": "unread"})
     taken = changes.take()
-    assert taken == {"a": {"1", "2"}, "b": {"new", "other"}, "c": None, "d": {"1"}}
+    assert taken == {
+        "a": {"1", "2"},
+        "b": {"new", "other"},
+        "c": {"1", Deleted(bson.encode({"n": 1}))},
+        "d": {"1"},
+    }
+    watched["a"].update_many({"n": 1}, {"$set": {"n": 2}})
+    watched["c"].insert_one({"_id": "2", "n": 1})
+    watched["c"].delete_one({"n": 1})
+    assert changes.take() == {"a": None, "c": None}
     assert changes.take() == {}
 
 
@@ -159,3 +168,22 @@ def test_entries_past_the_head_are_cut(mongo: Database[dict[str, Any]]) -> None:
     mongo["audit_bundles"].insert_many([{"_id": f"{first:015d}"} for first in (0, 256, 300, 301)])
     MongoIndexLoad(mongo).cut_log()
     assert [row["_id"] for row in mongo["audit_bundles"].find()] == [f"{first:015d}" for first in (0, 256)]
+
+
+def test_delete_by_what_documents_say_comes_before_what_was_written_after_it(
+    watched: Any, changes: IndexChanges, mongo: Any, index_server: Any
+) -> None:
+    other = connect(index_server.uri, database=mongo.name + "again")
+    try:
+        load = MongoIndexLoad(other)
+        load.insert("a", [bson.encode({"_id": key, "of": "x"}) for key in ("1", "2")])
+        watched["a"].insert_many([{"_id": "1", "of": "x"}, {"_id": "2", "of": "x"}])
+        changes.take()
+        watched["a"].delete_many({"of": "x"})
+        watched["a"].insert_one({"_id": "2", "of": "x", "new": True})
+        for change in MongoIndexCopy(watched).changed(changes.take() or {}):
+            collection, matching, document = change
+            load.drop(collection, matching) if document is None else load.put(collection, document)
+        assert list(other["a"].find()) == [{"_id": "2", "of": "x", "new": True}]
+    finally:
+        other.client.close()

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from backend.adapters.keys.embedded import EmbeddedKeyStore
-from backend.adapters.keys.root import Argon2Cost, Passphrase
+from backend.adapters.keys.hsm import HsmKeyStore
+from backend.adapters.keys.root import Argon2Cost, KeyFile, Passphrase
 from backend.keystore import (
     KEY_KINDS,
     KeyName,
@@ -21,16 +23,27 @@ from backend.keystore import (
     Secret,
     SecretDiffers,
     SecretNotFound,
+    WrappingClass,
 )
+from tests.integration.softhsm import shared_token
 
 Opener = Callable[[Path], KeyStore]
 
 
-def embedded(directory: Path) -> KeyStore:
+def passphrase(directory: Path) -> KeyStore:
     return EmbeddedKeyStore(directory, Passphrase("conformance", Argon2Cost(1, 1, 64)))
 
 
-OPENERS: list[Opener] = [embedded]
+def key_file(directory: Path) -> KeyStore:
+    path = directory.with_name("conformance.key")
+    return EmbeddedKeyStore(directory, KeyFile(path) if path.exists() else KeyFile.create(path))
+
+
+def pkcs11(directory: Path) -> KeyStore:
+    return HsmKeyStore(directory, shared_token())
+
+
+OPENERS: list[Opener] = [passphrase, key_file, pkcs11]
 
 
 @pytest.fixture(params=OPENERS, ids=lambda opener: opener.__name__)
@@ -157,6 +170,40 @@ def test_rotate_root_keeps_every_secret(open_store: Opener, tmp_path: Path) -> N
     store.close()
 
 
+@pytest.mark.parametrize("key_class", get_args(WrappingClass))
+def test_rotation_keeps_every_secret_and_raises_its_class(
+    open_store: Opener, tmp_path: Path, key_class: WrappingClass
+) -> None:
+    store = open_store(tmp_path / "keys")
+    made = store.create_many([("salt", f"s{number}") for number in range(300)])
+    before = {version.key_class: version for version in store.versions()}
+    store.rotate(key_class)
+    after = {version.key_class: version for version in store.versions()}
+    assert list(after) == ["root", "epoch", "page", "name"]
+    raised = {name for name in after if after[name].version > before[name].version}
+    assert raised == {"epoch", key_class}  # with the epoch all wraps of before are dead
+    assert all(after[name].minimum == after[name].version for name in raised)
+    for _ in range(2):
+        assert tuple(store.get("salt", f"s{number}") for number in range(300)) == made
+        fresh = store.get_or_create("salt", "fresh")
+        store.erase("salt", "s0")
+        store.put("salt", "s0", made[0])
+        store.close()
+        store = open_store(tmp_path / "keys")
+        assert store.get("salt", "fresh") == fresh
+    store.close()
+
+
+def test_erasing_many_secrets_costs_one_epoch(store: KeyStore) -> None:
+    names: list[KeyName] = [("erasure_share", f"r{number}") for number in range(1000)]
+    store.create_many(names)
+    (before,) = (version for version in store.versions() if version.key_class == "epoch")
+    store.erase_many(names[::2])
+    (after,) = (version for version in store.versions() if version.key_class == "epoch")
+    assert after.version == before.version + 1
+    assert [store.exists(*name) for name in names] == [False, True] * 500
+
+
 def test_second_opening_while_the_first_is_open_is_refused(open_store: Opener, tmp_path: Path) -> None:
     store = open_store(tmp_path / "keys")
     with pytest.raises(KeyStoreInUse):
@@ -174,6 +221,8 @@ def test_closed_store_is_unavailable(open_store: Opener, tmp_path: Path) -> None
         lambda: store.get_or_create("salt", "a"),
         lambda: store.erase("salt", "a"),
         store.rotate_root,
+        lambda: store.rotate("page"),
+        store.versions,
     ]
     for call in calls:
         with pytest.raises(KeyStoreUnavailable):

@@ -1,4 +1,4 @@
-"""The embedded key store when the disk fails or the process dies at any instant."""
+"""The key store when the disk or the HSM fails or the process dies at any instant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,48 @@ import pytest
 from backend.adapters import durable
 from backend.adapters.keys.database import KeyDatabase
 from backend.adapters.keys.embedded import EmbeddedKeyStore
+from backend.adapters.keys.hsm import HsmKeyStore
+from backend.adapters.keys.hsm_session import HsmSession
+from backend.adapters.keys.paged import PagedKeyStore
 from backend.adapters.keys.root import Argon2Cost, KeyFile, Passphrase
-from backend.keystore import KeyStorePassphrase, KeyStoreUnavailable, Secret
+from backend.keystore import (
+    KeyName,
+    KeyStorePassphrase,
+    KeyStoreUnavailable,
+    Secret,
+    WrappingClass,
+)
+from tests.integration.softhsm import epoch_objects, new_token
 
 OLD = Passphrase("old", Argon2Cost(1, 1, 64))
 NEW = Passphrase("new", Argon2Cost(1, 1, 64))
 
 
+DISK_STEPS: list[tuple[Any, str]] = [
+    (os, "fsync"),
+    (durable, "write_all"),
+    (Path, "replace"),
+    (Path, "unlink"),
+    (Path, "rename"),
+    (KeyDatabase, "write_store_row"),
+    (KeyDatabase, "drop_journal"),
+]
+
+
 class Failing:
     """Counts calls of the functions that touch the disk and fails one of them, before or after it worked."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, worked: bool) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        at: int,
+        *,
+        worked: bool,
+        targets: Sequence[tuple[Any, str]] = DISK_STEPS,
+    ) -> None:
         self._left, self._worked = at, worked
         self.happened = False
-        for target, name in [
-            (os, "fsync"),
-            (durable, "write_all"),
-            (Path, "replace"),
-            (Path, "unlink"),
-            (Path, "rename"),
-            (KeyDatabase, "write_store_row"),
-            (KeyDatabase, "drop_journal"),
-        ]:
+        for target, name in targets:
             monkeypatch.setattr(target, name, self._wrap(getattr(target, name)))
 
     def _wrap(self, real: Any) -> Any:
@@ -190,13 +210,16 @@ def test_failure_of_any_step_of_making_a_store_lets_the_next_start_make_it(
 
 CHILD = """
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from backend.adapters.keys.embedded import EmbeddedKeyStore
+from backend.adapters.keys.hsm import HsmAccess, HsmKeyStore
 from backend.adapters.keys.root import KeyFile
 
-directory, run = Path(sys.argv[1]), sys.argv[2]
-store = EmbeddedKeyStore(directory / "keys", KeyFile(directory / "key"))
+directory, run, token = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+if token:
+    store = HsmKeyStore(directory / "keys", HsmAccess(*token))
+else:
+    store = EmbeddedKeyStore(directory / "keys", KeyFile(directory / "key"))
 for step in range(10_000):
     names = [("erasure_share", f"{run}-{step}-{part}") for part in range(3)]
     for (_, name), secret in zip(names, store.create_many(names)):
@@ -204,18 +227,26 @@ for step in range(10_000):
     print("erasing", names[0][1], flush=True)
     store.erase(*names[0])
     print("erased", names[0][1], flush=True)
+    if step % 3 == 2:
+        store.rotate(("epoch", "page", "name")[step // 3 % 3])
+        print("rotated", flush=True)
 """
 
 
-def test_killed_process_loses_nothing_acknowledged_and_brings_nothing_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hsm", [False, True], ids=["embedded", "pkcs11"])
+def test_killed_process_loses_nothing_acknowledged_and_brings_nothing_back(tmp_path: Path, hsm: bool) -> None:
     KeyFile.create(tmp_path / "key")
+    token = new_token() if hsm else None
+    arguments = [token.module, token.token_label, token.pin] if token else []
     chance = random.Random(7)
     made: dict[str, str] = {}
     erasing: set[str] = set()
     erased: set[str] = set()
     for run in range(12):
         child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(tmp_path), str(run)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", CHILD, str(tmp_path), str(run), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert child.stdout is not None
         for _ in range(chance.randrange(1, 60)):
@@ -225,7 +256,11 @@ def test_killed_process_loses_nothing_acknowledged_and_brings_nothing_back(tmp_p
             note(line, made, erasing, erased)
         child.stdout.close()
         child.wait(timeout=30)
-        store = EmbeddedKeyStore(tmp_path / "keys", KeyFile(tmp_path / "key"))
+        store: PagedKeyStore
+        if token:
+            store = HsmKeyStore(tmp_path / "keys", token)
+        else:
+            store = EmbeddedKeyStore(tmp_path / "keys", KeyFile(tmp_path / "key"))
         # Whatever a kill interrupted is decided at the next start, one way or the other, and stays so.
         erased |= {name for name in erasing if not store.exists("erasure_share", name)}
         erasing.clear()
@@ -235,6 +270,8 @@ def test_killed_process_loses_nothing_acknowledged_and_brings_nothing_back(tmp_p
             else:
                 assert store.get("erasure_share", name).reveal().hex() == value
         store.close()
+        if token:
+            assert len(epoch_objects(token)) == 1  # what the kill orphaned is gone
     assert len(made) > 50
     assert len(erased) > 10
 
@@ -247,3 +284,101 @@ def note(line: str, made: dict[str, str], erasing: set[str], erased: set[str]) -
             erasing.add(name)
         case ["erased", name]:
             erased.add(name)
+
+
+HSM_STEPS: list[tuple[Any, str]] = [
+    (HsmSession, "call"),
+    (KeyDatabase, "write_store_row"),
+    (KeyDatabase, "drop_journal"),
+]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["goes on", "restarted"])
+@pytest.mark.parametrize("worked", [False, True], ids=["before", "after"])
+def test_hsm_failure_of_any_step_of_an_erasure_loses_nothing_and_leaves_no_object(
+    tmp_path: Path, worked: bool, restarted: bool
+) -> None:
+    for at in range(1, 40):
+        token, directory = new_token(), tmp_path / str(at)
+        store = HsmKeyStore(directory, token)
+        kept, gone = store.create_many([("salt", "kept"), ("salt", "gone")])
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            failing = Failing(monkeypatch, at, worked=worked, targets=HSM_STEPS)
+            try:
+                store.erase("salt", "gone")
+                failed = False
+            except KeyStoreUnavailable:
+                failed = True
+        assert failed == failing.happened
+        if restarted:
+            store._owner.release()  # as a killed process: nothing else is done
+            store = HsmKeyStore(directory, token)
+        assert store.get("salt", "kept") == kept
+        if not failed:
+            assert not store.exists("salt", "gone")
+        elif store.exists("salt", "gone"):
+            assert store.get("salt", "gone") == gone
+        assert len(epoch_objects(token)) == 1
+        store.erase("salt", "gone")
+        assert not store.exists("salt", "gone")
+        assert store.get("salt", "kept") == kept
+        assert len(epoch_objects(token)) == 1
+        store.close()
+        if not failing.happened:
+            assert at > 6
+            return
+    pytest.fail("an erasure takes more steps than were tried")
+
+
+@pytest.mark.parametrize("worked", [False, True], ids=["before", "after"])
+def test_hsm_failure_of_any_step_of_making_a_store_lets_the_next_start_make_it(
+    tmp_path: Path, worked: bool
+) -> None:
+    steps = [*HSM_STEPS, (os, "fsync"), (Path, "rename"), (Path, "unlink")]
+    for at in range(1, 40):
+        token, directory = new_token(), tmp_path / str(at)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            failing = Failing(monkeypatch, at, worked=worked, targets=steps)
+            try:
+                HsmKeyStore(directory, token).close()
+            except KeyStoreUnavailable:
+                assert failing.happened
+        store = HsmKeyStore(directory, token)
+        assert store.get_or_create("salt", "s") == store.get("salt", "s")
+        assert len(epoch_objects(token)) == 1
+        store.close()
+        if not failing.happened:
+            return
+    pytest.fail("making a store takes more steps than were tried")
+
+
+@pytest.mark.parametrize("key_class", ["epoch", "page", "name"])
+@pytest.mark.parametrize("worked", [False, True], ids=["before", "after"])
+def test_failure_of_any_step_of_a_rotation_keeps_every_secret_and_can_be_repeated(
+    tmp_path: Path, worked: bool, key_class: WrappingClass
+) -> None:
+    for at in range(1, 40):
+        directory = tmp_path / str(at)
+        store = EmbeddedKeyStore(directory, OLD)
+        names: list[KeyName] = [("salt", f"s{number}") for number in range(300)]
+        made = store.create_many(names)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            failing = Failing(monkeypatch, at, worked=worked)
+            try:
+                store.rotate(key_class)
+                failed = False
+            except KeyStoreUnavailable:
+                failed = True
+            shutil.copytree(directory / "store", tmp_path / f"killed{at}" / "store")
+        assert failed == failing.happened
+        for opened in (EmbeddedKeyStore(tmp_path / f"killed{at}", OLD), store):
+            assert opened.create_many(names) == made
+            opened.rotate(key_class)
+            opened.close()
+        again = EmbeddedKeyStore(directory, OLD)
+        assert again.create_many(names) == made
+        again.close()
+        if not failing.happened:
+            assert at > 8
+            return
+    pytest.fail("a rotation takes more steps than were tried")

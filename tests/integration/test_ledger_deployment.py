@@ -35,6 +35,7 @@ CONTRACTS = {
     "AuditAnchor",
     "ConsentRegistry",
     "EmergencyAccess",
+    "KeyRegistry",
     "ParticipantRegistry",
     "RecordRegistry",
     "Recovery",
@@ -166,7 +167,7 @@ class Interrupted(Relayer):
         return made
 
 
-@pytest.mark.parametrize("made_before", range(7))
+@pytest.mark.parametrize("made_before", range(8))
 @pytest.mark.parametrize("block_made", [True, False])
 def test_deployment_interrupted_goes_on_where_it_stopped(
     tmp_path: Path, chain: EmbeddedChain, made_before: int, block_made: bool
@@ -180,7 +181,7 @@ def test_deployment_interrupted_goes_on_where_it_stopped(
     relayer = Relayer(chain=chain, keys=SENDERS)
     deployment = _deploy(path, chain, relayer)
     assert deployment.complete
-    assert chain.next_nonce(relayer.address(Sender.OPERATOR)) == 7  # nothing was made twice
+    assert chain.next_nonce(relayer.address(Sender.OPERATOR)) == 8  # nothing was made twice
     relayer.close()
 
 

@@ -112,4 +112,5 @@ CREATED = (
     "EmergencyAccess",
     "ResearchMarket",
     "WitnessPairs",
+    "KeyRegistry",
 )

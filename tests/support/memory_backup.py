@@ -10,7 +10,7 @@ import bson
 
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.backup.sources import Sources
-from backend.keystore import Secret
+from backend.keystore import KeyName, Secret
 
 
 class MemoryIndex:
@@ -73,40 +73,35 @@ class MemoryIndex:
 
 class MemoryKeys:
     def __init__(self) -> None:
-        self.secrets: dict[tuple[str, bytes], Secret] = {}
-        self.changes: set[tuple[str, bytes]] = set()
+        self.secrets: dict[KeyName, Secret] = {}
+        self.changes: set[KeyName] = set()
 
-    def make(self, kind: str, name: bytes) -> Secret:
-        self.changes.add((kind, name))
-        return self.secrets.setdefault((kind, name), Secret.generate())
+    def make(self, name: str) -> Secret:
+        self.changes.add(("salt", name))
+        return self.secrets.setdefault(("salt", name), Secret.generate())
 
-    def erase(self, kind: str, name: bytes) -> None:
-        self.changes.add((kind, name))
-        del self.secrets[kind, name]
-
-    def name_key(self) -> Secret:
-        return Secret(b"\x05" * 32)
+    def erase(self, name: str) -> None:
+        self.changes.add(("salt", name))
+        del self.secrets["salt", name]
 
     def record_changes(self) -> None:
         self.changes = set()
 
-    def take_changes(self) -> set[tuple[str, bytes]]:
+    def take_changes(self) -> set[KeyName]:
         taken, self.changes = self.changes, set()
         return taken
 
-    def put_back_changes(self, changes: set[tuple[str, bytes]]) -> None:
+    def put_back_changes(self, changes: set[KeyName]) -> None:
         self.changes |= changes
 
-    def rows(self) -> Iterator[tuple[str, bytes, Secret]]:
-        for (kind, name), secret in list(self.secrets.items()):
-            yield kind, name, secret
+    def rows(self) -> Iterator[tuple[KeyName, Secret]]:
+        yield from list(self.secrets.items())
 
-    def row(self, kind: str, name: bytes) -> Secret | None:
-        return self.secrets.get((kind, name))
+    def row(self, name: KeyName) -> Secret | None:
+        return self.secrets.get(name)
 
-    def put_rows(self, rows: Iterable[tuple[str, bytes, Secret]]) -> None:
-        for kind, name, secret in rows:
-            self.secrets[kind, name] = secret
+    def put_rows(self, rows: Iterable[tuple[KeyName, Secret]]) -> None:
+        self.secrets.update(rows)
 
 
 class FileJournal:

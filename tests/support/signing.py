@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from backend.consent.emergency_terms import EmergencyCommand
+from backend.consent.key_terms import KeyCommand
 from backend.consent.member_terms import AuditCommand, RecordsCommand, ResearchCommand
 from backend.consent.recovery_terms import RecoveryCommand
 from backend.consent.terms import Command
 from backend.consent.typed_data import (
     AUDIT_NAME,
     EMERGENCY_NAME,
+    KEYS_NAME,
     NAME,
     RECORDS_NAME,
     RECOVERY_NAME,
@@ -25,6 +27,7 @@ from backend.types import Address
 _CONTRACTS: Final = (
     (RecoveryCommand, "Recovery", RECOVERY_NAME),
     (EmergencyCommand, "EmergencyAccess", EMERGENCY_NAME),
+    (KeyCommand, "KeyRegistry", KEYS_NAME),
     (RecordsCommand, "RecordRegistry", RECORDS_NAME),
     (AuditCommand, "AuditAnchor", AUDIT_NAME),
     (ResearchCommand, "ResearchMarket", RESEARCH_NAME),

@@ -116,6 +116,7 @@ class VectorChain:
             "AuditAnchor": (members,),
             "ResearchMarket": (members, tuple(deployment["marketTerms"])),
             "EmergencyAccess": (members, contracts["ConsentRegistry"]),
+            "KeyRegistry": (contracts["ConsentRegistry"],),
         }
         at = int(self._rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
         for name, values in arguments.items():

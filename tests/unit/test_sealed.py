@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.keystore import SecretNotFound
+from backend.keystore import Secret, SecretNotFound
 from backend.sealed import DocumentSealer, SealedDocumentRefused
 from backend.types import SubjectId
 from tests.support.memory_keys import MemoryKeyStore
@@ -62,3 +62,12 @@ def test_open_after_the_key_was_erased_is_impossible(sealer: DocumentSealer, key
     keys.erase("patient", f"documents/{PATIENT:024x}")
     with pytest.raises(SecretNotFound):
         sealer.open(sealed, subject=PATIENT, place="consents/1")
+
+
+def test_open_without_the_documents_own_share_is_refused(sealer: DocumentSealer) -> None:
+    share = Secret.generate()
+    sealed = sealer.seal(b"x", subject=PATIENT, place="records/1", share=share)
+    assert sealer.open(sealed, subject=PATIENT, place="records/1", share=share) == b"x"
+    for other in (None, Secret.generate()):
+        with pytest.raises(SealedDocumentRefused):
+            sealer.open(sealed, subject=PATIENT, place="records/1", share=other)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import bson
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -21,6 +22,12 @@ from pymongo.monitoring import (
 MAX_CHANGES: Final = 200_000
 # In the place of ids: any document of the collection.
 _EVERYTHING: Final[set[Any] | None] = None
+
+
+class Deleted(NamedTuple):
+    """Documents that were deleted by what they say, in the place of ids: the filter, as BSON."""
+
+    matching: bytes
 
 
 class IndexChanges(CommandListener):
@@ -82,12 +89,25 @@ def _written(name: str, command: Mapping[str, Any]) -> tuple[str, set[Any] | Non
         case "update":
             return command["update"], _ids([update["q"] for update in command["updates"]])
         case "delete":
-            return command["delete"], _ids([delete["q"] for delete in command["deletes"]])
+            return command["delete"], _deleted(command["deletes"])
         case "findAndModify":
             return command["findAndModify"], _ids([command.get("query", {})])
         case "drop":
             return command["drop"], _EVERYTHING
     return None
+
+
+def _deleted(deletes: Sequence[Mapping[str, Any]]) -> set[Any] | None:
+    found: set[Any] = set()
+    for delete in deletes:
+        ids = _ids([delete["q"]])
+        if ids is not None:
+            found |= ids
+        elif delete["limit"] == 0:  # all that match: the same ones whenever it is done again
+            found.add(Deleted(bson.encode(delete["q"])))
+        else:
+            return _EVERYTHING
+    return found
 
 
 def _ids(filters: Sequence[Mapping[str, Any]]) -> set[Any] | None:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import bson
 from pymongo.database import Database
 
+from backend.adapters.index.changes import Deleted
 from backend.adapters.index.failures import translated
 
 Document = dict[str, Any]
@@ -54,9 +55,12 @@ class MongoIndexCopy:
                 for every in self.documents(collection):
                     yield collection, b"", every
             else:
-                for key in _ordered(ids):
-                    document = self._find(collection, key)
-                    yield collection, bson.encode({"_id": key}), document
+                # First what was deleted: what was written again after it follows as it is now.
+                for each in ids:
+                    if isinstance(each, Deleted):
+                        yield collection, each.matching, None
+                for key in _ordered(each for each in ids if not isinstance(each, Deleted)):
+                    yield collection, bson.encode({"_id": key}), self._find(collection, key)
 
     def log_head(self) -> tuple[int, bytes]:
         with translated():
@@ -125,9 +129,9 @@ class MongoIndexLoad:
                 table.delete_one({"_id": new["_id"]})
             table.insert_one(new)
 
-    def drop(self, collection: str, key: bytes) -> None:
+    def drop(self, collection: str, matching: bytes) -> None:
         with translated():
-            self._database[collection].delete_one(bson.decode(key))
+            self._database[collection].delete_many(bson.decode(matching))
 
     def empty(self, collection: str) -> None:
         with translated():

@@ -57,12 +57,12 @@ class MongoRecordIndex:
                 .sort("version", DESCENDING)
                 .limit(1)
             )
-        return _row(found[0]) if found else None
+        return row_of(found[0]) if found else None
 
     def version(self, record_id: RecordId, version: int) -> VersionRow | None:
         with translated():
             found = self._rows.find_one({"_id": f"{record_id.hex()}/{version}"})
-        return _row(found) if found else None
+        return row_of(found) if found else None
 
     def list_current(
         self, subject: SubjectId, *, after: tuple[UnixSeconds, RecordId] | None, limit: int
@@ -76,14 +76,14 @@ class MongoRecordIndex:
             ]
         with translated():
             found = self._rows.find(query).sort([("created_at", ASCENDING), ("record_id", ASCENDING)])
-            return [_row(document) for document in found.limit(limit)]
+            return [row_of(document) for document in found.limit(limit)]
 
     def everything(self) -> Sequence[VersionRow]:
         with translated():
-            return [_row(document) for document in self._rows.find({}).sort("_id", ASCENDING)]
+            return [row_of(document) for document in self._rows.find({}).sort("_id", ASCENDING)]
 
 
-def _row(document: Mapping[str, Any]) -> VersionRow:
+def row_of(document: Mapping[str, Any]) -> VersionRow:
     return VersionRow(
         record_id=RecordId(bytes.fromhex(document["record_id"])),
         version=document["version"],

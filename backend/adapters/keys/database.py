@@ -1,26 +1,31 @@
-"""Rows of the embedded key store: only wrapped values and blinded names, in one SQLite file.
+"""Rows of a key store: only wrapped values and blinded names, in one SQLite file.
 
-Raises ``sqlite3.Error``; ``backend.adapters.keys.embedded`` translates. Nothing here knows a key.
+Raises ``sqlite3.Error``; ``backend.adapters.keys.paged`` translates. Nothing here knows a key.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 1
+from backend.keystore import KeyVersion
+
+SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE store (
     only INTEGER PRIMARY KEY CHECK (only = 1), schema INTEGER NOT NULL, id BLOB NOT NULL,
-    epoch INTEGER NOT NULL, name_key BLOB NOT NULL
+    kind TEXT NOT NULL, epoch INTEGER NOT NULL, name_key BLOB NOT NULL
 );
-CREATE TABLE pages (page INTEGER PRIMARY KEY, wrapped BLOB NOT NULL);
+CREATE TABLE versions (
+    class TEXT PRIMARY KEY, version INTEGER NOT NULL, minimum INTEGER NOT NULL, made_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE pages (page INTEGER PRIMARY KEY, version INTEGER NOT NULL, wrapped BLOB NOT NULL);
 CREATE TABLE secrets (
     kind TEXT NOT NULL, name BLOB NOT NULL, page INTEGER NOT NULL REFERENCES pages, wrapped BLOB NOT NULL,
-    PRIMARY KEY (kind, name)
+    label BLOB NOT NULL, PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 CREATE INDEX secrets_by_page ON secrets (page);
 """
@@ -29,8 +34,15 @@ CREATE INDEX secrets_by_page ON secrets (page);
 class StoreRow(NamedTuple):
     schema: int
     id: bytes
+    kind: str  # of epoch keys
     epoch: int
     name_key: bytes  # the key that blinds names, wrapped under the epoch key
+
+
+class PageRow(NamedTuple):
+    page: int
+    version: int  # of the class of page keys when this one was made
+    wrapped: bytes
 
 
 class SecretRow(NamedTuple):
@@ -38,6 +50,7 @@ class SecretRow(NamedTuple):
     name: bytes  # blinded
     page: int
     wrapped: bytes
+    label: bytes  # the name, encrypted under the page key
 
 
 class KeyDatabase:
@@ -66,51 +79,62 @@ class KeyDatabase:
             raise
 
     def store_row(self) -> StoreRow | None:
-        row = self._connection.execute("SELECT schema, id, epoch, name_key FROM store").fetchone()
+        row = self._connection.execute("SELECT schema, id, kind, epoch, name_key FROM store").fetchone()
         return StoreRow(*row) if row else None
 
     def write_store_row(self, row: StoreRow) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO store VALUES (1, ?, ?, ?, ?)", row)
+        self._connection.execute("INSERT OR REPLACE INTO store VALUES (1, ?, ?, ?, ?, ?)", row)
+
+    def versions(self) -> dict[str, KeyVersion]:
+        rows = self._connection.execute("SELECT class, version, minimum, made_at FROM versions")
+        return {row[0]: KeyVersion(*row) for row in rows}
+
+    def write_version(self, version: KeyVersion) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)", version)
 
     def find(self, kind: str, name: bytes) -> SecretRow | None:
         row = self._connection.execute(
-            "SELECT kind, name, page, wrapped FROM secrets WHERE kind = ? AND name = ?", (kind, name)
+            "SELECT kind, name, page, wrapped, label FROM secrets WHERE kind = ? AND name = ?", (kind, name)
         ).fetchone()
         return SecretRow(*row) if row else None
 
     def in_page(self, page: int) -> list[SecretRow]:
         rows = self._connection.execute(
-            "SELECT kind, name, page, wrapped FROM secrets WHERE page = ?", (page,)
+            "SELECT kind, name, page, wrapped, label FROM secrets WHERE page = ?", (page,)
         )
         return [SecretRow(*row) for row in rows]
 
-    def after(self, kind: str, name: bytes, *, limit: int) -> list[SecretRow]:
-        """Return the rows that follow in the order of kind and name."""
-        rows = self._connection.execute(
-            "SELECT kind, name, page, wrapped FROM secrets WHERE (kind, name) > (?, ?)"
-            " ORDER BY kind, name LIMIT ?",
-            (kind, name, limit),
+    def insert(self, row: SecretRow) -> None:
+        self._connection.execute("INSERT INTO secrets VALUES (?, ?, ?, ?, ?)", row)
+
+    def replace(self, rows: Iterable[tuple[SecretRow, SecretRow]]) -> None:
+        """Put second rows in the places of first ones, of the same kind."""
+        self._connection.executemany(
+            "UPDATE secrets SET name = ?, wrapped = ?, label = ? WHERE kind = ? AND name = ?",
+            ((new.name, new.wrapped, new.label, old.kind, old.name) for old, new in rows),
         )
-        return [SecretRow(*row) for row in rows]
 
-    def write(self, row: SecretRow) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?, ?)", row)
+    def delete(self, rows: Iterable[SecretRow]) -> None:
+        self._connection.executemany(
+            "DELETE FROM secrets WHERE kind = ? AND name = ?", ((row.kind, row.name) for row in rows)
+        )
 
-    def delete(self, row: SecretRow) -> None:
-        self._connection.execute("DELETE FROM secrets WHERE kind = ? AND name = ?", (row.kind, row.name))
+    def page(self, page: int) -> PageRow | None:
+        row = self._connection.execute(
+            "SELECT page, version, wrapped FROM pages WHERE page = ?", (page,)
+        ).fetchone()
+        return PageRow(*row) if row else None
 
-    def page(self, page: int) -> bytes | None:
-        row = self._connection.execute("SELECT wrapped FROM pages WHERE page = ?", (page,)).fetchone()
-        return bytes(row[0]) if row else None
+    def pages(self) -> list[PageRow]:
+        rows = self._connection.execute("SELECT page, version, wrapped FROM pages ORDER BY page")
+        return [PageRow(*row) for row in rows]
 
-    def pages(self) -> list[tuple[int, bytes]]:
-        return self._connection.execute("SELECT page, wrapped FROM pages ORDER BY page").fetchall()
-
-    def write_page(self, page: int, wrapped: bytes) -> None:
+    def write_page(self, row: PageRow) -> None:
         # Not INSERT OR REPLACE: that deletes first, which the rows that refer to the page forbid.
         self._connection.execute(
-            "INSERT INTO pages VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET wrapped = excluded.wrapped",
-            (page, wrapped),
+            "INSERT INTO pages VALUES (?, ?, ?) ON CONFLICT (page) DO UPDATE"
+            " SET version = excluded.version, wrapped = excluded.wrapped",
+            row,
         )
 
     def delete_page(self, page: int) -> None:

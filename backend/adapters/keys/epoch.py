@@ -1,9 +1,7 @@
-"""The epoch key: wraps every page key, lies in a file of its own, and is replaced at every erasure.
+"""Epoch keys in files: ``epoch-<number>.key`` holds one, wrapped under the root.
 
-``epoch-<number>.key`` holds it wrapped under the root. The database names the number that counts. A new epoch
-is written and synced first, then the database commits to it, then the old file is shredded: at each instant
-exactly one of the files opens the database, and once the old one is gone no older copy of the database opens.
-Copies of these files defeat erasure, so backups must not hold them as they are.
+A passphrase or key file opens the root. Copies of these files defeat erasure, so backups must not
+hold them as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from backend.adapters.durable import shred_file, write_file
-from backend.adapters.keys.root import RootParameters, Unlock, open_root
+from backend.adapters.keys.epochs import Place, SoftwareEpochKey
+from backend.adapters.keys.root import RootParameters, Unlock, new_root, open_root
 from backend.keystore import KeyStoreDamaged, KeyStoreRolledBack, Secret
 from backend.records import canonical
 from backend.records.envelope_errors import NotCanonical, WrapRefused
@@ -85,9 +84,43 @@ def read_epoch(
         raise KeyStoreDamaged from error
 
 
-def destroy_other_epochs(directory: Path, epoch: int) -> None:
-    """Shred every epoch file but one. Raises OSError; safe to repeat."""
-    keep = epoch_path(directory, epoch).name
+def destroy_other_epochs(directory: Path, epoch: int | None) -> None:
+    """Shred every epoch file but one, or all. Raises OSError; safe to repeat."""
     for path in list(directory.iterdir()):
-        if _FILE_NAME.fullmatch(path.name) and path.name != keep:
+        if _FILE_NAME.fullmatch(path.name) and path.name != f"epoch-{epoch}.key":
             shred_file(path)
+
+
+class FileEpochs:
+    """Implements ``EpochKeys``."""
+
+    kind = "embedded"
+
+    def __init__(self, unlock: Unlock) -> None:
+        self._unlock = unlock
+        self._root: Root | None = None
+        self._next: Root | None = None
+
+    def change_root(self, unlock: Unlock) -> None:
+        """Have the next epoch wrapped under another root; ``open`` finds out which of the two counts."""
+        self._next = Root(*new_root(unlock))
+
+    def make(self, place: Place, epoch: int) -> SoftwareEpochKey:
+        root = self._next or self._root or Root(*new_root(self._unlock))
+        key = Secret.generate()
+        write_epoch(place.directory, store_id=place.store_id, epoch=epoch, key=key, root=root)
+        return SoftwareEpochKey(key)
+
+    def open(self, place: Place, epoch: int) -> SoftwareEpochKey:
+        known = tuple(root for root in (self._root, self._next) if root is not None)
+        key, self._root = read_epoch(
+            place.directory, store_id=place.store_id, epoch=epoch, opener=known or self._unlock
+        )
+        self._next = None
+        return SoftwareEpochKey(key)
+
+    def destroy_others(self, place: Place, epoch: int | None) -> None:
+        destroy_other_epochs(place.directory, epoch)
+
+    def close(self) -> None:
+        self._root = self._next = None

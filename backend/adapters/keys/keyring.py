@@ -1,7 +1,7 @@
-"""The wrapping keys of the embedded store: epoch key over page keys over secrets; and the key blinding names.
+"""The wrapping keys of a store: epoch key over page keys over secrets; and the key blinding names.
 
 Nothing is stored here; each method turns a wrapped value into a key or back. Every wrap is bound to the store
-and to its page, or to the secret's kind and blinded name, so rows cannot change places.
+and to its page and version, or to the secret's kind and blinded name, so rows cannot change places.
 """
 
 from __future__ import annotations
@@ -10,6 +10,12 @@ import hmac
 from collections import OrderedDict
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from backend.adapters.keys.epochs import EpochKey
 from backend.keystore import KeyName, KeyStoreDamaged, Secret
 from backend.records import canonical
 from backend.records.envelope_errors import WrapRefused
@@ -19,33 +25,26 @@ _CACHED_PAGES: Final = 1024  # some 100 KiB, a quarter of a million secrets
 _CACHED_SECRETS: Final = 8192  # some 4 MiB; a read needs five, and opening one costs 50 microseconds
 
 
-def _unwrap(wrapped: bytes, *, under: Secret, info: bytes) -> Secret:
-    try:
-        return unwrap(wrapped, under=under, info=info)
-    except WrapRefused as error:
-        raise KeyStoreDamaged from error
-
-
 class Keyring:
     """The opened keys of one epoch. An erasure begins a new epoch, so nothing erased is remembered here."""
 
-    def __init__(self, store_id: bytes, epoch_key: Secret) -> None:
+    def __init__(self, store_id: bytes, epoch_key: EpochKey) -> None:
         self._store_id = store_id
         self._epoch_key = epoch_key
         self._pages: OrderedDict[int, Secret] = OrderedDict()
         self._secrets: OrderedDict[KeyName, Secret] = OrderedDict()
 
-    def wrap_name_key(self, key: Secret) -> bytes:
-        return wrap(key, under=self._epoch_key, info=self._info("name-key"))
+    def wrap_name_key(self, key: Secret, version: int) -> bytes:
+        return self._epoch_key.wrap(key, self._info("name-key", version))
 
-    def unwrap_name_key(self, wrapped: bytes) -> Secret:
-        return _unwrap(wrapped, under=self._epoch_key, info=self._info("name-key"))
+    def unwrap_name_key(self, wrapped: bytes, version: int) -> Secret:
+        return self._epoch_key.unwrap(wrapped, self._info("name-key", version))
 
-    def wrap_page_key(self, page: int, key: Secret) -> bytes:
-        return wrap(key, under=self._epoch_key, info=self._info("page", page))
+    def wrap_page_key(self, page: int, version: int, key: Secret) -> bytes:
+        return self._epoch_key.wrap(key, self._info("page", page, version))
 
-    def unwrap_page_key(self, page: int, wrapped: bytes) -> Secret:
-        return _unwrap(wrapped, under=self._epoch_key, info=self._info("page", page))
+    def unwrap_page_key(self, page: int, version: int, wrapped: bytes) -> Secret:
+        return self._epoch_key.unwrap(wrapped, self._info("page", page, version))
 
     def cached_page(self, page: int) -> Secret | None:
         """Return an opened page key if it is among the last used ones."""
@@ -78,7 +77,24 @@ class Keyring:
         return wrap(secret, under=page_key, info=self._info("secret", kind, name))
 
     def unwrap_secret(self, wrapped: bytes, *, page_key: Secret, kind: str, name: bytes) -> Secret:
-        return _unwrap(wrapped, under=page_key, info=self._info("secret", kind, name))
+        try:
+            return unwrap(wrapped, under=page_key, info=self._info("secret", kind, name))
+        except WrapRefused as error:
+            raise KeyStoreDamaged from error
+
+    def label_cipher(self, page_key: Secret) -> AESSIV:
+        """Return what encrypts the names in a page (RFC 5297), so that they can be blinded anew."""
+        info = self._info("labels")
+        return AESSIV(HKDFExpand(algorithm=SHA512(), length=64, info=info).derive(page_key.reveal()))
+
+    def seal_label(self, label: str, *, cipher: AESSIV, kind: str, name: bytes) -> bytes:
+        return cipher.encrypt(label.encode(), [self._info("label", kind, name)])
+
+    def open_label(self, sealed: bytes, *, cipher: AESSIV, kind: str, name: bytes) -> str:
+        try:
+            return cipher.decrypt(sealed, [self._info("label", kind, name)]).decode()
+        except (InvalidTag, ValueError) as error:
+            raise KeyStoreDamaged from error
 
     def _info(self, what: str, *parts: int | str | bytes) -> bytes:
         return canonical.encode(["assent/keystore/1", self._store_id, what, *parts])

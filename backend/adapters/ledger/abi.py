@@ -26,6 +26,7 @@ CONTRACTS = (
     "EmergencyAccess",
     "Recovery",
     "WitnessPairs",
+    "KeyRegistry",
 )
 
 

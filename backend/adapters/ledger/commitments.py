@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.effects import Effects
+from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.records import RecordRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.consent.ledger_types import LedgerView, Receipt
+from backend.errors import LedgerUnavailable
 from backend.types import Bytes32
 
 _LARGEST_BATCH = 200  # 12 million gas: fits a block of any network
@@ -57,6 +59,17 @@ class CommitmentLedger:
         if stands and (after.final_hash, after.head_hash) == blocks:  # not replaced while we read
             self._remember(commitment, blocks)
         return stands
+
+    def withdraw_records(self, commitments: Sequence[Bytes32]) -> None:
+        """Withdraw those that stand, on erasure; final on return. Raise LedgerUnavailable."""
+        standing = [commitment for commitment in commitments if self.committed(commitment)]
+        if not standing:
+            return
+        for outcome in self._relayer.submit_many([self._registry.withdraw(each) for each in standing]):
+            if not isinstance(outcome, LedgerRejected):
+                self._effects.await_final(outcome)
+        if any(map(self.committed, standing)):
+            raise LedgerUnavailable("The chain did not take the withdrawals.")
 
     def withdraw(self, commitment: Bytes32) -> Receipt:
         """Mark it as withdrawn, on erasure; twice does nothing."""

@@ -47,6 +47,7 @@ _CREATED: dict[str, tuple[str, ...]] = {
     "ResearchMarket": ("ParticipantRegistry",),
     "EmergencyAccess": ("ParticipantRegistry", "ConsentRegistry"),
     "WitnessPairs": (),
+    "KeyRegistry": ("ConsentRegistry",),
 }
 _FIRST = "ParticipantRegistry"
 _GAS = 16_000_000

@@ -12,8 +12,8 @@ from backend.consent.deciding import DecisionService, Question
 from backend.consent.decision_types import Answer, Requester
 from backend.consent.terms import Grant
 from backend.interop.abdm.artefact import Provider
+from backend.records.judging import asked_of
 from backend.records.manifests import ManifestBook
-from backend.records.reading import asked_of
 from backend.types import ConsentId, MemberId, RecordId
 
 

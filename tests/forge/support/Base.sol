@@ -5,6 +5,7 @@ import {Deploy} from "./Deploy.sol";
 import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
+import {IKeyRegistry} from "../../../contracts/interfaces/IKeyRegistry.sol";
 import {IRecovery} from "../../../contracts/interfaces/IRecovery.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
@@ -47,6 +48,7 @@ abstract contract Base {
     AuditAnchor internal anchor;
     ResearchMarket internal market;
     EmergencyAccess internal emergency;
+    IKeyRegistry internal keys;
 
     function setUp() public virtual {
         VM.warp(NOW);
@@ -57,6 +59,7 @@ abstract contract Base {
         anchor = Deploy.auditAnchor(participants);
         market = Deploy.researchMarket(participants, MarketTerms(2, 3 days, 14 days, 180 days, 30 days));
         emergency = Deploy.emergencyAccess(participants, registry);
+        keys = Deploy.keyRegistry(registry);
         VM.startPrank(OPERATOR);
         participants.admit(HOSPITAL_ID, HOSPITAL, 1 | 2 | 128, NOW + 3650 days, 0, 0);
         participants.admit(CLINIC_ID, CLINIC, 1 | 2, NOW + 3650 days, 0, 0);

@@ -5,6 +5,7 @@ import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
 import {IConsentRegistry} from "../../../contracts/interfaces/IConsentRegistry.sol";
+import {IKeyRegistry} from "../../../contracts/interfaces/IKeyRegistry.sol";
 import {IParticipantRegistry} from "../../../contracts/interfaces/IParticipantRegistry.sol";
 import {IWitnessPairs} from "../../../contracts/interfaces/IWitnessPairs.sol";
 import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
@@ -44,6 +45,10 @@ library Deploy {
         returns (EmergencyAccess)
     {
         return EmergencyAccess(created("EmergencyAccess", abi.encode(participants, consents)));
+    }
+
+    function keyRegistry(IConsentRegistry consents) internal returns (IKeyRegistry) {
+        return IKeyRegistry(created("KeyRegistry", abi.encode(consents)));
     }
 
     function witnessPairs() internal returns (IWitnessPairs) {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
+import {IKeyRegistry} from "../../../contracts/interfaces/IKeyRegistry.sol";
 import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
 import {RecordRegistry} from "../../../contracts/RecordRegistry.sol";
@@ -48,6 +49,7 @@ abstract contract VectorWorld {
         AuditAnchor anchor = Deploy.auditAnchor(participants);
         ResearchMarket market = Deploy.researchMarket(participants, terms);
         EmergencyAccess emergency = Deploy.emergencyAccess(participants, registry);
+        IKeyRegistry keys = Deploy.keyRegistry(registry);
         VM.stopPrank();
         requireAt("ParticipantRegistry", address(participants));
         requireAt("ConsentRegistry", address(registry));
@@ -56,6 +58,7 @@ abstract contract VectorWorld {
         requireAt("AuditAnchor", address(anchor));
         requireAt("ResearchMarket", address(market));
         requireAt("EmergencyAccess", address(emergency));
+        requireAt("KeyRegistry", address(keys));
         VM.etch(json.account(".deployment.token.address"), json.data(".deployment.token.code"));
         run(stepsOf(".setUp"), "setUp");
     }

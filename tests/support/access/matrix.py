@@ -361,6 +361,13 @@ EMERGENCIES: dict[str, Row] = {
     ),
 }
 
+KEYS: dict[str, Row] = {
+    "KeyRegistry.bindKey": _BY_CONTROLLER_EITHER_WAY,
+    # Of a child nobody binds a key: it has no controller, and its guardians are none.
+    "KeyRegistry.bindKey/of a child": Row(signed=NOBODY, refused="SignatureInvalid(nobody)"),
+    "KeyRegistry.withdrawKey": _BY_CONTROLLER_EITHER_WAY,
+}
+
 _BOARD_DECIDES = Row(sender=BOARD, signed=BOARD, refused="NotEthicsBoard(actor)")
 _BOARD_ALONE = Row(signed=NOBODY, refused="ApprovalsTooFew(1, 2)")
 
@@ -394,7 +401,7 @@ MARKET: dict[str, Row] = {
     "ResearchMarket.claimBatch": Row(sender=EVERYBODY, rejection="ClaimRejected"),
 }
 
-MATRIX = CONSENTS | RECOVERY | MEMBERSHIP | REGISTERS | EMERGENCIES | MARKET
+MATRIX = CONSENTS | RECOVERY | MEMBERSHIP | REGISTERS | EMERGENCIES | KEYS | MARKET
 
 
 def function_of(row: str) -> str:

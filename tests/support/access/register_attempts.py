@@ -15,6 +15,7 @@ from backend.consent.emergency_terms import (
     ReviewEmergency,
     SetEmergencyPolicy,
 )
+from backend.consent.key_terms import BindKey, WithdrawKey
 from backend.consent.member_terms import CosignCheckpoint, SignCheckpoint, TransferCustody
 from backend.consent.typed_data import struct_hash
 from backend.types import Bytes32, SubjectId
@@ -177,3 +178,26 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 @tries("EmergencyAccess.setEmergencyPolicyByGuardian/to forbid")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
     return _policy_by_guardian(w, who, sign, 2)
+
+
+# --- keys
+
+
+def _binding(subject: int, sequence: int, sign: Sign) -> Attempt:
+    command = BindKey(SubjectId(subject), word("key"), sequence, ALWAYS)
+    return attempt(subject, command.key_hash, sequence, ALWAYS, sign(command), nobody=_NOBODY)
+
+
+@tries("KeyRegistry.bindKey")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return _binding(w.ADULT, 2, sign)
+
+
+@tries("KeyRegistry.bindKey/of a child")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return _binding(w.CHILD, 1, sign)
+
+
+@tries("KeyRegistry.withdrawKey")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return attempt(w.ADULT, 1, sign(WithdrawKey(SubjectId(w.ADULT), 1)))

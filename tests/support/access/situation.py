@@ -166,6 +166,7 @@ def _record(world: AccessWorld) -> None:
         document = consent(world.ADULT, label, kind)
         world.found[label] = consent_id(document)
         world.do("controller", "ConsentRegistry", "grantDirect", grant_header(document))
+    world.do("controller", "KeyRegistry", "bindKey", world.ADULT, word("first key"), 1, ALWAYS, b"")
     world.do("custodian", "RecordRegistry", "commit", sealed("record"))
     world.do("suspended", "RecordRegistry", "commit", sealed("record of the suspended"))
     world.do("custodian", "AuditAnchor", "anchor", word("log"), 1, word("root"), [])

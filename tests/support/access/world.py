@@ -112,6 +112,7 @@ def deploy(node: Node) -> AccessWorld:
     make("AuditAnchor", registry)
     make("EmergencyAccess", registry, consents)
     make("ResearchMarket", registry, MARKET_TERMS)
+    make("KeyRegistry", consents)
     make("WitnessPairs")
     make("WitnessPair", world.account("custodian"), world.account("auditor"))
     world.contracts["Token"] = node.deploy(token_creation_code())

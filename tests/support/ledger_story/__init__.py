@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.ledger_story.base import Story
-from tests.support.ledger_story.care import emergencies, logs, records
+from tests.support.ledger_story.care import emergencies, keys, logs, records
 from tests.support.ledger_story.consents import consents, recovery
 from tests.support.ledger_story.institutions import institutions, managers
 from tests.support.ledger_story.market import payouts, studies
 
 __all__ = ["Story", "told_story"]
-_CHAPTERS = (institutions, consents, recovery, emergencies, records, logs, managers, studies, payouts)
+_CHAPTERS = (institutions, consents, recovery, emergencies, keys, records, logs, managers, studies, payouts)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Emergencies, record versions and audit logs."""
+"""Emergencies, encryption keys, record versions and audit logs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from backend.consent.emergency_terms import (
     ReviewEmergency,
     SetEmergencyPolicy,
 )
+from backend.consent.key_terms import BindKey, WithdrawKey
 from backend.consent.member_terms import CosignCheckpoint, SignCheckpoint, TransferCustody
 from backend.consent.typed_data import struct_hash
 from backend.types import Bytes32, SubjectId, UnixSeconds
@@ -67,6 +68,17 @@ def _set_policy(story: Story, policy: int, round_: int) -> None:
     command = SetEmergencyPolicy(SubjectId(1), policy, round_)
     signature = story.sign(story.patient, command)
     story.send("EmergencyAccess", "setEmergencyPolicy", *astuple(command), signature)
+
+
+def keys(story: Story) -> None:
+    """Keys of one patient: bound, replaced, withdrawn with what was to follow, and bound again."""
+    for sequence, name in ((1, "first key"), (2, "second key"), (4, "third key")):
+        bind = BindKey(SubjectId(1), Bytes32(named(name)), sequence, FOREVER)
+        story.send("KeyRegistry", "bindKey", *astuple(bind), story.sign(story.patient, bind))
+        if sequence == 2:
+            withdraw = WithdrawKey(SubjectId(1), 3)
+            signature = story.sign(story.patient, withdraw)
+            story.send("KeyRegistry", "withdrawKey", *astuple(withdraw), signature)
 
 
 def records(story: Story) -> None:

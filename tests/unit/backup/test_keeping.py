@@ -10,7 +10,7 @@ import pytest
 from backend.backup.errors import BackupInUse, BackupUnwritable, RecoveryKeyExpired
 from backend.backup.keeping import BASE_SECONDS, BackupKeeper
 from backend.backup.operations import (
-    DropDocument,
+    DropDocuments,
     DropPin,
     DropSecret,
     Journal,
@@ -83,16 +83,16 @@ def documents(operations: list[Operation]) -> list[tuple[str, str]]:
 def test_first_part_follows_a_whole_base_and_later_ones_hold_what_changed(scene: Scene) -> None:
     site = scene.site
     site.index.put("records", "a")
-    kept = site.keys.make("salt", b"kept")
-    erased = site.keys.make("salt", b"erased")
+    kept = site.keys.make("kept")
+    erased = site.keys.make("erased")
     first = scene.store(b"one")
     site.journal.append(b"block one")
     scene.keeper.ship()
     opened = scene.backup()
     assert documents(list(opened.index())) == [("records", "a")]
     assert [each for each in opened.secrets() if isinstance(each, PutSecret)] == [
-        PutSecret("salt", b"kept", kept),
-        PutSecret("salt", b"erased", erased),
+        PutSecret("salt", "kept", kept),
+        PutSecret("salt", "erased", erased),
     ]
     assert list(opened.chain())[-1] == Journal(0, b"block one")
     assert opened.pins() == {first}
@@ -100,19 +100,19 @@ def test_first_part_follows_a_whole_base_and_later_ones_hold_what_changed(scene:
 
     site.index.put("records", "b")
     site.index.drop("records", "a")
-    site.keys.erase("salt", b"erased")
+    site.keys.erase("erased")
     site.blocks.unpin(first)
     second = scene.store(b"two")
     site.journal.append(b"block two")
     scene.keeper.ship()
     tail = scene.tail()
     assert documents(tail) == [("records", "b")]
-    assert DropDocument("records", bson.encode({"_id": "a"})) in tail
-    assert DropSecret("salt", b"erased") in tail
+    assert DropDocuments("records", bson.encode({"_id": "a"})) in tail
+    assert DropSecret("salt", "erased") in tail
     assert [each for each in tail if isinstance(each, PutPin | DropPin)] == [PutPin(second), DropPin(first)]
     assert tail[-1] == Journal(9, b"block two")
     assert scene.backup().pins() == {second}
-    assert scene.backup().final_secrets() == {("salt", b"erased"): None}
+    assert scene.backup().final_secrets() == {("salt", "erased"): None}
     assert scene.backup().verify()["tail parts"] == 2
 
 
@@ -143,7 +143,7 @@ def test_part_that_cannot_be_written_is_told_by_the_next(scene: Scene) -> None:
     site = scene.site
     scene.keeper.ship()
     site.index.put("records", "a")
-    site.keys.make("salt", b"new")
+    site.keys.make("new")
 
     def fail(collection: str) -> None:
         raise Unavailable

@@ -10,11 +10,10 @@ from backend.backup import sealed_file
 from backend.backup.errors import BackupDamaged, RecoveryKeyDiffers
 from backend.backup.operations import (
     ClearCollection,
-    DropDocument,
+    DropDocuments,
     DropPin,
     DropSecret,
     Journal,
-    NameKey,
     Operation,
     PutDocument,
     PutFile,
@@ -30,11 +29,10 @@ NOW = 1_800_000_000
 SECRET = Secret(b"\x07" * 32)
 EVERY_KIND: list[Operation] = [
     PutDocument("records", b"bson"),
-    DropDocument("records", b"key"),
+    DropDocuments("records", b"key"),
     ClearCollection("papers"),
-    NameKey(Secret(b"\x08" * 32)),
-    PutSecret("salt", b"blinded", SECRET),
-    DropSecret("salt", b"other"),
+    PutSecret("salt", "record/1", SECRET),
+    DropSecret("salt", "other"),
     PutPin("bafy"),
     DropPin("bafz"),
     PutFile("chain/deployment.json", b"{}"),

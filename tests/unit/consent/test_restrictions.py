@@ -10,7 +10,7 @@ from backend.consent.errors import RestrictionArrived
 from backend.consent.restrictions import KEEP_SETTLED_BLOCKS, RestrictionQueue
 from backend.consent.terms import Kind
 from backend.consent.typed_data import consent_id
-from backend.types import BlockNumber, ConsentId, QueuePosition
+from backend.types import BlockNumber, ConsentId, QueuePosition, RecordId
 from scripts.vectors import world as w
 
 ONE, TWO = ConsentId(b"\x01" * 32), ConsentId(b"\x02" * 32)
@@ -146,3 +146,30 @@ def test_one_of_two_ends_of_a_consent_coming_to_nothing_leaves_the_other() -> No
     assert queue.pending_for(w.SUBJECT).revoked == {ONE}
     queue.settle_revocation(w.SUBJECT, ONE, by=TWO)
     assert queue.pending_for(w.SUBJECT).revoked == frozenset()
+
+
+def test_an_erasure_is_seen_from_its_position_and_only_where_it_is_of() -> None:
+    queue = RestrictionQueue()
+    record, other = RecordId(b"r" * 16), RecordId(b"o" * 16)
+    seen = queue.position
+    queue.accept_erasure(w.SUBJECT, record)
+    with pytest.raises(RestrictionArrived):
+        queue.guard(w.SUBJECT, seen)
+    queue.guard(w.OTHER_SUBJECT, seen)
+    assert queue.erases(w.SUBJECT, record)
+    for subject, name in ((w.SUBJECT, other), (w.SUBJECT, None), (w.OTHER_SUBJECT, record)):
+        assert not queue.erases(subject, name)
+    assert not queue.pending_for(w.SUBJECT).erasing
+    queue.accept_erasure(w.SUBJECT, None)
+    assert queue.erases(w.SUBJECT, other)
+    assert queue.pending_for(w.SUBJECT).erasing
+    queue.lift_erasure(w.SUBJECT, None)
+    assert queue.erases(w.SUBJECT, record)
+    assert not queue.erases(w.SUBJECT)
+
+
+def test_an_erasure_of_before_is_restored_without_a_position() -> None:
+    queue = RestrictionQueue()
+    queue.restore_erasure(w.SUBJECT, None)
+    assert queue.erases(w.SUBJECT)
+    assert queue.position == 0

@@ -14,6 +14,7 @@ OURS = (
     "AuditAnchor",
     "ConsentRegistry",
     "EmergencyAccess",
+    "KeyRegistry",
     "ParticipantRegistry",
     "RecordRegistry",
     "Recovery",

@@ -18,7 +18,8 @@ OPEN: dict[str, str] = {
         uint40 endedAt, uint40 openedAt, uint40 expiresAt, uint40 recordedAt, uint40 closedAt,
         uint40 reviewedAt, uint40 setAt, uint40 committedAt, uint40 withdrawnAt, uint40 cosignedAt,
         uint40 reportedAt, uint40 refusedAt, uint40 opensAt, uint40 closesAt, uint40 nextFrom,
-        uint40 guardiansAsOf, uint40 proposedAt, uint48 when, uint48 schedule, uint48 since""",
+        uint40 boundAt, uint40 guardiansAsOf, uint40 proposedAt, uint48 when, uint48 schedule,
+        uint48 since""",
     "lengths of time, in seconds": """
         uint32 duration, uint32 admissionDelay, uint40 recoveryDelay, uint32 objectionSeconds,
         uint32 settlementSeconds, uint32 claimSeconds, uint32 graceSeconds, uint32 delay,
@@ -30,7 +31,8 @@ OPEN: dict[str, str] = {
         uint96 subject, bytes32 member, bytes32 custodian, bytes32 witness, bytes32 reviewer,
         bytes32 countersigner""",
     "counters that bind a signature to a state": """
-        uint32 epoch, uint32 round, uint32 policyRound, uint32 attempt, uint32 nonce""",
+        uint32 epoch, uint32 round, uint32 policyRound, uint32 attempt, uint32 nonce,
+        uint32 sequence""",
     "accounts, which are pseudonyms": """
         address controller, address delegate, address desk, address custodian, address account,
         address witness, address signer, address from, address to, address responder,

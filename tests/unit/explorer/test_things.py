@@ -215,3 +215,22 @@ def test_account_tells_what_it_is_to_the_contracts() -> None:
         "delegate of": ["0x" + ID.hex()],
         "record versions committed": 1,
     }
+
+
+BOUND = event("KeyRegistry", "KeyBound", subject=9, keyHash=ID, sequence=1, controller=A, boundAt=700)
+WITHDRAWN = event("KeyRegistry", "KeyWithdrawn", subject=9, sequence=2, controller=A, withdrawnAt=800)
+REPLACED = event("ConsentRegistry", "RecoveryStepped", subject=9, controller=B, proposed=False)
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([], "none (never bound)"),
+        ([BOUND], f"0x{ID.hex()}, number 1, bound 1970-01-01T00:11:40Z"),
+        ([BOUND, WITHDRAWN], "none: withdrawn up to number 2"),
+        ([BOUND, REPLACED], f"none: number 1 was bound by {A}, who was replaced"),
+    ],
+)
+def test_subject_says_which_key_counts(events: list[TimedEvent], said: str) -> None:
+    subject = the_thing([OPENED, *events], 1000, word=(9).to_bytes(32))
+    assert subject.facts["encryption key"] == said

@@ -52,6 +52,7 @@ def test_every_variable_of_the_layout_is_made_or_is_known_to_stay_empty() -> Non
             "_donations",
         },
         "WitnessPairs": set(),
+        "KeyRegistry": {"_bindings"},
     }  # fmt: skip
     # Names of at most 31 bytes are kept in the code; the others are set and cleared within one call.
     empty = {"_nameFallback", "_versionFallback", "_executionId", "_consumingSchedule"}
@@ -248,6 +249,24 @@ def test_recovery_is_what_its_last_event_says(name: str) -> None:
         ("_recoveries", (word(9), 2)): 100 | 2 << 40 | 300 << 72,
         ("_recoveries", (word(9), 3)): 0xBB | 400 << 160 | 5 << 200 | 1 << 232,
     }
+
+
+# --- keys
+
+
+def test_key_is_bound_replaced_and_withdrawn() -> None:
+    bound = {"subject": 9, "keyHash": ID, "sequence": 1, "controller": A, "boundAt": 100}
+    state = replay(event("KeyRegistry", "KeyBound", **bound))
+    assert stored(state, "KeyRegistry") == {
+        ("_bindings", (word(9), 0)): int.from_bytes(ID),
+        ("_bindings", (word(9), 1)): 0xAA | 1 << 160 | 100 << 192,
+    }
+    again = bound | {"keyHash": OTHER, "sequence": 2, "controller": B, "boundAt": 200}
+    state.apply(event("KeyRegistry", "KeyBound", **again))
+    assert stored(state, "KeyRegistry")["_bindings", (word(9), 1)] == 0xBB | 2 << 160 | 200 << 192
+    withdrawn = {"subject": 9, "sequence": 3, "controller": B, "withdrawnAt": 300}
+    state.apply(event("KeyRegistry", "KeyWithdrawn", **withdrawn))
+    assert stored(state, "KeyRegistry") == {("_bindings", (word(9), 1)): 3 << 160}
 
 
 # --- records and logs

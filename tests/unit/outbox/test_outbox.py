@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.errors import Conflict, Unavailable
-from backend.outbox.errors import ActConflict, ActFailed, LeaseLost
+from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.service import LEASE_SECONDS, POLL_SECONDS, WAIT_SECONDS, Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
+from backend.types import UnixSeconds
 from tests.support.memory_acts import MemoryActStore
 
 
@@ -214,3 +215,18 @@ def test_many_callers_at_once_all_get_the_outcome_of_one() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(call, range(8))) == [DONE] * 8
+
+
+def test_step_that_waits_for_a_time_is_taken_up_then_and_not_before() -> None:
+    world = World()
+    outbox = world.outbox()
+    world.fault = NotYet(UnixSeconds(world.clock.now + 5_000))
+    with pytest.raises(NotYet):
+        outbox.drive(outbox.begin("grant", "1", state="first", data={}))
+    world.fault = None
+    world.clock.now += 4_999
+    assert outbox.recover() == 0
+    assert world.written == []
+    world.clock.now += 1
+    assert outbox.recover() == 1
+    assert world.written == ["first", "second"]

@@ -8,7 +8,7 @@ import pytest
 
 from backend.errors import IntegrityError
 from backend.keystore import KeyStore
-from backend.records.manifest import Manifest, commitment, place_of, salt_of, version_name
+from backend.records.manifest import Manifest, commitment, manifest_share_of, place_of, salt_of, version_name
 from backend.records.manifests import ManifestBook, ManifestRefused
 from backend.records.ports import VersionRow
 from backend.sealed import DocumentSealer, SealedDocumentRefused
@@ -27,6 +27,7 @@ class Shelf:
     rows: dict[int, VersionRow] = field(default_factory=dict)
     standing: set[Bytes32] = field(default_factory=set)
     looked: int = 0
+    erased: set[RecordId | None] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.sealer = DocumentSealer(self.keys)
@@ -35,6 +36,7 @@ class Shelf:
             keys=self.keys,
             sealer=self.sealer,
             ledger=self,  # type: ignore[arg-type]
+            erases=lambda _, record: record in self.erased,
         )
 
     def store(self, version: int) -> VersionRow:
@@ -50,7 +52,8 @@ class Shelf:
         )
         name, encoded = version_name(RECORD, version), manifest.encode()
         committed = commitment(encoded, self.keys.get_or_create(*salt_of(name)))
-        sealed = self.sealer.seal(encoded, subject=SUBJECT, place=place_of(name))
+        share = self.keys.get_or_create(*manifest_share_of(name))
+        sealed = self.sealer.seal(encoded, subject=SUBJECT, place=place_of(name), share=share)
         self.standing.add(committed)
         self.rows[version] = VersionRow(
             RECORD, version, SUBJECT, sealed, committed, UnixSeconds(version), current=True
@@ -119,3 +122,13 @@ def test_manifest_in_the_place_of_another_is_refused_also_when_remembered(
     shelf.read()
     with pytest.raises(IntegrityError):
         shelf.book.manifest(replace(row, **changes))  # type: ignore[arg-type]
+
+
+def test_record_under_erasure_looks_absent_also_when_remembered(shelf: Shelf) -> None:
+    shelf.read()
+    shelf.erased.add(RECORD)
+    assert shelf.book.row(RECORD, None) is None
+    assert shelf.book.row(RECORD, 1) is None
+    assert shelf.book.standing([shelf.rows[1]]) == []
+    shelf.erased.clear()
+    assert shelf.read().version == 1

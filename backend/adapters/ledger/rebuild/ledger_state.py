@@ -9,6 +9,7 @@ from backend.adapters.ledger.rebuild.access import Access
 from backend.adapters.ledger.rebuild.anchors import Anchors
 from backend.adapters.ledger.rebuild.consents import Consents
 from backend.adapters.ledger.rebuild.emergencies import Emergencies
+from backend.adapters.ledger.rebuild.keys import Keys
 from backend.adapters.ledger.rebuild.market import Market
 from backend.adapters.ledger.rebuild.participants import Participants
 from backend.adapters.ledger.rebuild.records import Records
@@ -31,12 +32,14 @@ class LedgerState:
         self.market = Market()
         self.emergencies = Emergencies()
         self.witnesses = Witnesses()
+        self.keys = Keys()
         self.events: Counter[str] = Counter()
         self.contracts: dict[str, Replayed] = {
             each.CONTRACT: each
             for each in (
                 self.participants, self.access, self.consents, self.recoveries,
                 self.records, self.anchors, self.market, self.emergencies, self.witnesses,
+                self.keys,
             )
         }  # fmt: skip
         self._handlers = {name: each.handlers for name, each in self.contracts.items()}

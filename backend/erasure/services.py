@@ -1,0 +1,42 @@
+"""Erasure as the API sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.audit.proof import ProofBuilder
+from backend.erasure.authority import MayErase
+from backend.erasure.errors import ErasureNotDone, ErasureUnknown
+from backend.erasure.holds import LegalHolds
+from backend.erasure.receipt import is_code_of, receipt_of
+from backend.erasure.service import Erasures
+from backend.erasure.types import ErasureRow, State
+from backend.interop.receipts.parties import Custodian
+from backend.interop.receipts.signing import DocumentSigner
+from backend.interop.receipts.vocabulary import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureServices:
+    erasures: Erasures
+    holds: LegalHolds
+    may_erase: MayErase
+    proofs: ProofBuilder
+    signer: DocumentSigner
+    custodian: Custodian
+    code_key: bytes
+    grace_seconds: int
+
+    def receipt(self, row: ErasureRow) -> Json:
+        """Return the signed receipt. Raises ErasureNotDone, AuditUnavailable."""
+        if row.state is not State.ERASED or row.entry is None:
+            raise ErasureNotDone
+        proof = self.proofs.entry(None, row.entry)
+        return self.signer.sign(receipt_of(row, custodian=self.custodian, proof=proof))
+
+    def by_code(self, erasure_id: str, code: str) -> ErasureRow:
+        """Return the erasure that the receipt code is of. Raises ErasureUnknown, whichever is wrong."""
+        row = self.erasures.get(erasure_id)
+        if not is_code_of(row, self.code_key, code):
+            raise ErasureUnknown
+        return row

@@ -1,0 +1,140 @@
+"""Builds what erases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from backend.adapters.index.erasables import RecordVersions, erasables, under_way
+from backend.adapters.index.erasure_store import MongoErasureRows, MongoHoldRows
+from backend.adapters.keys.audit_keys import StoredAuditKeys
+from backend.audit.log import AuditLog
+from backend.audit.proof import ProofBuilder
+from backend.consent.evidence import EvidenceBook
+from backend.consent.restrictions import RestrictionQueue
+from backend.erasure.authority import MayErase
+from backend.erasure.destruction import Destruction
+from backend.erasure.holds import LegalHolds
+from backend.erasure.ports import Erasable
+from backend.erasure.service import Erasures, destroyed
+from backend.erasure.services import ErasureServices
+from backend.errors import IntegrityError
+from backend.interop.receipts.parties import Custodian
+from backend.interop.receipts.signing import DocumentSigner
+from backend.notices.delivering import place_of
+from backend.outbox.driver import Driver
+from backend.outbox.service import Outbox
+from backend.records.manifests import ManifestBook
+from backend.records.slot_book import SlotBook
+from backend.sealed import DocumentSealer, documents_key
+from backend.settings import Settings
+from backend.stores import Stores
+from backend.types import SubjectId
+
+HOUR_SECONDS = 3600
+
+
+def open_erasure(
+    settings: Settings,
+    stores: Stores,
+    *,
+    manifests: ManifestBook,
+    slots: SlotBook,
+    evidence: EvidenceBook,
+    sealer: DocumentSealer,
+    forget: Iterable[Callable[[SubjectId], None]],
+    restrictions: RestrictionQueue,
+    outbox: Outbox,
+    driver: Driver,
+    log: AuditLog,
+    proofs: ProofBuilder,
+    custodian: Custodian,
+    clock: Callable[[], int],
+) -> ErasureServices:
+    """Return the services; what is locked or gone is hidden from now on. ``forget``: what else remembers."""
+    signer = DocumentSigner(stores.keys)
+    code_key = stores.keys.get_or_create("master", "erasure-receipts").reveal()
+    rows = MongoErasureRows(stores.database)
+    holds = LegalHolds(
+        rows=MongoHoldRows(stores.database),
+        is_erased=lambda scope: destroyed(scope, rows),
+        signer=signer,
+        sealer=sealer,
+        custodian=custodian,
+        audit=log,
+        clock=clock,
+    )
+    forgetting = (evidence.forget, *forget)
+
+    def forget_all(subject: SubjectId) -> None:
+        manifests.forget()
+        slots.forget()
+        for each in forgetting:
+            each(subject)
+
+    erasures = Erasures(
+        rows=rows,
+        records=RecordVersions(stores.database),
+        holds=holds,
+        destruction=open_destruction(
+            stores, manifests=manifests, slots=slots, sealer=sealer, forget=forget_all
+        ),
+        restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        audit=log,
+        code_key=code_key,
+        clock=clock,
+    )
+    erasures.restore()
+    return ErasureServices(
+        erasures=erasures,
+        holds=holds,
+        may_erase=MayErase(evidence=evidence, clock=clock),
+        proofs=proofs,
+        signer=signer,
+        custodian=custodian,
+        code_key=code_key,
+        grace_seconds=settings.erasure_grace_hours * HOUR_SECONDS,
+    )
+
+
+def open_destruction(
+    stores: Stores,
+    *,
+    manifests: ManifestBook,
+    slots: SlotBook,
+    sealer: DocumentSealer,
+    forget: Callable[[SubjectId], None],
+) -> Destruction:
+    """Return what destroys, in all stores. ``forget`` drops what is remembered of a person."""
+    return Destruction(
+        keys=stores.keys,
+        blocks=stores.blocks,
+        records=RecordVersions(stores.database),
+        commitments=stores.commitments,
+        erasables=open_erasables(stores, slots=slots, sealer=sealer),
+        open_manifest=manifests.unchecked,
+        forget=forget,
+        under_way=under_way(stores.database),
+    )
+
+
+def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -> Sequence[Erasable]:
+    """Return every class of things about a person, in the order in which they are erased."""
+
+    def opened(document: Mapping[str, Any]) -> bytes | None:
+        try:
+            return sealer.open(document["sealed"], subject=None, place=place_of(document["_id"]))
+        except IntegrityError:
+            return None  # nobody can read it
+
+    return erasables(
+        stores.database,
+        opened=opened,
+        names_of=(
+            lambda subject: [documents_key(subject)],
+            slots.keys_of,
+            StoredAuditKeys(stores.keys).names_of,
+        ),
+    )
