@@ -15,14 +15,16 @@ from backend.records.storage_ports import BlockMissing, BlockStore
 def copy_out(store: BlockStore, shelf: Shelf, roots: Iterable[Cid]) -> list[Cid]:
     """Copy what these roots keep; return the roots that could not be copied whole (``fsck`` names them too).
 
-    A root is written after its children, so one that is in the backup has all of them there.
+    A root is written when its children are durable, so one that is in the backup has all of them there.
     """
     damaged = []
     for root in roots:
         if shelf.has_block(root):
             continue
         try:
-            shelf.put_blocks(_missing(store, shelf, root))
+            encoded = store.get_block(root)
+            shelf.put_blocks(_missing(store, shelf, links(encoded)))
+            shelf.put_blocks([Block(root, encoded)])
         except BlockMissing:
             # A pin that was let go of while the copy was made: erased, or collected.
             damaged.append(root)
@@ -31,12 +33,10 @@ def copy_out(store: BlockStore, shelf: Shelf, roots: Iterable[Cid]) -> list[Cid]
     return damaged
 
 
-def _missing(store: BlockStore, shelf: Shelf, root: Cid) -> Iterator[Block]:
-    encoded = store.get_block(root)
-    for cid in links(encoded):
+def _missing(store: BlockStore, shelf: Shelf, children: Iterable[Cid]) -> Iterator[Block]:
+    for cid in children:
         if not shelf.has_block(cid):
             yield Block(cid, store.get_block(cid))
-    yield Block(root, encoded)
 
 
 def copy_in(shelf: Shelf, store: BlockStore, root: Cid) -> None:

@@ -122,14 +122,14 @@ class Shelf:
         return self._block(cid).is_file()
 
     def put_blocks(self, blocks: Iterable[Block]) -> None:
-        """Keep blocks, in order: when one is there, those before it are too. Raises BackupUnwritable."""
-        group: list[Block] = []
+        """Keep blocks, durable on return. Raises BackupUnwritable."""
+        group: dict[Cid, Block] = {}
         for block in blocks:
-            group.append(block)
+            group[block.cid] = block
             if len(group) == _GROUP_BLOCKS:
-                self._publish(group)
-                group = []
-        self._publish(group)
+                self._publish(group.values())
+                group = {}
+        self._publish(group.values())
 
     def block(self, cid: Cid) -> bytes:
         """Return a block that is what its CID names. Raises BackupDamaged."""
@@ -152,7 +152,7 @@ class Shelf:
             raise BackupDamaged("a pin names no block of ours") from error
         return self._blocks / checked[-3:-1] / checked
 
-    def _publish(self, group: list[Block]) -> None:
+    def _publish(self, group: Iterable[Block]) -> None:
         with translated():
             written = [(self._write(block), self._block(block.cid)) for block in group]
             for temporary, final in written:

@@ -24,6 +24,7 @@ from backend.adapters.index.copying import MongoIndexLoad
 from backend.audit.startup import check_history, rebuild
 from backend.backup.block_copy import copy_in
 from backend.backup.errors import BackupDamaged, KeysStayInside, RestoreDiffers, RestoreNotEmpty
+from backend.backup.making import INDEX
 from backend.backup.operations import (
     ClearCollection,
     DropDocuments,
@@ -49,7 +50,6 @@ _Item = TypeVar("_Item")
 # What may lie in a directory that is restored into: configuration, and what opens a new key store.
 _ALLOWED: Final = frozenset({"lock", "development.key", "label-map.json", "restoring"})
 _SECRETS: Final = 4096  # made durable together
-_DOCUMENTS: Final = 500
 # Findings that say: the chain knows of it, the backup did not reach it.
 _LOST: Final = frozenset({"record_missing", "consent_missing", "consents_incomplete"})
 
@@ -244,9 +244,8 @@ def _restore_index(stores: Stores, backup: Backup, report: RestoreReport) -> Non
         _write_mark(stores.directory, {**mark, "index_is_ours": True})
     documents = (each for each in backup.index() if isinstance(each, PutDocument))
     for collection, group in groupby(documents, key=lambda each: each.collection):
-        for batch in _batches(group, _DOCUMENTS):
-            load.insert(collection, [each.document for each in batch])
-            report.restored["documents"] += len(batch)
+        load.insert(collection, (each.document for each in group))
+    report.restored["documents"] = backup.manifest.counts[INDEX]
     for operation in backup.tail():
         match operation:
             case PutDocument(collection, document):

@@ -24,6 +24,7 @@ _HEAD_LAST: Final = "audit_state"
 _LEFT_OUT: Final = frozenset({"token_families"})
 _COUNTS: Final[Mapping[str, str]] = {"consent_uses": "n", "privacy_marks": "spent"}
 _BATCH: Final = 500
+_BATCH_BYTES: Final = 2 << 20
 
 
 class MongoIndexCopy:
@@ -111,10 +112,21 @@ class MongoIndexLoad:
                 self._database.drop_collection(name)
 
     def insert(self, collection: str, documents: Iterable[bytes]) -> None:
-        """Add documents that are not there yet."""
-        decoded = [bson.decode(document) for document in documents]
+        """Add documents that are not there yet, some at a time: a server takes long to keep large ones."""
+        pending: list[Document] = []
+        size = 0
+        for document in documents:
+            pending.append(bson.decode(document))
+            size += len(document)
+            if len(pending) == _BATCH or size >= _BATCH_BYTES:
+                self._insert(collection, pending)
+                pending, size = [], 0
+        if pending:
+            self._insert(collection, pending)
+
+    def _insert(self, collection: str, documents: list[Document]) -> None:
         with translated():
-            self._database[collection].insert_many(decoded, ordered=False)
+            self._database[collection].insert_many(documents, ordered=False)
 
     def put(self, collection: str, document: bytes) -> None:
         """Put a document in the place of the one before; where both count uses, the higher count stays."""
