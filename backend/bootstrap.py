@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from backend.abdm_wiring import open_abdm
+from backend.adapters.data_directory import MIN_FREE_BYTES
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
@@ -19,12 +20,13 @@ from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
-from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
@@ -59,6 +61,7 @@ from backend.records.storing import StoringService
 from backend.records.vault import Vault
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
+from backend.review_wiring import open_review
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
@@ -135,6 +138,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         ledger=stores.ledger,
         relay=stores.ledger,
+        sealer=sealer,
         restrictions=restrictions,
         outbox=outbox,
         driver=driver,
@@ -197,6 +201,15 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     accesses = AccessList(reader)
+    review = open_review(
+        stores,
+        opened,
+        evidence=evidence,
+        manifests=manifests,
+        tables=tables,
+        digest=tables_digest(tables, labels),
+        subjects=(identity.enrolments.subjects, consent_index.subjects, consent_index.asked_subjects),
+    )
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -268,6 +281,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         custodian=_custodian(settings, stores),
+        tables=tables,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
@@ -279,7 +293,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.retention, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -315,7 +329,12 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consent_tokens=ConsentTokens(
             decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
         ),
+        slots=slots,
         storing=storing,
+        uploads=Uploads(
+            scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),
+            limit_bytes=settings.max_attachment_bytes,
+        ),
         reading=reading,
         prompt_log=prompt_log,
         prompt_reading=PromptReading(reading=reading, log=prompt_log),
@@ -334,19 +353,17 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
-        log_search=LogSearch(
-            reader,
-            subjects=lambda: {
-                *identity.enrolments.subjects(),
-                *consent_index.subjects(),
-                *consent_index.asked_subjects(),
-            },
-        ),
+        log_search=review.search,
+        breaches=review.breaches,
+        audit_keys=review.keys,
+        replayer=review.replayer,
         proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
         backups=opened.backups,
-        log_key=opened.key,
+        log_keys=opened.keys,
+        log_files=opened.files,
+        cosigning=opened.cosigning,
         documents=erasure.signer,
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
+    witness_keys: Path | None = Field(
+        default=None, description="file: verifier keys of the audit log's witnesses, one a line"
+    )
     purge_interval_seconds: int = Field(default=600, ge=1)
     sign_ins_per_minute: int = Field(default=600, ge=1, description="from one address, of each kind")
     challenges_per_minute: int = Field(default=600, ge=1, description="from one address")
@@ -100,6 +103,12 @@ class Settings(BaseSettings):
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_attachment_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        le=16 * 1024**3,
+        description="of a document that is no FHIR bundle; it is never held in memory",
+    )
     webhook_private_networks: str = Field(
         default="", description="networks inside that webhooks may reach, also by http; commas between"
     )
@@ -117,6 +126,10 @@ class Settings(BaseSettings):
     mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
+    retention_rules: Path | None = Field(
+        default=None,
+        description="how long records are kept; without it retention.json in the data directory, if there",
+    )
     erasure_grace_hours: int = Field(
         default=72,
         ge=0,
@@ -133,6 +146,11 @@ class Settings(BaseSettings):
     def label_map_file(self) -> Path | None:
         beside = self.data_directory / "label-map.json"
         return self.label_map or (beside if beside.exists() else None)
+
+    @property
+    def retention_file(self) -> Path | None:
+        beside = self.data_directory / "retention.json"
+        return self.retention_rules or (beside if beside.exists() else None)
 
     @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -154,6 +172,13 @@ class Settings(BaseSettings):
     @property
     def reminder_day_numbers(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @field_validator("witness_keys")
+    @classmethod
+    def _require_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} is no file")
+        return path
 
     @field_validator("smtp_url")
     @classmethod

@@ -62,6 +62,10 @@ class DataDirectory:
         return self.root / "blocks"
 
     @property
+    def scratch(self) -> Path:
+        return self.root / "scratch"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

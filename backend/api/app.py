@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from backend.api import (
     abdm,
+    affected,
     audit,
     backups,
     blocked_requesters,
@@ -24,6 +25,7 @@ from backend.api import (
     health,
     labels,
     legal_holds,
+    log,
     members,
     notices,
     oauth,
@@ -52,10 +54,10 @@ Errors are `application/problem+json` with a stable `code`, explained in docs/er
 """
 
 
-def create_app(services: Services, *, max_body_bytes: int) -> ASGIApp:
+def create_app(services: Services, *, max_body_bytes: int, max_attachment_bytes: int) -> ASGIApp:
     """Return the ASGI application."""
     app = create_api(services)
-    return Edge(app, max_body_bytes=max_body_bytes)
+    return Edge(app, max_body_bytes=max_body_bytes, max_attachment_bytes=max_attachment_bytes)
 
 
 def create_api(services: Services) -> FastAPI:
@@ -100,6 +102,8 @@ def create_api(services: Services) -> FastAPI:
         decision_interfaces,
         labels,
         audit,
+        log,
+        affected,
         fhir_audit,
         studies,
         health,

@@ -9,11 +9,16 @@ from typing import Any, Protocol
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
+from backend.audit.key_rotation import AuditKeyRotation
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
+from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
@@ -46,9 +51,12 @@ from backend.notices.acknowledging import Acknowledgements
 from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
+from backend.records.affected import BreachSearch
 from backend.records.label_tables import LabelTables
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.replaying import Replayer
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
@@ -101,7 +109,9 @@ class Services:
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens
+    slots: SlotBook
     storing: StoringService
+    uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
     prompt_reading: PromptReading
@@ -119,6 +129,9 @@ class Services:
     turned_away: TurnedAway
     accesses: AccessList
     log_search: LogSearch
+    breaches: BreachSearch
+    audit_keys: AuditKeyRotation
+    replayer: Replayer
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
@@ -128,5 +141,7 @@ class Services:
     abdm_notifications: AbdmNotifications
     custodian: Custodian
     erasure: ErasureServices
-    log_key: str  # verifier key of the log's checkpoints
+    log_keys: LogKeyRing
+    log_files: LogFiles
+    cosigning: Cosigning
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

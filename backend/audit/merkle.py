@@ -158,12 +158,21 @@ def verify_consistency(
         nodes.insert(0, old_root)
     if not nodes:
         raise InvalidProof("the proof is empty")
+    old_result, new_result = prefix_roots(old_size, new_size, nodes)
+    if not (hmac.compare_digest(old_result, old_root) and hmac.compare_digest(new_result, new_root)):
+        raise InvalidProof("the proof gives other roots")
+
+
+def prefix_roots(old_size: int, new_size: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots at both sizes, old < new, that a consistency proof gives.
+
+    Its first node is always written out, also where RFC 6962 leaves it to the verifier (the old root of a
+    perfect tree). Raises InvalidProof.
+    """
     node, last = old_size - 1, new_size - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    old_result, new_result = _climb(node, last, nodes[0], nodes[1:])
-    if not (hmac.compare_digest(old_result, old_root) and hmac.compare_digest(new_result, new_root)):
-        raise InvalidProof("the proof gives other roots")
+    return _climb(node, last, nodes[0], nodes[1:])
 
 
 def _climb(node: int, last: int, start: bytes, proof: Sequence[bytes]) -> tuple[bytes, bytes]:

@@ -147,7 +147,7 @@ class EndToEnd:
                 data_from=UnixSeconds(ALL_TIME[0]),
                 data_to=UnixSeconds(ALL_TIME[1]),
                 media_type=media_type,
-                ciphertext=document.content,
+                ciphertext=document.whole(),
                 wrapped_dek=wrapped_dek,
             )
 

@@ -125,7 +125,7 @@ def on_server(mongo: Documents) -> Iterator[World]:
 
 def fsck(world: World) -> list[tuple[str, str]]:
     verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    report = Fsck(world.store, ORIGIN, verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
+    report = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
     return [(f.code, f.where) for f in report.findings]
 
 
@@ -174,7 +174,8 @@ def test_flipped_bit_in_the_database_is_found_refused_and_named(
 
 def test_flipped_bit_in_a_stored_checkpoint_is_found_and_refused(on_server: World, mongo: Documents) -> None:
     log = fill(on_server)
-    changed = log.state.tree.root()[:-1] + b"\x00"
+    root = log.state.tree.root()
+    changed = root[:-1] + bytes([root[-1] ^ 1])
     for name in ("audit_checkpoints", "audit_state"):
         mongo[name].update_many({"size": 8, "note": {"$exists": True}}, {"$set": {"root": changed}})
     assert fsck(on_server) == [("checkpoint_changed", "checkpoint 8")]

@@ -70,7 +70,7 @@ class Site:
     erasure: str
     spent: int
     proof: dict[str, Any]
-    log_key: str
+    log_keys: list[str]
     log_size: int
     secret_values: list[bytes]
 
@@ -126,7 +126,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         ).json()
         found = Site(
             root, read_private_half(root / "recovery.key"), patient, hospital, clinic, revoked, later,
-            erased, other.subject, erasure, budget.balance().spent, proof, service.world.services.log_key,
+            erased, other.subject, erasure, budget.balance().spent, proof, list(service.world.services.log_keys.verifier_keys),
             0, [],
         )  # fmt: skip
         found.secret_values = [secret.reveal() for _, secret in stores.keys.rows()]  # type: ignore[attr-defined]
@@ -206,13 +206,13 @@ def test_service_restored_from_base_and_tail_goes_on_where_it_was(
         assert read(clinic, site.erased_record) != 200
         receipt = patient.api.get(f"/v1/erasures/{site.erasure}/receipt")
         jwks = service.anyone().get("/.well-known/document-jwks.json")
-        assert verify_erasure(receipt, jwks, [site.log_key]).identifier == site.erasure
+        assert verify_erasure(receipt, jwks, site.log_keys).identifier == site.erasure
         assert len(erased_rows(service)) == 2
         assert budget_of(service).balance().spent == site.spent == 7
         assert patient.accesses()  # without a gap
-        assert service.world.services.log_key == site.log_key
+        assert list(service.world.services.log_keys.verifier_keys) == site.log_keys
         service.world.services.anchorer.run_once()
-    verify_bundle(site.proof, [site.log_key])
+    verify_bundle(site.proof, site.log_keys)
 
 
 def test_base_alone_against_the_surviving_chain_is_refused(site: Site, tmp_path: Path) -> None:

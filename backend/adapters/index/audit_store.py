@@ -28,6 +28,7 @@ R = TypeVar("R")
 
 _HEAD = "head"
 _NEWEST = {False: "newest", True: "newest_anchored"}
+_COSIGNED = "most_cosigned"
 _ACQUIRE_ATTEMPTS = 20
 
 
@@ -113,13 +114,16 @@ class MongoAuditStore:
     @_translated
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         document = _checkpoint_document(checkpoint)
+        key = _key(checkpoint.size)
         try:
-            self._checkpoints.insert_one({"_id": _key(checkpoint.size), **document})
+            self._checkpoints.insert_one({"_id": key, **document})
         except DuplicateKeyError:
             if checkpoint.anchor is not None:
-                self._checkpoints.update_one(
-                    {"_id": _key(checkpoint.size)}, {"$set": {"anchor": document["anchor"]}}
-                )
+                anchor = {"$set": {"anchor": document["anchor"]}}
+                self._checkpoints.update_one({"_id": key}, anchor)
+                self._state.update_one({"_id": _COSIGNED, "size": checkpoint.size}, anchor)
+            stored = self._checkpoints.find_one({"_id": key}, {"_id": 0})
+            document = stored or document  # the stored note may have been cosigned meanwhile
         for anchored, name in _NEWEST.items():
             if checkpoint.anchor is not None or not anchored:
                 self._point_to(name, document)
@@ -131,6 +135,27 @@ class MongoAuditStore:
     @_translated
     def newest_checkpoint(self, *, anchored: bool) -> StoredCheckpoint | None:
         document = self._state.find_one({"_id": _NEWEST[anchored]})
+        return None if document is None else _checkpoint(document)
+
+    @_translated
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        document = self._checkpoints.find_one({"_id": _key(size)})
+        return None if document is None else _checkpoint(document)
+
+    @_translated
+    def cosign(self, checkpoint: StoredCheckpoint, note: str, *, best: bool) -> bool:
+        of = {"_id": _key(checkpoint.size), "note": checkpoint.note}
+        if not self._checkpoints.update_one(of, {"$set": {"note": note}}).matched_count:
+            return False
+        for name in (*_NEWEST.values(), _COSIGNED):
+            self._state.update_one({"_id": name, "size": checkpoint.size}, {"$set": {"note": note}})
+        if best:
+            self._point_to(_COSIGNED, {**_checkpoint_document(checkpoint), "note": note})
+        return True
+
+    @_translated
+    def most_cosigned(self) -> StoredCheckpoint | None:
+        document = self._state.find_one({"_id": _COSIGNED})
         return None if document is None else _checkpoint(document)
 
     def _create_head(self, lease: Document) -> None:

@@ -30,6 +30,10 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/v1/ledger"),
         ("GET", "/v1/log/checkpoint"),
         ("GET", "/v1/log/key"),
+        ("GET", "/v1/log/keys"),
+        ("GET", "/v1/log/tile/{level}/{number}"),
+        ("GET", "/v1/log/witnesses"),
+        ("POST", "/v1/log/cosignatures"),  # only listed witnesses can: the signature is the proof
         ("GET", "/docs/errors"),
         ("GET", "/fhir/metadata"),
         ("GET", "/v1/notices"),
@@ -104,6 +108,10 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
     ("POST", "/v1/backups"): frozenset({"operator"}),
     ("GET", "/v1/backups"): frozenset({"operator"}),
+    ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
+    ("GET", "/v1/audit/affected"): frozenset({"auditor"}),
+    ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),
+    ("GET", "/v1/log/entries/{index}/replay"): frozenset({"auditor"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
     ("POST", "/v1/paper-consents"): frozenset({"desk"}),
@@ -163,6 +171,7 @@ BODILESS: Final = frozenset(
         ("POST", "/v1/backups"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
+        ("POST", "/v1/audit/key-epochs"),
         ("DELETE", "/v1/care-teams/{team}/participants/{participant}"),
     }
 )

@@ -194,7 +194,7 @@ def test_erased_patients_entries_verify_and_open_for_no_key_that_survives(
     report = Fsck(
         store=hospital.store,
         origin=ORIGIN,
-        verifiers=[Ed25519Verifier(hospital.signer.verifier_key)],
+        verifiers_at=lambda _: [Ed25519Verifier(hospital.signer.verifier_key)],
         anchor=hospital.anchor,
         keys=keys,
         subjects=(ANNA, BERTA, None),
