@@ -126,8 +126,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         ).json()
         found = Site(
             root, read_private_half(root / "recovery.key"), patient, hospital, clinic, revoked, later,
-            erased, other.subject, erasure, budget.balance().spent, proof, list(service.world.services.log_keys.verifier_keys),
-            0, [],
+            erased, other.subject, erasure, budget.balance().spent, proof,
+            list(service.world.services.log_keys.verifier_keys), 0, [],
         )  # fmt: skip
         found.secret_values = [secret.reveal() for _, secret in stores.keys.rows()]  # type: ignore[attr-defined]
         found.log_size = service.world.services.audit.state.size
