@@ -355,6 +355,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
+        backups=opened.backups,
         log_keys=opened.keys,
         log_files=opened.files,
         cosigning=opened.cosigning,

@@ -110,6 +110,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/care-teams/{team}/close"): frozenset({"team administrator"}),
     ("GET", "/v1/care-teams/{team}/memberships/{digest}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
+    ("POST", "/v1/backups"): frozenset({"operator"}),
+    ("GET", "/v1/backups"): frozenset({"operator"}),
     ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
     ("GET", "/v1/audit/affected"): frozenset({"auditor"}),
     ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),
@@ -183,6 +185,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
 BODILESS: Final = frozenset(
     {
         ("POST", "/v1/auth/sign-out"),
+        ("POST", "/v1/backups"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
         ("POST", "/v1/erasures/{erasure}/cancel"),
