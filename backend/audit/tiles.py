@@ -39,7 +39,7 @@ class TileTree:
         compact = self._compact.copy()
         place = 0
         while place < len(leaves):
-            # To the end of the tile. One that comes whole is hashed once, for the rows and the range together.
+            # To the end of the tile. One that comes whole is hashed once, for the rows and the range.
             some = leaves[place : place + TILE_WIDTH - compact.size % TILE_WIDTH]
             place += len(some)
             self._rows[0] += b"".join(some)

@@ -68,7 +68,8 @@ class NewDocument:
 
     ``categories`` and ``sensitivities`` are codes stated by the sender for an attachment; without them it is
     restricted. An attachment may be larger than memory. ``related`` are records of the subject that it
-    belongs to, the report to an order, say: a rule of a consent can name a record with all that were stored so.
+    belongs to, the report to an order, say: a rule of a consent can name a record with all that were stored
+    so.
     """
 
     subject: SubjectId
