@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.commands import (
+    archive,
     clients,
     consents,
     deciding,
@@ -19,10 +20,12 @@ from backend.commands import (
     members,
     notices,
     receipts,
+    retention,
     sealed,
     upkeep,
     users,
     webhooks,
+    witnessing,
 )
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
@@ -87,11 +90,16 @@ app.add_typer(members.app, name="members")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
+app.add_typer(archive.app, name="archive")
 app.add_typer(receipts.app, name="receipt")
+app.add_typer(retention.app, name="retention")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
+log.audit.command("compare")(witnessing.compare)
 app.add_typer(log.audit, name="audit")
+app.command("witness")(witnessing.witness)
+app.command("witness-key")(witnessing.witness_key)
 
 
 if __name__ == "__main__":

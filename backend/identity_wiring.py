@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.index.identity_store import (
     MongoAttemptCounter,
@@ -13,6 +14,7 @@ from backend.adapters.index.identity_store import (
 )
 from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
 from backend.api.limits import AddressLimits, Allowance
+from backend.audit.key_rotations import log_rotations
 from backend.audit.log import AuditLog
 from backend.identity.access_tokens import AccessTokens
 from backend.identity.client_assertion import ClientAssertions
@@ -25,6 +27,7 @@ from backend.identity.people import People
 from backend.identity.ports import ActsFor, SubjectCommands
 from backend.identity.principal import Authenticator
 from backend.identity.purging import Purging
+from backend.identity.reblinding import Reblinding
 from backend.identity.seal import Sealer
 from backend.identity.services import Identity
 from backend.identity.signing_keys import KeyRing
@@ -51,11 +54,15 @@ def address_limits(settings: Settings, *, clock: Callable[[], int]) -> AddressLi
     return AddressLimits(allowance, trusted_proxies=settings.trusted_proxy_networks, clock=clock)
 
 
+def _attempts(stores: Stores) -> MongoAttemptCounter:
+    return MongoAttemptCounter(stores.database, blind=BlindIndex(stores.keys, "sign-in-attempts"))
+
+
 def open_purging(settings: Settings, stores: Stores, *, clock: Callable[[], int]) -> Purging:
     """Return what forgets expired marks, counters and families; not started."""
     return Purging(
         used=MongoSingleUse(stores.database),
-        attempts=MongoAttemptCounter(stores.database),
+        attempts=_attempts(stores),
         families=MongoFamilyStore(stores.database),
         clock=clock,
         interval_seconds=settings.purge_interval_seconds,
@@ -77,7 +84,7 @@ def open_identity(
     trail = AuditTrail(log=log, clock=clock)
     sealer = Sealer(keys)
     staff, client_store, enrolments = (
-        MongoStaffStore(database),
+        MongoStaffStore(database, blind=BlindIndex(keys, "staff"), documents=documents),
         MongoClientStore(database),
         MongoEnrolmentStore(database),
     )
@@ -105,6 +112,8 @@ def open_identity(
         clock=clock,
         refresh_seconds=settings.refresh_token_days * DAY_SECONDS,
     )
+    Reblinding(keys=keys, documents=documents, store=enrolments, sealer=sealer).finish()
+    log_rotations(keys, log, clock=clock)
     people = People(keys=keys, documents=documents)
     clients = Clients(
         store=client_store, standing=standing, tokens=tokens, sealer=sealer, audit=trail, clock=clock
@@ -124,7 +133,7 @@ def open_identity(
         ),
         staff=StaffAccounts(
             store=staff,
-            attempts=MongoAttemptCounter(database),
+            attempts=_attempts(stores),
             passwords=Passwords(keys),
             standing=standing,
             tokens=tokens,

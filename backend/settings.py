@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
+    retention_rules: Path | None = Field(
+        default=None,
+        description="how long records are kept; without it retention.json in the data directory, if there",
+    )
     erasure_grace_hours: int = Field(
         default=72,
         ge=0,
@@ -134,6 +138,11 @@ class Settings(BaseSettings):
     def label_map_file(self) -> Path | None:
         beside = self.data_directory / "label-map.json"
         return self.label_map or (beside if beside.exists() else None)
+
+    @property
+    def retention_file(self) -> Path | None:
+        beside = self.data_directory / "retention.json"
+        return self.retention_rules or (beside if beside.exists() else None)
 
     @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

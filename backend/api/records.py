@@ -27,7 +27,7 @@ from backend.identity.types import PrincipalKind
 from backend.records.obligations import fulfilled
 from backend.records.reading import Released, ReleasedSegment, Wanted
 from backend.records.segments import FHIR_MEDIA_TYPE
-from backend.records.storing import NewDocument
+from backend.records.storing import NewDocument, Stored
 from backend.records.trail import Reader
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds, to_hex
 
@@ -290,6 +290,10 @@ async def _store(request: Request, caller: Caller, document: NewDocument) -> Sto
         await run_in_threadpool(storing.expect_attachment, document)
         async with uploads.receive(request) as spool:
             stored = await run_in_threadpool(storing.store_attachment, replace(document, content=spool))
+    return stored_view(stored)
+
+
+def stored_view(stored: Stored) -> StoredView:
     return StoredView(
         record_id=stored.record_id.hex(),
         version=stored.version,

@@ -11,7 +11,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from backend.audit import codes
@@ -104,17 +104,17 @@ class RequestService:
         now = UnixSeconds(self._clock())
         request_id = request_id or Bytes32(secrets.token_bytes(32))
         encoded = _encode(asked, message, source)
-        sealed = self._sealer.seal(encoded, subject=asked.subject, place=_place(request_id))
-        row = RequestRow(
+        bare = RequestRow(
             request_id=request_id,
             subject=asked.subject,
             requester=asked.grantee,
             purposes=asked.purposes,
-            sealed=sealed,
+            sealed=b"",
             created_at=now,
             lapses_at=UnixSeconds(now + LAPSE_SECONDS),
             state=State.REQUESTED.value,
         )
+        row = replace(bare, sealed=self._sealer.seal(encoded, subject=asked.subject, place=place_of(bare)))
         with self._asking:
             others = self._index.open_requests(asked.subject, asked.grantee, now=now)
             if any(other.purposes & asked.purposes for other in others):
@@ -225,7 +225,7 @@ class RequestService:
             raise InvalidTerms("The time asked for is over.", field="not_after")
 
     def _open(self, row: RequestRow) -> ConsentRequest:
-        opened = self._sealer.open(row.sealed, subject=row.subject, place=_place(row.request_id))
+        opened = self._sealer.open(row.sealed, subject=row.subject, place=place_of(row))
         asked, message, source = _decode(opened, row.subject, row.requester)
         lapsed = row.state == State.REQUESTED and row.lapses_at <= self._clock()
         return ConsentRequest(
@@ -257,5 +257,13 @@ def _decode(encoded: bytes, subject: SubjectId, grantee: MemberId) -> tuple[Aske
     )
 
 
-def _place(request_id: Bytes32) -> str:
-    return f"consent_requests/{request_id.hex()}"
+def place_of(row: RequestRow) -> str:
+    """Return what the sealed part of a request is bound to: all of the row that never changes."""
+    unchanging = (
+        row.request_id.hex(),
+        row.requester.hex(),
+        f"{row.purposes:016x}",
+        row.created_at,
+        row.lapses_at,
+    )
+    return "consent_requests/" + "/".join(map(str, unchanging))

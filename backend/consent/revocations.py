@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.audit import codes
@@ -31,9 +31,11 @@ from backend.consent.terms import ABSENT, Command, Delegation, Document, Grant, 
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import Domain, consent_id
 from backend.errors import Conflict, InvalidInput, LedgerUnavailable, NotFound, Unavailable
+from backend.keystore import SecretNotFound
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
+from backend.sealed import DocumentSealer
 from backend.types import BlockNumber, ConsentId, SubjectId
 
 _LOG = logging.getLogger("assent.consent")
@@ -94,6 +96,7 @@ class RevocationService:
         evidence: EvidenceBook,
         ledger: Ledger,
         relay: ConsentRelay,
+        sealer: DocumentSealer,
         restrictions: RestrictionQueue,
         outbox: Outbox,
         driver: Driver,
@@ -105,6 +108,7 @@ class RevocationService:
         self._evidence = evidence
         self._ledger = ledger
         self._relay = relay
+        self._sealer = sealer
         self._restrictions = restrictions
         self._outbox = outbox
         self._driver = driver
@@ -141,7 +145,7 @@ class RevocationService:
         the act ``but`` turned out false, whose restriction a true one may share."""
         for act in self._outbox.unfinished(ACT):
             if act.act_id != but:
-                self._restrict(_revocation(act.data), _subject(act))
+                self._restrict(_stop(act.data), _subject(act))
 
     def _restrict(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.consent is not None:
@@ -204,7 +208,7 @@ class RevocationService:
         )
 
     def _log(self, act: Act) -> Advance:
-        revocation, subject = _revocation(act.data), _subject(act)
+        revocation, subject = self._revocation(act), _subject(act)
         everything = revocation.consent is None
         self._audit.append(
             AuditEvent(
@@ -222,7 +226,7 @@ class RevocationService:
         return Advance("logged", {})
 
     def _relay_step(self, act: Act) -> Advance:
-        revocation, subject = _revocation(act.data), _subject(act)
+        revocation, subject = self._revocation(act), _subject(act)
         try:
             self._require_authority(revocation, subject)
         except InvalidInput:
@@ -256,7 +260,7 @@ class RevocationService:
 
     def _settle(self, act: Act) -> Advance:
         block = act.data.get("block")
-        self._release(_revocation(act.data), _subject(act), block=self._head() if block is None else block)
+        self._release(_stop(act.data), _subject(act), block=self._head() if block is None else block)
         return Advance(DONE, {})
 
     def _release(self, revocation: Revocation, subject: SubjectId, *, block: BlockNumber | None) -> None:
@@ -281,18 +285,46 @@ class RevocationService:
 
     def _data(self, revocation: Revocation, subject: SubjectId) -> dict[str, Any]:
         document = revocation.document
+        digest = hashlib.sha256(_act_id(revocation).encode()).digest()
+
+        def sealed(value: Any, part: str) -> bytes:
+            # A document says what somebody consented to; the index holds that encrypted only.
+            return self._sealer.seal(json.dumps(value).encode(), subject=subject, place=_place(digest, part))
+
         return {
-            "digest": hashlib.sha256(_act_id(revocation).encode()).digest(),
+            "digest": digest,
             "subject": f"{subject:024x}",
             "consent": revocation.consent,
             "epoch": revocation.epoch,
             "signature": revocation.signature,
             "document": None
             if document is None
-            else json.dumps([type(document).__name__, to_json(document)]),
-            "via": [json.dumps(to_json(delegation)) for delegation in revocation.via],
+            else sealed([type(document).__name__, to_json(document)], "document"),
+            "via": sealed([to_json(delegation) for delegation in revocation.via], "via")
+            if revocation.via
+            else None,
             "desk": revocation.desk,
         }
+
+    def _revocation(self, act: Act) -> Revocation:
+        """Return the stop with its documents; without them where the patient was erased meanwhile."""
+        data = act.data
+
+        def opened(part: str) -> Any:
+            if data[part] is None:
+                return None
+            place = _place(data["digest"], part)
+            return json.loads(self._sealer.open(data[part], subject=_subject(act), place=place))
+
+        document: Document | None = None
+        via: list[Any] = []
+        with suppress(SecretNotFound):
+            via = opened("via") or []
+            if (found := opened("document")) is not None:
+                kind, message = found
+                document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
+        delegations = tuple(from_json(Delegation, delegation) for delegation in via)
+        return replace(_stop(data), document=document, via=delegations)
 
 
 def _command(revocation: Revocation, subject: SubjectId) -> Command:
@@ -322,18 +354,17 @@ def _agent(revocation: Revocation, subject: SubjectId) -> Agent:
     return Agent(AgentKind.SUBJECT, f"{subject:024x}")
 
 
-def _revocation(data: Mapping[str, Any]) -> Revocation:
-    document: Document | None = None
-    if data["document"] is not None:
-        kind, message = json.loads(data["document"])
-        document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
+def _place(digest: bytes, part: str) -> str:
+    return f"revocations/{digest.hex()}/{part}"
+
+
+def _stop(data: Mapping[str, Any]) -> Revocation:
+    """Return what an act stops, without the documents that the relay needs."""
     consent = data["consent"]
     return Revocation(
         signature=data["signature"],
         consent=None if consent is None else ConsentId(consent),
         subject=SubjectId(int(data["subject"], 16)),
         epoch=data["epoch"],
-        document=document,
-        via=tuple(from_json(Delegation, json.loads(delegation)) for delegation in data["via"]),
         desk=data["desk"],
     )

@@ -9,6 +9,7 @@ from backend.erasure.authority import MayErase
 from backend.erasure.errors import ErasureNotDone, ErasureUnknown
 from backend.erasure.holds import LegalHolds
 from backend.erasure.receipt import is_code_of, receipt_of
+from backend.erasure.retention import Retention
 from backend.erasure.service import Erasures
 from backend.erasure.types import ErasureRow, State
 from backend.interop.receipts.parties import Custodian
@@ -24,6 +25,7 @@ class ErasureServices:
     proofs: ProofBuilder
     signer: DocumentSigner
     custodian: Custodian
+    retention: Retention
     code_key: bytes
     grace_seconds: int
 

@@ -7,7 +7,6 @@ any instruction leaves either an unclaimed code or a claim that the same call co
 from __future__ import annotations
 
 import hmac
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -83,9 +82,9 @@ class EnrolmentService:
             evidence_salt=secrets.token_bytes(32),
         )
         require_acceptable(person)
-        index = self._people.index(record_number)
+        indexes = self._people.indexes(record_number)
         for _ in range(_DRAWS):
-            earlier = self._store.by_record_index(index)
+            earlier = next(filter(None, map(self._store.by_record_index, indexes)), None)
             if earlier is not None and (self._sealer.check(earlier).account is not None or earlier.opened):
                 raise RecordAlreadyEnrolled
             subject_id = SubjectId(secrets.randbits(96) or 1) if earlier is None else earlier.subject_id
@@ -93,7 +92,7 @@ class EnrolmentService:
             issued = self._sealer.seal(
                 Enrolment(
                     subject_id=subject_id,
-                    record_index=index,
+                    record_index=indexes[0],
                     person=self._people.seal(person, subject_id),
                     is_child=bool(guardians),
                     code_prefix=code.prefix,
@@ -165,9 +164,8 @@ class EnrolmentService:
         self, enrolment: Enrolment, account: Address, message: Mapping[str, Any], signature: bytes
     ) -> Claim:
         self._require_unclaimed_or_of(enrolment, account)
-        text = json.dumps(message, sort_keys=True)
         if enrolment.account is not None and (
-            enrolment.opened or (enrolment.claim_message, enrolment.claim_signature) == (text, signature)
+            enrolment.opened or self._claimed_with(enrolment, message, signature)
         ):
             if not enrolment.opened:
                 # The call that claimed may have died before its entry: twice is better than never.
@@ -187,25 +185,33 @@ class EnrolmentService:
             replace(
                 enrolment,
                 account=account,
-                claim_message=text,
+                claim_message=self._people.seal_claim(message, enrolment.subject_id),
                 claim_signature=signature,
                 claimed_at=UnixSeconds(self._clock()),
                 revision=enrolment.revision + 1,
             )
         )
         if not self._store.replace(claimed):
-            return self._after_lost_race(enrolment.subject_id, account, text, signature)
+            return self._after_lost_race(enrolment.subject_id, account, message, signature)
         self._standing.changed()
         self._audit.enrolment_claimed(subject_id=enrolment.subject_id, account=account)
         return self._as_claim(claimed)
 
-    def _after_lost_race(self, subject_id: SubjectId, account: Address, text: str, signature: bytes) -> Claim:
+    def _after_lost_race(
+        self, subject_id: SubjectId, account: Address, message: Mapping[str, Any], signature: bytes
+    ) -> Claim:
         winner = self._store.get(subject_id)
         if winner is None or self._sealer.check(winner).account != account:
             raise EnrolmentAlreadyClaimed
-        if (winner.claim_message, winner.claim_signature) != (text, signature):
+        if not self._claimed_with(winner, message, signature):
             raise EnrolmentAlreadyClaimed
         return self._as_claim(winner)
+
+    def _claimed_with(self, enrolment: Enrolment, message: Mapping[str, Any], signature: bytes) -> bool:
+        return enrolment.claim_signature == signature and self._claim_message(enrolment) == message
+
+    def _claim_message(self, enrolment: Enrolment) -> dict[str, Any]:
+        return self._people.open_claim(enrolment.claim_message, enrolment.subject_id)
 
     def _open_code(self, typed: str, account: Address) -> Enrolment:
         """Return the enrolment of a right code that has not expired for ``account``; count a wrong one."""
@@ -243,7 +249,7 @@ class EnrolmentService:
             subject_id=enrolment.subject_id,
             account=enrolment.account,
             guardian=guardian,
-            message=json.loads(enrolment.claim_message),
+            message=self._claim_message(enrolment),
             signature=enrolment.claim_signature,
             opened=enrolment.opened,
         )

@@ -225,7 +225,7 @@ def _principal(staff_id: str) -> str:
 
 
 def _attempt_key(username: str) -> str:
-    # Hashed, because people type passwords into the wrong field.
+    # Hashed, because people type passwords into the wrong field; the store keys it.
     return "staff:" + hashlib.sha256(username.encode(errors="replace")).hexdigest()
 
 

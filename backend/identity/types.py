@@ -167,7 +167,7 @@ class Enrolment:
     issued_at: UnixSeconds
     revision: int
     account: Address | None = None
-    claim_message: str = ""  # the signed message, JSON
+    claim_message: bytes = field(default=b"", repr=False)  # the signed message, sealed
     claim_signature: bytes = field(default=b"", repr=False)
     claimed_at: UnixSeconds | None = None
     attempts: int = 0

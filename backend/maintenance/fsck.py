@@ -14,6 +14,7 @@ from backend.log_wiring import open_log_keys
 from backend.maintenance.care_teams import check_care_teams
 from backend.maintenance.chain_facts import read_chain
 from backend.maintenance.consents import check_consents
+from backend.maintenance.documents import check_documents
 from backend.maintenance.erasures import check_erasures, read_gone
 from backend.maintenance.errors import NoDeployment
 from backend.maintenance.records import RecordCheck
@@ -38,6 +39,7 @@ def check_everything(stores: Stores) -> Report:
     check_consents(stores, facts, gone, report)
     check_erasures(stores, report)
     check_care_teams(stores, report)
+    check_documents(stores, report)
     check_audit(stores, facts.subjects, report)
     return report
 

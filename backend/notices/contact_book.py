@@ -123,7 +123,7 @@ class ContactBook:
         return self._store.put(
             ContactRow(
                 subject=subject,
-                sealed=self._sealer.seal(file.encode(), subject=subject, place=_place(subject)),
+                sealed=self._sealer.seal(file.encode(), subject=subject, place=place_of(subject)),
                 token_hash="" if file.contact is None else self.digest("token", file.contact.token),
                 revision=1 if row is None else row.revision + 1,
             )
@@ -131,11 +131,12 @@ class ContactBook:
 
     def _open(self, row: ContactRow) -> ContactFile:
         try:
-            opened = self._sealer.open(row.sealed, subject=row.subject, place=_place(row.subject))
+            opened = self._sealer.open(row.sealed, subject=row.subject, place=place_of(row.subject))
         except SecretNotFound:  # the patient was erased
             return EMPTY
         return ContactFile.decode(opened)
 
 
-def _place(subject: SubjectId) -> str:
+def place_of(subject: SubjectId) -> str:
+    """Return where a patient's file is sealed for."""
     return f"contacts/{subject:024x}"

@@ -160,10 +160,10 @@ class Endpoints:
             "previous_until": endpoint.previous_until,
             "set_at": endpoint.set_at,
         }
-        return self._sealer.seal(json.dumps(value).encode(), subject=None, place=_place(endpoint.client_id))
+        return self._sealer.seal(json.dumps(value).encode(), subject=None, place=place_of(endpoint.client_id))
 
     def _open(self, client_id: str, sealed: bytes) -> Endpoint:
-        value = json.loads(self._sealer.open(sealed, subject=None, place=_place(client_id)))
+        value = json.loads(self._sealer.open(sealed, subject=None, place=place_of(client_id)))
         require_schema(value["schema"], SCHEMA_VERSION)
         previous = value["previous_salt"]
         return Endpoint(
@@ -177,5 +177,6 @@ class Endpoints:
         )
 
 
-def _place(client_id: str) -> str:
+def place_of(client_id: str) -> str:
+    """Return where the webhook of a client is sealed for."""
     return f"webhooks/{client_id}"

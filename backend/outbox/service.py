@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from backend.errors import AssentError, Unavailable
+from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, FAILED, Act, Step
@@ -76,7 +76,8 @@ class Outbox:
         Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``.
 
         Raises the error of a step that was refused for good, and ActFailed where that happened before;
-        Unavailable when a step cannot go on now (the act stays, and ``recover`` goes on with it); LeaseLost
+        Unavailable or IntegrityError when a step cannot go on now (the act stays, and ``recover`` goes on
+        with it, once what is damaged is repaired); LeaseLost
         when the other caller took longer.
         """
         while not self._has_reached(act, until):
@@ -109,7 +110,7 @@ class Outbox:
                 continue
             try:
                 finished += self.drive(act).is_over
-            except Unavailable:
+            except (Unavailable, IntegrityError):
                 continue
         return finished
 
@@ -133,7 +134,8 @@ class Outbox:
         except NotYet as waiting:
             self._store.postpone(act, until=waiting.until)
             raise
-        except Unavailable:
+        except (Unavailable, IntegrityError):
+            # What is damaged must be repaired, and then goes on: an act that was acknowledged is not dropped.
             backoff = min(2**act.attempts, MAX_BACKOFF_SECONDS)
             self._store.postpone(act, until=UnixSeconds(self._clock() + backoff))
             raise

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from pymongo.collection import Collection
 from pymongo.database import Database
 
+from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.identity_store import (
     MongoAttemptCounter,
     MongoClientStore,
@@ -34,7 +37,9 @@ from backend.identity.errors import (
 )
 from backend.identity.roles import Role
 from backend.identity.types import Guardian
+from backend.sealed import DocumentSealer
 from backend.types import UnixSeconds
+from tests.support.memory_keys import MemoryKeyStore
 from tests.unit.identity.memory import (
     MemoryAttemptCounter,
     MemoryClientStore,
@@ -61,12 +66,13 @@ DESK = frozenset({Role.IDENTITY_DESK})
 
 
 def _mongo_stores(database: Database[dict[str, Any]]) -> Stores:
+    keys = MemoryKeyStore()
     return Stores(
-        staff=MongoStaffStore(database),
+        staff=MongoStaffStore(database, blind=BlindIndex(keys, "staff"), documents=DocumentSealer(keys)),
         clients=MongoClientStore(database),
         families=MongoFamilyStore(database),
         signing_keys=MongoSigningKeyStates(database),
-        attempts=MongoAttemptCounter(database),
+        attempts=MongoAttemptCounter(database, blind=BlindIndex(keys, "attempts")),
         single_use=MongoSingleUse(database),
         enrolments=MongoEnrolmentStore(database),
     )
@@ -289,13 +295,16 @@ def test_index_holds_no_identifier_token_code_or_password_in_clear(mongo: Databa
     issued = world.issue(record_number="MRN-SECRET-7")
     world.claim(issued.code, PATIENT)
     pair = world.sign_in(PATIENT)
-    world.staff.create("desk", PASSWORD, roles=DESK, by="")
+    world.staff.create("ada.desk", PASSWORD, roles=DESK, by="")
+    world.staff.sign_in("ada.desk", PASSWORD)
     _, secret = world.clients.register("lab", roles=frozenset({Role.PROVIDER}), member_id=CLINIC, by="")
     text = repr([list(mongo[name].find()) for name in mongo.list_collection_names()])
     hidden = [
         "MRN-SECRET-7",
         "Ada Example",
         "1990-05-17",
+        "ada.desk",
+        hashlib.sha256(b"ada.desk").hexdigest(),
         issued.code,
         issued.code.replace("-", ""),
         pair.access_token,
@@ -311,7 +320,8 @@ def test_index_that_does_not_answer_is_said_so(mongo: Database[dict[str, Any]]) 
     stores = _mongo_stores(mongo)
     for store in vars(stores).values():
         for name, member in vars(store).items():
-            setattr(store, name, nowhere[member.name])
+            if isinstance(member, Collection):
+                setattr(store, name, nowhere[member.name])
     calls: list[Callable[[], object]] = [
         lambda: stores.staff.get("a"),
         lambda: stores.clients.get("a"),

@@ -69,15 +69,15 @@ class ConsentProcess:
             "restrictions": self.restrictions,
             "domain": services.domain,
             "relay": self.ledger,
+            "sealer": self.sealer,
         }
         self.consents = ConsentService(
             **shared,
             requests=services.requests,
             notices=services.notices,
-            sealer=self.sealer,
             tables=services.tables,
         )
-        self.revocations = RevocationService(**shared, ledger=self.ledger)
+        self.revocations = RevocationService(**shared, sealer=self.sealer, ledger=self.ledger)
 
     def now(self) -> int:
         return int(time.time())

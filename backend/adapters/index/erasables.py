@@ -152,7 +152,7 @@ class PersonKeys:
 
 
 class RecordVersions:
-    """Implements ``backend.erasure.ports.RecordRows``."""
+    """Implements ``backend.erasure.ports.RecordRows`` and ``backend.erasure.retention.Retained``."""
 
     def __init__(self, database: _Database) -> None:
         self._rows = database["records"]
@@ -160,6 +160,11 @@ class RecordVersions:
     def versions(self, scope: Scope) -> Sequence[VersionRow]:
         with translated():
             return [row_of(found) for found in self._rows.find(_records(scope)).sort("_id", ASCENDING)]
+
+    def subjects(self) -> Sequence[SubjectId]:
+        """Everybody who has a record."""
+        with translated():
+            return sorted(SubjectId(int(subject, 16)) for subject in self._rows.distinct("subject"))
 
 
 def erasables(

@@ -13,11 +13,13 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.index.failures import translated
 from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
 from backend.identity.roles import known_roles, known_scopes
 from backend.identity.types import Client, StaffAccount
+from backend.sealed import DocumentSealer
 from backend.types import Address, MemberId, UnixSeconds
 
 __all__ = [
@@ -34,17 +36,21 @@ _TRIES: Final = 200  # lost races in a row before an attempt counts as refused
 
 
 class MongoStaffStore:
-    """Implements ``backend.identity.ports.StaffStore``."""
+    """Implements ``backend.identity.ports.StaffStore``. Names of people: found blind, shown sealed."""
 
-    def __init__(self, database: Database[dict[str, Any]]) -> None:
+    def __init__(
+        self, database: Database[dict[str, Any]], *, blind: BlindIndex, documents: DocumentSealer
+    ) -> None:
         self._staff = database["staff"]
+        self._blind = blind
+        self._documents = documents
         with translated():
             self._staff.create_index([("username", ASCENDING)], unique=True)
 
     def insert(self, account: StaffAccount) -> bool:
         with translated():
             try:
-                self._staff.insert_one({"_id": account.staff_id, **_staff_members(account)})
+                self._staff.insert_one({"_id": account.staff_id, **self._members(account)})
             except DuplicateKeyError:
                 return False
         return True
@@ -53,23 +59,64 @@ class MongoStaffStore:
         with translated():
             changed = self._staff.update_one(
                 {"_id": account.staff_id, "revision": account.revision - 1},
-                {"$set": _staff_members(account)},
+                {"$set": self._members(account)},
             )
         return changed.matched_count == 1
 
     def get(self, staff_id: str) -> StaffAccount | None:
         with translated():
             found = self._staff.find_one({"_id": staff_id})
-        return None if found is None else _staff(found)
+        return None if found is None else self._account(found)
 
     def by_username(self, username: str) -> StaffAccount | None:
         with translated():
-            found = self._staff.find_one({"username": username})
-        return None if found is None else _staff(found)
+            found = self._staff.find_one({"username": self._blind.of(username)})
+        return None if found is None else self._account(found)
 
     def all(self) -> Sequence[StaffAccount]:
         with translated():
-            return [_staff(found) for found in self._staff.find().sort("username", ASCENDING)]
+            found = [self._account(document) for document in self._staff.find()]
+        return sorted(found, key=lambda account: account.username)
+
+    def _members(self, account: StaffAccount) -> dict[str, Any]:
+        sealed = self._documents.seal(
+            account.username.encode(), subject=None, place=_place_of_name(account.staff_id)
+        )
+        return {
+            "username": self._blind.of(account.username),
+            "name": sealed,
+            "password": account.password,
+            "roles": sorted(account.roles),
+            "member_id": account.member_id,
+            "organisations": list(account.organisations),
+            "account": account.account,
+            "disabled": account.disabled,
+            "created_at": account.created_at,
+            "revision": account.revision,
+            "seal": account.seal,
+        }
+
+    def _account(self, found: Mapping[str, Any]) -> StaffAccount:
+        """Raises SealedDocumentRefused."""
+        staff_id = found["_id"]
+        name = self._documents.open(found["name"], subject=None, place=_place_of_name(staff_id))
+        return StaffAccount(
+            staff_id=staff_id,
+            username=name.decode(),
+            password=found["password"],
+            roles=known_roles(found["roles"]),
+            member_id=None if found["member_id"] is None else MemberId(found["member_id"]),
+            organisations=tuple(MemberId(member) for member in found["organisations"]),
+            account=None if found["account"] is None else Address(found["account"]),
+            disabled=bool(found["disabled"]),
+            created_at=UnixSeconds(found["created_at"]),
+            revision=found["revision"],
+            seal=found["seal"],
+        )
+
+
+def _place_of_name(staff_id: str) -> str:
+    return f"staff/{staff_id}"
 
 
 class MongoClientStore:
@@ -128,12 +175,14 @@ class MongoSingleUse:
 class MongoAttemptCounter:
     """Implements ``backend.identity.ports.AttemptCounter``; ``version`` rises with each attempt."""
 
-    def __init__(self, database: Database[dict[str, Any]]) -> None:
+    def __init__(self, database: Database[dict[str, Any]], *, blind: BlindIndex) -> None:
         self._attempts = database["sign_in_attempts"]
+        self._blind = blind
         with translated():
             self._attempts.create_index([("last_at", ASCENDING)])
 
     def reserve(self, key: str, *, now: UnixSeconds, limit: int, lock_seconds: int) -> bool:
+        key = self._blind.of(key)
         with translated():
             for _ in range(_TRIES):
                 seen = self._attempts.find_one({"_id": key})
@@ -145,7 +194,7 @@ class MongoAttemptCounter:
 
     def clear(self, key: str) -> None:
         with translated():
-            self._attempts.delete_one({"_id": key})
+            self._attempts.delete_one({"_id": self._blind.of(key)})
 
     def purge(self, *, before: UnixSeconds) -> None:
         with translated():
@@ -170,37 +219,6 @@ class MongoAttemptCounter:
             return True
         changed = self._attempts.update_one({"_id": key, "version": seen["version"]}, {"$set": counted})
         return changed.modified_count == 1
-
-
-def _staff_members(account: StaffAccount) -> dict[str, Any]:
-    return {
-        "username": account.username,
-        "password": account.password,
-        "roles": sorted(account.roles),
-        "member_id": account.member_id,
-        "organisations": list(account.organisations),
-        "account": account.account,
-        "disabled": account.disabled,
-        "created_at": account.created_at,
-        "revision": account.revision,
-        "seal": account.seal,
-    }
-
-
-def _staff(found: Mapping[str, Any]) -> StaffAccount:
-    return StaffAccount(
-        staff_id=found["_id"],
-        username=found["username"],
-        password=found["password"],
-        roles=known_roles(found["roles"]),
-        member_id=None if found["member_id"] is None else MemberId(found["member_id"]),
-        organisations=tuple(MemberId(member) for member in found["organisations"]),
-        account=None if found["account"] is None else Address(found["account"]),
-        disabled=bool(found["disabled"]),
-        created_at=UnixSeconds(found["created_at"]),
-        revision=found["revision"],
-        seal=found["seal"],
-    )
 
 
 def _client_members(client: Client) -> dict[str, Any]:

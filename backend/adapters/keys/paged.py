@@ -72,7 +72,7 @@ def _create(store: Path, epochs: EpochKeys, now: int) -> None:
     database = KeyDatabase(building / "keys.db", create=True)
     with database.transaction():
         for key_class in CLASSES:
-            database.write_version(KeyVersion(key_class, 1, 1, now))
+            database.write_version(KeyVersion(key_class, 1, made_at=now))
         database.write_store_row(StoreRow(SCHEMA_VERSION, place.store_id, epochs.kind, 1, name_key))
     database.drop_journal()
     database.close()
@@ -171,17 +171,23 @@ class PagedKeyStore:
                 self._replace_epoch(database, erase=rows)
 
     def rotate_root(self) -> None:
-        with self._locked() as database:
-            self._replace_epoch(database)
+        self.rotate("epoch")
 
     def rotate(self, key_class: WrappingClass) -> None:
         with self._locked() as database:
             self._replace_epoch(database, rotate=key_class)
 
     def versions(self) -> tuple[KeyVersion, ...]:
+        with self._locked():
+            own = [self._versions[key_class] for key_class in CLASSES]
+            others = sorted(self._versions.keys() - {*CLASSES})
+            return (*own, *(self._versions[key_class] for key_class in others))
+
+    def note_version(self, version: KeyVersion) -> None:
         with self._locked() as database:
-            found = database.versions()
-        return tuple(found[key_class] for key_class in CLASSES)
+            with database.transaction():
+                database.write_version(version)
+            self._versions[version.key_class] = version
 
     def close(self) -> None:
         with self._lock:
@@ -210,7 +216,7 @@ class PagedKeyStore:
         if row.kind != self._epochs.kind:
             raise KeyStoreKind(f"this key store is {row.kind}, not {self._epochs.kind}")
         versions = database.versions()
-        if versions.keys() != {*CLASSES}:
+        if not versions.keys() >= {*CLASSES}:
             raise KeyStoreDamaged
         place = Place(self._store, row.id)
         keyring = Keyring(row.id, self._epochs.open(place, row.epoch))
@@ -283,8 +289,11 @@ class PagedKeyStore:
         now, old, versions = int(self._clock()), self._row, dict(self._versions)
         raised = {"epoch", *({rotate} if rotate else ()), *({"root"} if new_root else ())}
         for key_class in raised:
-            version = versions[key_class].version + 1
-            versions[key_class] = KeyVersion(key_class, version, version, now)
+            was = versions[key_class]
+            version = was.version + 1
+            # An erasure has an entry of its own in the log; that it raised the epoch needs none.
+            logged = version if key_class == "epoch" and rotate != "epoch" else was.logged
+            versions[key_class] = KeyVersion(key_class, version, version, now, logged)
         name_key = Secret.generate() if rotate == "name" else self._name_key
         self._unsettled = True  # from here to the end
         epoch_key = self._epochs.make(Place(self._store, old.id), old.epoch + 1)

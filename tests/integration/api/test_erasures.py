@@ -73,7 +73,7 @@ def test_erased_record_is_gone_and_the_receipt_verifies(
     assert read(clinic.api, patient.record_id).status_code == 403
     receipt = patient.api.get(f"/v1/erasures/{asked['erasure_id']}/receipt")
     jwks = service.anyone().get("/.well-known/document-jwks.json")
-    found = verify_erasure(receipt, jwks, [service.world.services.log_key])
+    found = verify_erasure(receipt, jwks, list(service.world.services.log_keys.verifier_keys))
     assert (found.identifier, found.cause) == (asked["erasure_id"], "patient_request")
     assert found.destroyed == done["destroyed"]
     # The next version of an erased record is refused as one of a record that never was.

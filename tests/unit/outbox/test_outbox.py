@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backend.errors import Conflict, Unavailable
+from backend.errors import Conflict, IntegrityError, Unavailable
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.service import LEASE_SECONDS, POLL_SECONDS, WAIT_SECONDS, Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
@@ -68,6 +68,21 @@ def test_drive_runs_all_steps_in_order() -> None:
     assert act.state == DONE
     assert world.written == ["first", "second"]
     assert act.data == {"first": True, "second": True}
+
+
+def test_act_that_meets_damage_stays_and_goes_on_once_it_is_repaired() -> None:
+    world = World()
+    outbox = world.outbox()
+    world.fault = IntegrityError()
+    act = outbox.begin("grant", "1", state="first", data={})
+    with pytest.raises(IntegrityError):
+        outbox.drive(act)
+    world.clock.now += LEASE_SECONDS + 60
+    assert outbox.recover() == 0
+    world.fault = None
+    world.clock.now += LEASE_SECONDS + 60
+    assert outbox.recover() == 1
+    assert world.written == ["first", "second"]
 
 
 def test_drive_stops_in_the_state_asked_for() -> None:

@@ -1,0 +1,46 @@
+"""One custodian with everything that can be stored, for all tests of what lies in its stores."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from backend.logs import JsonFormatter
+from tests.support.town import Town, town
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A town that is served from ``directory``; ``log`` is all that was logged since it was built."""
+
+    town: Town
+    directory: Path
+    log: Path
+
+    def files(self) -> list[Path]:
+        """Every file of the running deployment, and what it logged."""
+        return [*sorted(path for path in self.directory.rglob("*") if path.is_file()), self.log]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    root = tmp_path_factory.mktemp("town")
+    log = root / "service.log"
+    handler = logging.FileHandler(log)
+    handler.setFormatter(JsonFormatter())
+    # Not those of the test's own mail server and client, which run in this process, too.
+    handler.addFilter(lambda record: record.name.partition(".")[0] not in {"mail", "httpx", "httpcore"})
+    logging.getLogger().addHandler(handler)
+    level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.INFO)
+    try:
+        with town(root / "data") as built:
+            yield Site(built, root / "data", log)
+    finally:
+        logging.getLogger().setLevel(level)
+        logging.getLogger().removeHandler(handler)
+        handler.close()
