@@ -191,18 +191,20 @@ async def read_segment(
     """
     released = await _released(caller, record, _reader(caller, purpose, action), version, segment)
     (only,) = released.segments
-    digest = _sha256_of(only)
     headers = {
-        # One representation, never encoded or cut to a range: both fields of RFC 9530 say the same.
-        "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
-        "Repr-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
         "Content-Disposition": "attachment",
         "Assent-Obligations": ", ".join(caller.services.tables.obligations.codes(released.obligations)),
     }
+    digest = _sha256_of(only)
+    if digest is not None:
+        # One representation, never encoded or cut to a range: both fields of RFC 9530 say the same.
+        field = f"sha-256=:{base64.b64encode(digest).decode()}:"
+        headers |= {"Content-Digest": field, "Repr-Digest": field}
     media_type = only.segment.media_type
     if only.stream is None:
         return Response(only.payload, media_type=media_type, headers=headers)
-    headers["Content-Length"] = str(only.segment.size_bytes)
+    if not only.sealed:
+        headers["Content-Length"] = str(only.segment.size_bytes)
     return StreamingResponse(only.stream, media_type=media_type, headers=headers)
 
 
@@ -331,7 +333,7 @@ def _view(caller: Caller, found: Released) -> RecordView:
 
 def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
     tables, segment, payload = caller.services.tables, part.segment, part.payload
-    released = payload or part.stream is not None
+    digest = _sha256_of(part)
     return SegmentView(
         name=segment.name,
         categories=list(tables.categories.codes(segment.categories)),
@@ -341,11 +343,13 @@ def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
         media_type=segment.media_type,
         resources=segment.resources,
         size_bytes=segment.size_bytes,
-        sha256=_sha256_of(part).hex() if released else None,
+        sha256=None if digest is None else digest.hex(),
         content=base64.b64encode(payload).decode() if payload else None,
     )
 
 
-def _sha256_of(part: ReleasedSegment) -> bytes:
-    """The digest of what leaves. A stream's is known before its first byte, which is what it is for."""
-    return part.segment.sha256 if part.stream is not None else hashlib.sha256(part.payload).digest()
+def _sha256_of(part: ReleasedSegment) -> bytes | None:
+    """The digest of what leaves, None where that is sealed on its way out. A stream's is in the manifest."""
+    if part.stream is None:
+        return hashlib.sha256(part.payload).digest() if part.payload else None
+    return None if part.sealed else part.segment.sha256
