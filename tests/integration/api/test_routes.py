@@ -52,6 +52,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("POST", "/v1/enrolments/claims"),
         ("POST", "/v1/enrolments/claims/draft"),
         ("POST", "/v1/revocations"),
+        ("POST", "/v1/encryption-keys/withdrawals"),
     }
 )
 ANY: Final = frozenset(
@@ -85,6 +86,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/members/{member}/suspend"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/reinstate"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/remove"): frozenset({"operator"}),
+    ("PUT", "/v1/members/{member}/encryption-key"): ANY,
+    ("GET", "/v1/members/{member}/encryption-key"): ANY,
     ("POST", "/v1/users"): frozenset({"operator"}),
     ("GET", "/v1/users"): frozenset({"operator"}),
     ("GET", "/v1/users/{user}"): frozenset({"operator"}),
@@ -125,6 +128,10 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("PUT", "/v1/blocked-requesters/{member}"): frozenset({"patient"}),
     ("DELETE", "/v1/blocked-requesters/{member}"): frozenset({"patient"}),
     ("GET", "/v1/contact"): frozenset({"patient"}),
+    ("POST", "/v1/encryption-keys/draft"): frozenset({"patient"}),
+    ("PUT", "/v1/encryption-keys"): frozenset({"patient"}),
+    ("GET", "/v1/encryption-keys"): frozenset({"patient"}),
+    ("POST", "/v1/encryption-keys/withdrawals/draft"): frozenset({"patient"}),
     ("PUT", "/v1/contact"): frozenset({"patient"}),
     ("DELETE", "/v1/contact"): frozenset({"patient"}),
     ("POST", "/v1/contact/confirm"): frozenset({"patient"}),
