@@ -95,7 +95,7 @@ class MongoAuditStore:
         if bundle.first != head.size or bundle.token != head.token:
             raise AuditFenced
         document = _bundle_document(bundle)
-        self._bodies.insert_one({"_id": document["bodies"], "v": 1, "bodies": cbor2.dumps(bundle.bodies)})
+        self._bodies.insert_one({"_id": document["bodies"], "bodies": cbor2.dumps(bundle.bodies)})
         try:
             self._bundles.insert_one(document)
         except DuplicateKeyError:
