@@ -27,7 +27,6 @@ from backend.api.services import Services
 from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
-from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
@@ -62,6 +61,7 @@ from backend.records.storing import StoringService
 from backend.records.vault import Vault
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
+from backend.review_wiring import open_review
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
@@ -201,6 +201,15 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     accesses = AccessList(reader)
+    review = open_review(
+        stores,
+        opened,
+        evidence=evidence,
+        manifests=manifests,
+        tables=tables,
+        digest=tables_digest(tables, labels),
+        subjects=(identity.enrolments.subjects, consent_index.subjects, consent_index.asked_subjects),
+    )
     reading = ReadingService(
         index=record_index,
         manifests=manifests,
@@ -320,6 +329,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consent_tokens=ConsentTokens(
             decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
         ),
+        slots=slots,
         storing=storing,
         uploads=Uploads(
             scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),
@@ -343,14 +353,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
-        log_search=LogSearch(
-            reader,
-            subjects=lambda: {
-                *identity.enrolments.subjects(),
-                *consent_index.subjects(),
-                *consent_index.asked_subjects(),
-            },
-        ),
+        log_search=review.search,
+        breaches=review.breaches,
+        audit_keys=review.keys,
+        replayer=review.replayer,
         proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,

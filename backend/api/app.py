@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from backend.api import (
     abdm,
+    affected,
     audit,
     blocked_requesters,
     care_teams,
@@ -100,6 +101,7 @@ def create_api(services: Services) -> FastAPI:
         labels,
         audit,
         log,
+        affected,
         fhir_audit,
         studies,
         health,

@@ -14,6 +14,7 @@ from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.cosigning import Cosigning
+from backend.audit.key_rotation import AuditKeyRotation
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
@@ -50,9 +51,12 @@ from backend.notices.acknowledging import Acknowledgements
 from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
+from backend.records.affected import BreachSearch
 from backend.records.label_tables import LabelTables
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.replaying import Replayer
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
@@ -95,6 +99,7 @@ class Services:
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens
+    slots: SlotBook
     storing: StoringService
     uploads: Uploads
     reading: ReadingService
@@ -114,6 +119,9 @@ class Services:
     turned_away: TurnedAway
     accesses: AccessList
     log_search: LogSearch
+    breaches: BreachSearch
+    audit_keys: AuditKeyRotation
+    replayer: Replayer
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer

@@ -164,12 +164,7 @@ def _used(weighed: Iterable[Evidence], now: UnixSeconds) -> Iterator[Used]:
         document, taken = item.prepared.document, item.taken
         if not isinstance(document, Grant) or not item.prepared.is_limited or not taken.made:
             continue
-        limit = limit_of(document.terms)
-        recent = 0
-        if limit.uses_per_period != UNLIMITED_USES:
-            recent = sum(now < at + limit.period_seconds for at in taken.at)
-            recent += max(0, min(taken.made, limit.uses_per_period) - len(taken.at))
-        yield Used(item.prepared.consent_id, taken.made, recent)
+        yield Used(item.prepared.consent_id, taken.made, limit_of(document.terms).recent(taken, now))
 
 
 def _plain(segment: Segment) -> list[object]:

@@ -28,7 +28,7 @@ COMMANDS = [
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
     ["audit", "export"], ["audit", "compare"], ["audit", "rotate-key"], ["audit", "tiles"], ["witness"],
     ["witness-key"], ["audit", "replay"], ["audit", "affected"],
-    ["audit", "rotate-keys"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
+    ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 

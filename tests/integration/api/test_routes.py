@@ -106,6 +106,10 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/care-teams/{team}/close"): frozenset({"team administrator"}),
     ("GET", "/v1/care-teams/{team}/memberships/{digest}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
+    ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
+    ("GET", "/v1/audit/affected"): frozenset({"auditor"}),
+    ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),
+    ("GET", "/v1/log/entries/{index}/replay"): frozenset({"auditor"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
     ("POST", "/v1/paper-consents"): frozenset({"desk"}),
@@ -164,6 +168,7 @@ BODILESS: Final = frozenset(
         ("POST", "/v1/auth/sign-out"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
+        ("POST", "/v1/audit/key-epochs"),
         ("DELETE", "/v1/care-teams/{team}/participants/{participant}"),
     }
 )
