@@ -26,7 +26,8 @@ COMMANDS = [
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
     ["keys", "rotate"], ["keys", "list"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
-    ["audit", "export"], ["audit", "replay"], ["audit", "affected"],
+    ["audit", "export"], ["audit", "compare"], ["audit", "rotate-key"], ["audit", "tiles"], ["witness"],
+    ["witness-key"], ["audit", "replay"], ["audit", "affected"],
     ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
