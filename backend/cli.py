@@ -25,6 +25,7 @@ from backend.commands import (
     upkeep,
     users,
     webhooks,
+    witnessing,
 )
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
@@ -95,7 +96,10 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
+log.audit.command("compare")(witnessing.compare)
 app.add_typer(log.audit, name="audit")
+app.command("witness")(witnessing.witness)
+app.command("witness-key")(witnessing.witness_key)
 
 
 if __name__ == "__main__":

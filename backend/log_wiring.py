@@ -31,6 +31,7 @@ class OpenLog:
     reader: LogReader
     files: LogFiles
     cosigning: Cosigning
+    audit_keys: StoredAuditKeys
 
 
 def log_key_book(stores: Stores, *, clock: Callable[[], int]) -> LogKeyBook:
@@ -72,7 +73,7 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     )
     reader = LogReader(log=log, store=store, keys=keys)
     cosigning = Cosigning(store=store, origin=stores.origin, witnesses=_witnesses(settings))
-    return OpenLog(log, ring, checkpointer, anchorer, reader, LogFiles(reader), cosigning)
+    return OpenLog(log, ring, checkpointer, anchorer, reader, LogFiles(reader), cosigning, keys)
 
 
 def _witnesses(settings: Settings) -> list[str]:

@@ -13,6 +13,7 @@ from backend.api.security import Caller, agent_of, needs, require_party
 from backend.audit import codes, tlog_proof
 from backend.audit.access import AccessEntry
 from backend.audit.entry import AuditEvent, Group, Outcome
+from backend.audit.errors import UnknownEntry
 from backend.consent.tables import Tables
 from backend.identity.roles import Scope
 from backend.types import LogIndex, SubjectId, to_hex
@@ -67,6 +68,10 @@ class AccessPageView(BaseModel):
     gaps: int = Field(description="places where the chain of entries breaks; more than 0 is an alarm")
 
 
+class AuditKeysView(BaseModel):
+    raised: int = Field(description="keys that were made; who has no entries gets none")
+
+
 @router.get("/accesses", response_model=AccessPageView)
 def list_accesses(
     caller: Own,
@@ -113,6 +118,47 @@ def list_system_entries(
     """What concerns no single patient, for an auditor: sign-ins, changes of accounts, attempts that were
     turned away before any decision. Newest first. Reading it is logged too."""
     return _page(caller, None, before=before, limit=limit)
+
+
+@router.get("/log/entries/{index}/proof")
+def prove_entry(
+    index: int,
+    caller: Auditing,
+    opened: Annotated[
+        bool, Query(description="with what the entry says; its patient sees that it was read")
+    ] = False,
+) -> dict[str, Any]:
+    """Any entry as a bundle that ``assent audit verify`` checks offline. Unopened it shows that something was
+    logged there and not what, also where the patient was erased since; then nobody can open it."""
+    services = caller.services
+    if not opened:
+        return services.proofs.closed_entry(LogIndex(index))
+    event = services.log_search.find(None, index).event
+    subject = None if event is None else event.subject
+    bundle = services.proofs.entry(subject, LogIndex(index))
+    log_reading(caller, subject)
+    return bundle
+
+
+@router.get("/log/entries/{index}/replay")
+def replay_entry(index: int, caller: Auditing) -> dict[str, Any]:
+    """Decide an entry again from the evidence of that time: what it says, what comes out now, in what they
+    differ, and why. Its patient sees that it was read. 404 ``evidence_gone`` where something was erased."""
+    services = caller.services
+    event = services.log_search.find(None, index).event
+    if event is None:
+        raise UnknownEntry
+    log_reading(caller, event.subject)
+    return {"entry": index, **services.replayer.replay(event).as_json(services.tables)}
+
+
+@router.post("/audit/key-epochs", status_code=201, response_model=AuditKeysView)
+def raise_audit_keys(
+    caller: Annotated[Caller, Depends(needs(Scope.ACCOUNT_MANAGE))],
+) -> AuditKeysView:
+    """Give every patient, and the system, a new audit key for entries from now on. Earlier entries stay as
+    they are, and each chain of entries says where the one before it ended."""
+    return AuditKeysView(raised=caller.services.audit_keys.rotate(by=agent_of(caller.principal)))
 
 
 def _page(caller: Caller, wanted: SubjectId | None, *, before: int | None, limit: int) -> AccessPageView:

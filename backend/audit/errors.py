@@ -116,3 +116,31 @@ class InvalidProof(IntegrityError):
 class InvalidNote(IntegrityError):
     code = "audit_note_invalid"
     remedy = "The checkpoint is malformed or no known key signed it. Check the log's public key."
+
+
+class LogUnreachable(Unavailable):
+    code = "witness_log_unreachable"
+    remedy = "The log does not answer as C2SP tlog-tiles has it. Check its address; the witness tries again."
+
+
+class LogBehind(IntegrityError):
+    """The log shows fewer entries than it showed before, and not those that it showed."""
+
+    code = "witness_log_behind"
+    remedy = "The log may have been restored from an old copy. Nothing is cosigned until it is back; ask why."
+
+
+class SplitViewFound(IntegrityError):
+    """A log signed two histories. The detail says where the evidence lies."""
+
+    code = "audit_split_view"
+    remedy = (
+        "Keep the evidence and show it to the other members. This witness cosigns nothing of the log now."
+    )
+
+
+class WitnessStateDamaged(OperatorError):
+    code = "witness_state_damaged"
+    remedy = (
+        "The head that the witness remembers cannot be read, or is of another log. Restore the directory."
+    )

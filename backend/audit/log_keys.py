@@ -159,6 +159,19 @@ class LogKeyBook:
             self._keys.erase_many(names)
 
 
+def follow(statements: Sequence[str], keys: Sequence[str], *, origin: str) -> list[str]:
+    """Return ``keys`` and those that came after them by rotation, as the statements show it.
+
+    A statement counts when the Ed25519 key before it is among the known ones; so whoever relies on ML-DSA-44
+    alone follows nothing. Raises InvalidNote or ValueError for a statement that is not what its keys signed.
+    """
+    known = list(keys)
+    for key in (_read(statement, origin) for statement in statements):
+        if key.before and key.before[0] in known:
+            known += [new for new in key.keys if new not in known]
+    return known
+
+
 def _names(epoch: int) -> tuple[KeyName, KeyName]:
     return ("signing", f"log/{epoch}"), ("signing", f"log/{epoch}/ml-dsa-44")
 

@@ -77,7 +77,7 @@ class TileTree:
         """Put the root of a tile that became full on the row above, and so on upwards."""
         level = 0
         while True:
-            row = _widths(self.tile(level, number))[-1]
+            row = rows_of(self.tile(level, number))[-1]
             if level + 1 == len(self._rows):
                 self._rows.append(bytearray())
             above = self._rows[level + 1]
@@ -106,10 +106,10 @@ class TileTree:
         return row[place * _HASH : (place + 1) * _HASH]
 
     def _expand_tile(self, level: int, number: int, width: int) -> list[bytes]:
-        return _widths(self.tile(level, number, width=width))
+        return rows_of(self.tile(level, number, width=width))
 
 
-def _widths(hashes: bytes) -> list[bytes]:
+def rows_of(hashes: bytes) -> list[bytes]:
     """Return the rows of a tile from the bottom up, packed; odd ends of a partial tile are left out."""
     rows = [hashes]
     for _ in range(_TILE_HEIGHT - 1):

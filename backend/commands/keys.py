@@ -24,6 +24,8 @@ class Class(StrEnum):
     NAME = "name"
     RECORD_NUMBER = "record-number"
     DOCUMENT_SIGNING = "document-signing"
+    AUDIT = "audit"
+    PATIENT = "patient"
 
 
 @app.callback()
@@ -56,7 +58,8 @@ def rotate(
     data_directory: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace the keys of a class, of a stopped service; those of access tokens also while it runs.
+    """Replace the keys of a class, of a stopped service; those of access tokens and of the audit log's
+    entries also while it runs.
 
     The next key of access tokens signs in ten minutes, with --compromised at once.
     """
@@ -74,8 +77,10 @@ def _rotate(settings: Settings, key_class: Class, *, compromised: bool, from_std
     from backend.maintenance.accounts import open_accounts
     from backend.maintenance.key_rotation import open_rotation
 
-    if key_class is Class.ACCESS_TOKEN:
+    if key_class in {Class.ACCESS_TOKEN, Class.AUDIT}:
         with open_accounts(settings) as accounts:
+            if key_class is Class.AUDIT:
+                return accounts.rotate_audit_keys()
             return accounts.rotate_signing_key(compromised=compromised)
     with open_rotation(settings) as rotation:
         passphrase = _passphrase(from_stdin) if key_class is Class.ROOT else None

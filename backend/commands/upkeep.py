@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.commands import replaying
+from backend.commands import affected, replaying
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
@@ -97,6 +97,12 @@ def audit_export(
     subject: Annotated[
         str | None, typer.Option(help="one patient's subject id; everybody's without it")
     ] = None,
+    outside: Annotated[
+        bool,
+        typer.Option(
+            "--outside", help="without identities: pseudonyms of this export alone, times to the hour"
+        ),
+    ] = False,
     data_directory: DataDirectory = None,
 ) -> None:
     """Print the log as FHIR AuditEvents, one a line, oldest first; exit status 2 if an entry is damaged.
@@ -112,7 +118,7 @@ def audit_export(
     with named_errors():
         settings = read_settings(data_directory=data_directory)
         require_deployment(settings)
-        with opened(settings) as stores, closing(AuditExport(stores)) as export:
+        with opened(settings) as stores, closing(AuditExport(stores, outside=outside)) as export:
             for event in export.events(None if subject is None else SubjectId(int(subject, 16))):
                 typer.echo(json.dumps(event))
         if export.damaged:
@@ -120,6 +126,7 @@ def audit_export(
 
 
 audit.command("replay")(replaying.replay)
+audit.command("affected")(affected.affected)
 
 
 @audit.command("verify")

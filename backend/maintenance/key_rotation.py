@@ -14,6 +14,8 @@ from typing import Any, Final, get_args
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import Passphrase
+from backend.audit import codes
+from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.key_rotations import log_rotations
 from backend.bootstrap import World, clock, open_world
 from backend.identity.people import INDEX_KEYS
@@ -26,6 +28,7 @@ from backend.maintenance.errors import RootInHsm
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 
+PATIENT: Final = "patient"
 ACCESS_TOKEN: Final = "access-token"  # noqa: S105 - a class of keys; these are rotated while the service runs
 _WRAPPING: Final[dict[str, WrappingClass]] = {name: name for name in get_args(WrappingClass)}
 
@@ -61,10 +64,29 @@ class KeyRotation:
             self._reblinding().rotate(clock=clock)
         elif key_class == DOCUMENT_KEYS:
             DocumentKeys(keys).rotate(clock=clock, compromised=compromised)
+        elif key_class == PATIENT:
+            return self._patients()
         else:
             keys.rotate(_WRAPPING[key_class])
         log_rotations(keys, self._services.audit, clock=clock)
         return _line(version_of(keys, key_class))
+
+    def _patients(self) -> dict[str, Any]:
+        """Wrap the segment keys of every patient under a new master of the patient; log it once."""
+        slots = self._services.slots
+        subjects = slots.subjects()
+        for subject in subjects:
+            slots.rotate_master(subject)
+        self._services.audit.append(
+            AuditEvent(
+                type=codes.KEY_ROTATED,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=clock() * 1000,
+                actor=Agent.service("keys"),
+                detail={"class": PATIENT, "patients": len(subjects)},
+            )
+        )
+        return {"class": PATIENT, "patients": len(subjects)}
 
     def _reblinding(self) -> Reblinding:
         keys = self._stores.keys

@@ -206,7 +206,9 @@ class StoringService:
         if act is None:
             self._require_next_version(document)
             self._require_related(document)
-            act = self._begin(act_id, digest, document.actor, self._manifest(document, kind, sealed()))
+            manifest = self._manifest(document, kind, sealed())
+            self._require_standing(document.subject, document.record_id)  # sealing may have taken long
+            act = self._begin(act_id, digest, document.actor, manifest)
         elif act.data["digest"] != digest:
             raise VersionTaken
         act = self._outbox.drive(act)
@@ -272,7 +274,7 @@ class StoringService:
                 "created_at": manifest.created_at,
                 "segments": len(manifest.segments),
                 "author": bytes(manifest.author),
-                "actor": [actor.kind.value, actor.id],
+                "actor": [actor.kind.value, actor.id, actor.token, actor.session],
             },
         )
 
@@ -306,13 +308,13 @@ class StoringService:
 
     def _log(self, act: Act) -> Advance:
         record_id, version = _identity(act)
-        kind, identifier = act.data["actor"]
+        kind, identifier, *marks = act.data["actor"]  # acts of an older release have none
         self._audit.append(
             AuditEvent(
                 type=codes.RECORD_STORED,
                 outcome=Outcome.CHANGED,
                 occurred_at_ms=act.data["created_at"] * 1000,
-                actor=Agent(AgentKind(kind), identifier),
+                actor=Agent(AgentKind(kind), identifier, *marks),
                 organisation=MemberId(act.data["author"]),
                 subject=SubjectId(int(act.data["subject"], 16)),
                 action=Action.WRITE,

@@ -27,7 +27,7 @@ COMMANDS = [
     ["keys", "rotate"], ["keys", "list"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
     ["audit", "export"], ["audit", "replay"], ["audit", "affected"],
-    ["audit", "rotate-keys"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
+    ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 

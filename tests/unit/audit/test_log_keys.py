@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from backend.adapters.witness_directory import WitnessDirectory
 from backend.audit import codes, note
 from backend.audit.checkpoint import open_checkpoint
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.errors import AuditUnavailable, InvalidNote, LogKeysDamaged
 from backend.audit.fsck import Fsck
 from backend.audit.log import AuditLog
-from backend.audit.log_keys import LogKeyBook, LogKeyRing
+from backend.audit.log_keys import LogKeyBook, LogKeyRing, follow
+from backend.audit.publishing import LogFiles
 from backend.audit.startup import check_signatures
 from backend.audit.types import StoredCheckpoint
+from backend.audit.witness import Seen, Witness
 from tests.support.audit_world import World
 from tests.support.memory_audit import ANNA, ORIGIN, read_event
 from tests.support.memory_keys import MemoryKeyStore
+from tests.support.watched_log import WITNESS, WatchedLog
 
 
 class Statements:
@@ -183,3 +188,44 @@ def test_statements_of_another_key_store_are_refused(keys: Keys, world: World, l
     keys.statements.kept = other.statements.kept
     with pytest.raises(LogKeysDamaged, match="not the one"):
         keys.open()
+
+
+def test_successors_are_followed_from_a_known_ed25519_key_and_from_nothing_else(
+    keys: Keys, world: World, log: AuditLog
+) -> None:
+    first = keys.open()
+    keys.rotate()
+    keys.rotate()
+    statements = keys.statements.statements()
+    everything = [key for epoch in keys.open().known for key in epoch.keys]
+    assert follow(statements, list(first.verifier_keys), origin=ORIGIN) == everything
+    assert follow(statements, everything[2:4], origin=ORIGIN) == everything[2:]
+    assert follow(statements, everything[1:2], origin=ORIGIN) == everything[1:2]
+    other = Keys(world, log)
+    other.open()
+    other.rotate()
+    assert follow(other.statements.statements(), everything, origin=ORIGIN) == everything
+    with pytest.raises(InvalidNote):
+        follow(statements, everything, origin="other.example/audit")
+
+
+def test_witness_goes_on_after_the_log_has_a_new_key(keys: Keys, tmp_path: Path) -> None:
+    watched = WatchedLog()
+    state = WitnessDirectory(tmp_path, origin=ORIGIN)
+    old = keys.open()
+    keys.checkpoint()
+    watched.checkpoint = lambda: keys.checkpoint(5).note  # type: ignore[method-assign]
+    watched.tile = lambda tile: LogFiles(keys.world.reader(keys.log)).read(tile)  # type: ignore[method-assign]
+    watched.send = lambda cosigned: None  # type: ignore[method-assign]
+    watching = Witness(source=watched, state=state, cosigners=WITNESS, log_keys=old.verifier_keys)
+    watching.look()
+    keys.rotate()
+    with pytest.raises(InvalidNote):  # the log says nothing of a new key
+        watching.look()
+    watched.statements = list(keys.statements.statements())
+    assert watching.look()[0] == Seen.COSIGNED
+    keys.rotate()
+    watched.statements = list(keys.statements.statements())
+    assert watching.look()[0] == Seen.COSIGNED
+    state.close()
+    watched.close()
