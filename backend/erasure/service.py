@@ -145,14 +145,7 @@ class Erasures:
 
         For stores that nobody else writes to. Safe to repeat; does nothing for an erasure that is not done.
         """
-        if row.state not in (State.DESTROYING, State.ERASED):
-            return {}
-        plan = self._destruction.plan_restored(row.scope)
-        self._destruction.erase_rows(row.scope)
-        self._destruction.erase_keys(plan)
-        self._destruction.erase_blocks(plan)
-        self._destruction.withdraw(plan)
-        return plan.counts
+        return replay(row, self._destruction)
 
     def sweep(self) -> None:
         """Erase once more what was erased today: a document may have been sealed all the while, and refused
@@ -322,6 +315,13 @@ class Erasures:
             detail={"erasure": erasure_id, **(detail or {})},
         )
         self._audit.append(event, act=_identity(erasure_id, kind, about))
+
+
+def replay(row: ErasureRow, destruction: Destruction) -> Mapping[str, int]:
+    """``Erasures.replay`` without the rest of the service: for a restore."""
+    if row.state not in (State.DESTROYING, State.ERASED):
+        return {}
+    return destruction.again(row.scope)
 
 
 def destroyed(scope: Scope, rows: ErasureRows) -> bool:

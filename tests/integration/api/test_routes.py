@@ -53,6 +53,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("POST", "/v1/enrolments/claims"),
         ("POST", "/v1/enrolments/claims/draft"),
         ("POST", "/v1/revocations"),
+        ("POST", "/v1/encryption-keys/withdrawals"),
     }
 )
 ANY: Final = frozenset(
@@ -86,6 +87,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/members/{member}/suspend"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/reinstate"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/remove"): frozenset({"operator"}),
+    ("PUT", "/v1/members/{member}/encryption-key"): ANY,
+    ("GET", "/v1/members/{member}/encryption-key"): ANY,
     ("POST", "/v1/users"): frozenset({"operator"}),
     ("GET", "/v1/users"): frozenset({"operator"}),
     ("GET", "/v1/users/{user}"): frozenset({"operator"}),
@@ -107,6 +110,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/care-teams/{team}/close"): frozenset({"team administrator"}),
     ("GET", "/v1/care-teams/{team}/memberships/{digest}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
+    ("POST", "/v1/backups"): frozenset({"operator"}),
+    ("GET", "/v1/backups"): frozenset({"operator"}),
     ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
     ("GET", "/v1/audit/affected"): frozenset({"auditor"}),
     ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),
@@ -126,6 +131,10 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("PUT", "/v1/blocked-requesters/{member}"): frozenset({"patient"}),
     ("DELETE", "/v1/blocked-requesters/{member}"): frozenset({"patient"}),
     ("GET", "/v1/contact"): frozenset({"patient"}),
+    ("POST", "/v1/encryption-keys/draft"): frozenset({"patient"}),
+    ("PUT", "/v1/encryption-keys"): frozenset({"patient"}),
+    ("GET", "/v1/encryption-keys"): frozenset({"patient"}),
+    ("POST", "/v1/encryption-keys/withdrawals/draft"): frozenset({"patient"}),
     ("PUT", "/v1/contact"): frozenset({"patient"}),
     ("DELETE", "/v1/contact"): frozenset({"patient"}),
     ("POST", "/v1/contact/confirm"): frozenset({"patient"}),
@@ -176,6 +185,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
 BODILESS: Final = frozenset(
     {
         ("POST", "/v1/auth/sign-out"),
+        ("POST", "/v1/backups"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
         ("POST", "/v1/erasures/{erasure}/cancel"),
