@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
@@ -14,7 +14,7 @@ from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.cosigning import Cosigning
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
@@ -45,6 +45,7 @@ from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
 from backend.interop.abdm.service import AbdmArtefacts
 from backend.interop.consent_tokens.service import ConsentTokens
+from backend.interop.portability.exporting import Portability
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
@@ -52,9 +53,12 @@ from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
 from backend.records.affected import BreachSearch
+from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
+from backend.records.mediation import Mediation
 from backend.records.member_keys import MemberKeys
 from backend.records.patient_keys import PatientKeys
+from backend.records.ports import RecipientKeys
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.replaying import Replayer
@@ -70,6 +74,16 @@ class PermitRelay(Protocol):
     """Records a board member's signed permit on the chain."""
 
     def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt: ...
+
+
+class Backups(Protocol):
+    """Backups of the running service. Both raise Conflict where none are configured."""
+
+    def make(self) -> None:
+        """Begin a new one, which goes on beside the requests."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the fields of ``api.backups.BackupView``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +119,10 @@ class Services:
     consent_tokens: ConsentTokens
     slots: SlotBook
     storing: StoringService
+    recipients: RecipientKeys
+    end_to_end: EndToEnd
+    mediation: Mediation
+    portability: Portability
     uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
@@ -129,6 +147,7 @@ class Services:
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
+    backups: Backups
     documents: DocumentSigner
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications

@@ -75,20 +75,6 @@ class SlotIndex(Protocol):
         """All rows, for ``fsck``."""
 
 
-class RecipientKeys(Protocol):
-    """Public keys that segments are sealed to, each checked against its hash on the chain at every use.
-
-    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain,
-    or that the index lost: that is damage, and never "no key".
-    """
-
-    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
-        """Return the key that the patient's wallet bound, None where there is none now."""
-
-    def of_member(self, member: MemberId) -> RecipientKey | None:
-        """Return the key that the registry names for an organisation, None where there is none."""
-
-
 class CommitmentLedger(Protocol):
     """Record commitments on the chain."""
 
@@ -98,6 +84,20 @@ class CommitmentLedger(Protocol):
     def committed(self, commitment: Bytes32) -> bool:
         """Whether this custodian's commitment stands on the chain and is not withdrawn. Immutable once true,
         except by a withdrawal of this custodian."""
+
+
+class RecipientKeys(Protocol):
+    """Public keys that data may be sealed to, compared with the chain at every call.
+
+    Raise LedgerUnavailable, IndexUnavailable, and RecipientKeyLost where the chain names a key whose bytes
+    the index does not have: that is damage, and never "no key".
+    """
+
+    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
+        """Return the patient's own key; None where none is bound or it was withdrawn."""
+
+    def of_member(self, member: MemberId) -> RecipientKey | None:
+        """Return an organisation's key; None where the registry names none, or the member is not active."""
 
 
 @dataclass(frozen=True, slots=True)

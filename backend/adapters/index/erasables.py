@@ -33,8 +33,12 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
     {
         "erasures": "what stays of a person: a pseudonym, dates and counts, so that a restore erases again",
         "audit_bundles": "entries under audit keys, which are destroyed: leaves stay, nobody reads them",
+        "audit_bundles": "leaves of entries: salted commitments under audit keys, which are destroyed",
+        "audit_bodies": "entries under audit keys, which are destroyed: nobody reads them",
+        "audit_log_keys": "keys that sign the log, by version and size of the log",
         "audit_state": "size and root of the log",
         "audit_checkpoints": "signed sizes and roots of the log",
+        "audit_log_keys": "public keys that sign checkpoints",
         "idempotency": "keyed hashes of a caller, a route and a key: found by nobody who has not all three",
         "used_once": "nonces of sign-ins, purged when they expire",
         "sign_in_attempts": "counters of staff's sign-ins",

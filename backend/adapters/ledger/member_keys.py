@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from backend.adapters.ledger.block_cache import BlockCache
 from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.errors import LedgerRejected, OutcomeUnknown
 from backend.adapters.ledger.members import Credential, MemberState, ParticipantRegistry
 from backend.adapters.ledger.participants import HINDRANCES
 from backend.adapters.ledger.relayer import Relayer
-from backend.consent.ledger_types import MemberStanding
+from backend.consent.ledger_types import LedgerView, MemberStanding
 from backend.consent.member_registry import Hindrance
 from backend.records.ports import MemberCredential
 from backend.types import Bytes32, MemberId, UnixSeconds
+
+_CACHED_MEMBERS: Final = 4096
 
 
 class RegistryKeys:
@@ -21,9 +26,19 @@ class RegistryKeys:
         self._chain = chain
         self._relayer = relayer
         self._registry = registry
+        self._kept: BlockCache[tuple[MemberId, Bytes32], tuple[Bytes32 | None]] = BlockCache(_CACHED_MEMBERS)
 
     def key_hash(self, member: MemberId) -> Bytes32 | None:
         view = self._chain.view()
+        name = (member, view.final_hash)
+        found = self._kept.get(view.head_hash, name)
+        if found is None:
+            found = (self._read(member, view),)
+            if self._chain.view().head_hash == view.head_hash:  # not replaced while we read
+                self._kept.put(view.head_hash, name, found)
+        return found[0]
+
+    def _read(self, member: MemberId, view: LedgerView) -> Bytes32 | None:
         states = [
             self._registry.state(member, block=number)
             for number in sorted({view.final_number, view.head_number})
