@@ -32,10 +32,8 @@ _Database: TypeAlias = Database[dict[str, Any]]
 NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
     {
         "erasures": "what stays of a person: a pseudonym, dates and counts, so that a restore erases again",
-        "audit_bundles": "entries under audit keys, which are destroyed: leaves stay, nobody reads them",
         "audit_bundles": "leaves of entries: salted commitments under audit keys, which are destroyed",
         "audit_bodies": "entries under audit keys, which are destroyed: nobody reads them",
-        "audit_log_keys": "keys that sign the log, by version and size of the log",
         "audit_state": "size and root of the log",
         "audit_checkpoints": "signed sizes and roots of the log",
         "audit_log_keys": "public keys that sign checkpoints",
