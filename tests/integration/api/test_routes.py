@@ -113,7 +113,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/backups"): frozenset({"operator"}),
     ("GET", "/v1/backups"): frozenset({"operator"}),
     ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
-    ("GET", "/v1/audit/affected"): frozenset({"auditor"}),
+    ("GET", "/v1/audit/affected"): frozenset({"auditor", "officer"}),
     ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),
     ("GET", "/v1/log/entries/{index}/replay"): frozenset({"auditor"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
