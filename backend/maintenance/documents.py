@@ -3,6 +3,7 @@ carries its mark, or has the name that is its digest."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -86,6 +87,7 @@ class _Documents:
             "deliveries": self._message(MongoDeliveryStore(database), of_patients=False),
             "mails": self._message(MongoDeliveryStore(database, "mails"), of_patients=True),
             "member_names": self._member_name,
+            "recipient_keys": self._public_key,
             "notices": self._notice(MongoNoticeStore(database)),
             "papers": self._paper(MongoPaperStore(database)),
             "studies": lambda name: _there(studies.get(_bytes32(name))),
@@ -148,6 +150,13 @@ class _Documents:
 
     def _member_name(self, name: str) -> None:
         SealedMemberNames(self._database, self._documents).of([MemberId(bytes.fromhex(name))])
+
+    def _public_key(self, name: str) -> None:
+        holder, _, digest = name.rpartition("/")
+        with translated():
+            row = _there(self._database["recipient_keys"].find_one({"_id": name}))
+        if row["holder"] != holder or hashlib.sha256(row["key"]).hexdigest() != digest:
+            raise IntegrityError
 
     def _notice(self, store: MongoNoticeStore) -> Check:
         def check(name: str) -> None:

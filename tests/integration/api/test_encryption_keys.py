@@ -19,6 +19,8 @@ from backend.demo.actors import Api, Provider, Wallet
 from backend.erasure.types import Scope
 from backend.errors import Conflict, LedgerUnavailable
 from backend.keystore import Secret
+from backend.maintenance.documents import check_documents
+from backend.maintenance.report import Report
 from backend.records.key_errors import RecipientKeyLost
 from backend.records.recipients import Recipients
 from backend.records.sealing import RecipientKey, RecipientPrivateKey
@@ -187,6 +189,11 @@ def test_key_that_the_index_lost_or_changed_is_damage_and_not_no_key(
     row = f"subject/{subject_of(patient):024x}/{key.id.hex()}"
     if damage == "changed":
         rows.update_one({"_id": row}, {"$set": {"key": new_key().encoded}})
+        report = Report()
+        check_documents(service.world.stores, report)
+        assert [(each.code, each.where) for each in report.damage] == [
+            ("document_damaged", f"recipient_keys {row}")
+        ]
     else:
         rows.delete_one({"_id": row})
     with pytest.raises(RecipientKeyLost):
