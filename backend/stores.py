@@ -23,8 +23,10 @@ from backend.adapters.ledger.deployment import deploy_or_attach
 from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.events import EventScan
+from backend.adapters.ledger.keys import KeyLedger
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
+from backend.adapters.ledger.member_keys import RegistryKeys
 from backend.adapters.ledger.membership import StudyLedger
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
@@ -61,6 +63,8 @@ class Stores:
     participants: RegistryParticipants
     studies: StudyLedger
     witnesses: WitnessPairs
+    subject_keys: KeyLedger
+    member_keys: RegistryKeys
     events: EventScan
     anchor: LogAnchor
     origin: str
@@ -153,6 +157,8 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         participants=participants,
         studies=ledgers.studies,
         witnesses=ledgers.witnesses,
+        subject_keys=ledgers.subject_keys,
+        member_keys=ledgers.member_keys,
         events=ledgers.events,
         anchor=ledgers.anchor_of(tenant, origin),
         origin=origin,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
 from pymongo.database import Database
 
 from backend.adapters.index.audit_store import MongoAuditStore
@@ -18,6 +19,7 @@ from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import KeyFile
+from backend.api.prompt import PromptLog
 from backend.audit import codes
 from backend.audit.entry import Action, Agent, AuditEvent, Outcome
 from backend.audit.leaf import FIRST_PREVIOUS, Leaf
@@ -56,7 +58,7 @@ def measure(directory: Path) -> list[Result]:
 
 
 def _appends(database: Database[dict[str, Any]], directory: Path) -> list[Result]:
-    """The entries of 256 clients, each waiting for its last one to be durable; then one client alone."""
+    """One client that waits for each entry, then 256 of them: on an event loop, as requests are."""
     keys = EmbeddedKeyStore(directory, KeyFile.create(directory.with_suffix(".key")))
     log = AuditLog(
         store=MongoAuditStore(database),
@@ -74,8 +76,8 @@ def _appends(database: Database[dict[str, Any]], directory: Path) -> list[Result
             log.append(event)
         alone, together = [], []
         for _ in range(ROUNDS):
-            alone.append(ONE_BY_ONE / _seconds(lambda: _append(log, events[:ONE_BY_ONE])))
-            together.append(len(events) / _seconds(lambda: _append_together(log, events)))
+            alone.append(ONE_BY_ONE / _seconds(lambda: _append_all(log, events[:ONE_BY_ONE], clients=1)))
+            together.append(len(events) / _seconds(lambda: _append_all(log, events, clients=CLIENTS)))
     finally:
         log.close()
         keys.close()
@@ -90,16 +92,17 @@ def _appends(database: Database[dict[str, Any]], directory: Path) -> list[Result
     ]
 
 
-def _append(log: AuditLog, events: Sequence[AuditEvent]) -> None:
-    for event in events:
-        log.append(event)
+def _append_all(log: AuditLog, events: Sequence[AuditEvent], *, clients: int) -> None:
+    async def work() -> None:
+        prompt = PromptLog(log)
 
+        async def client(share: Sequence[AuditEvent]) -> None:
+            for event in share:
+                await prompt.append(event)
 
-def _append_together(log: AuditLog, events: Sequence[AuditEvent]) -> None:
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        shares = [events[client::CLIENTS] for client in range(CLIENTS)]
-        for done in [pool.submit(_append, log, share) for share in shares]:
-            done.result()
+        await asyncio.gather(*(client(events[number::clients]) for number in range(clients)))
+
+    uvloop.run(work())
 
 
 def _million(database: Database[dict[str, Any]]) -> list[Result]:

@@ -24,8 +24,10 @@ from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
 from backend.identity.types import PrincipalKind
+from backend.records.delivery import MEDIA_TYPE
 from backend.records.obligations import fulfilled
 from backend.records.reading import Released, ReleasedSegment, Wanted
+from backend.records.sealing import RecipientKey
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.storing import NewDocument, Stored
 from backend.records.trail import Reader
@@ -43,6 +45,7 @@ Related = Annotated[
     Query(max_length=16, description="records of the patient it belongs to, such as the order of a report"),
 ]
 Reads = Literal[Action.ACCESS, Action.USE, Action.DISCLOSE, Action.EXPORT, Action.STORE]
+Accept = Annotated[str, Header(max_length=1000)]
 Acting = Annotated[Reads, Query(description="what it is read for; the consent has to permit that")]
 
 
@@ -68,6 +71,9 @@ class SegmentView(BaseModel):
     sha256: str | None = None
     content: str | None = Field(
         default=None, description="base64; absent in listings, and above 4 MiB: read the segment by itself"
+    )
+    sealed: str | None = Field(
+        default=None, description="base64 of a delivery to the caller's key, in the place of content"
     )
 
 
@@ -170,9 +176,13 @@ async def read(
     purpose: Purpose,
     action: Acting = Action.ACCESS,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    accept: Accept = "",
 ) -> RecordView:
-    """Read all of a record that the caller may see."""
-    return _view(caller, await _released(caller, record, _reader(caller, purpose, action), version))
+    """Read all of a record that the caller may see. Systems of an organisation with an encryption key get the
+    content sealed to that key."""
+    wanted = Wanted(record_id(record), _reader(caller, purpose, action), version)
+    sealed_to = _sealed_to(caller, accept)
+    return _view(caller, await caller.services.prompt_reading.read(replace(wanted, sealed_to=sealed_to)))
 
 
 @router.get("/records/{record}/segments/{segment}", response_class=Response)
@@ -183,38 +193,55 @@ async def read_segment(
     purpose: Purpose,
     action: Acting = Action.ACCESS,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    accept: Accept = "",
 ) -> Response:
     """Read one segment: its bytes, under its media type. Conditions are named in ``Assent-Obligations``.
+
+    Systems of an organisation with an encryption key get it sealed to that key, others that have one with
+    ``Accept: application/vnd.assent.delivery``. What a patient keeps end to end leaves in no other way.
 
     Of a large one the connection is cut, before the length that was announced, when the consent ends or
     something of it is damaged on the way.
     """
-    released = await _released(caller, record, _reader(caller, purpose, action), version, segment)
+    wanted = Wanted(record_id(record), _reader(caller, purpose, action), version, segment)
+    sealed_to = _sealed_to(caller, accept)
+    released = await caller.services.prompt_reading.read(replace(wanted, sealed_to=sealed_to))
     (only,) = released.segments
-    digest = _sha256_of(only)
     headers = {
-        # One representation, never encoded or cut to a range: both fields of RFC 9530 say the same.
-        "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
-        "Repr-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
         "Content-Disposition": "attachment",
         "Assent-Obligations": ", ".join(caller.services.tables.obligations.codes(released.obligations)),
+        "Vary": "Accept",
     }
-    media_type = only.segment.media_type
+    media_type = MEDIA_TYPE if only.sealed else only.segment.media_type
+    if only.stream is not None and only.sealed:  # it ends with a tag of its own, which a part has not
+        return StreamingResponse(only.stream, media_type=media_type, headers=headers)
+    digest = base64.b64encode(_sha256_of(only)).decode()
+    # One representation, never encoded or cut to a range: both fields of RFC 9530 say the same.
+    headers |= {"Content-Digest": f"sha-256=:{digest}:", "Repr-Digest": f"sha-256=:{digest}:"}
     if only.stream is None:
         return Response(only.payload, media_type=media_type, headers=headers)
     headers["Content-Length"] = str(only.segment.size_bytes)
     return StreamingResponse(only.stream, media_type=media_type, headers=headers)
 
 
-async def _released(
-    caller: Caller,
-    record: str,
-    reader_of: Callable[[SubjectId], Reader],
-    version: int | None,
-    segment: str | None = None,
-) -> Released:
-    wanted = Wanted(record_id(record), reader_of, version, segment)
-    return await caller.services.prompt_reading.read(wanted)
+def _sealed_to(caller: Caller, accept: str) -> Callable[[SubjectId], RecipientKey | None]:
+    """Return whose key content leaves sealed to.
+
+    A system gets nothing else once its organisation has a key: a stolen token then reads nothing. A person
+    asks for it, the patient for the patient's own.
+    """
+    services, principal = caller
+    recipients, member = services.recipients, principal.member_id
+    asked = MEDIA_TYPE in accept
+    if principal.kind is PrincipalKind.WALLET:
+        return recipients.of_subject if asked else _nobody
+    if member is None or not (asked or principal.kind is PrincipalKind.CLIENT):
+        return _nobody
+    return lambda _: recipients.of_member(member)
+
+
+def _nobody(_: SubjectId) -> None:
+    return None
 
 
 def _reader(caller: Caller, purpose: str, action: Action) -> Callable[[SubjectId], Reader]:
@@ -331,7 +358,8 @@ def _view(caller: Caller, found: Released) -> RecordView:
 
 def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
     tables, segment, payload = caller.services.tables, part.segment, part.payload
-    released = payload or part.stream is not None
+    released = (payload or part.stream is not None) and not part.sealed
+    encoded = base64.b64encode(payload).decode() if payload else None
     return SegmentView(
         name=segment.name,
         categories=list(tables.categories.codes(segment.categories)),
@@ -342,7 +370,8 @@ def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
         resources=segment.resources,
         size_bytes=segment.size_bytes,
         sha256=_sha256_of(part).hex() if released else None,
-        content=base64.b64encode(payload).decode() if payload else None,
+        content=None if part.sealed else encoded,
+        sealed=encoded if part.sealed else None,
     )
 
 

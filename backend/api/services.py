@@ -14,7 +14,7 @@ from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.cosigning import Cosigning
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
@@ -45,6 +45,7 @@ from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
 from backend.interop.abdm.service import AbdmArtefacts
 from backend.interop.consent_tokens.service import ConsentTokens
+from backend.interop.portability.exporting import Portability
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
@@ -52,7 +53,12 @@ from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
 from backend.records.affected import BreachSearch
+from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
+from backend.records.mediation import Mediation
+from backend.records.member_keys import MemberKeys
+from backend.records.patient_keys import PatientKeys
+from backend.records.ports import RecipientKeys
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
 from backend.records.replaying import Replayer
@@ -106,11 +112,17 @@ class Services:
     consents: ConsentService
     revocations: RevocationService
     papers: PaperConsents
+    patient_keys: PatientKeys
+    member_keys: MemberKeys
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens
     slots: SlotBook
     storing: StoringService
+    recipients: RecipientKeys
+    end_to_end: EndToEnd
+    mediation: Mediation
+    portability: Portability
     uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog

@@ -28,6 +28,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def row_above(hashes: bytes) -> bytes:
+    """Return the packed hashes of the nodes over a packed row; an odd end is left out."""
+    sha256, pair = hashlib.sha256, 2 * HASH_BYTES
+    whole = len(hashes) // pair * pair
+    return b"".join([sha256(b"\x01" + hashes[i : i + pair]).digest() for i in range(0, whole, pair)])
+
+
 def split(count: int) -> int:
     """Return the largest power of two smaller than ``count`` (which is at least 2)."""
     return 1 << ((count - 1).bit_length() - 1)
@@ -53,12 +60,16 @@ class CompactRange:
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of one leaf."""
-        size, peak = self.size, leaf
+        self.append_subtree(leaf, 0)
+
+    def append_subtree(self, root: bytes, height: int) -> None:
+        """Add 2**height leaves by the root of their tree. The size so far is a multiple of that number."""
+        size, peak = self.size >> height, root
         while size & 1:
             peak = hashlib.sha256(b"\x01" + self._peaks.pop() + peak).digest()
             size >>= 1
         self._peaks.append(peak)
-        self.size += 1
+        self.size += 1 << height
 
     def root(self) -> bytes:
         if not self._peaks:

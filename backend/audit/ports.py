@@ -45,8 +45,10 @@ class AuditStore(Protocol):
         """
         ...
 
-    def bundles(self) -> Iterator[Bundle]:
+    def bundles(self, *, whole: bool = True) -> Iterator[Bundle]:
         """Yield all bundles in the order of their first index, also those past the head.
+
+        Unless ``whole`` they have no ``bodies`` and no ``hashes``: all that start-up needs, and much less.
 
         Raises LogDamaged, naming the bundle, when a document cannot be read as one.
         """

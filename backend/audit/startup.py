@@ -21,7 +21,7 @@ def rebuild(store: AuditStore, head: Head) -> LogState:
     Raises LogDamaged when entries are missing, changed, or stand past the head.
     """
     state = LogState()
-    for bundle in store.bundles():
+    for bundle in store.bundles(whole=False):
         if bundle.first == head.size and bundle.token < head.token:
             continue
         if bundle.first >= head.size:

@@ -6,7 +6,7 @@ A requester without permission gets one refusal, whether the record exists or no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -54,6 +54,11 @@ class ReleasedSegment:
     sealed: bool = False  # the content is a delivery to the reader's key
     stream: Iterator[bytes] | None = None
 
+    @property
+    def pieces(self) -> Iterable[bytes]:
+        """The content, whichever way it leaves."""
+        return (self.payload,) if self.stream is None else self.stream
+
 
 @dataclass(frozen=True, slots=True)
 class Released:
@@ -79,15 +84,15 @@ class Listing:
 class Wanted:
     """What somebody wants to read: a version of a record, by default the current one, whole or one segment.
 
-    ``reader_of`` builds the reader's question once the record's subject is known. With ``sealed_to``, content
-    leaves as deliveries to that key only.
+    ``reader_of`` builds the reader's question once the record's subject is known. ``sealed_to`` names, for
+    that subject, the key that content leaves sealed to; None: it leaves in clear. It is asked after a permit.
     """
 
     record_id: RecordId
     reader_of: Callable[[SubjectId], Reader]
     version: int | None = None
     segment: str | None = None
-    sealed_to: RecipientKey | None = None
+    sealed_to: Callable[[SubjectId], RecipientKey | None] = lambda _: None
 
     def names(self, part: SegmentManifest) -> bool:
         return self.segment is None or part.name == self.segment
@@ -160,8 +165,9 @@ class ReadingService:
             if not record.permitted:
                 event = trail.refused(reader, record)
                 return Judgement(event, None, _refusal(record.decisions))
-            (parts,), guard = self._open([record], reader, wanted.sealed_to)
-            leaving = self._leaving(manifest, _clean(record, parts), wanted.sealed_to)
+            recipient = wanted.sealed_to(row.subject)
+            (parts,), guard = self._open([record], reader, recipient)
+            leaving = self._leaving(manifest, _clean(record, parts), recipient)
             released = _released(record, [self._watched(part, wanted, reader, record) for part in leaving])
         except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)

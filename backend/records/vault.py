@@ -21,7 +21,7 @@ from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.sealing import RecipientKey
 from backend.records.slot_book import KeyWithheld, SlotBook
 from backend.records.storage_ports import BlockStore
-from backend.records.wrapping import WRAPPED_BYTES, unwrap_dek, wrap_dek
+from backend.records.wrapping import WRAPPED_BYTES, SegmentKey, unwrap_dek, wrap_dek
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds
 
 
@@ -147,6 +147,11 @@ class Vault:
         context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
         key = self._slots.reading(self.key_id(manifest.subject, segment))
         return unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
+
+    def require_opens(self, manifest: Manifest, segment: SegmentManifest, key: SegmentKey) -> None:
+        """Raise WrapRefused unless a segment's DEK is wrapped under this key."""
+        context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
 
     def adopt(self, sealed: SealedSegment, *, context: ContentContext) -> SegmentManifest:
         """Put a ciphertext that its patient made, and that nobody here can open; durable on return.

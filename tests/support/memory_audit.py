@@ -83,9 +83,10 @@ class MemoryAuditStore:
                 raise AuditUnavailable
             return self._head
 
-    def bundles(self) -> Iterator[Bundle]:
+    def bundles(self, *, whole: bool = True) -> Iterator[Bundle]:
         self._answer()
-        return iter([self.documents[first] for first in sorted(self.documents)])
+        found = [self.documents[first] for first in sorted(self.documents)]
+        return iter(found if whole else [replace(bundle, bodies=(), hashes=()) for bundle in found])
 
     def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
         self._answer()

@@ -257,9 +257,8 @@ class PagedKeyStore:
         keyring = Keyring(row.id, self._epochs.open(place, row.epoch))
         self._name_key = keyring.unwrap_name_key(row.name_key, versions["name"].version)
         self._keyring, self._row, self._versions = keyring, row, versions
-        self._epochs.destroy_others(
-            place, row.epoch
-        )  # last: now it is sure that this epoch opens the database
+        # Last: now it is sure that this epoch opens the database.
+        self._epochs.destroy_others(place, row.epoch)
         self._unsettled = False
 
     def _blind(self, kind: str, name: str) -> bytes:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.errors import ConsentRequired
+from backend.consent.typed_data import Domain
 from backend.interop.portability.archive import ArchiveWriter
 from backend.interop.portability.whole_record import WholeRecord
 from backend.interop.receipts.signing import DocumentSigner
@@ -29,7 +30,7 @@ from backend.records.reading import ReadingService, Released, ReleasedSegment, W
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.slot_book import KeyWithheld
 from backend.records.trail import Reader
-from backend.types import SubjectId, subject_text, to_hex
+from backend.types import MemberId, SubjectId, subject_text, to_hex
 
 FORMAT: Final = "assent-portability/1"
 INDEX: Final = "index.json"
@@ -93,7 +94,7 @@ class Portability:
             if released is None:
                 continue
             for part in released.segments:
-                yield from archive.add(_file(manifest, part), (part.payload,))
+                yield from archive.add(_file(manifest, part), part.pieces)
                 if current:
                     _add(whole, manifest, part)
             versions.append(self._opened(manifest, released))
@@ -133,8 +134,7 @@ class Portability:
             recipient = self._recipients.of_subject(manifest.subject)
             if recipient is None:
                 return None
-            sealed = Wanted(manifest.record_id, lambda _: reader, manifest.version, sealed_to=recipient)
-            return self._reading.read(sealed)
+            return self._reading.read(replace(wanted, sealed_to=lambda _: recipient))
         except ConsentRequired:
             return None
 
@@ -161,7 +161,7 @@ def _add(whole: WholeRecord, manifest: Manifest, part: ReleasedSegment) -> None:
         whole.add_bundle(part.payload)
     else:
         whole.add_document(
-            manifest.record_id.hex(), part.segment.media_type, _file(manifest, part), len(part.payload)
+            manifest.record_id.hex(), part.segment.media_type, _file(manifest, part), part.segment.size_bytes
         )
 
 
@@ -187,6 +187,10 @@ def _exported(reader: Reader, made_at: int) -> AuditEvent:
     )
 
 
-def chain_facts(chain_id: int, contracts: Mapping[str, str], tenant: bytes) -> Json:
-    """Where commitments and consents stand, for whoever wants to ask the chain."""
-    return {"chain_id": chain_id, "contracts": dict(contracts), "custodian": to_hex(tenant)}
+def chain_facts(domain: Domain, tenant: MemberId) -> Json:
+    """Where consents and commitments stand, for whoever wants to ask the chain."""
+    return {
+        "chain_id": domain.chain_id,
+        "consent_registry": domain.verifying_contract,
+        "custodian": to_hex(tenant),
+    }

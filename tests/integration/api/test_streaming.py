@@ -296,6 +296,20 @@ def test_stream_is_cut_when_the_consent_expires_on_the_way(
     patient.end(consent)
 
 
+def test_stream_is_cut_when_the_record_is_to_be_erased(
+    hospital: Provider, clinic: Provider, new_patient: Callable[[], Patient]
+) -> None:
+    patient = new_patient()
+    record = upload(hospital, patient, pieces(LARGE)).json()["record_id"]
+    patient.permit(clinic.member_id)
+    got = Download(clinic, record)
+    got.take(MIB)
+    patient.api.post("/v1/erasures", {"subject": patient.subject, "record_id": record})
+    stopped(got)
+    got.close()
+    eventually(lambda: any("stream_cut" in entry["reasons"] for entry in patient.accesses()))
+
+
 def test_stream_on_the_last_permitted_use_goes_on_to_its_end(
     clinic: Provider, patient: Patient, download: Callable[[], Download]
 ) -> None:
