@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.process_world import People, run_cli, running_program
 
-KILLS = int(os.environ.get("ASSENT_BACKUP_KILLS", "4"))
+KILLS = int(os.environ.get("ASSENT_BACKUP_KILLS", "2"))
 
 
 @pytest.fixture
@@ -92,6 +92,27 @@ def test_service_killed_at_any_time_is_restored_up_to_its_last_anchor(
         else:
             assert readable
             people.other.read(readable[0]["record_id"])
+
+
+def test_backup_of_a_running_service_is_made_by_it(tmp_path: Path, keys: Path) -> None:
+    backups = tmp_path / "backups"
+    with running_program(tmp_path) as program:
+        people = People(program)
+        people.store("note", b"note")
+        made = run_cli("backup", "--data-directory", program.data, "--json")
+        assert made.returncode == 0, made.stderr
+        generation = json.loads(made.stdout)["generation"]
+        listed = json.loads(run_cli("backup", "list", "--from", backups, "--json").stdout)
+        assert generation in {each["generation"] for each in listed}
+        checked = run_cli(
+            "backup", "verify", "--from", backups, "--recovery-key", keys, "--generation", generation
+        )
+        assert checked.returncode == 0, checked.stderr
+        service_half = Path(f"{keys}.service")
+        service_half.rename(service_half.with_suffix(".away"))
+        refused = run_cli("backup", "--data-directory", program.data, "--json")
+        assert refused.returncode == 2
+        assert "recovery_key_unreadable" in refused.stderr
 
 
 def test_backup_killed_at_any_time_leaves_the_one_before(tmp_path: Path, keys: Path) -> None:

@@ -367,6 +367,33 @@ def test_older_backup_holds_nothing_that_a_newer_one_no_longer_has(tmp_path: Pat
     assert not restore(data, older, shelf, keep_chain=False).damage
 
 
+def test_erasure_that_only_the_chain_knows_is_carried_out_again(tmp_path: Path) -> None:
+    generate(tmp_path / "key", now=int(time.time()))
+    kept = tmp_path / "kept"
+    with open_service(
+        tmp_path / "data", backup_directory=tmp_path / "b", backup_recovery_key=tmp_path / "key.service"
+    ) as service:
+        operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
+        hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
+        patient = enrol(service, operator, hospital, 5)
+        service.world.services.anchorer.run_once()
+        erase(patient, record_id=patient.record_id)
+        # As if the machine burnt now: the tail does not have it, and no checkpoint of it is anchored.
+        shutil.copytree(tmp_path / "b", kept / "b")
+        shutil.copytree(tmp_path / "data" / "chain", tmp_path / "restored" / "chain")
+    shelf = Shelf(kept / "b")
+    backup = Backup(shelf, shelf.newest(), read_private_half(tmp_path / "key"), now=int(time.time()))
+    report = restore(settings_for(tmp_path / "restored"), backup, shelf, keep_chain=True)
+    assert report.replayed["records erased again"] == 1
+    keys = EmbeddedKeyStore(
+        tmp_path / "restored" / "keys", KeyFile(tmp_path / "restored" / "development.key")
+    )
+    try:
+        assert not [name for (_, name), _ in keys.rows() if patient.record_id in name]
+    finally:
+        keys.close()
+
+
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value

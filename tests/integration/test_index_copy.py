@@ -166,7 +166,9 @@ def test_other_documents_are_replaced_dropped_and_cleared(mongo: Database[dict[s
 def test_entries_past_the_head_are_cut(mongo: Database[dict[str, Any]]) -> None:
     mongo["audit_state"].insert_one({"_id": "head", "size": 300, "root": "00"})
     mongo["audit_bundles"].insert_many([{"_id": f"{first:015d}"} for first in (0, 256, 300, 301)])
+    mongo["audit_bodies"].insert_many([{"_id": f"{first:015d}/ab"} for first in (0, 256, 300, 301)])
     MongoIndexLoad(mongo).cut_log()
+    assert [row["_id"] for row in mongo["audit_bodies"].find()] == [f"{first:015d}/ab" for first in (0, 256)]
     assert [row["_id"] for row in mongo["audit_bundles"].find()] == [f"{first:015d}" for first in (0, 256)]
 
 

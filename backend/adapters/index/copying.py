@@ -155,6 +155,5 @@ class MongoIndexLoad:
             head = self._database[_HEAD_LAST].find_one({"_id": "head"})
             if head is not None:
                 past = {"_id": {"$gte": f"{head['size']:015d}"}}
-                names = [found.get("bodies") for found in self._database["audit_bundles"].find(past)]
-                self._database["audit_bundles"].delete_many(past)
-                self._database["audit_bodies"].delete_many({"_id": {"$in": names}})
+                for name in ("audit_bundles", "audit_bodies"):  # both are named by their first entry
+                    self._database[name].delete_many(past)
