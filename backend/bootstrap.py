@@ -50,7 +50,7 @@ from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
-from backend.recipient_wiring import open_keys
+from backend.recipient_wiring import open_recipients
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.previews import PreviewService
 from backend.records_wiring import open_end_to_end, open_mediation, open_portability, open_records
@@ -254,9 +254,11 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         tables=tables,
         clock=clock,
     )
-    keys = open_keys(stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock)
+    recipients = open_recipients(
+        stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock
+    )
     # Before the first decision: what was accepted and is not final must count.
-    for restricting in (revocations, consents, members.stops, keys.patients):
+    for restricting in (revocations, consents, members.stops, recipients.patients):
         restricting.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
@@ -264,7 +266,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, erasure.retention, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.jobs, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -295,8 +297,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consents=consents,
         revocations=revocations,
         papers=papers,
-        patient_keys=keys.patients,
-        member_keys=keys.members,
+        patient_keys=recipients.patients,
+        member_keys=recipients.members,
         history=history,
         decisions=decisions,
         consent_tokens=ConsentTokens(
@@ -304,10 +306,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         ),
         slots=records.slots,
         storing=records.storing,
-        recipients=keys.recipients,
+        recipients=recipients.keys,
         end_to_end=open_end_to_end(
             records,
-            recipients=keys.recipients,
+            recipients=recipients.keys,
             evidence=evidence,
             log=log,
             domain=domain,
@@ -315,10 +317,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             clock=clock,
         ),
         mediation=open_mediation(
-            stores, records, patients=keys.patients, log=log, domain=domain, clock=clock
+            stores, records, patients=recipients.patients, log=log, domain=domain, clock=clock
         ),
         portability=open_portability(
-            stores, records, recipients=keys.recipients, signer=erasure.signer, log=log, clock=clock
+            stores, records, recipients=recipients.keys, signer=erasure.signer, log=log, clock=clock
         ),
         uploads=Uploads(
             scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),
@@ -353,6 +355,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
+        backups=opened.backups,
         log_keys=opened.keys,
         log_files=opened.files,
         cosigning=opened.cosigning,

@@ -9,6 +9,7 @@ import typer
 
 from backend.commands import (
     archive,
+    backups,
     clients,
     consents,
     deciding,
@@ -83,6 +84,8 @@ app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
 app.command("reindex")(upkeep.reindex)
+app.command("restore")(backups.restore)
+app.add_typer(backups.app, name="backup")
 app.add_typer(users.app, name="users")
 app.add_typer(sealed.app, name="recipient")
 app.add_typer(clients.app, name="clients")

@@ -16,6 +16,7 @@ from backend.consent.tables import Tables
 from backend.erasure.authority import MayErase
 from backend.erasure.destruction import Destruction
 from backend.erasure.holds import LegalHolds
+from backend.erasure.jobs import ErasureJobs
 from backend.erasure.ports import Erasable
 from backend.erasure.retention import Overdue, Retention, read_rules
 from backend.erasure.service import Erasures, destroyed
@@ -108,6 +109,7 @@ def open_erasure(
     return ErasureServices(
         erasures=erasures,
         holds=holds,
+        erases=restrictions.erases,
         may_erase=MayErase(evidence=evidence, clock=clock),
         proofs=proofs,
         signer=signer,
@@ -115,6 +117,7 @@ def open_erasure(
         code_key=code_key,
         grace_seconds=grace_seconds,
         retention=retention,
+        jobs=ErasureJobs([erasures.sweep, retention.run]),
     )
 
 

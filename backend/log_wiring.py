@@ -18,6 +18,8 @@ from backend.audit.log_keys import LogKeyBook, LogKeyRing
 from backend.audit.publishing import LogFiles
 from backend.audit.reader import LogReader
 from backend.audit.startup import check_signatures
+from backend.backup.keeping import BackupKeeper
+from backend.backup_wiring import NoBackups, open_backups
 from backend.settings import Settings
 from backend.stores import Stores
 
@@ -29,6 +31,7 @@ class OpenLog:
     checkpointer: Checkpointer
     anchorer: Anchorer
     reader: LogReader
+    backups: BackupKeeper | NoBackups
     files: LogFiles
     cosigning: Cosigning
     audit_keys: StoredAuditKeys
@@ -64,16 +67,18 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     ring = open_log_keys(stores, clock=clock)
     check_signatures(store, origin=stores.origin, verifiers=ring.verifiers())
     checkpointer = Checkpointer(log=log, store=store, signers=ring.signers, clock=clock)
+    backups = open_backups(settings, stores, clock=clock)
     anchorer = Anchorer(
         log=log,
         checkpointer=checkpointer,
         anchor=stores.anchor,
         clock=clock,
         interval_seconds=settings.anchor_interval_seconds,
+        before=backups.ship,
     )
     reader = LogReader(log=log, store=store, keys=keys)
     cosigning = Cosigning(store=store, origin=stores.origin, witnesses=_witnesses(settings))
-    return OpenLog(log, ring, checkpointer, anchorer, reader, LogFiles(reader), cosigning, keys)
+    return OpenLog(log, ring, checkpointer, anchorer, reader, backups, LogFiles(reader), cosigning, keys)
 
 
 def _witnesses(settings: Settings) -> list[str]:

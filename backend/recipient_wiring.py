@@ -18,13 +18,13 @@ from backend.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class OpenRecipients:
     patients: PatientKeys
     members: MemberKeys
-    recipients: Recipients
+    keys: Recipients  # implements records.ports.RecipientKeys
 
 
-def open_keys(
+def open_recipients(
     stores: Stores,
     *,
     evidence: EvidenceBook,
@@ -32,7 +32,7 @@ def open_keys(
     driver: Driver,
     log: AuditLog,
     clock: Callable[[], int],
-) -> Keys:
+) -> OpenRecipients:
     """Return the services, whose steps the outbox then knows."""
     store = MongoPublicKeys(stores.database)
     patients = PatientKeys(
@@ -46,12 +46,12 @@ def open_keys(
         domain=Domain(stores.chain.chain_id, stores.deployment.address("KeyRegistry"), KEYS_NAME),
         clock=clock,
     )
-    return Keys(
+    return OpenRecipients(
         patients=patients,
         members=MemberKeys(
             registry=stores.member_keys, store=store, outbox=outbox, driver=driver, audit=log, clock=clock
         ),
-        recipients=Recipients(
+        keys=Recipients(
             store=store,
             subjects=stores.subject_keys,
             members=stores.member_keys,

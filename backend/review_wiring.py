@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backend.adapters.ledger.past import EventLedger
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.search import LogSearch
 from backend.consent.evidence import EvidenceBook
 from backend.consent.tables import Tables

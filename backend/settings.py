@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     pkcs11_pin: SecretStr | None = Field(default=None, description="of the token's user")
     pkcs11_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="for one call")
 
+    backup_directory: Path | None = Field(
+        default=None, description="where the running service keeps its backup; needs backup_recovery_key"
+    )
+    backup_recovery_key: Path | None = Field(
+        default=None, description="service half of the recovery key, made with 'assent backup keygen'"
+    )
+    backup_generations: int = Field(default=3, ge=1, le=100, description="whole backups that are kept")
+
     label_map: Path | None = Field(
         default=None, description="local codes; without it label-map.json in the data directory, if there"
     )
@@ -202,6 +210,8 @@ class Settings(BaseSettings):
             )
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
+        if (self.backup_directory is None) != (self.backup_recovery_key is None):
+            raise ValueError("ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY go together")
         if self.keystore == "pkcs11" and None in {
             self.pkcs11_module,
             self.pkcs11_token_label,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
@@ -14,7 +14,7 @@ from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.cosigning import Cosigning
-from backend.audit.key_rotation import AuditKeyRotation
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
@@ -74,6 +74,16 @@ class PermitRelay(Protocol):
     """Records a board member's signed permit on the chain."""
 
     def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt: ...
+
+
+class Backups(Protocol):
+    """Backups of the running service. Both raise Conflict where none are configured."""
+
+    def make(self) -> None:
+        """Begin a new one, which goes on beside the requests."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the fields of ``api.backups.BackupView``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +147,7 @@ class Services:
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
+    backups: Backups
     documents: DocumentSigner
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications

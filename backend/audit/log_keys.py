@@ -91,7 +91,7 @@ class LogKeyBook:
         signers = self._signers(newest.epoch)
         if newest.keys != _keys_of(signers):
             raise LogKeysDamaged("the newest key of the log is not the one in the key store")
-        if newest.epoch > 1:  # a rotation that was interrupted may have left it
+        if newest.epoch > 1:  # by a rotation just now, or one that was interrupted
             self._retire(newest.epoch - 1)
         return LogKeyRing(known, signers)
 
@@ -118,8 +118,7 @@ class LogKeyBook:
         )
         from_size = max(log.state.size, newest.size + 1 if newest is not None else 0)
         self._state(epoch=epoch, from_size=from_size, before=before.keys)
-        self._retire(before.epoch)
-        return self.open(in_use=True).known[-1]
+        return self.open(in_use=True).known[-1]  # which retires the key before
 
     def _state(self, *, epoch: int, from_size: int, before: tuple[str, ...]) -> None:
         self._keys.create_many(_names(epoch))

@@ -59,6 +59,10 @@ class LegalHolds:
             )
             earlier = replace(row, signed=sealed)
             self._rows.insert(earlier)
+            # An erasure looks for holds once more after it has begun: one of the two sees the other.
+            if self._is_erased(scope):
+                self._rows.lift(hold_id, UnixSeconds(self._clock()))
+                raise NothingToHold
         self._say(
             codes.HOLD_PLACED, earlier, by, detail={"reason": reason.value, "until": until}, attempt=attempt
         )

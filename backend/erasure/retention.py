@@ -10,7 +10,6 @@ import hmac
 import json
 import logging
 import re
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ _LOG = logging.getLogger("assent.retention")
 _CODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _MEMBERS: Final = {"code", "document_types", "categories", "years", "from"}
 _SYSTEM: Final = Agent.service("retention")
-INTERVAL_SECONDS: Final = 3600.0
 
 
 class RetentionRulesInvalid(OperatorError):
@@ -177,7 +175,7 @@ class Overdue:
 
 
 class Retention:
-    """A thread that looks every hour. Several processes may: the same record gives the same erasure."""
+    """Several processes may run it: the same record gives the same erasure."""
 
     def __init__(
         self,
@@ -193,18 +191,6 @@ class Retention:
         self._key = key
         self._grace_seconds = grace_seconds
         self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="retention", daemon=True)
-
-    def start(self) -> None:
-        if self._overdue.rules:
-            self._thread.start()
-
-    def close(self) -> None:
-        """Stop; returns when a run under way has ended."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def run(self) -> int:
         """Begin the erasure of all that is due and not held; return of how many records."""
@@ -226,17 +212,6 @@ class Retention:
         except ErasureUnderWay:
             return False
         return requested.row.state is State.LOCKED
-
-    def _work(self) -> None:
-        while True:
-            try:
-                self.run()
-            except AssentError as failure:
-                _LOG.warning("retention not finished", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
-                _LOG.exception("retention failed unexpectedly")
-            if self._stop.wait(INTERVAL_SECONDS):
-                return
 
 
 def _rule(value: Any, tables: Tables) -> Rule:

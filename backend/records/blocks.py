@@ -111,6 +111,20 @@ def encode_root(blocks: Iterable[Cid], size_bytes: int) -> bytes:
     return canonical.encode({"blocks": links, "size": size_bytes, "v": 1})
 
 
+def links(root: bytes) -> tuple[Cid, ...]:
+    """Return the children that an encoded root links, in order; raise NotCanonical for other bytes."""
+    fields = canonical.decode_map(root, {"blocks": list, "size": int, "v": int})
+    found = fields["blocks"]
+    if not all(isinstance(link, cbor2.CBORTag) and link.tag == _LINK_TAG for link in found):
+        raise NotCanonical("a root holds more than links")
+    if not all(isinstance(link.value, bytes) and link.value[:1] == b"\x00" for link in found):
+        raise NotCanonical("a link is not binary")
+    children = tuple(_text(link.value[1:]) for link in found)
+    if encode_root(children, fields["size"]) != root:
+        raise NotCanonical("not a root of ours")
+    return children
+
+
 class BlobDigest:
     """SHA-256 of a whole blob, fed block by block. A blob of one block costs no second hash.
 

@@ -21,6 +21,7 @@ from backend.consent.ledger_types import BoundKey
 from backend.consent.typed_data import Domain, typed_data
 from backend.errors import InvalidInput
 from backend.keystore import KeyStore, Secret
+from backend.records import canonical
 from backend.records.context import SegmentKeyId
 from backend.records.end_to_end import NO_CONSENT, NoEncryptionKey
 from backend.records.envelope_errors import WrapRefused
@@ -50,6 +51,17 @@ class Handover:
     command: AllowMediated
     signature: bytes
     sealed: bytes
+
+    def evidence(self) -> bytes:
+        """Return the signed command with the salt that opens it: it proves that the patient wanted this."""
+        return canonical.encode(
+            {
+                "salt": bytes(self.salt),
+                "sequence": self.command.sequence,
+                "submit_by": self.command.submit_by,
+                "signature": self.signature,
+            }
+        )
 
 
 def kind_commitment(key: SegmentKeyId, salt: Bytes32) -> Bytes32:
@@ -131,11 +143,10 @@ class Mediation:
                         self._vault.require_opens(manifest, part, key)
         except WrapRefused as refused:
             raise HandedKeyInvalid(field="sealed_key") from refused
-        self._slots.open_to_custodian(key)
+        self._slots.open_to_custodian(key, handover.evidence())
         self._audit.append(self._event(handover, by))
 
     def _event(self, handover: Handover, by: Agent) -> AuditEvent:
-        """The entry holds the signed command: it proves that the patient wanted it."""
         command = handover.command
         return AuditEvent(
             type=codes.KEY_HANDED_OVER,
@@ -144,12 +155,10 @@ class Mediation:
             actor=by,
             subject=command.subject,
             detail={
-                "kind": handover.key.kind,
                 "epoch": handover.key.epoch,
-                "salt": bytes(handover.salt),
                 "sequence": command.sequence,
-                "submit_by": command.submit_by,
-                "signature": handover.signature,
+                "segment_kind": command.segment_kind,
+                "handover": hashlib.sha256(handover.evidence()).digest(),
             },
         )
 

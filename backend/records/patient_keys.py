@@ -117,6 +117,8 @@ class PatientKeys:
             act = self._outbox.begin(
                 BINDING, act_id, state="received", data={**data, **_signed(command, signature)}
             )
+        else:  # taken before; the bytes may have been lost since
+            self._store.put(KeyHolder(command.subject), command.key_hash, key.encoded)
         self._driven(self._outbox.drive(act, until="bound"))
         return self.state(command.subject)
 
@@ -239,7 +241,8 @@ class PatientKeys:
 
 
 def _signed(command: BindKey | WithdrawKey, signature: bytes) -> dict[str, Any]:
-    return {"message": to_json(command), "signature": signature}
+    # By the subject an erasure finds it.
+    return {"subject": f"{command.subject:024x}", "message": to_json(command), "signature": signature}
 
 
 def _binding(act: Act) -> BindKey:

@@ -118,9 +118,6 @@ class PublicKeyStore(Protocol):
 
     def get(self, holder: KeyHolder, key_hash: bytes) -> bytes | None: ...
 
-    def forget(self, holder: KeyHolder) -> None:
-        """Delete every key of a holder."""
-
 
 @dataclass(frozen=True, slots=True)
 class MemberCredential:

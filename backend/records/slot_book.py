@@ -153,14 +153,20 @@ class SlotBook:
 
         self._change(key_id.subject, key_id.kind, change)
 
-    def open_to_custodian(self, key: SegmentKey) -> None:
-        """Give the service a slot of a key that was kept end to end. The caller has the patient's signature.
+    def open_to_custodian(self, key: SegmentKey, handover: bytes) -> None:
+        """Give the service a slot of a key that was kept end to end, beside the command the patient signed.
 
-        Whether it is the epoch's key cannot be told here: another one opens no DEK. Raises as ``reading``.
+        Whether it is the epoch's key cannot be told here: another one opens no DEK. Once there is a slot
+        nothing changes. Raises as ``reading``.
         """
+
+        def change(epoch: KeyEpoch) -> KeyEpoch:
+            if epoch.custodian is not None:
+                return epoch
+            return replace(epoch, custodian=self._custodian_slot(key), handover=handover)
+
         with self._masters:
-            slot = self._custodian_slot(key)
-            self._change_epoch(key.id, lambda epoch: replace(epoch, custodian=epoch.custodian or slot))
+            self._change_epoch(key.id, change)
             self._newest.forget()
 
     # --- rotation and erasure -----------------------------------------------------------------------------

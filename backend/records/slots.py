@@ -19,9 +19,10 @@ from backend.types import ConsentId, UnixSeconds
 
 MAX_SLOTS: Final = 64  # of one epoch: a reader must not be made to try thousands
 MAX_EPOCHS: Final = 4096
+MAX_HANDOVER_BYTES: Final = 8192
 _FORM: Final = 1
 _TABLE: Final[dict[str, type]] = {"v": int, "kind": str, "epochs": list}
-_EPOCH: Final[dict[str, type]] = {"suite": int, "custodian": list, "sealed": list}
+_EPOCH: Final[dict[str, type]] = {"suite": int, "custodian": list, "sealed": list, "handover": bytes}
 
 
 END_TO_END: Final = "e2e:"  # begins the name of a kind whose key the patient made
@@ -71,8 +72,11 @@ class KeyEpoch:
     custodian: CustodianSlot | None = None  # None: end to end, the service cannot open it
     sealed: tuple[SealedSlot, ...] = ()
     suite: SuiteNumber = SUITE_1
+    handover: bytes = b""  # the signed command by which the service has a slot of a key kept end to end
 
     def __post_init__(self) -> None:
+        if len(self.handover) > MAX_HANDOVER_BYTES:
+            raise ValueError("a handover is too long")
         count = len(self.sealed) + (self.custodian is not None)
         if not 1 <= count <= MAX_SLOTS:
             raise ValueError(f"an epoch has 1 to {MAX_SLOTS} slots")
@@ -97,6 +101,7 @@ class SlotTable:
                 "suite": epoch.suite,
                 "custodian": [epoch.custodian.master, epoch.custodian.wrapped] if epoch.custodian else [],
                 "sealed": [encode_sealed(slot) for slot in epoch.sealed],
+                "handover": epoch.handover,
             }
             for epoch in self.epochs
         ]
@@ -125,7 +130,7 @@ def _decode_epoch(value: Any) -> KeyEpoch:
         case _:
             raise NotCanonical("a custodian's slot is malformed")
     sealed = tuple(decode_sealed(slot) for slot in value["sealed"])
-    return KeyEpoch(custodian, sealed, SuiteNumber(value["suite"]))
+    return KeyEpoch(custodian, sealed, SuiteNumber(value["suite"]), value["handover"])
 
 
 def encode_sealed(slot: SealedSlot) -> list[Any]:

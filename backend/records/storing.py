@@ -206,7 +206,9 @@ class StoringService:
         if act is None:
             self._require_next_version(document)
             self._require_related(document)
-            act = self._begin(act_id, digest, document.actor, self._manifest(document, kind, sealed()))
+            manifest = self._manifest(document, kind, sealed())
+            self._require_standing(document.subject, document.record_id)  # sealing may have taken long
+            act = self._begin(act_id, digest, document.actor, manifest)
         elif act.data["digest"] != digest:
             raise VersionTaken
         act = self._outbox.drive(act)

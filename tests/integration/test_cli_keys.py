@@ -173,7 +173,7 @@ with open_rotation(Settings()) as rotation:
 """
 
 
-@pytest.mark.parametrize("key_class", ["page", "record-number", "document-signing"])
+@pytest.mark.parametrize("key_class", ["page", "record-number"])
 def test_rotation_killed_at_any_time_can_be_repeated(deployment: Deployment, key_class: str) -> None:
     """kill -9 of a program that rotates without end, each time after another while, then one more."""
     with closing(open_world(Settings())) as world:

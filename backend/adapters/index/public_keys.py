@@ -1,4 +1,6 @@
-"""Public encryption keys in MongoDB, a document a holder and hash. What they are worth the chain says."""
+"""Public encryption keys in MongoDB, a document a holder and hash. What they are worth the chain says;
+erasure finds them by holder.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,6 @@ class MongoPublicKeys:
         with translated():
             found = self._keys.find_one({"_id": _id(holder, key_hash)})
         return None if found is None else bytes(found["key"])
-
-    def forget(self, holder: KeyHolder) -> None:
-        with translated():
-            self._keys.delete_many({"holder": str(holder)})
 
 
 def _id(holder: KeyHolder, key_hash: bytes) -> str:

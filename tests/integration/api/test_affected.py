@@ -132,7 +132,7 @@ def test_auditor_proves_any_entry_and_a_patient_its_own(
     consent = patient.permit(clinic.member_id)
     clinic.read(patient.record_id)
     newest = next(entry for entry in patient.accesses() if entry["type"] == "record.read")
-    index, trusted = newest["index"], [service.world.services.log_key]
+    index, trusted = newest["index"], list(service.world.services.log_keys.verifier_keys)
 
     own = patient.api.get(f"/v1/accesses/{index}/proof", subject=patient.subject)
     (entry,) = verify.verify_bundle(own, trusted)["entries"]
@@ -176,6 +176,22 @@ def test_auditor_replays_an_entry_while_the_service_runs(
     assert_problem(raw(patient.api, "GET", f"/v1/log/entries/{permitted}/replay"), 403, "scope_missing")
 
 
+def test_refusal_while_an_erasure_was_under_way_is_replayed_as_one(
+    clinic: Provider, auditor: Api, new_patient: Callable[[], Patient]
+) -> None:
+    patient = new_patient()
+    patient.permit(clinic.member_id)
+    asked = patient.api.post("/v1/erasures", {"subject": patient.subject})
+    question = {"subject": patient.subject, "purpose": "TREAT", "categories": ["laboratory"]}
+    assert clinic.api.post("/v1/decisions", question)["answer"] == "deny"
+    patient.api.post(f"/v1/erasures/{asked['erasure_id']}/cancel", {})
+    assert clinic.api.post("/v1/decisions", question)["answer"] == "permit"
+    decided = [entry for entry in patient.accesses() if entry["type"] == "decision.explained"]
+    assert [entry["reasons"] for entry in decided] == [["permitted"], ["subject_unknown"]]
+    for entry in decided:
+        assert auditor.get(f"/v1/log/entries/{entry['index']}/replay")["same"]
+
+
 def test_new_audit_keys_leave_the_patients_list_whole(
     service: Service, operator: Api, clinic: Provider, auditor: Api, patient: Patient
 ) -> None:
@@ -191,7 +207,7 @@ def test_new_audit_keys_leave_the_patients_list_whole(
     assert after[-len(before) :] == before
     assert len(after) > len(before)
     bundle = patient.api.get("/v1/accesses/proof", subject=patient.subject)
-    assert verify.verify_bundle(bundle, [service.world.services.log_key])["complete"]
+    assert verify.verify_bundle(bundle, list(service.world.services.log_keys.verifier_keys))["complete"]
     assert len(bundle["chains"]) == 3
     system = auditor.get("/v1/log/entries", limit=200)
     assert system["gaps"] == 0
@@ -210,7 +226,7 @@ def test_erased_patients_entries_are_proved_unopened_and_said_to_be_missing(
     keys = service.world.services.audit_keys._keys
     keys.erase(SubjectId(int(patient.subject, 16)))  # type: ignore[attr-defined]
     closed = auditor.get(f"/v1/log/entries/{index}/proof")
-    verify.verify_bundle(closed, [service.world.services.log_key])
+    verify.verify_bundle(closed, list(service.world.services.log_keys.verifier_keys))
     path = f"/v1/log/entries/{index}/proof"
     assert_problem(raw(auditor, "GET", path, params={"opened": True}), 404, "audit_entry_unknown")
     found = window.ask(officer, client=clinic.client_id)

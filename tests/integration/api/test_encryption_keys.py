@@ -11,17 +11,18 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.adapters.index.erasables import erasables
 from backend.adapters.index.public_keys import MongoPublicKeys
 from backend.consent.key_terms import AllowMediated
 from backend.consent.typed_data import KEYS_NAME, Domain, typed_data
 from backend.demo.actors import Api, Provider, Wallet
+from backend.erasure.types import Scope
 from backend.errors import Conflict, LedgerUnavailable
 from backend.keystore import Secret
 from backend.records.key_errors import RecipientKeyLost
-from backend.records.ports import KeyHolder
 from backend.records.recipients import Recipients
 from backend.records.sealing import RecipientKey, RecipientPrivateKey
-from backend.types import Bytes32, MemberId, SubjectId, UnixSeconds
+from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 from tests.integration.api.world import Patient, Service, assert_problem, provider, raw
 
 
@@ -180,7 +181,8 @@ def test_key_that_the_index_lost_or_changed_is_damage_and_not_no_key(
     service: Service, patient: Patient, recipients: Recipients, damage: str
 ) -> None:
     key = new_key()
-    bind(patient, key)
+    body = signed(key, draft(patient, key), patient.wallet)
+    put(patient, body)
     rows = service.world.stores.database["recipient_keys"]
     row = f"subject/{subject_of(patient):024x}/{key.id.hex()}"
     if damage == "changed":
@@ -189,8 +191,7 @@ def test_key_that_the_index_lost_or_changed_is_damage_and_not_no_key(
         rows.delete_one({"_id": row})
     with pytest.raises(RecipientKeyLost):
         recipients.of_subject(subject_of(patient))
-    holder = KeyHolder(subject_of(patient))
-    MongoPublicKeys(service.world.stores.database).put(holder, key.id, key.encoded)
+    assert put(patient, body).status_code == 200
     found = recipients.of_subject(subject_of(patient))
     assert found is not None
     assert found.id == key.id
@@ -339,3 +340,26 @@ def test_key_of_another_organisation_looks_like_what_is_not_there(
         shown = raw(api, "GET", f"/v1/members/{clinic.member_id}/encryption-key")
         assert_problem(shown, 404, "not_found")
     assert_problem(member_put(operator, "0x" + "0e" * 32, new_key()), 404, "member_unknown")
+
+
+# --- erasure
+
+
+def test_erasure_of_a_person_finds_the_keys_and_what_the_outbox_keeps_of_them(
+    service: Service, patient: Patient
+) -> None:
+    bind(patient, new_key())
+    bind(patient, new_key())
+    withdraw(service, withdrawal(patient))
+    database, scope = service.world.stores.database, Scope(subject_of(patient))
+    acts = {"data.subject": scope.subject_hex, "over": True}
+    kinds = {"$in": ["key_binding", "key_withdrawal"]}
+    eventually(lambda: len(list(database["acts"].find({**acts, "kind": kinds}))) == 3)
+    classes = {each.name: each for each in erasables(database, opened=lambda _: None, names_of=())}
+    assert classes["encryption_keys"].count(scope) == 2
+    part = Scope(scope.subject, (RecordId(bytes.fromhex(patient.record_id)),))
+    assert classes["encryption_keys"].count(part) == 0
+    for name in ("encryption_keys", "acts", "revocations"):
+        classes[name].erase(scope)
+    assert not list(database["recipient_keys"].find({"holder": f"subject/{scope.subject_hex}"}))
+    assert not list(database["acts"].find({**acts, "kind": kinds}))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-from backend.audit import note
+from backend.audit import note, verify
 from backend.audit.checkpoint import Checkpoint, open_checkpoint, sign
 from backend.audit.cosignature import ED25519, ML_DSA_44, Cosigner, signed_at, verifier
 from backend.audit.errors import InvalidNote
@@ -106,6 +107,21 @@ def test_wrong_cosignature_of_a_known_witness_refuses_the_note(algorithm: int) -
     bad = Note(good.text, (good.signatures[0], NoteSignature(witness.name, witness.key_id, bytes(raw))))
     with pytest.raises(InvalidNote, match="is wrong"):
         note.verify(bad, [verifier(LOG.verifier_key), verifier(witness.verifier_key)])
+
+
+@BOTH
+def test_time_that_no_clock_gives_is_refused_though_it_is_signed(algorithm: int) -> None:
+    text = CHECKPOINT.text().encode()
+    for time, valid in ((2**63 - 1, True), (2**63, False)):
+        late = Cosigner(name=WITNESS, algorithm=algorithm, seed=b"\x07" * 32, clock=partial(int, time))
+        assert verifier(late.verifier_key).verify(text, late.sign(text)) is valid
+        given = {"keys": [LOG.verifier_key], "witnesses": [late.verifier_key]}
+        signed = sign(CHECKPOINT, [LOG, late])
+        if valid:
+            assert verify.open_checkpoint(signed, **given)[3] == [WITNESS]
+        else:
+            with pytest.raises(verify.VerificationError, match="time"):
+                verify.open_checkpoint(signed, **given)
 
 
 def test_kinds_of_one_key_have_different_ids() -> None:

@@ -208,6 +208,7 @@ def test_tiles_that_do_not_give_the_signed_root_are_no_evidence_and_nothing_is_c
         (lambda e: e["checkpoints"].__setitem__(0, e["checkpoints"][1]), "one history|malformed|larger"),
         (lambda e: e["proof"].pop(), "short|larger"),
         (lambda e: e["proof"].append(e["proof"][0]), "spare"),
+        (lambda e: e["proof"].__setitem__(0, e["proof"][1]), "larger"),  # anybody could invent such a proof
         (lambda e: e.update(format="assent-split-view/2"), "format"),
         (lambda e: e.pop("proof"), "malformed"),
     ],

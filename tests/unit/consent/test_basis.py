@@ -47,6 +47,7 @@ bases = st.builds(
         st.frozensets(ids, max_size=2),
     ),
     asked=st.lists(st.text("s0123456789", min_size=1, max_size=6), max_size=2).map(tuple),
+    unopened=st.booleans(),
 )
 
 

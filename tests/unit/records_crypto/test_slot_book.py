@@ -215,7 +215,9 @@ def test_key_kept_end_to_end_is_neither_read_nor_written_by_the_service(world: W
         world.book.reading(key_id)
     with pytest.raises(KeyWithheld):
         world.book.writing(ANNA, ["e2e:3:1"])
-    world.book.open_to_custodian(key)
+    world.book.open_to_custodian(key, b"signed")
+    world.book.open_to_custodian(key, b"signed anew")
+    assert world.book.epoch(key_id).handover == b"signed"
     assert world.book.reading(key_id) == key
     assert world.restart().writing(ANNA, ["e2e:3:1"]) == {"e2e:3:1": key}
 

@@ -27,7 +27,7 @@ TABLE = SlotTable(
     "3:1",
     (
         KeyEpoch(CustodianSlot(1, b"\x01" * 40), (sealed_slot(1), sealed_slot(2))),
-        KeyEpoch(sealed=(sealed_slot(3),)),
+        KeyEpoch(CustodianSlot(2, b"\x02" * 40), (sealed_slot(3),), handover=b"signed"),
     ),
 )
 
@@ -87,6 +87,8 @@ TOO_MANY = [
         changed_epoch(sealed=[[b"\x01" * 32, b"\x0c" * 32, 5, 1, b"\x0d" * 20]]),
         changed_epoch(sealed=TOO_MANY),
         changed_epoch(suite="1"),
+        changed_epoch(handover="signed"),
+        changed_epoch(handover=bytes(8193)),
     ],
 )
 def test_table_with_a_wrong_field_is_refused(value: dict[str, Any]) -> None:
