@@ -16,6 +16,7 @@ from backend.interop.portability.exporting import Portability
 from backend.interop.receipts.signing import DocumentSigner
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.records.context import SuiteNumber
 from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
 from backend.records.manifests import ManifestBook
@@ -59,7 +60,13 @@ def open_records(
     slots = SlotBook(
         tenant=stores.tenant, index=MongoSlotIndex(stores.database), keys=stores.keys, sealer=sealer
     )
-    vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
+    vault = Vault(
+        tenant=stores.tenant,
+        keys=stores.keys,
+        slots=slots,
+        blocks=stores.blocks,
+        suites=frozenset(map(SuiteNumber, stores.settings.allowed_suites)),
+    )
     manifests = ManifestBook(
         index=index,
         keys=stores.keys,

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     refreshes_per_minute: int = Field(default=1200, ge=1, description="from one address")
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
+    suites: str = Field(
+        default="1", description="numbers of the suites that records may be read under, separated by commas"
+    )
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_attachment_bytes: int = Field(
         default=2 * 1024**3,
@@ -153,6 +156,10 @@ class Settings(BaseSettings):
         return self.retention_rules or (beside if beside.exists() else None)
 
     @property
+    def allowed_suites(self) -> frozenset[int]:
+        return frozenset(int(number) for number in self.suites.split(","))
+
+    @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return _networks(self.trusted_proxies)
 
@@ -193,6 +200,13 @@ class Settings(BaseSettings):
         for part in filter(None, (part.strip() for part in text.split(","))):
             if not (part.isascii() and part.isdigit() and 1 <= int(part) <= 365):
                 raise ValueError(f"{part} is no number of days from 1 to 365")
+        return text
+
+    @field_validator("suites")
+    @classmethod
+    def _require_numbers(cls, text: str) -> str:
+        if any(not 0 < int(number) < 2**16 for number in text.split(",")):
+            raise ValueError("a suite's number is 1 to 65535")
         return text
 
     @field_validator("trusted_proxies", "webhook_private_networks")
