@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.notices.types import Delivery, DeliveryState, NoticeReason, Reminder, RevocationNotice, Topic
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
 
@@ -247,6 +247,7 @@ def _reminder_id(reminder: Reminder) -> str:
     return f"{reminder.topic}/{reminder.about}/{reminder.days}"
 
 
+@parser
 def _delivery(document: Mapping[str, Any]) -> Delivery:
     return Delivery(
         message_id=document["_id"],
@@ -262,6 +263,7 @@ def _delivery(document: Mapping[str, Any]) -> Delivery:
     )
 
 
+@parser
 def _notice(document: Mapping[str, Any]) -> RevocationNotice:
     return RevocationNotice(
         notice_id=document["_id"],

@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.research.types import Answer, Charge, NanoRho, StudyId
 from backend.types import SubjectId, UnixSeconds
 
@@ -190,6 +190,7 @@ def _mark_key(ledger: str, subject: SubjectId) -> str:
     return f"{ledger}:{_subject(subject)}"
 
 
+@parser
 def _charge(document: Mapping[str, Any] | None) -> Charge | None:
     if document is None:
         return None
@@ -209,6 +210,7 @@ def _charge(document: Mapping[str, Any] | None) -> Charge | None:
     )
 
 
+@parser
 def _answer(item: Mapping[str, Any]) -> Answer:
     return Answer(
         answer_id=bytes.fromhex(item["id"]),
