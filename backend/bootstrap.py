@@ -12,19 +12,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from backend.abdm_wiring import open_abdm
+from backend.adapters.data_directory import MIN_FREE_BYTES
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
-from backend.adapters.index.record_index import MongoRecordIndex
-from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
-from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
@@ -50,15 +50,13 @@ from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
+from backend.recipient_wiring import open_recipients
 from backend.records.label_loading import tables_digest, tables_with_map
-from backend.records.manifests import ManifestBook
 from backend.records.previews import PreviewService
-from backend.records.reading import ReadingService
-from backend.records.slot_book import SlotBook
-from backend.records.storing import StoringService
-from backend.records.vault import Vault
+from backend.records_wiring import open_end_to_end, open_mediation, open_portability, open_records
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
+from backend.review_wiring import open_review
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
@@ -102,7 +100,6 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     restrictions = RestrictionQueue(start=QueuePosition(log.state.head()[0]))
     uses = MongoUseStore(stores.database)
     consent_index = MongoConsentIndex(stores.database)
-    record_index = MongoRecordIndex(stores.database)
     evidence = EvidenceBook(
         index=consent_index, ledger=stores.ledger, sealer=sealer, restrictions=restrictions, uses=uses
     )
@@ -135,11 +132,11 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         ledger=stores.ledger,
         relay=stores.ledger,
+        sealer=sealer,
         restrictions=restrictions,
         outbox=outbox,
         driver=driver,
         audit=log,
-        sealer=sealer,
         domain=domain,
         clock=clock,
     )
@@ -168,42 +165,27 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         clock=clock,
     )
-    slots = SlotBook(
-        tenant=stores.tenant,
-        index=MongoSlotIndex(stores.database),
-        keys=stores.keys,
+    records = open_records(
+        stores,
         sealer=sealer,
-    )
-    vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
-    manifests = ManifestBook(
-        index=record_index,
-        keys=stores.keys,
-        sealer=sealer,
-        ledger=stores.commitments,
-        erases=restrictions.erases,
-    )
-    storing = StoringService(
-        tenant=stores.tenant,
-        index=record_index,
-        manifests=manifests,
-        vault=vault,
-        keys=stores.keys,
-        sealer=sealer,
-        ledger=stores.commitments,
+        restrictions=restrictions,
+        decisions=decisions,
         outbox=outbox,
         driver=driver,
-        audit=log,
+        log=log,
         record_numbers=identity.record_numbers_of,
         labels=labels,
         clock=clock,
     )
     accesses = AccessList(reader)
-    reading = ReadingService(
-        index=record_index,
-        manifests=manifests,
-        vault=vault,
-        decisions=decisions,
-        audit=log,
+    review = open_review(
+        stores,
+        opened,
+        evidence=evidence,
+        manifests=records.manifests,
+        tables=tables,
+        digest=tables_digest(tables, labels),
+        subjects=(identity.enrolments.subjects, consent_index.subjects, consent_index.asked_subjects),
     )
     research = open_research(settings, stores, clock=clock)
     members = open_members(
@@ -221,7 +203,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         requests=requests,
         evidence=evidence,
         history=history,
-        manifests=manifests,
+        manifests=records.manifests,
         decisions=decisions,
         tables=tables,
         clock=clock,
@@ -258,8 +240,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     erasure = open_erasure(
         settings,
         stores,
-        manifests=manifests,
-        slots=slots,
+        manifests=records.manifests,
+        slots=records.slots,
         evidence=evidence,
         sealer=sealer,
         forget=(messages.contacts.forget, lambda _: identity.enrolments.forget()),
@@ -269,10 +251,14 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         custodian=_custodian(settings, stores),
+        tables=tables,
         clock=clock,
     )
+    recipients = open_recipients(
+        stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock
+    )
     # Before the first decision: what was accepted and is not final must count.
-    for restricting in (revocations, consents, members.stops):
+    for restricting in (revocations, consents, members.stops, recipients.patients):
         restricting.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
@@ -280,7 +266,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, *messages.beside]
+    running: list[Beside] = [anchorer, purging, members.watch, erasure.jobs, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -311,20 +297,47 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consents=consents,
         revocations=revocations,
         papers=papers,
+        patient_keys=recipients.patients,
+        member_keys=recipients.members,
         history=history,
         decisions=decisions,
         consent_tokens=ConsentTokens(
             decisions=decisions, identity=identity, audit=log, tables=tables, clock=clock
         ),
-        storing=storing,
-        reading=reading,
+        slots=records.slots,
+        storing=records.storing,
+        recipients=recipients.keys,
+        end_to_end=open_end_to_end(
+            records,
+            recipients=recipients.keys,
+            evidence=evidence,
+            log=log,
+            domain=domain,
+            labels=labels,
+            clock=clock,
+        ),
+        mediation=open_mediation(
+            stores, records, patients=recipients.patients, log=log, domain=domain, clock=clock
+        ),
+        portability=open_portability(
+            stores, records, recipients=recipients.keys, signer=erasure.signer, log=log, clock=clock
+        ),
+        uploads=Uploads(
+            scratch=ScratchDirectory(stores.directory.scratch, reserve_bytes=MIN_FREE_BYTES),
+            limit_bytes=settings.max_attachment_bytes,
+        ),
+        reading=records.reading,
         prompt_log=prompt_log,
-        prompt_reading=PromptReading(reading=reading, log=prompt_log),
-        previews=PreviewService(manifests=manifests, decisions=decisions, accesses=accesses),
+        prompt_reading=PromptReading(reading=records.reading, log=prompt_log),
+        previews=PreviewService(manifests=records.manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
         permits=research.permits,
         candidates=CandidateSource(
-            index=consent_index, evidence=evidence, decisions=decisions, reading=reading, tables=tables
+            index=consent_index,
+            evidence=evidence,
+            decisions=decisions,
+            reading=records.reading,
+            tables=tables,
         ),
         runner=research.runner,
         research_contract=stores.deployment.contracts["ResearchMarket"].address,
@@ -335,18 +348,17 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         audit=log,
         turned_away=turned_away,
         accesses=accesses,
-        log_search=LogSearch(
-            reader,
-            subjects=lambda: {
-                *identity.enrolments.subjects(),
-                *consent_index.subjects(),
-                *consent_index.asked_subjects(),
-            },
-        ),
+        log_search=review.search,
+        breaches=review.breaches,
+        audit_keys=review.keys,
+        replayer=review.replayer,
         proofs=erasure.proofs,
         anchorer=anchorer,
         checkpointer=checkpointer,
-        log_key=opened.key,
+        backups=opened.backups,
+        log_keys=opened.keys,
+        log_files=opened.files,
+        cosigning=opened.cosigning,
         documents=erasure.signer,
         abdm=abdm.artefacts,
         abdm_notifications=abdm.notifications,

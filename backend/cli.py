@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from backend.commands import (
+    archive,
+    backups,
     clients,
     consents,
     deciding,
@@ -15,13 +17,16 @@ from backend.commands import (
     keys,
     labels,
     ledger,
+    log,
     members,
     notices,
     receipts,
+    retention,
     sealed,
     upkeep,
     users,
     webhooks,
+    witnessing,
 )
 from backend.commands.terminal import OUT, DataDirectory, named_errors, read_settings
 
@@ -79,6 +84,8 @@ app.command("deploy")(upkeep.deploy)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
 app.command("reindex")(upkeep.reindex)
+app.command("restore")(backups.restore)
+app.add_typer(backups.app, name="backup")
 app.add_typer(users.app, name="users")
 app.add_typer(sealed.app, name="recipient")
 app.add_typer(clients.app, name="clients")
@@ -86,11 +93,16 @@ app.add_typer(members.app, name="members")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
+app.add_typer(archive.app, name="archive")
 app.add_typer(receipts.app, name="receipt")
+app.add_typer(retention.app, name="retention")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
-app.add_typer(upkeep.audit, name="audit")
+log.audit.command("compare")(witnessing.compare)
+app.add_typer(log.audit, name="audit")
+app.command("witness")(witnessing.witness)
+app.command("witness-key")(witnessing.witness_key)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
 from backend.consent.evidence import EvidenceBook
 from backend.consent.restrictions import RestrictionQueue
+from backend.consent.tables import Tables
 from backend.erasure.authority import MayErase
 from backend.erasure.destruction import Destruction
 from backend.erasure.holds import LegalHolds
+from backend.erasure.jobs import ErasureJobs
 from backend.erasure.ports import Erasable
+from backend.erasure.retention import Overdue, Retention, read_rules
 from backend.erasure.service import Erasures, destroyed
 from backend.erasure.services import ErasureServices
 from backend.errors import IntegrityError
@@ -49,6 +52,7 @@ def open_erasure(
     log: AuditLog,
     proofs: ProofBuilder,
     custodian: Custodian,
+    tables: Tables,
     clock: Callable[[], int],
 ) -> ErasureServices:
     """Return the services; what is locked or gone is hidden from now on. ``forget``: what else remembers."""
@@ -87,15 +91,33 @@ def open_erasure(
         clock=clock,
     )
     erasures.restore()
+    grace_seconds = settings.erasure_grace_hours * HOUR_SECONDS
+    retention = Retention(
+        overdue=Overdue(
+            rules=() if settings.retention_file is None else read_rules(settings.retention_file, tables),
+            records=RecordVersions(stores.database),
+            open_manifest=manifests.unchecked,
+            erases=restrictions.erases,
+            held=lambda scope: holds.active(scope) is not None,
+            clock=clock,
+        ),
+        erasures=erasures,
+        key=code_key,
+        grace_seconds=grace_seconds,
+        clock=clock,
+    )
     return ErasureServices(
         erasures=erasures,
         holds=holds,
+        erases=restrictions.erases,
         may_erase=MayErase(evidence=evidence, clock=clock),
         proofs=proofs,
         signer=signer,
         custodian=custodian,
         code_key=code_key,
-        grace_seconds=settings.erasure_grace_hours * HOUR_SECONDS,
+        grace_seconds=grace_seconds,
+        retention=retention,
+        jobs=ErasureJobs([erasures.sweep, retention.run]),
     )
 
 

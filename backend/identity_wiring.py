@@ -14,6 +14,7 @@ from backend.adapters.index.identity_store import (
 )
 from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
 from backend.api.limits import AddressLimits, Allowance
+from backend.audit.key_rotations import log_rotations
 from backend.audit.log import AuditLog
 from backend.identity.access_tokens import AccessTokens
 from backend.identity.client_assertion import ClientAssertions
@@ -26,6 +27,7 @@ from backend.identity.people import People
 from backend.identity.ports import ActsFor, SubjectCommands
 from backend.identity.principal import Authenticator
 from backend.identity.purging import Purging
+from backend.identity.reblinding import Reblinding
 from backend.identity.seal import Sealer
 from backend.identity.services import Identity
 from backend.identity.signing_keys import KeyRing
@@ -110,6 +112,8 @@ def open_identity(
         clock=clock,
         refresh_seconds=settings.refresh_token_days * DAY_SECONDS,
     )
+    Reblinding(keys=keys, documents=documents, store=enrolments, sealer=sealer).finish()
+    log_rotations(keys, log, clock=clock)
     people = People(keys=keys, documents=documents)
     clients = Clients(
         store=client_store, standing=standing, tokens=tokens, sealer=sealer, audit=trail, clock=clock

@@ -52,12 +52,16 @@ class Secret:  # noqa: PLW1641 - no dictionary key: its hash would be one more p
 
 
 class KeyVersion(NamedTuple):
-    """Where the keys of one class stand. What was wrapped by a version below ``minimum`` is refused."""
+    """Where the keys of one class stand. What a version below ``minimum`` made is refused.
+
+    While a rotation is under way, ``minimum`` is below ``version`` and both are looked up.
+    """
 
     key_class: str
     version: int
-    minimum: int
-    made_at: int  # Unix seconds
+    minimum: int = 1
+    made_at: int = 0  # Unix seconds; 0: with the deployment
+    logged: int = 1  # the last version whose making stands in the audit log
 
 
 class SecretNotFound(NotFound):
@@ -180,7 +184,17 @@ class KeyStore(Protocol):
         """
 
     def versions(self) -> tuple[KeyVersion, ...]:
-        """Return where the store's own classes of keys stand, from the root down."""
+        """Return where every class of keys stands: the store's own from the root down, then others noted."""
+
+    def note_version(self, version: KeyVersion) -> None:
+        """Keep where a class of keys stands whose secrets lie here."""
 
     def close(self) -> None:
         """Release files, locks and sessions. A closed store raises KeyStoreUnavailable."""
+
+
+def version_of(keys: KeyStore, key_class: str) -> KeyVersion:
+    """Return where a class of keys stands; at its first version where nothing was noted."""
+    return next(
+        (found for found in keys.versions() if found.key_class == key_class), KeyVersion(key_class, 1)
+    )

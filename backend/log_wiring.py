@@ -7,28 +7,46 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from backend.adapters.index.audit_store import MongoAuditStore
+from backend.adapters.index.log_key_store import MongoLogKeyStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
 from backend.audit.log import AuditLog
-from backend.audit.note import Ed25519Signer
+from backend.audit.log_keys import LogKeyBook, LogKeyRing
+from backend.audit.publishing import LogFiles
 from backend.audit.reader import LogReader
+from backend.audit.startup import check_signatures
+from backend.backup.keeping import BackupKeeper
+from backend.backup_wiring import NoBackups, open_backups
 from backend.settings import Settings
 from backend.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLog:
-    """``key`` verifies the checkpoints."""
-
     log: AuditLog
-    key: str
+    keys: LogKeyRing
     checkpointer: Checkpointer
     anchorer: Anchorer
     reader: LogReader
+    backups: BackupKeeper | NoBackups
+    files: LogFiles
+    cosigning: Cosigning
+    audit_keys: StoredAuditKeys
+
+
+def log_key_book(stores: Stores, *, clock: Callable[[], int]) -> LogKeyBook:
+    return LogKeyBook(
+        origin=stores.origin, keys=stores.keys, store=MongoLogKeyStore(stores.database), clock=clock
+    )
+
+
+def open_log_keys(stores: Stores, *, clock: Callable[[], int]) -> LogKeyRing:
+    """Return the log's keys, made at the very first start. Raises LogKeysDamaged."""
+    in_use = MongoAuditStore(stores.database).newest_checkpoint(anchored=False) is not None
+    return log_key_book(stores, clock=clock).open(in_use=in_use)
 
 
 def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: Callable[[], int]) -> OpenLog:
@@ -46,19 +64,26 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     )
     log.start()
     closing.callback(log.close)
-    signer = Ed25519Signer(
-        name=stores.origin,
-        private_key=Ed25519PrivateKey.from_private_bytes(
-            stores.keys.get_or_create("signing", "log/1").reveal()
-        ),
-    )
-    checkpointer = Checkpointer(log=log, store=store, signers=[signer], clock=clock)
+    ring = open_log_keys(stores, clock=clock)
+    check_signatures(store, origin=stores.origin, verifiers=ring.verifiers())
+    checkpointer = Checkpointer(log=log, store=store, signers=ring.signers, clock=clock)
+    backups = open_backups(settings, stores, clock=clock)
     anchorer = Anchorer(
         log=log,
         checkpointer=checkpointer,
         anchor=stores.anchor,
         clock=clock,
         interval_seconds=settings.anchor_interval_seconds,
+        before=backups.ship,
     )
     reader = LogReader(log=log, store=store, keys=keys)
-    return OpenLog(log, signer.verifier_key, checkpointer, anchorer, reader)
+    cosigning = Cosigning(store=store, origin=stores.origin, witnesses=_witnesses(settings))
+    return OpenLog(log, ring, checkpointer, anchorer, reader, backups, LogFiles(reader), cosigning, keys)
+
+
+def _witnesses(settings: Settings) -> list[str]:
+    """Return the keys in the file of witnesses: one a line, empty lines and those after # left out."""
+    if settings.witness_keys is None:
+        return []
+    lines = (line.strip() for line in settings.witness_keys.read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]

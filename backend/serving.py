@@ -31,7 +31,11 @@ def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -
             if settings.is_development and (world.stores.directory.root / SAMPLES_FILE).exists():
                 sandbox = Sandbox(world)
                 sandbox.start()
-            app = create_app(world.services, max_body_bytes=settings.max_body_bytes)
+            app = create_app(
+                world.services,
+                max_body_bytes=settings.max_body_bytes,
+                max_attachment_bytes=settings.max_attachment_bytes,
+            )
             main.serve(app, listener, ready=lambda: announce(_welcome(settings, world, accounts)))
         finally:
             announce("anchoring the audit log and stopping ...")
@@ -62,7 +66,7 @@ Assent is ready.
   health                      {base}/health/ready
   data                        {world.stores.directory.root}
   chain                       id {domain.chain_id}, ConsentRegistry {domain.verifying_contract}
-  audit log key               {world.services.log_key}
+  audit log key               {world.services.log_keys.verifier_keys[0]}
 {accounts}
 
 Next: docs/integrate.md takes an engineer from here to a first read. Ctrl-C stops everything.

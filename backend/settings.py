@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     pkcs11_pin: SecretStr | None = Field(default=None, description="of the token's user")
     pkcs11_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="for one call")
 
+    backup_directory: Path | None = Field(
+        default=None, description="where the running service keeps its backup; needs backup_recovery_key"
+    )
+    backup_recovery_key: Path | None = Field(
+        default=None, description="service half of the recovery key, made with 'assent backup keygen'"
+    )
+    backup_generations: int = Field(default=3, ge=1, le=100, description="whole backups that are kept")
+
     label_map: Path | None = Field(
         default=None, description="local codes; without it label-map.json in the data directory, if there"
     )
@@ -85,6 +93,9 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
+    witness_keys: Path | None = Field(
+        default=None, description="file: verifier keys of the audit log's witnesses, one a line"
+    )
     purge_interval_seconds: int = Field(default=600, ge=1)
     sign_ins_per_minute: int = Field(default=600, ge=1, description="from one address, of each kind")
     challenges_per_minute: int = Field(default=600, ge=1, description="from one address")
@@ -92,6 +103,12 @@ class Settings(BaseSettings):
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_attachment_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024,
+        le=16 * 1024**3,
+        description="of a document that is no FHIR bundle; it is never held in memory",
+    )
     webhook_private_networks: str = Field(
         default="", description="networks inside that webhooks may reach, also by http; commas between"
     )
@@ -109,6 +126,10 @@ class Settings(BaseSettings):
     mail_retry_hours: int = Field(default=72, ge=1, le=720, description="then a mail is given up")
     revocation_acknowledge_hours: int = Field(default=72, ge=1, le=8760)
     reminder_days: str = Field(default="30,7", description="days before the end of a consent; commas between")
+    retention_rules: Path | None = Field(
+        default=None,
+        description="how long records are kept; without it retention.json in the data directory, if there",
+    )
     erasure_grace_hours: int = Field(
         default=72,
         ge=0,
@@ -125,6 +146,11 @@ class Settings(BaseSettings):
     def label_map_file(self) -> Path | None:
         beside = self.data_directory / "label-map.json"
         return self.label_map or (beside if beside.exists() else None)
+
+    @property
+    def retention_file(self) -> Path | None:
+        beside = self.data_directory / "retention.json"
+        return self.retention_rules or (beside if beside.exists() else None)
 
     @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -146,6 +172,13 @@ class Settings(BaseSettings):
     @property
     def reminder_day_numbers(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @field_validator("witness_keys")
+    @classmethod
+    def _require_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path} is no file")
+        return path
 
     @field_validator("smtp_url")
     @classmethod
@@ -177,6 +210,8 @@ class Settings(BaseSettings):
             )
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
+        if (self.backup_directory is None) != (self.backup_recovery_key is None):
+            raise ValueError("ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY go together")
         if self.keystore == "pkcs11" and None in {
             self.pkcs11_module,
             self.pkcs11_token_label,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pymongo.database import Database
 
 from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory
+from backend.adapters.index.changes import IndexChanges
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.ledger.calls import Sender
@@ -22,8 +23,10 @@ from backend.adapters.ledger.deployment import deploy_or_attach
 from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.events import EventScan
+from backend.adapters.ledger.keys import KeyLedger
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
+from backend.adapters.ledger.member_keys import RegistryKeys
 from backend.adapters.ledger.membership import StudyLedger
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
@@ -60,31 +63,35 @@ class Stores:
     participants: RegistryParticipants
     studies: StudyLedger
     witnesses: WitnessPairs
+    subject_keys: KeyLedger
+    member_keys: RegistryKeys
     events: EventScan
     anchor: LogAnchor
     origin: str
     database: Database[dict[str, Any]]
     index_uri: str
+    index_changes: IndexChanges | None  # where a backup is kept
     check_index: Callable[[], None]
     blocks: BlockStore
     closing: ExitStack
 
 
-def open_stores(settings: Settings) -> Stores:
+def open_stores(settings: Settings, *, restoring: bool = False) -> Stores:
     """Open everything, deploying the contracts on a new chain.
 
-    Raises OperatorError subclasses that say what to do, and closes what was open already.
+    ``restoring`` opens also what a restore has not finished. Raises OperatorError subclasses that say what
+    to do, and closes what was open already.
     """
     closing = ExitStack()
     try:
-        return _open(settings, closing)
+        return _open(settings, closing, restoring)
     except BaseException:
         closing.close()
         raise
 
 
-def _open(settings: Settings, closing: ExitStack) -> Stores:
-    directory = DataDirectory(settings.data_directory)
+def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
+    directory = DataDirectory(settings.data_directory, restoring=restoring)
     directory.open()
     closing.callback(directory.close)
     keys = open_keys(settings, directory)
@@ -121,7 +128,12 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         index.start()
         closing.callback(index.stop)
     index_uri = settings.index_uri or (index.uri if index else "")
-    database = connect(index_uri, database=f"assent_{settings.tenant}")
+    index_changes = None if settings.backup_directory is None else IndexChanges()
+    database = connect(
+        index_uri,
+        database=f"assent_{settings.tenant}",
+        listeners=[] if index_changes is None else [index_changes],
+    )
     closing.callback(database.client.close)
 
     blocks: BlockStore = (
@@ -145,11 +157,14 @@ def _open(settings: Settings, closing: ExitStack) -> Stores:
         participants=participants,
         studies=ledgers.studies,
         witnesses=ledgers.witnesses,
+        subject_keys=ledgers.subject_keys,
+        member_keys=ledgers.member_keys,
         events=ledgers.events,
         anchor=ledgers.anchor_of(tenant, origin),
         origin=origin,
         database=database,
         index_uri=index_uri,
+        index_changes=index_changes,
         check_index=lambda: _check_index(database, index),
         blocks=blocks,
         closing=closing,

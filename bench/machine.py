@@ -39,6 +39,16 @@ def resident_mib(pid: int) -> float:
     return int(_field(_PROC / str(pid) / "status", "VmRSS").split()[0]) / _KIB
 
 
+def reset_peak(pid: int) -> None:
+    """Begin ``peak_resident_mib`` anew for one process (proc(5): clear_refs)."""
+    (_PROC / str(pid) / "clear_refs").write_text("5")
+
+
+def peak_resident_mib(pid: int) -> float:
+    """Return the largest resident memory of one process in MiB since it began, or since ``reset_peak``."""
+    return int(_field(_PROC / str(pid) / "status", "VmHWM").split()[0]) / _KIB
+
+
 def children(pid: int) -> dict[int, str]:
     """Return pid and name of each process that ``pid`` started."""
     found = {}

@@ -51,6 +51,11 @@ def shown(name: str, value: float, unit: str, *, reference: float | None = None)
     return Result(name, _round(value), unit, reference=None if reference is None else _round(reference))
 
 
+def skipped(name: str, unit: str, reason: str) -> Result:
+    """Return a row for what could not be measured here, which says why."""
+    return Result(f"{name}: not measured, {reason}", 0.0, unit)
+
+
 def at_most(name: str, value: float, unit: str, limit: float) -> Result:
     return Result(name, _round(value), unit, goal=f"<= {limit:g} {unit}", met=value <= limit)
 

@@ -1,7 +1,7 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N]
-  [--only deciding,labels,document,reading,asking,memory,chain,consents]
+  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -14,12 +14,40 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import asking, chain, consents, deciding, document, labels, machine, memory, reading
+from bench import (
+    asking,
+    chain,
+    consents,
+    deciding,
+    document,
+    labels,
+    large,
+    log,
+    machine,
+    memory,
+    reading,
+    slots,
+    streams,
+)
 from bench.results import Result, ResultsMalformed, at_most, read, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = ("deciding", "labels", "document", "reading", "asking", "memory", "chain", "consents")
+PARTS = (
+    "deciding",
+    "labels",
+    "streams",
+    "slots",
+    "log",
+    "document",
+    "large",
+    "reading",
+    "asking",
+    "memory",
+    "chain",
+    "consents",
+)
+_SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
 
 
@@ -53,26 +81,45 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
     if "deciding" in parts:
         console.print("pure decisions ...")
         results += deciding.measure()
-    if {"document", "reading", "asking", "memory"} & set(parts):
-        with scene(directory) as (service, people):
-            if "document" in parts:
-                console.print("1 MB document ...")
-                results += document.measure(people)
-            if "reading" in parts:
-                console.print("authorised reads ...")
-                results += reading.measure(people)
-            if "memory" in parts:
-                console.print("memory ...")
-                results += memory.measure(people, service.data_directory, records=records)
-            if "asking" in parts:
-                console.print("decisions over HTTP ...")
-                results += asking.measure(people)
+    if "streams" in parts:
+        console.print("content cipher and blocks ...")
+        results += streams.measure()
+    if "slots" in parts:
+        console.print("sealing to a recipient ...")
+        results += slots.measure()
+    if "log" in parts:
+        console.print("audit log ...")
+        results += log.measure(directory)
+    if _SERVED & set(parts):
+        results += _serve(directory, parts, records, console)
     if "chain" in parts:
         console.print("decisions and gas ...")
         results += chain.measure(directory)
     if "consents" in parts:
         console.print("import of FHIR Consents ...")
         results += consents.measure()
+    return results
+
+
+def _serve(directory: Path, parts: list[str], records: int, console: Console) -> list[Result]:
+    """What is measured on one running service."""
+    results: list[Result] = []
+    with scene(directory) as (service, people):
+        if "document" in parts:
+            console.print("1 MB document ...")
+            results += document.measure(people)
+        if "reading" in parts:
+            console.print("authorised reads ...")
+            results += reading.measure(people)
+        if "large" in parts:
+            console.print("a document of 2 GiB ...")
+            results += large.measure(people, service.data_directory)
+        if "memory" in parts:
+            console.print("memory ...")
+            results += memory.measure(people, service.data_directory, records=records)
+        if "asking" in parts:
+            console.print("decisions over HTTP ...")
+            results += asking.measure(people)
     return results
 
 

@@ -34,10 +34,18 @@ class DataDirectoryUnusable(OperatorError):
     remedy = "The data directory cannot be written. Check its owner and rights, or set ASSENT_DATA_DIRECTORY."
 
 
+class RestoreUnfinished(OperatorError):
+    """What lies there is half of a backup, or a whole one that was found to be too old."""
+
+    code = "restore_unfinished"
+    remedy = "A restore into this directory did not end. Call 'assent restore' again; see docs/backup.md."
+
+
 class DataDirectory:
     """Paths of one deployment. ``lock`` is held by the kernel, so a killed program leaves none behind."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, restoring: bool = False) -> None:
+        self._restoring = restoring
         self.root = root.resolve()
         self._lock_file: int | None = None
 
@@ -54,13 +62,22 @@ class DataDirectory:
         return self.root / "blocks"
 
     @property
+    def scratch(self) -> Path:
+        return self.root / "scratch"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
+
+    @property
+    def restore_mark(self) -> Path:
+        """There from before a restore's first write until all of it was found to be right."""
+        return self.root / "restoring"
 
     def open(self) -> None:
         """Create the directory (owner only) and lock it.
 
-        Raises DataDirectoryUnusable, DataDirectoryInUse or DiskFull.
+        Raises DataDirectoryUnusable, DataDirectoryInUse, RestoreUnfinished or DiskFull.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,8 +91,10 @@ class DataDirectory:
             raise DataDirectoryInUse from failure
         self._lock_file = lock_file
         try:
+            if self.restore_mark.exists() and not self._restoring:
+                raise RestoreUnfinished
             self.check_room()
-        except DiskFull:
+        except OperatorError:
             self.close()
             raise
 

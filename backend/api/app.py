@@ -7,7 +7,9 @@ from starlette.types import ASGIApp
 
 from backend.api import (
     abdm,
+    affected,
     audit,
+    backups,
     blocked_requesters,
     care_teams,
     clients,
@@ -16,6 +18,8 @@ from backend.api import (
     contact,
     decision_interfaces,
     decisions,
+    encryption_keys,
+    end_to_end,
     enrolments,
     erasures,
     fhir_audit,
@@ -23,10 +27,12 @@ from backend.api import (
     health,
     labels,
     legal_holds,
+    log,
     members,
     notices,
     oauth,
     paper_consents,
+    portability,
     previews,
     problems,
     receipts,
@@ -51,10 +57,10 @@ Errors are `application/problem+json` with a stable `code`, explained in docs/er
 """
 
 
-def create_app(services: Services, *, max_body_bytes: int) -> ASGIApp:
+def create_app(services: Services, *, max_body_bytes: int, max_attachment_bytes: int) -> ASGIApp:
     """Return the ASGI application."""
     app = create_api(services)
-    return Edge(app, max_body_bytes=max_body_bytes)
+    return Edge(app, max_body_bytes=max_body_bytes, max_attachment_bytes=max_attachment_bytes)
 
 
 def create_api(services: Services) -> FastAPI:
@@ -78,10 +84,14 @@ def create_api(services: Services) -> FastAPI:
         clients,
         webhooks,
         signing_keys,
+        backups,
         oauth,
         enrolments,
         erasures,
         legal_holds,
+        encryption_keys,
+        end_to_end,
+        portability,
         consent_requests,
         blocked_requesters,
         previews,
@@ -98,6 +108,8 @@ def create_api(services: Services) -> FastAPI:
         decision_interfaces,
         labels,
         audit,
+        log,
+        affected,
         fhir_audit,
         studies,
         health,

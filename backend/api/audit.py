@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from backend.api.schemas import HexSubject, subject_id
-from backend.api.security import Caller, Open, agent_of, needs, require_party
-from backend.audit import codes
+from backend.api.schemas import PLAIN_TEXT, HexSubject, subject_id
+from backend.api.security import Caller, agent_of, needs, require_party
+from backend.audit import codes, tlog_proof
 from backend.audit.access import AccessEntry
 from backend.audit.entry import AuditEvent, Group, Outcome
+from backend.audit.errors import UnknownEntry
 from backend.consent.tables import Tables
 from backend.identity.roles import Scope
 from backend.types import LogIndex, SubjectId, to_hex
@@ -20,6 +21,9 @@ from backend.types import LogIndex, SubjectId, to_hex
 router = APIRouter(prefix="/v1", tags=["audit"])
 Own = Annotated[Caller, Depends(needs(Scope.ACCESS_LOG_OWN))]
 Auditing = Annotated[Caller, Depends(needs(Scope.AUDIT_READ))]
+_TLOG_PROOF: dict[int | str, dict[str, Any]] = {
+    200: {"content": {PLAIN_TEXT: {"schema": {"type": "string"}}}}
+}
 Subject = Annotated[
     HexSubject, Query(description="the patient, who is the caller or acts through the caller")
 ]
@@ -64,11 +68,8 @@ class AccessPageView(BaseModel):
     gaps: int = Field(description="places where the chain of entries breaks; more than 0 is an alarm")
 
 
-class CheckpointView(BaseModel):
-    checkpoint: str = Field(description="C2SP signed note")
-    key: str = Field(description="verifier key of the log")
-    anchored_size: int
-    anchor_overdue: bool
+class AuditKeysView(BaseModel):
+    raised: int = Field(description="keys that were made; who has no entries gets none")
 
 
 @router.get("/accesses", response_model=AccessPageView)
@@ -88,10 +89,24 @@ def prove_accesses(caller: Own, subject: Subject) -> dict[str, Any]:
     return caller.services.proofs.access_list(_wanted(caller, subject))
 
 
-@router.get("/accesses/{index}/proof")
-def prove_access(index: int, caller: Own, subject: Subject) -> dict[str, Any]:
-    """One entry as a bundle that ``assent audit verify`` checks offline."""
-    return caller.services.proofs.entry(_wanted(caller, subject), LogIndex(index))
+@router.get("/accesses/{index}/proof", response_model=dict[str, Any], responses=_TLOG_PROOF)
+def prove_access(
+    index: int,
+    caller: Own,
+    subject: Subject,
+    form: Annotated[
+        Literal["json", "tlog-proof"], Query(alias="format", description="JSON, or a C2SP .tlog-proof file")
+    ] = "json",
+) -> Any:
+    """One entry as a bundle that ``assent audit verify`` checks offline.
+
+    A ``.tlog-proof`` holds the entry and the cosigned checkpoint; only the JSON bundle names the anchor."""
+    wanted = _wanted(caller, subject)
+    if form == "json":
+        return caller.services.proofs.entry(wanted, LogIndex(index))
+    proof = caller.services.proofs.tlog_proof(wanted, LogIndex(index))
+    name = f'attachment; filename="entry-{index}{tlog_proof.SUFFIX}"'
+    return Response(proof, media_type=PLAIN_TEXT, headers={"Content-Disposition": name})
 
 
 @router.get("/log/entries", response_model=AccessPageView)
@@ -105,22 +120,45 @@ def list_system_entries(
     return _page(caller, None, before=before, limit=limit)
 
 
-@router.get("/log/checkpoint", response_model=CheckpointView)
-def checkpoint(services: Open) -> CheckpointView:
-    """The newest signed checkpoint of the log, for anyone."""
-    status = services.anchorer.status()
-    return CheckpointView(
-        checkpoint=services.checkpointer.now().note,
-        key=services.log_key,
-        anchored_size=status.anchored_size,
-        anchor_overdue=status.overdue,
-    )
+@router.get("/log/entries/{index}/proof")
+def prove_entry(
+    index: int,
+    caller: Auditing,
+    opened: Annotated[
+        bool, Query(description="with what the entry says; its patient sees that it was read")
+    ] = False,
+) -> dict[str, Any]:
+    """Any entry as a bundle that ``assent audit verify`` checks offline. Unopened it shows that something was
+    logged there and not what, also where the patient was erased since; then nobody can open it."""
+    services = caller.services
+    if not opened:
+        return services.proofs.closed_entry(LogIndex(index))
+    event = services.log_search.find(None, index).event
+    subject = None if event is None else event.subject
+    bundle = services.proofs.entry(subject, LogIndex(index))
+    log_reading(caller, subject)
+    return bundle
 
 
-@router.get("/log/key", response_class=Response)
-def log_key(services: Open) -> Response:
-    """The verifier key of the log's checkpoints. Compare it with what the custodian published elsewhere."""
-    return Response(services.log_key + "\n", media_type="text/plain")
+@router.get("/log/entries/{index}/replay")
+def replay_entry(index: int, caller: Auditing) -> dict[str, Any]:
+    """Decide an entry again from the evidence of that time: what it says, what comes out now, in what they
+    differ, and why. Its patient sees that it was read. 404 ``evidence_gone`` where something was erased."""
+    services = caller.services
+    event = services.log_search.find(None, index).event
+    if event is None:
+        raise UnknownEntry
+    log_reading(caller, event.subject)
+    return {"entry": index, **services.replayer.replay(event).as_json(services.tables)}
+
+
+@router.post("/audit/key-epochs", status_code=201, response_model=AuditKeysView)
+def raise_audit_keys(
+    caller: Annotated[Caller, Depends(needs(Scope.ACCOUNT_MANAGE))],
+) -> AuditKeysView:
+    """Give every patient, and the system, a new audit key for entries from now on. Earlier entries stay as
+    they are, and each chain of entries says where the one before it ended."""
+    return AuditKeysView(raised=caller.services.audit_keys.rotate(by=agent_of(caller.principal)))
 
 
 def _page(caller: Caller, wanted: SubjectId | None, *, before: int | None, limit: int) -> AccessPageView:

@@ -292,10 +292,13 @@ def get_consent(
 def visible(subject: str, caller: Caller, *, reviews: bool = False) -> list[tuple[ConsentView, Document]]:
     """What the caller may see of a patient's documents: all, or those given to the caller's member or teams.
 
-    ``reviews``: the caller sees all as a reviewer, and what it sees is logged.
+    ``reviews``: the caller sees all as a reviewer, and what it sees is logged. While the person is being
+    erased nobody but the patient sees any.
     """
     services, principal = caller
     wanted = subject_id(subject)
+    if wanted not in principal.subject_ids and services.erasure.erases(wanted):
+        return []
     whole = reviews or wanted in principal.subject_ids
     gathered = services.evidence.gather(wanted)
     acting = acting_of(caller).requester

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import sys
 import time
 from http import HTTPStatus
@@ -35,6 +36,7 @@ DOCS_POLICY = (
 )
 
 
+_ATTACHMENT = re.compile(r"(POST /v1/records|PUT /v1/records/[0-9a-f]{32})")
 _LENGTH_DIGITS = 18  # longer lengths are absurd, and slow to read as a number
 
 
@@ -51,9 +53,10 @@ class BodyTooLarge(HTTPException):
 class Edge:
     """Outermost application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, max_attachment_bytes: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_attachment_bytes = max_attachment_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,10 +88,11 @@ class Edge:
             await send(message)
 
         try:
-            if _declared_length(scope) > self._max_body_bytes:
+            limit = self._max_attachment_bytes if _is_attachment(scope) else self._max_body_bytes
+            if _declared_length(scope) > limit:
                 await _refuse(sending, request_id)
             else:
-                await self._app(scope, _limited(receive, self._max_body_bytes), sending)
+                await self._app(scope, _limited(receive, limit), sending)
         except BodyTooLarge:
             if not began:
                 await _refuse(sending, request_id)
@@ -106,6 +110,14 @@ class Edge:
                 extra={"method": scope["method"], "route": route, "status": status, "request_id": request_id,
                        "milliseconds": round(elapsed * 1000, 1)},
             )  # fmt: skip
+
+
+def _is_attachment(scope: Scope) -> bool:
+    """Tell the requests whose body the route takes in pieces: a document that is no FHIR bundle."""
+    if _ATTACHMENT.fullmatch(f"{scope['method']} {scope['path']}") is None:
+        return False
+    types = [value for name, value in scope["headers"] if name == b"content-type"]
+    return not any(b"fhir+json" in value.lower() for value in types)
 
 
 def _declared_length(scope: Scope) -> int:

@@ -50,8 +50,13 @@ def get_record(consent: Hex32, subject: HexSubject, caller: Anyone) -> JsonLd:
     acting for the patient, and reviewers."""
     if subject_id(subject) not in caller.principal.subject_ids and not _reviews(subject, caller):
         raise NotFound
+    return JsonLd(signed_record(consent, subject, caller))
+
+
+def signed_record(consent: str, subject: str, caller: Caller) -> dict[str, Any]:
+    """Return the record of a consent that the caller may see, signed. Raises NotFound."""
     record = consent_record(_case(consent, subject, caller), caller.services.tables)
-    return JsonLd(caller.services.documents.sign(record))
+    return dict(caller.services.documents.sign(record))
 
 
 @router.get("/.well-known/document-jwks.json")

@@ -7,10 +7,12 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -22,10 +24,12 @@ from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
 from backend.identity.roles import Scope
 from backend.identity.types import PrincipalKind
+from backend.records.delivery import MEDIA_TYPE
 from backend.records.obligations import fulfilled
 from backend.records.reading import Released, ReleasedSegment, Wanted
+from backend.records.sealing import RecipientKey
 from backend.records.segments import FHIR_MEDIA_TYPE
-from backend.records.storing import NewDocument
+from backend.records.storing import NewDocument, Stored
 from backend.records.trail import Reader
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds, to_hex
 
@@ -41,6 +45,7 @@ Related = Annotated[
     Query(max_length=16, description="records of the patient it belongs to, such as the order of a report"),
 ]
 Reads = Literal[Action.ACCESS, Action.USE, Action.DISCLOSE, Action.EXPORT, Action.STORE]
+Accept = Annotated[str, Header(max_length=1000)]
 Acting = Annotated[Reads, Query(description="what it is read for; the consent has to permit that")]
 
 
@@ -64,7 +69,12 @@ class SegmentView(BaseModel):
     resources: int
     size_bytes: int
     sha256: str | None = None
-    content: str | None = Field(default=None, description="base64; absent in listings")
+    content: str | None = Field(
+        default=None, description="base64; absent in listings, and above 4 MiB: read the segment by itself"
+    )
+    sealed: str | None = Field(
+        default=None, description="base64 of a delivery to the caller's key, in the place of content"
+    )
 
 
 class RecordView(BaseModel):
@@ -96,11 +106,12 @@ async def store(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> StoredView:
     """Store a document of a patient: a FHIR R4 bundle as ``application/fhir+json``, anything else under its
-    own media type. With an ``Idempotency-Key`` a retry gives the same record."""
-    document = await _document(
+    own media type and as large as the deployment allows. With an ``Idempotency-Key`` a retry gives the same
+    record."""
+    document = _document(
         request, caller, subject, idempotency_key, categories, sensitivities, related=related
     )
-    return await _store(caller, document)
+    return await _store(request, caller, document)
 
 
 @router.put("/records/{record}", status_code=201, response_model=StoredView)
@@ -115,7 +126,7 @@ async def store_version(
     related: Related = None,
 ) -> StoredView:
     """Store the next version of a record; the earlier ones stay readable by number."""
-    document = await _document(
+    document = _document(
         request,
         caller,
         subject,
@@ -126,7 +137,7 @@ async def store_version(
         record=record_id(record),
         version=version,
     )
-    return await _store(caller, document)
+    return await _store(request, caller, document)
 
 
 @router.get("/records", response_model=RecordPage)
@@ -165,9 +176,13 @@ async def read(
     purpose: Purpose,
     action: Acting = Action.ACCESS,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    accept: Accept = "",
 ) -> RecordView:
-    """Read all of a record that the caller may see."""
-    return _view(caller, await _released(caller, record, _reader(caller, purpose, action), version))
+    """Read all of a record that the caller may see. Systems of an organisation with an encryption key get the
+    content sealed to that key."""
+    wanted = Wanted(record_id(record), _reader(caller, purpose, action), version)
+    sealed_to = _sealed_to(caller, accept)
+    return _view(caller, await caller.services.prompt_reading.read(replace(wanted, sealed_to=sealed_to)))
 
 
 @router.get("/records/{record}/segments/{segment}", response_class=Response)
@@ -178,30 +193,55 @@ async def read_segment(
     purpose: Purpose,
     action: Acting = Action.ACCESS,
     version: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    accept: Accept = "",
 ) -> Response:
-    """Read one segment: its bytes, under its media type. Conditions are named in ``Assent-Obligations``."""
-    released = await _released(caller, record, _reader(caller, purpose, action), version, segment)
+    """Read one segment: its bytes, under its media type. Conditions are named in ``Assent-Obligations``.
+
+    Systems of an organisation with an encryption key get it sealed to that key, others that have one with
+    ``Accept: application/vnd.assent.delivery``. What a patient keeps end to end leaves in no other way.
+
+    Of a large one the connection is cut, before the length that was announced, when the consent ends or
+    something of it is damaged on the way.
+    """
+    wanted = Wanted(record_id(record), _reader(caller, purpose, action), version, segment)
+    sealed_to = _sealed_to(caller, accept)
+    released = await caller.services.prompt_reading.read(replace(wanted, sealed_to=sealed_to))
     (only,) = released.segments
-    return Response(
-        only.payload,
-        media_type=only.segment.media_type,
-        headers={
-            "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(only.payload).digest()).decode()}:",
-            "Content-Disposition": "attachment",
-            "Assent-Obligations": ", ".join(caller.services.tables.obligations.codes(released.obligations)),
-        },
-    )
+    headers = {
+        "Content-Disposition": "attachment",
+        "Assent-Obligations": ", ".join(caller.services.tables.obligations.codes(released.obligations)),
+        "Vary": "Accept",
+    }
+    media_type = MEDIA_TYPE if only.sealed else only.segment.media_type
+    if only.stream is not None and only.sealed:  # it ends with a tag of its own, which a part has not
+        return StreamingResponse(only.stream, media_type=media_type, headers=headers)
+    digest = base64.b64encode(_sha256_of(only)).decode()
+    # One representation, never encoded or cut to a range: both fields of RFC 9530 say the same.
+    headers |= {"Content-Digest": f"sha-256=:{digest}:", "Repr-Digest": f"sha-256=:{digest}:"}
+    if only.stream is None:
+        return Response(only.payload, media_type=media_type, headers=headers)
+    headers["Content-Length"] = str(only.segment.size_bytes)
+    return StreamingResponse(only.stream, media_type=media_type, headers=headers)
 
 
-async def _released(
-    caller: Caller,
-    record: str,
-    reader_of: Callable[[SubjectId], Reader],
-    version: int | None,
-    segment: str | None = None,
-) -> Released:
-    wanted = Wanted(record_id(record), reader_of, version, segment)
-    return await caller.services.prompt_reading.read(wanted)
+def _sealed_to(caller: Caller, accept: str) -> Callable[[SubjectId], RecipientKey | None]:
+    """Return whose key content leaves sealed to.
+
+    A system gets nothing else once its organisation has a key: a stolen token then reads nothing. A person
+    asks for it, the patient for the patient's own.
+    """
+    services, principal = caller
+    recipients, member = services.recipients, principal.member_id
+    asked = MEDIA_TYPE in accept
+    if principal.kind is PrincipalKind.WALLET:
+        return recipients.of_subject if asked else _nobody
+    if member is None or not (asked or principal.kind is PrincipalKind.CLIENT):
+        return _nobody
+    return lambda _: recipients.of_member(member)
+
+
+def _nobody(_: SubjectId) -> None:
+    return None
 
 
 def _reader(caller: Caller, purpose: str, action: Action) -> Callable[[SubjectId], Reader]:
@@ -239,7 +279,7 @@ def _wanted(caller: Caller, patient_ref: str | None, subject: str | None) -> Sub
     return subject_id(subject)
 
 
-async def _document(
+def _document(
     request: Request,
     caller: Caller,
     subject: str,
@@ -255,7 +295,7 @@ async def _document(
         subject=subject_id(subject),
         record_id=record or _new_id(caller, idempotency_key),
         version=version,
-        content=await request.body(),
+        content=b"",
         media_type=request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip(),
         author=_custodian(caller),
         actor=agent_of(caller.principal),
@@ -266,10 +306,21 @@ async def _document(
     )
 
 
-async def _store(caller: Caller, document: NewDocument) -> StoredView:
-    storing = caller.services.storing
-    store = storing.store_bundle if document.media_type == FHIR_MEDIA_TYPE else storing.store_attachment
-    stored = await run_in_threadpool(store, document)
+async def _store(request: Request, caller: Caller, document: NewDocument) -> StoredView:
+    """Take the body of a document, and store it."""
+    storing, uploads = caller.services.storing, caller.services.uploads
+    if document.media_type == FHIR_MEDIA_TYPE:
+        bundle = replace(document, content=await request.body())
+        stored = await run_in_threadpool(storing.store_bundle, bundle)
+    else:
+        # Before the body is asked for: who sends 'Expect: 100-continue' is spared to send it in vain.
+        await run_in_threadpool(storing.expect_attachment, document)
+        async with uploads.receive(request) as spool:
+            stored = await run_in_threadpool(storing.store_attachment, replace(document, content=spool))
+    return stored_view(stored)
+
+
+def stored_view(stored: Stored) -> StoredView:
     return StoredView(
         record_id=stored.record_id.hex(),
         version=stored.version,
@@ -307,6 +358,8 @@ def _view(caller: Caller, found: Released) -> RecordView:
 
 def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
     tables, segment, payload = caller.services.tables, part.segment, part.payload
+    released = (payload or part.stream is not None) and not part.sealed
+    encoded = base64.b64encode(payload).decode() if payload else None
     return SegmentView(
         name=segment.name,
         categories=list(tables.categories.codes(segment.categories)),
@@ -316,6 +369,12 @@ def _segment(caller: Caller, part: ReleasedSegment) -> SegmentView:
         media_type=segment.media_type,
         resources=segment.resources,
         size_bytes=segment.size_bytes,
-        sha256=hashlib.sha256(payload).hexdigest() if payload else None,
-        content=base64.b64encode(payload).decode() if payload else None,
+        sha256=_sha256_of(part).hex() if released else None,
+        content=None if part.sealed else encoded,
+        sealed=encoded if part.sealed else None,
     )
+
+
+def _sha256_of(part: ReleasedSegment) -> bytes:
+    """The digest of what leaves. A stream's is known before its first byte, which is what it is for."""
+    return part.segment.sha256 if part.stream is not None else hashlib.sha256(part.payload).digest()

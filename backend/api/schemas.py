@@ -12,6 +12,7 @@ from backend.consent.terms import UNBOUNDED
 from backend.errors import InvalidInput
 from backend.types import MAX_SUBJECT_ID, Address, Bytes32, RecordId, SubjectId, UnixSeconds
 
+PLAIN_TEXT: Final = "text/plain"
 Hex32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]
 Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 HexSubject = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{24}$")]

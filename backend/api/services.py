@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.api.cursors import Cursors
 from backend.api.limits import AddressLimits
 from backend.api.prompt import PromptLog, PromptReading
+from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.cosigning import Cosigning
+from backend.audit.epochs import AuditKeyRotation
 from backend.audit.log import AuditLog
+from backend.audit.log_keys import LogKeyRing
 from backend.audit.proof import ProofBuilder
+from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
@@ -40,15 +45,24 @@ from backend.identity.services import Identity
 from backend.interop.abdm.notifying import AbdmNotifications
 from backend.interop.abdm.service import AbdmArtefacts
 from backend.interop.consent_tokens.service import ConsentTokens
+from backend.interop.portability.exporting import Portability
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.notices.acknowledging import Acknowledgements
 from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
+from backend.records.affected import BreachSearch
+from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
+from backend.records.mediation import Mediation
+from backend.records.member_keys import MemberKeys
+from backend.records.patient_keys import PatientKeys
+from backend.records.ports import RecipientKeys
 from backend.records.previews import PreviewService
 from backend.records.reading import ReadingService
+from backend.records.replaying import Replayer
+from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
@@ -60,6 +74,16 @@ class PermitRelay(Protocol):
     """Records a board member's signed permit on the chain."""
 
     def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt: ...
+
+
+class Backups(Protocol):
+    """Backups of the running service. Both raise Conflict where none are configured."""
+
+    def make(self) -> None:
+        """Begin a new one, which goes on beside the requests."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the fields of ``api.backups.BackupView``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +112,18 @@ class Services:
     consents: ConsentService
     revocations: RevocationService
     papers: PaperConsents
+    patient_keys: PatientKeys
+    member_keys: MemberKeys
     history: HistoryService
     decisions: DecisionService
     consent_tokens: ConsentTokens
+    slots: SlotBook
     storing: StoringService
+    recipients: RecipientKeys
+    end_to_end: EndToEnd
+    mediation: Mediation
+    portability: Portability
+    uploads: Uploads
     reading: ReadingService
     prompt_log: PromptLog
     prompt_reading: PromptReading
@@ -109,13 +141,19 @@ class Services:
     turned_away: TurnedAway
     accesses: AccessList
     log_search: LogSearch
+    breaches: BreachSearch
+    audit_keys: AuditKeyRotation
+    replayer: Replayer
     proofs: ProofBuilder
     anchorer: Anchorer
     checkpointer: Checkpointer
+    backups: Backups
     documents: DocumentSigner
     abdm: AbdmArtefacts
     abdm_notifications: AbdmNotifications
     custodian: Custodian
     erasure: ErasureServices
-    log_key: str  # verifier key of the log's checkpoints
+    log_keys: LogKeyRing
+    log_files: LogFiles
+    cosigning: Cosigning
     checks: Mapping[str, Callable[[], None]]  # raise when a part is down

@@ -39,7 +39,10 @@ class Anchorer:
         clock: Callable[[], int],
         interval_seconds: int = 60,
         every_entries: int = 1_024,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
+        """``before`` makes sure that what is to be anchored can be restored; when it raises, nothing is."""
+        self._before = before
         self._log = log
         self._checkpointer = checkpointer
         self._anchor = anchor
@@ -79,6 +82,7 @@ class Anchorer:
                 self._covered(0)
                 return None
             checkpoint = self._checkpointer.now()
+            self._before()
             record = anchored
             if record is None or record.size < checkpoint.size:
                 old_size = record.size if record is not None else 0

@@ -36,7 +36,7 @@ def sign(checkpoint: Checkpoint, signers: Sequence[note.NoteSigner]) -> str:
 
 def parse(encoded: str) -> Checkpoint:
     """Read a checkpoint without checking signatures. Raises InvalidNote when it is malformed."""
-    return _from_text(note.parse(encoded).text)
+    return from_text(note.parse(encoded).text)
 
 
 def open_checkpoint(encoded: str, *, origin: str, verifiers: Sequence[note.NoteVerifier]) -> Checkpoint:
@@ -46,7 +46,7 @@ def open_checkpoint(encoded: str, *, origin: str, verifiers: Sequence[note.NoteV
     log. Keys of witnesses may be among ``verifiers``; theirs alone do not make a checkpoint the log's.
     """
     parsed = note.parse(encoded)
-    checkpoint = _from_text(parsed.text)
+    checkpoint = from_text(parsed.text)
     if checkpoint.origin != origin:
         raise InvalidNote("the checkpoint is of another log")
     if all(signature.name != origin for signature in note.verify(parsed, verifiers)):
@@ -54,7 +54,13 @@ def open_checkpoint(encoded: str, *, origin: str, verifiers: Sequence[note.NoteV
     return checkpoint
 
 
-def _from_text(text: str) -> Checkpoint:
+def cosigners(encoded: str, origin: str) -> set[str]:
+    """Return the names on a checkpoint's lines besides the log's; nothing is verified."""
+    return {signature.name for signature in note.parse(encoded).signatures} - {origin}
+
+
+def from_text(text: str) -> Checkpoint:
+    """Read the text that is signed. Raises InvalidNote when it is malformed."""
     lines = text[:-1].split("\n")
     if len(lines) < 3 or not all(lines):
         raise InvalidNote("the checkpoint has an empty line or too few lines")

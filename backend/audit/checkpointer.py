@@ -8,19 +8,20 @@ from dataclasses import replace
 
 from backend.audit.checkpoint import Checkpoint, sign
 from backend.audit.log import AuditLog
-from backend.audit.ports import AuditStore, CheckpointSigner
+from backend.audit.note import NoteSigner
+from backend.audit.ports import AuditStore
 from backend.audit.types import AnchorRecord, StoredCheckpoint
 
 
 class Checkpointer:
-    """``signers`` are the log's current key and, after a rotation, as many more as verifiers still need."""
+    """``signers`` are the log's newest keys."""
 
     def __init__(
         self,
         *,
         log: AuditLog,
         store: AuditStore,
-        signers: Sequence[CheckpointSigner],
+        signers: Sequence[NoteSigner],
         clock: Callable[[], int],
     ) -> None:
         self._log = log
@@ -42,12 +43,24 @@ class Checkpointer:
             return checkpoint
 
     def covering(self, size: int) -> StoredCheckpoint:
-        """Return a checkpoint of at least ``size`` entries, an anchored one where there is one."""
+        """Return a checkpoint of at least ``size`` entries: best a cosigned one, then an anchored one."""
+        best = self._store.most_cosigned()
+        if best is not None and best.size >= size:
+            return best
         for anchored in (True, False):
             newest = self._store.newest_checkpoint(anchored=anchored)
             if newest is not None and newest.size >= size:
                 return newest
         return self.now()
+
+    def published(self, *, anchor_overdue: bool) -> StoredCheckpoint:
+        """Return the checkpoint for witnesses and monitors: the newest anchored one.
+
+        It stands from one anchor to the next, so that all witnesses cosign the same one. While the chain does
+        not answer (``anchor_overdue``), and before the first anchor, it is one of the whole log.
+        """
+        anchored = self.anchored()
+        return self.now() if anchored is None or anchor_overdue else anchored
 
     def anchored(self) -> StoredCheckpoint | None:
         return self._store.newest_checkpoint(anchored=True)

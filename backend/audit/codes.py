@@ -12,6 +12,7 @@ RECORD_STORED: Final = "record.stored"
 RECORD_ERASED: Final = "record.erased"
 RECORD_EXPORTED: Final = "record.exported"
 KEY_SHARED: Final = "key.shared"  # a patient's segment key, with an organisation
+KEY_HANDED_OVER: Final = "key.handed_over"  # a patient's segment key, to the custodian
 ACCESS_TURNED_AWAY: Final = "access.turned_away"  # before any decision: no token, no scope
 # consent
 CONSENT_REQUESTED: Final = "consent.requested"
@@ -37,6 +38,9 @@ ERASURE_HELD: Final = "erasure.held"
 ERASURE_DONE: Final = "erasure.done"  # of the system: the patient's own entries are unreadable by then
 HOLD_PLACED: Final = "hold.placed"
 HOLD_LIFTED: Final = "hold.lifted"
+# encryption keys of patients
+ENCRYPTION_KEY_BOUND: Final = "encryption_key.bound"
+ENCRYPTION_KEY_WITHDRAWN: Final = "encryption_key.withdrawn"
 # identity
 ENROLMENT_CODE_ISSUED: Final = "enrolment.code_issued"
 ENROLMENT_CLAIMED: Final = "enrolment.claimed"

@@ -30,6 +30,18 @@ class UnknownEntry(NotFound):
     remedy = "Check the index and the patient. An entry of someone else looks like one that does not exist."
 
 
+class UnknownTile(NotFound):
+    code = "audit_tile_unknown"
+    remedy = "Ask only for tiles that the size of the newest checkpoint calls for (C2SP tlog-tiles)."
+
+
+class CosignatureRefused(InvalidInput):
+    """What a witness sent is no cosignature of a known key on a checkpoint of this log."""
+
+    code = "audit_cosignature_refused"
+    remedy = "Cosign the checkpoint that the log serves, with a key that its operator has listed."
+
+
 class AuditUnavailable(Unavailable):
     """The entry could not be made durable, or it is not known whether it was. Release nothing."""
 
@@ -82,6 +94,13 @@ class LogForked(IntegrityError):
     remedy = "The log differs from its anchored checkpoint. Keep both copies as evidence; tell the auditors."
 
 
+class LogKeysDamaged(IntegrityError):
+    """What the index says of the log's keys is not what they signed, or not of the key in the key store."""
+
+    code = "audit_log_keys_damaged"
+    remedy = "Restore collection audit_log_keys, or the key store, from a copy of the same moment."
+
+
 class EntryDamaged(IntegrityError):
     """One stored entry does not open, or does not match its commitment."""
 
@@ -97,3 +116,31 @@ class InvalidProof(IntegrityError):
 class InvalidNote(IntegrityError):
     code = "audit_note_invalid"
     remedy = "The checkpoint is malformed or no known key signed it. Check the log's public key."
+
+
+class LogUnreachable(Unavailable):
+    code = "witness_log_unreachable"
+    remedy = "The log does not answer as C2SP tlog-tiles has it. Check its address; the witness tries again."
+
+
+class LogBehind(IntegrityError):
+    """The log shows fewer entries than it showed before, and not those that it showed."""
+
+    code = "witness_log_behind"
+    remedy = "The log may have been restored from an old copy. Nothing is cosigned until it is back; ask why."
+
+
+class SplitViewFound(IntegrityError):
+    """A log signed two histories. The detail says where the evidence lies."""
+
+    code = "audit_split_view"
+    remedy = (
+        "Keep the evidence and show it to the other members. This witness cosigns nothing of the log now."
+    )
+
+
+class WitnessStateDamaged(OperatorError):
+    code = "witness_state_damaged"
+    remedy = (
+        "The head that the witness remembers cannot be read, or is of another log. Restore the directory."
+    )

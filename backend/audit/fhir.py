@@ -55,10 +55,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where in the log the entry is."""
+    """Where in the log the entry is; in an export for outside, its number there and no leaf."""
 
     index: int
-    leaf_hash: bytes
+    leaf_hash: bytes  # 32 bytes, or empty
     recorded_at_ms: int
 
 
@@ -246,7 +246,7 @@ def _entry_extension(event: AuditEvent, position: Position, place: Place) -> Jso
     parts: list[tuple[str, object]] = [
         ("log", place.origin),
         ("index", position.index),
-        ("leafHash", to_hex(position.leaf_hash)),
+        ("leafHash", to_hex(position.leaf_hash) if position.leaf_hash else None),
         ("type", event.type),
         ("outcome", event.outcome.value),
         ("action", None if event.action is None else event.action.value),

@@ -129,6 +129,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.RECORD_READ: _read("record"),
         codes.RECORD_STORED: _create("record"),
         codes.KEY_SHARED: _update("record"),
+        codes.KEY_HANDED_OVER: _update("record"),
         codes.RECORD_ERASED: _delete("record"),
         codes.RECORD_EXPORTED: _DISCLOSURE,
         codes.ACCESS_TURNED_AWAY: _alert("110132"),  # use of a restricted function
@@ -153,6 +154,8 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.ERASURE_DONE: _delete("record"),
         codes.HOLD_PLACED: _alert("110135", "U"),
         codes.HOLD_LIFTED: _alert("110135", "U"),
+        codes.ENCRYPTION_KEY_BOUND: _alert("110135", "U"),  # object security attributes changed
+        codes.ENCRYPTION_KEY_WITHDRAWN: _alert("110135", "U"),
         codes.ENROLMENT_CODE_ISSUED: _create(),
         codes.ENROLMENT_CLAIMED: _create(),
         codes.TOKEN_ISSUED: _DECISION,  # what BALP made the pattern for

@@ -6,10 +6,10 @@ the anchor, and, for the subjects whose keys are given, that each encrypted reco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from backend.audit.checkpoint import open_checkpoint
+from backend.audit.checkpoint import open_checkpoint, parse
 from backend.audit.entry import AuditEvent
 from backend.audit.errors import EntryDamaged, InvalidNote, LogDamaged
 from backend.audit.leaf import FIRST_PREVIOUS, Leaf
@@ -47,7 +47,8 @@ class Fsck:
 
     store: AuditStore
     origin: str
-    verifiers: Sequence[NoteVerifier]
+    # The keys that sign checkpoints of a size; None where they are not known: then no signature is checked.
+    verifiers_at: Callable[[int], Sequence[NoteVerifier]] | None
     anchor: Anchor | None = None
     keys: AuditKeys | None = None
     subjects: Iterable[SubjectId | None] = ()
@@ -140,7 +141,11 @@ class Fsck:
     def _checkpoint(self, checkpoint: StoredCheckpoint) -> bool:
         where = f"checkpoint {checkpoint.size}"
         try:
-            signed = open_checkpoint(checkpoint.note, origin=self.origin, verifiers=self.verifiers)
+            if self.verifiers_at is None:
+                signed = parse(checkpoint.note)
+            else:
+                verifiers = self.verifiers_at(checkpoint.size)
+                signed = open_checkpoint(checkpoint.note, origin=self.origin, verifiers=verifiers)
         except InvalidNote:
             self._found("checkpoint_signature", where)
             return False

@@ -8,6 +8,7 @@ pseudonym, so that a left-out one shows as a gap.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from backend.audit.merkle import leaf_hash
 
@@ -63,6 +64,28 @@ class Leaf:
         return leaf
 
 
+def tail_of(recorded_at_ms: int) -> bytes:
+    """Return how every leaf ends that was recorded at this time: all those of one bundle."""
+    return _TIME + _unsigned(recorded_at_ms) + _TAIL
+
+
+def continues(data: bytes, *, sequence: int, previous: bytes, tail: bytes) -> bool:
+    """Tell whether ``data`` is a leaf with this place in its chain and this end, without reading it.
+
+    For start-up, which asks this of every entry there is: a third of what ``Leaf.decode`` takes.
+    """
+    return (
+        data[37:77] == _PREVIOUS + previous + _PSEUDONYM
+        and data[109:] == _numbered(sequence) + tail
+        and data.startswith(_HEAD)
+    )
+
+
+def pseudonym_in(data: bytes) -> bytes:
+    """Return where a leaf has its pseudonym, of whatever ``data`` is."""
+    return data[77:109]
+
+
 def hash_of(leaf: Leaf) -> bytes:
     return leaf_hash(leaf.encode())
 
@@ -75,6 +98,11 @@ def _unsigned(value: int) -> bytes:
         if value < 1 << (8 * width):
             return head + value.to_bytes(width, "big")
     raise ValueError("the number is too large")
+
+
+@lru_cache(maxsize=4096)
+def _numbered(sequence: int) -> bytes:
+    return _SEQUENCE + _unsigned(sequence)
 
 
 def _read_unsigned(data: bytes, at: int) -> tuple[int, int]:

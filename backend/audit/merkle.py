@@ -28,6 +28,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def row_above(hashes: bytes) -> bytes:
+    """Return the packed hashes of the nodes over a packed row; an odd end is left out."""
+    sha256, pair = hashlib.sha256, 2 * HASH_BYTES
+    whole = len(hashes) // pair * pair
+    return b"".join([sha256(b"\x01" + hashes[i : i + pair]).digest() for i in range(0, whole, pair)])
+
+
 def split(count: int) -> int:
     """Return the largest power of two smaller than ``count`` (which is at least 2)."""
     return 1 << ((count - 1).bit_length() - 1)
@@ -53,12 +60,16 @@ class CompactRange:
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of one leaf."""
-        size, peak = self.size, leaf
+        self.append_subtree(leaf, 0)
+
+    def append_subtree(self, root: bytes, height: int) -> None:
+        """Add 2**height leaves by the root of their tree. The size so far is a multiple of that number."""
+        size, peak = self.size >> height, root
         while size & 1:
             peak = hashlib.sha256(b"\x01" + self._peaks.pop() + peak).digest()
             size >>= 1
         self._peaks.append(peak)
-        self.size += 1
+        self.size += 1 << height
 
     def root(self) -> bytes:
         if not self._peaks:
@@ -158,12 +169,21 @@ def verify_consistency(
         nodes.insert(0, old_root)
     if not nodes:
         raise InvalidProof("the proof is empty")
+    old_result, new_result = prefix_roots(old_size, new_size, nodes)
+    if not (hmac.compare_digest(old_result, old_root) and hmac.compare_digest(new_result, new_root)):
+        raise InvalidProof("the proof gives other roots")
+
+
+def prefix_roots(old_size: int, new_size: int, nodes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots at both sizes, old < new, that a consistency proof gives.
+
+    Its first node is always written out, also where RFC 6962 leaves it to the verifier (the old root of a
+    perfect tree). Raises InvalidProof.
+    """
     node, last = old_size - 1, new_size - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    old_result, new_result = _climb(node, last, nodes[0], nodes[1:])
-    if not (hmac.compare_digest(old_result, old_root) and hmac.compare_digest(new_result, new_root)):
-        raise InvalidProof("the proof gives other roots")
+    return _climb(node, last, nodes[0], nodes[1:])
 
 
 def _climb(node: int, last: int, start: bytes, proof: Sequence[bytes]) -> tuple[bytes, bytes]:

@@ -1,7 +1,7 @@
 """Signed notes (C2SP signed-note): a text followed by signature lines, each by a named key.
 
-Only Ed25519 (algorithm byte 0x01) is made and checked here. Lines of unknown keys are carried along, so that
-cosignatures of other algorithms (timestamped Ed25519 0x04, ML-DSA-44 0x06) can stand in the same note.
+Plain Ed25519 (algorithm byte 0x01) is made and checked here; ``cosignature`` has the kinds that only a
+checkpoint can carry. Lines of unknown keys are carried along.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ class NoteSignature:
     key_id: bytes  # 4 bytes
     signature: bytes
 
+    def line(self) -> str:
+        """Return the line that carries it, with its newline."""
+        return f"{_DASH}{self.name} {base64.b64encode(self.key_id + self.signature).decode()}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -61,10 +65,7 @@ class Note:
     signatures: tuple[NoteSignature, ...]
 
     def encode(self) -> str:
-        lines = [
-            f"{_DASH}{s.name} {base64.b64encode(s.key_id + s.signature).decode()}\n" for s in self.signatures
-        ]
-        return self.text + "\n" + "".join(lines)
+        return self.text + "\n" + "".join(signature.line() for signature in self.signatures)
 
 
 def key_id(name: str, algorithm_and_key: bytes) -> bytes:
@@ -72,16 +73,33 @@ def key_id(name: str, algorithm_and_key: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + algorithm_and_key).digest()[:_KEY_ID_BYTES]
 
 
+def write_verifier_key(name: str, algorithm_and_key: bytes) -> str:
+    """Return a public key as ``name+key id+base64``, with the algorithm's byte before the key."""
+    encoded = base64.b64encode(algorithm_and_key).decode()
+    return f"{name}+{key_id(name, algorithm_and_key).hex()}+{encoded}"
+
+
+def read_verifier_key(text: str) -> tuple[str, bytes]:
+    """Return name, and algorithm byte with key. Raises InvalidNote when it is malformed."""
+    name, _, rest = text.partition("+")
+    written_id, _, encoded = rest.partition("+")
+    check_name(name)
+    blob = _decode_base64(encoded)
+    if not blob or written_id != key_id(name, blob).hex():
+        raise InvalidNote("the verifier key is malformed")
+    return name, blob
+
+
 class Ed25519Signer:
     __slots__ = ("_key", "key_id", "name", "verifier_key")
 
     def __init__(self, *, name: str, private_key: Ed25519PrivateKey) -> None:
-        _check_name(name)
+        check_name(name)
         public = private_key.public_key().public_bytes_raw()
         self._key = private_key
         self.name = name
         self.key_id = key_id(name, _ED25519 + public)
-        self.verifier_key = f"{name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + public).decode()}"
+        self.verifier_key = write_verifier_key(name, _ED25519 + public)
 
     def __repr__(self) -> str:
         return f"Ed25519Signer({self.verifier_key!r})"
@@ -95,11 +113,8 @@ class Ed25519Verifier:
 
     def __init__(self, verifier_key: str) -> None:
         """Read a key written as ``name+key id+base64``. Raises InvalidNote when it is malformed."""
-        name, _, rest = verifier_key.partition("+")
-        written_id, _, encoded = rest.partition("+")
-        _check_name(name)
-        blob = _decode_base64(encoded)
-        if len(blob) != 33 or blob[:1] != _ED25519 or written_id != key_id(name, blob).hex():
+        name, blob = read_verifier_key(verifier_key)
+        if len(blob) != 33 or blob[:1] != _ED25519:
             raise InvalidNote("the verifier key is malformed")
         self.name = name
         self.key_id = key_id(name, blob)
@@ -165,14 +180,15 @@ def _signature(line: str) -> NoteSignature:
     if not line.startswith(_DASH):
         raise InvalidNote("a signature line is malformed")
     name, separator, encoded = line[len(_DASH) :].partition(" ")
-    _check_name(name)
+    check_name(name)
     blob = _decode_base64(encoded)
     if not separator or len(blob) <= _KEY_ID_BYTES:
         raise InvalidNote("a signature line is malformed")
     return NoteSignature(name, blob[:_KEY_ID_BYTES], blob[_KEY_ID_BYTES:])
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InvalidNote unless a key may be called so."""
     if not name or "+" in name or any(c.isspace() or unicodedata.category(c) == "Cc" for c in name):
         raise InvalidNote("a key name is malformed")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from backend.audit.note import NoteSigner
 from backend.audit.types import AnchorRecord, Bundle, Head, StoredCheckpoint
 from backend.types import SubjectId
 
@@ -46,8 +45,10 @@ class AuditStore(Protocol):
         """
         ...
 
-    def bundles(self) -> Iterator[Bundle]:
+    def bundles(self, *, whole: bool = True) -> Iterator[Bundle]:
         """Yield all bundles in the order of their first index, also those past the head.
+
+        Unless ``whole`` they have no ``bodies`` and no ``hashes``: all that start-up needs, and much less.
 
         Raises LogDamaged, naming the bundle, when a document cannot be read as one.
         """
@@ -67,6 +68,20 @@ class AuditStore(Protocol):
 
     def newest_checkpoint(self, *, anchored: bool) -> StoredCheckpoint | None:
         """Return the newest checkpoint, or the newest that was anchored."""
+        ...
+
+    def checkpoint(self, size: int) -> StoredCheckpoint | None: ...
+
+    def cosign(self, checkpoint: StoredCheckpoint, note: str, *, best: bool) -> bool:
+        """Put a note with more signatures in the place of the checkpoint's, durably.
+
+        ``best`` makes it the one that ``most_cosigned`` gives. Returns False, having done nothing, when the
+        stored note is not ``checkpoint.note``.
+        """
+        ...
+
+    def most_cosigned(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint that no older one has more witnesses than."""
         ...
 
 
@@ -90,10 +105,6 @@ class AuditKeys(Protocol):
     def at(self, subject: SubjectId | None, epoch: int) -> bytes | None:
         """Return the key of an epoch, or None when it was erased or never existed."""
         ...
-
-
-class CheckpointSigner(NoteSigner, Protocol):
-    """A key of the log itself: its name is the log's origin. Ed25519 (see ``note.Ed25519Signer``)."""
 
 
 class Anchor(Protocol):

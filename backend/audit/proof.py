@@ -10,6 +10,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from backend.audit import tlog_proof
 from backend.audit.checkpointer import Checkpointer
 from backend.audit.errors import UnknownEntry
 from backend.audit.reader import EpochChain, LogReader
@@ -30,10 +31,19 @@ class ProofBuilder:
 
         Raises UnknownEntry (also for entries of others), EntryDamaged, AuditUnavailable.
         """
-        for chain in self._reader.chains(subject):
-            if index in chain.indexes:
-                return self._bundle([(self._reader.entry(index), chain)])
-        raise UnknownEntry
+        return self._bundle([self._found(subject, index)])
+
+    def tlog_proof(self, subject: SubjectId | None, index: LogIndex) -> str:
+        """Return the same as a ``.tlog-proof`` file, which names no anchor. Raises as ``entry``."""
+        entry, chain = self._found(subject, index)
+        checkpoint = self._checkpointer.covering(index + 1)
+        opened = self._reader.open(entry, chain)
+        return tlog_proof.encode(
+            index=index,
+            proof=self._reader.log.state.tree.inclusion_proof(index, checkpoint.size),
+            checkpoint=checkpoint.note,
+            extra={"leaf": entry.leaf, "record": opened.record, "salt": opened.salt},
+        )
 
     def closed_entry(self, index: LogIndex) -> Json:
         """Return the bundle for any entry unopened: it shows that something was logged, not what."""
@@ -48,6 +58,12 @@ class ProofBuilder:
             {"epoch": c.epoch, "pseudonym": _text(c.pseudonym), "count": len(c.indexes)} for c in chains
         ]
         return bundle
+
+    def _found(self, subject: SubjectId | None, index: LogIndex) -> tuple[StoredEntry, EpochChain]:
+        for chain in self._reader.chains(subject):
+            if index in chain.indexes:
+                return self._reader.entry(index), chain
+        raise UnknownEntry
 
     def _bundle(self, entries: Sequence[tuple[StoredEntry, EpochChain | None]]) -> Json:
         needed = max((entry.index + 1 for entry, _ in entries), default=0)
@@ -73,7 +89,7 @@ class ProofBuilder:
         return result
 
     def _anchor(self, checkpoint: StoredCheckpoint) -> Json | None:
-        anchored = self._checkpointer.anchored()
+        anchored = checkpoint if checkpoint.anchor is not None else self._checkpointer.anchored()
         if anchored is None or anchored.anchor is None or anchored.size > checkpoint.size:
             return None
         record = anchored.anchor

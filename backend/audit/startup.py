@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from backend.audit.checkpoint import open_checkpoint
 from backend.audit.errors import LogDamaged, LogForked, LogRolledBack
+from backend.audit.note import NoteVerifier
 from backend.audit.ports import Anchor, AuditStore
 from backend.audit.state import LogState
 from backend.audit.types import Head
@@ -17,7 +21,7 @@ def rebuild(store: AuditStore, head: Head) -> LogState:
     Raises LogDamaged when entries are missing, changed, or stand past the head.
     """
     state = LogState()
-    for bundle in store.bundles():
+    for bundle in store.bundles(whole=False):
         if bundle.first == head.size and bundle.token < head.token:
             continue
         if bundle.first >= head.size:
@@ -41,6 +45,14 @@ def check_history(state: LogState, store: AuditStore, anchor: Anchor | None) -> 
     anchored = anchor.anchored() if anchor is not None else None
     if anchored is not None:
         check_prefix(state, anchored.size, anchored.root, source="the anchored checkpoint")
+
+
+def check_signatures(store: AuditStore, *, origin: str, verifiers: Sequence[NoteVerifier]) -> None:
+    """Check that the newest checkpoints are signed by keys of the log. Raises InvalidNote."""
+    for anchored in (False, True):
+        stored = store.newest_checkpoint(anchored=anchored)
+        if stored is not None:
+            open_checkpoint(stored.note, origin=origin, verifiers=verifiers)
 
 
 def check_prefix(state: LogState, size: int, root: bytes, *, source: str) -> None:

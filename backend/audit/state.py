@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backend.audit.errors import LogDamaged, UnknownEntry
-from backend.audit.leaf import FIRST_PREVIOUS, Leaf
+from backend.audit.leaf import FIRST_PREVIOUS, Leaf, continues, pseudonym_in, tail_of
 from backend.audit.merkle import leaf_hash
 from backend.audit.tiles import TileTree
 from backend.audit.types import Bundle
@@ -105,8 +105,9 @@ class LogState:
             raise LogDamaged(f"the bundle at {bundle.first} is empty")
         hashes = [leaf_hash(leaf) for leaf in bundle.leaves]
         with self._lock:
+            tail = b""
             for offset, (data, hashed) in enumerate(zip(bundle.leaves, hashes, strict=True)):
-                self._link(bundle.first + offset, data, hashed)
+                tail = self._link(bundle.first + offset, data, hashed, tail)
             for offset, act in enumerate(bundle.acts):
                 if act:
                     self._remember(act, LogIndex(bundle.first + offset))
@@ -114,19 +115,24 @@ class LogState:
             self._times.append(self.recorded_at_ms)
         self.tree.extend(hashes)  # last: it publishes the new size
 
-    def _link(self, index: int, data: bytes, hashed: bytes) -> None:
-        try:
-            leaf = Leaf.decode(data)
-        except ValueError as error:
-            raise LogDamaged(f"the leaf of entry {index} cannot be read") from error
-        chain = self._chains.get(leaf.pseudonym)
+    def _link(self, index: int, data: bytes, hashed: bytes, tail: bytes) -> bytes:
+        """Put an entry on its chain; ``tail`` is how the leaf before it ends. Return how this one does."""
+        pseudonym = pseudonym_in(data)
+        chain = self._chains.get(pseudonym)
         if chain is None:
-            chain = self._chains[leaf.pseudonym] = _Chain()
-        if leaf.sequence != len(chain.indexes) or leaf.previous != chain.last:
-            raise LogDamaged(f"entry {index} does not continue its chain")
+            chain = self._chains[pseudonym] = _Chain()
+        if not continues(data, sequence=len(chain.indexes), previous=chain.last, tail=tail):
+            try:
+                leaf = Leaf.decode(data)
+            except ValueError as error:
+                raise LogDamaged(f"the leaf of entry {index} cannot be read") from error
+            if leaf.sequence != len(chain.indexes) or leaf.previous != chain.last:
+                raise LogDamaged(f"entry {index} does not continue its chain")
+            self.recorded_at_ms = leaf.recorded_at_ms
+            tail = tail_of(leaf.recorded_at_ms)
         chain.indexes.append(index)
         chain.last = hashed
-        self.recorded_at_ms = leaf.recorded_at_ms
+        return tail
 
     def _remember(self, act: bytes, index: LogIndex) -> None:
         self._acts[act] = index

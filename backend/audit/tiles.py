@@ -35,10 +35,19 @@ class TileTree:
         return self._compact.copy()
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> None:
+        leaves = list(leaf_hashes)
         compact = self._compact.copy()
-        for leaf in leaf_hashes:
-            self._rows[0] += leaf
-            compact.append(leaf)
+        place = 0
+        while place < len(leaves):
+            # To the end of the tile. One that comes whole is hashed once, for the rows and the range.
+            some = leaves[place : place + TILE_WIDTH - compact.size % TILE_WIDTH]
+            place += len(some)
+            self._rows[0] += b"".join(some)
+            if len(some) == TILE_WIDTH:
+                compact.append_subtree(self._close_tiles(compact.size // TILE_WIDTH), _TILE_HEIGHT)
+                continue
+            for leaf in some:
+                compact.append(leaf)
             if compact.size % TILE_WIDTH == 0:
                 self._close_tiles(compact.size // TILE_WIDTH - 1)
         self._compact = compact  # published last: whoever sees the size finds the rows
@@ -73,19 +82,18 @@ class TileTree:
         if size > self.size:
             raise InvalidProof("the size is outside the tree")
 
-    def _close_tiles(self, number: int) -> None:
-        """Put the root of a tile that became full on the row above, and so on upwards."""
-        level = 0
-        while True:
-            row = _widths(self.tile(level, number))[-1]
-            if level + 1 == len(self._rows):
-                self._rows.append(bytearray())
-            above = self._rows[level + 1]
-            above += merkle.node_hash(row[:_HASH], row[_HASH:])
-            count = len(above) // _HASH
-            if count % TILE_WIDTH:
-                return
-            level, number = level + 1, count // TILE_WIDTH - 1
+    def _close_tiles(self, number: int, level: int = 0) -> bytes:
+        """Put the root of a tile that became full on the row above, and so on upwards; return it."""
+        row = rows_of(self.tile(level, number))[-1]
+        root = merkle.node_hash(row[:_HASH], row[_HASH:])
+        if level + 1 == len(self._rows):
+            self._rows.append(bytearray())
+        above = self._rows[level + 1]
+        above += root
+        count = len(above) // _HASH
+        if count % TILE_WIDTH == 0:
+            self._close_tiles(count // TILE_WIDTH - 1, level + 1)
+        return root
 
     def _subtree(self, first: int, end: int) -> bytes:
         count = end - first
@@ -106,19 +114,12 @@ class TileTree:
         return row[place * _HASH : (place + 1) * _HASH]
 
     def _expand_tile(self, level: int, number: int, width: int) -> list[bytes]:
-        return _widths(self.tile(level, number, width=width))
+        return rows_of(self.tile(level, number, width=width))
 
 
-def _widths(hashes: bytes) -> list[bytes]:
+def rows_of(hashes: bytes) -> list[bytes]:
     """Return the rows of a tile from the bottom up, packed; odd ends of a partial tile are left out."""
     rows = [hashes]
     for _ in range(_TILE_HEIGHT - 1):
-        below = rows[-1]
-        pairs = len(below) // (2 * _HASH)
-        rows.append(
-            b"".join(
-                merkle.node_hash(below[i : i + _HASH], below[i + _HASH : i + 2 * _HASH])
-                for i in range(0, pairs * 2 * _HASH, 2 * _HASH)
-            )
-        )
+        rows.append(merkle.row_above(rows[-1]))
     return rows

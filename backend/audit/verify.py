@@ -1,10 +1,14 @@
 """Checks proof bundles of an audit log offline. One file: standard library and ``cryptography`` only.
 
-    python verify.py BUNDLE.json --key VERIFIER_KEY [--rpc URL --contract ADDRESS --log-id HEX]
+    python verify.py BUNDLE --key KEY [--witness KEY ... --quorum K]
+                            [--rpc URL --contract ADDRESS --log-id HEX]
 
-``VERIFIER_KEY`` is the log's public key as ``name+key id+base64`` (C2SP signed-note); the name is the log's
-origin. Get it, the contract and the log id from a source you trust, never from the bundle. Without ``--rpc``
-the report says what the bundle claims about the chain; with it, the contract is asked.
+``BUNDLE`` is a JSON bundle, a ``.tlog-proof`` (C2SP), or the evidence of a split view. ``KEY`` is a public
+key as ``name+key id+base64`` (C2SP signed-note; Ed25519, or a cosignature's Ed25519 or ML-DSA-44); one of the
+log's has the log's origin as its name. Any one of the log's keys that are given suffices: to rely on
+ML-DSA-44 alone, give that one alone. With ``--witness``, at least K of the witnesses (default: all) must have
+cosigned. Get keys, contract and log id from a source you trust, never from the bundle. Without ``--rpc`` the
+report says what the bundle claims about the chain; with it, the contract is asked.
 It shares no code with what made the proofs, on purpose.
 """
 
@@ -23,8 +27,13 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 FORMAT = "assent-audit-proof/1"
+SPLIT_VIEW = "assent-split-view/1"
+TLOG_PROOF = "c2sp.org/tlog-proof@v1"
+PLAIN, ED25519, ML_DSA_44 = 1, 4, 6  # bytes that name the kind of a key
+KEY_BYTES = {PLAIN: 32, ED25519: 32, ML_DSA_44: 1312}
 HEAD_OF = "0x65c7d79d"  # headOf(bytes32) of contract AuditAnchor
 # topic of CheckpointAnchored(bytes32,bytes32,bytes32,uint64,bytes32)
 CHECKPOINT_ANCHORED = "0xed21d8a5180a3fbcfdb16c16d5623be90e1c35bb2e7193a014e042a817d8689d"
@@ -34,15 +43,39 @@ class VerificationError(ValueError):
     """The bundle is not proof of what it says. The message tells the first thing found wrong."""
 
 
-def verify_bundle(bundle: Any, keys: list[str]) -> dict[str, Any]:
-    """Check everything in a bundle (parsed JSON) and return a report; raise VerificationError otherwise.
+def read(content: bytes) -> dict[str, Any]:
+    """Read a file of any of the three kinds, for ``verify_bundle``. Raises ValueError."""
+    if not content.startswith(TLOG_PROOF.encode() + b"\n"):
+        bundle: dict[str, Any] = json.loads(content)
+        return bundle
+    head, _, checkpoint = content.decode().partition("\n\n")
+    _, *lines = head.split("\n")
+    extra = lines.pop(0).removeprefix("extra ") if lines and lines[0].startswith("extra ") else ""
+    word, _, index = lines.pop(0).partition(" ") if lines else ("", "", "")
+    _refuse(word != "index" or str(int(index)) != index, "the proof names no index")
+    opened = {name: base64.b64encode(value).decode() for name, value in decode_cbor(_bytes(extra)).items()}
+    _refuse(not {"leaf"} <= set(opened) <= {"leaf", "record", "salt"}, "the proof holds no leaf of this log")
+    entry = {**opened, "index": int(index), "proof": lines}
+    return {
+        "format": FORMAT,
+        "origin": checkpoint.partition("\n")[0],
+        "checkpoint": checkpoint,
+        "anchor": None,
+        "entries": [entry],
+    }
+
+
+def verify_bundle(
+    bundle: Any, keys: list[str], *, witnesses: list[str] | None = None, quorum: int | None = None
+) -> dict[str, Any]:
+    """Check everything in a bundle (what ``read`` gives) and return a report; raise VerificationError.
 
     The report has ``origin``, ``size``, ``root``, ``anchor`` (or None), ``complete`` (a list that leaves out
-    no entry before its last) and ``entries``: each with ``index``, ``leaf_hash``, ``recorded_at_ms``,
-    ``anchored`` and, where it was opened, ``event``.
+    no entry before its last), ``witnesses`` (names, of those given, that cosigned) and ``entries``: each with
+    ``index``, ``leaf_hash``, ``recorded_at_ms``, ``anchored`` and, where it was opened, ``event``.
     """
     try:
-        return _verify(bundle, keys)
+        return _verify(bundle, keys, witnesses or [], quorum)
     except VerificationError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
@@ -51,9 +84,43 @@ def verify_bundle(bundle: Any, keys: list[str]) -> dict[str, Any]:
         raise VerificationError("the checkpoint's signature is wrong") from error
 
 
-def _verify(bundle: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+def verify_split_view(evidence: Any, keys: list[str]) -> dict[str, Any]:
+    """Check that a log signed two histories; return both heads. Raises VerificationError when it did not.
+
+    ``proof`` leads from the smaller tree to the larger one as the larger one has it: it gives the larger
+    root, and for the smaller size another root than was signed. It is empty for equal sizes.
+    """
+    try:
+        _refuse(evidence["format"] != SPLIT_VIEW, "unknown format")
+        (origin, old, old_root, _), (other, new, new_root, _) = (
+            open_checkpoint(note, keys) for note in evidence["checkpoints"]
+        )
+        _refuse(origin != other, "the checkpoints are of two logs")
+        _refuse(not 0 < old <= new, "the smaller checkpoint comes first")
+        nodes = [_bytes(n, 32) for n in evidence["proof"]]
+        if old < new:
+            found, whole = prefix_roots(old, new, nodes)
+            _refuse(whole != new_root, "the proof does not give the larger checkpoint's root")
+        else:
+            found = new_root
+        _refuse(found == old_root, "the checkpoints are of one history")
+    except VerificationError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise VerificationError("the evidence is malformed") from error
+    except InvalidSignature as error:
+        raise VerificationError("a checkpoint's signature is wrong") from error
+    signed = [{"size": old, "root": old_root.hex()}, {"size": new, "root": new_root.hex()}]
+    return {"origin": origin, "split_view": True, "signed": signed, "root_in_larger": found.hex()}
+
+
+def _verify(
+    bundle: dict[str, Any], keys: list[str], witnesses: list[str], quorum: int | None
+) -> dict[str, Any]:
     _refuse(bundle["format"] != FORMAT, "unknown format")
-    origin, size, root = open_checkpoint(bundle["checkpoint"], keys)
+    origin, size, root, cosigned = open_checkpoint(
+        bundle["checkpoint"], keys, witnesses=witnesses, quorum=quorum
+    )
     _refuse(bundle["origin"] != origin, "the checkpoint is of another log")
     anchor = bundle["anchor"]
     if anchor is not None:
@@ -63,7 +130,7 @@ def _verify(bundle: dict[str, Any], keys: list[str]) -> dict[str, Any]:
     _refuse(len({e["index"] for e in entries}) != len(entries), "an entry is given twice")
     complete = "chains" in bundle and _check_chains(bundle["chains"], entries)
     entries = [{k: v for k, v in entry.items() if not k.startswith("_")} for entry in entries]
-    report = {"origin": origin, "size": size, "root": root.hex(), "anchor": anchor}
+    report = {"origin": origin, "size": size, "root": root.hex(), "witnesses": cosigned, "anchor": anchor}
     return {**report, "complete": complete, "entries": entries}
 
 
@@ -114,29 +181,69 @@ def _check_chains(chains: list[dict[str, Any]], entries: list[dict[str, Any]]) -
     return complete
 
 
-def open_checkpoint(note: str, keys: list[str]) -> tuple[str, int, bytes]:
-    """Return origin, size and root of a checkpoint signed by one of the keys (C2SP signed-note)."""
+def open_checkpoint(
+    note: str, keys: list[str], *, witnesses: list[str] | None = None, quorum: int | None = None
+) -> tuple[str, int, bytes, list[str]]:
+    """Return origin, size and root of a checkpoint that a key of its log signed, and who cosigned it.
+
+    Every line of a known key must verify. At least ``quorum`` of the witnesses must have cosigned, each
+    counted once however many keys it has.
+    """
     text, separator, tail = note.rpartition("\n\n")
-    known = {}
-    for key in keys:
-        name, key_id, encoded = key.split("+", 2)
-        public = _bytes(encoded, 33)
-        digest = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
-        _refuse(public[0] != 1 or digest.hex() != key_id, "a verifier key is malformed")
-        known[name, digest] = Ed25519PublicKey.from_public_bytes(public[1:])
-    signed_by = []
+    text += "\n"
+    origin, size, encoded_root, *_ = text.split("\n")
+    _refuse(str(int(size)) != size or not 0 <= int(size) < 2**63, "the checkpoint's size is malformed")
+    root = _bytes(encoded_root, 32)
+    of_log, of_witnesses = _known(keys), _known(witnesses or [])
+    names = {name for name, _ in of_witnesses}
+    _refuse(origin in names, "a witness has the log's name")
+    _refuse(len(set(of_witnesses.values())) != len(of_witnesses), "one key is given for two witnesses")
+    needed = len(names) if quorum is None else quorum
+    _refuse(not 0 <= needed <= len(names), "the quorum is larger than the number of witnesses")
+    signed_by, known = set[str](), of_witnesses | of_log
     for line in tail.removesuffix("\n").split("\n"):
         dash, name, encoded = line.split(" ")
         blob = _bytes(encoded)
         _refuse(dash != "\N{EM DASH}" or len(blob) < 5, "the checkpoint has a malformed signature line")
-        public_key = known.get((name, blob[:4]))
-        if public_key is not None:
-            public_key.verify(blob[4:], text.encode() + b"\n")
-            signed_by.append(name)
-    origin, size, root, *_ = text.split("\n")
+        public = known.pop((name, blob[:4]), None)
+        if public is not None:
+            _check_line(public, blob[4:], text.encode(), name, (origin, int(size), root))
+            signed_by.add(name)
     _refuse(not separator or origin not in signed_by, "the checkpoint is not signed by a key of its log")
-    _refuse(str(int(size)) != size or size[0] == "-", "the checkpoint's size is malformed")
-    return origin, int(size), _bytes(root, 32)
+    cosigned = sorted(names & signed_by)
+    _refuse(len(cosigned) < needed, f"{len(cosigned)} of the witnesses cosigned, {needed} are needed")
+    return origin, int(size), root, cosigned
+
+
+def _known(keys: list[str]) -> dict[tuple[str, bytes], bytes]:
+    """Return the public keys, kind first, by name and key id. One text may hold several, a line each."""
+    known = {}
+    for key in " ".join(keys).split():
+        name, key_id, encoded = key.split("+", 2)
+        public = _bytes(encoded)
+        digest = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
+        malformed = len(public) - 1 != KEY_BYTES.get(public[0]) or digest.hex() != key_id
+        _refuse(malformed, "a verifier key is malformed")
+        known[name, digest] = public
+    return known
+
+
+def _check_line(
+    public: bytes, signature: bytes, text: bytes, name: str, tree: tuple[str, int, bytes]
+) -> None:
+    """Check one line (C2SP signed-note, tlog-cosignature). Raises InvalidSignature or VerificationError."""
+    time, raw = int.from_bytes(signature[:8], "big"), signature[8:]
+    _refuse(public[0] != PLAIN and time >= 2**63, "a cosignature's time is malformed")
+    if public[0] == PLAIN:
+        Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, text)
+    elif public[0] == ED25519:
+        header = f"cosignature/v1\ntime {time}\n".encode()
+        Ed25519PublicKey.from_public_bytes(public[1:]).verify(raw, header + text)
+    else:
+        origin, size, root = tree
+        of, by = (bytes([len(part.encode())]) + part.encode() for part in (origin, name))
+        body = by + signature[:8] + of + bytes(8) + size.to_bytes(8, "big") + root
+        MLDSA44PublicKey.from_public_bytes(public[1:]).verify(raw, b"subtree/v1\n\0" + body)
 
 
 def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> None:
@@ -151,12 +258,17 @@ def check_consistency(old: int, new: int, proof: list[bytes], old_root: bytes, n
     if old == new:
         _refuse(bool(proof) or old_root != new_root, "the anchored root is not the checkpoint's")
         return
+    nodes = [old_root, *proof] if old & (old - 1) == 0 else proof
+    extends = bool(nodes) and prefix_roots(old, new, nodes) == (old_root, new_root)
+    _refuse(not extends, "the anchored checkpoint is not a prefix of this one")
+
+
+def prefix_roots(old: int, new: int, nodes: list[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots at both sizes that a consistency proof gives, its first node always written out."""
     first, last = old - 1, new - 1
     while first % 2 == 1:
         first, last = first // 2, last // 2
-    nodes = [old_root, *proof] if old & (old - 1) == 0 else proof
-    extends = bool(nodes) and _climb(first, last, nodes[0], nodes[1:]) == (old_root, new_root)
-    _refuse(not extends, "the anchored checkpoint is not a prefix of this one")
+    return _climb(first, last, nodes[0], nodes[1:])
 
 
 def _climb(first: int, last: int, start: bytes, proof: list[bytes]) -> tuple[bytes, bytes]:
@@ -278,16 +390,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check a proof bundle of an audit log.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--key", action="append", required=True, help="the log's verifier key; may repeat")
+    parser.add_argument("--witness", action="append", default=[], help="a witness's key; may repeat")
+    parser.add_argument("--quorum", type=int, help="how many of the witnesses must have cosigned")
     parser.add_argument("--rpc", help="JSON-RPC endpoint of the chain; with --contract and --log-id")
     parser.add_argument("--contract", default="", help="address of AuditAnchor")
     parser.add_argument("--log-id", default="", help="the log's id in the contract")
     given = parser.parse_args(arguments)
     try:
-        report = verify_bundle(json.loads(given.bundle.read_text("utf-8")), given.key)
+        bundle = read(given.bundle.read_bytes())
+        if bundle.get("format") == SPLIT_VIEW:
+            report = verify_split_view(bundle, given.key)
+        else:
+            report = verify_bundle(bundle, given.key, witnesses=given.witness, quorum=given.quorum)
         if given.rpc:
             where = {"rpc": given.rpc, "contract": given.contract, "log_id": given.log_id}
             report["chain"] = check_chain(report["anchor"], **where)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except (ValueError, OSError, TypeError, KeyError, AttributeError) as error:
         sys.stderr.write(f"NOT VERIFIED: {error}\n")
         return 1
     sys.stdout.write(json.dumps(report, indent=2) + "\n")

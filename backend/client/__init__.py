@@ -5,17 +5,19 @@ modules that both sides share (``backend.records``: envelope, delivery, sealing,
 """
 
 from backend.client.api import AssentClient, RequestRefused
-from backend.client.end_to_end import Prepared, prepare, share_key
+from backend.client.end_to_end import Chain, Prepared, hand_over, prepare, share_key
 from backend.client.keys import KeyRefused, PrivateKey, new_key, read_key, write_key
 from backend.client.opening import OpenedSegment, open_file, open_segment
 
 __all__ = [
     "AssentClient",
+    "Chain",
     "KeyRefused",
     "OpenedSegment",
     "Prepared",
     "PrivateKey",
     "RequestRefused",
+    "hand_over",
     "new_key",
     "open_file",
     "open_segment",

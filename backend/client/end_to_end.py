@@ -64,15 +64,15 @@ def prepare(
         raise NotCanonical("the draft is malformed") from failure
     share = open_share(sealed_share, key.opener, context)
     if slot is None:
-        segment_key = SegmentKey(key_id, Secret.generate())
-        made = _sealed_to(segment_key, key.public, chain)
+        under = SegmentKey(key_id, Secret.generate())
+        made = _sealed_to(under, key.public, chain)
     else:
-        segment_key, made = _open_slot(slot, key_id, key, chain), None
+        under, made = _open_slot(slot, key_id, key, chain), None
     dek = Secret.generate()
     pieces = seal_bytes(document, media_type, context=context, dek=dek, erasure_share=share)
     return Prepared(
         ciphertext=b"".join(pieces),
-        wrapped_dek=wrap_dek(dek, under=segment_key, context=context),
+        wrapped_dek=wrap_dek(dek, under=under, context=context),
         epoch=key_id.epoch,
         slot=None if made is None else canonical.encode(encode_sealed(made)),
     )
@@ -92,16 +92,17 @@ def share_key(
     The caller has checked that ``reader`` is the key that the registry names for the organisation, by its
     hash on the chain. ``expiry`` is the consent's. Raises WrapRefused, NotCanonical.
     """
-    try:
-        context = _context(draft)
-        key_id = _key_id(draft, context)
-        slot = base64.b64decode(draft["slot"], validate=True)
-    except (KeyError, TypeError, ValueError) as failure:
-        raise NotCanonical("the draft is malformed, or names no key yet") from failure
-    segment_key = _open_slot(slot, key_id, key, chain)
-    return canonical.encode(
-        encode_sealed(_sealed_to(segment_key, reader, chain, consent=consent, expiry=expiry))
-    )
+    shared = segment_key(draft, key, chain=chain)
+    return canonical.encode(encode_sealed(_sealed_to(shared, reader, chain, consent=consent, expiry=expiry)))
+
+
+def hand_over(draft: Mapping[str, Any], key: PrivateKey, custodian: RecipientKey, *, chain: Chain) -> bytes:
+    """Return a segment key sealed to the custodian, which can then read what it opens: 1168 bytes.
+
+    Raises WrapRefused, NotCanonical.
+    """
+    handed = segment_key(draft, key, chain=chain)
+    return _sealed_to(handed, custodian, chain).sealed
 
 
 def segment_key(draft: Mapping[str, Any], key: PrivateKey, *, chain: Chain) -> SegmentKey:

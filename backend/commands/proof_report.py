@@ -50,6 +50,8 @@ def _cells(entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"log        {report['origin']}, {report['size']} entries, root {report['root']}"
+    if report["witnesses"]:
+        yield f"witnesses  {', '.join(report['witnesses'])}"
     anchor = report["anchor"]
     if anchor is None:
         yield "anchor     none named"

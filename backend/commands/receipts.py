@@ -21,17 +21,28 @@ def _receipts() -> None:
 def verify_receipt(
     file: Annotated[Path, typer.Argument(help="a consent record or receipt, as the service sent it")],
     jwks: Annotated[Path, typer.Option(help="the custodian's /.well-known/document-jwks.json")],
+    log_key: Annotated[
+        list[str] | None, typer.Option(help="the audit log's key, for the proof in the receipt of an erasure")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the signature, offline, and in a record that its identifier is the hash of the consent in it and,
-    of a consent on paper, that both witnesses signed it."""
+    of a consent on paper, that both witnesses signed it; of an erasure, that the log says it."""
     from dataclasses import asdict
 
     from backend.adapters.ledger.abi import artifact
+    from backend.erasure.receipt import RECEIPT, LogKeyMissing, require_kind, verify_erasure
     from backend.interop.receipts.signing import verify
 
     with named_errors():
-        found = verify(_read(file), _read(jwks), pair_code=artifact("WitnessPair").creation)
+        document, keys = _read(file), _read(jwks)
+        found: Any
+        if require_kind(document) == RECEIPT:
+            if not log_key:
+                raise LogKeyMissing(field="log_key")
+            found = verify_erasure(document, keys, log_key)
+        else:
+            found = verify(document, keys, pair_code=artifact("WitnessPair").creation)
     show(asdict(found), as_json=as_json)
 
 

@@ -50,31 +50,7 @@ def _answer(found: Replay, tables: Tables, entry: int, *, as_json: bool) -> None
     from backend.consent import wording
 
     event = found.event
-    plain: dict[str, Any] = {
-        "entry": entry,
-        "type": event.type,
-        "same": not found.differing,
-        "differing": list(found.differing),
-        "said": dict(found.said),
-        "again": dict(found.again),
-        "moment": {
-            "finalBlock": event.final_block,
-            "headBlock": event.head_block,
-            "queuePosition": event.queue_position,
-            "now": found.parts[0].request.now,
-        },
-        "tables": {"digest": found.parts[0].request.tables, "inForce": found.same_tables},
-        "parts": [
-            {
-                "segment": part.name,
-                "answer": part.explanation.decision.answer.value,
-                "reasons": [reason.value for reason in part.explanation.decision.reasons],
-                "sentence": wording.sentence(part.request, part.explanation.decision, tables),
-                "explanation": wording.explanation_to_json(part.explanation),
-            }
-            for part in found.parts
-        ],
-    }
+    plain: dict[str, Any] = {"entry": entry, **found.as_json(tables)}
     if as_json:
         show(plain, as_json=True)
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.commands import replaying
+from backend.commands import affected, replaying
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
@@ -24,7 +24,7 @@ audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Stores]:
+def opened(settings: Settings) -> Iterator[Stores]:
     from backend.stores import open_stores
 
     stores = open_stores(settings)
@@ -36,7 +36,7 @@ def _opened(settings: Settings) -> Iterator[Stores]:
 
 def deploy(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
     """Put the contracts on the chain, or check that those there are ours, and print their addresses."""
-    with named_errors(), _opened(read_settings(data_directory=data_directory)) as stores:
+    with named_errors(), opened(read_settings(data_directory=data_directory)) as stores:
         deployment = stores.deployment
         addresses = {name: contract.address for name, contract in sorted(deployment.contracts.items())}
         show({"chain_id": deployment.chain_id, "deployer": deployment.deployer, **addresses}, as_json=as_json)
@@ -55,7 +55,7 @@ def fsck(
     with named_errors():
         settings = read_settings(data_directory=data_directory)
         require_deployment(settings)
-        with _opened(settings) as stores:
+        with opened(settings) as stores:
             report = check_everything(stores)
             if collect and report.sound:
                 from backend.maintenance.records import collect as remove
@@ -72,7 +72,7 @@ def reindex(data_directory: DataDirectory = None, as_json: AsJson = False) -> No
     with named_errors():
         settings = read_settings(data_directory=data_directory)
         require_deployment(settings)
-        with _opened(settings) as stores:
+        with opened(settings) as stores:
             show(dict(rebuild(stores)), as_json=as_json)
 
 
@@ -87,7 +87,7 @@ def audit_fsck(data_directory: DataDirectory = None, as_json: AsJson = False) ->
         settings = read_settings(data_directory=data_directory)
         require_deployment(settings)
         report = Report()
-        with _opened(settings) as stores:
+        with opened(settings) as stores:
             check_audit(stores, read_chain(stores).subjects, report)
         _answer(report, as_json=as_json)
 
@@ -97,6 +97,12 @@ def audit_export(
     subject: Annotated[
         str | None, typer.Option(help="one patient's subject id; everybody's without it")
     ] = None,
+    outside: Annotated[
+        bool,
+        typer.Option(
+            "--outside", help="without identities: pseudonyms of this export alone, times to the hour"
+        ),
+    ] = False,
     data_directory: DataDirectory = None,
 ) -> None:
     """Print the log as FHIR AuditEvents, one a line, oldest first; exit status 2 if an entry is damaged.
@@ -112,7 +118,7 @@ def audit_export(
     with named_errors():
         settings = read_settings(data_directory=data_directory)
         require_deployment(settings)
-        with _opened(settings) as stores, closing(AuditExport(stores)) as export:
+        with opened(settings) as stores, closing(AuditExport(stores, outside=outside)) as export:
             for event in export.events(None if subject is None else SubjectId(int(subject, 16))):
                 typer.echo(json.dumps(event))
         if export.damaged:
@@ -120,12 +126,19 @@ def audit_export(
 
 
 audit.command("replay")(replaying.replay)
+audit.command("affected")(affected.affected)
 
 
 @audit.command("verify")
 def audit_verify(
-    bundle: Annotated[Path, typer.Argument(help="a proof bundle, as downloaded")],
-    key: Annotated[str, typer.Option(help="the log's verifier key, from a place you trust")],
+    bundle: Annotated[Path, typer.Argument(help="a proof bundle or .tlog-proof, as downloaded")],
+    key: Annotated[
+        list[str], typer.Option(help="the log's verifier key, from a place you trust; may repeat")
+    ],
+    witness: Annotated[list[str] | None, typer.Option(help="a witness's verifier key; may repeat")] = None,
+    quorum: Annotated[
+        int | None, typer.Option(help="how many of the witnesses must have cosigned; all without it")
+    ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="JSON-RPC of a chain node, to check the anchor")
     ] = None,
@@ -133,7 +146,7 @@ def audit_verify(
     log_id: Annotated[str | None, typer.Option(help="id of the log in the contract")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a proof bundle offline: nothing but the file and the log's public key is needed."""
+    """Check a proof offline: nothing but the file and the public keys of log and witnesses is needed."""
     from backend.audit import verify
     from backend.commands.proof_report import print_report
 
@@ -144,7 +157,7 @@ def audit_verify(
     except OSError as failure:
         fail("usage", f"{bundle}: {failure.strerror}", "Name the file that was downloaded.")
     try:
-        report = verify.verify_bundle(json.loads(content), [key])
+        report = verify.verify_bundle(verify.read(content), key, witnesses=witness, quorum=quorum)
         if endpoint is not None:
             report["chain"] = verify.check_chain(
                 report["anchor"], rpc=endpoint, contract=contract or "", log_id=log_id or ""

@@ -20,7 +20,7 @@ from backend.consent.terms import (
     Kind,
     Revoke,
 )
-from backend.consent.typed_data import Domain, consent_id, digest, recover
+from backend.consent.typed_data import Domain, Signable, consent_id, digest, recover
 from backend.errors import InvalidInput
 from backend.types import Address, ConsentId
 
@@ -60,7 +60,7 @@ def expected_signer(document: Document | None, controller: Address, via: Sequenc
 
 
 def require_signed_by(
-    command: Command, signature: bytes, account: Address, *, domain: Domain, relay: ConsentRelay
+    command: Signable, signature: bytes, account: Address, *, domain: Domain, relay: ConsentRelay
 ) -> None:
     """Raise SignatureInvalid or WrongSigner unless the account, an EOA or a contract, signed the command."""
     message_digest = digest(command, domain)

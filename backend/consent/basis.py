@@ -38,7 +38,7 @@ class Used:
 class Basis:
     """``unrecorded`` are documents that counted without a block, ``ending`` those whose end was in the queue,
     ``asked`` the parts of a record that were asked for where that is not all of it. ``only``: the consents
-    that the caller's token was bound to."""
+    that the caller's token was bound to. ``unopened``: nothing counted, of an unknown or erased subject."""
 
     now: UnixSeconds
     requester: Requester
@@ -51,6 +51,7 @@ class Basis:
     only: tuple[ConsentId, ...] | None = None
     segment: Segment | None = None
     asked: tuple[str, ...] = ()
+    unopened: bool = False
 
     def encode(self) -> bytes:
         """Return the basis as deterministic CBOR, without the members that are empty."""
@@ -70,6 +71,7 @@ class Basis:
             "uses": [[used.consent, used.made, used.recent] for used in self.uses],
             "segment": None if self.segment is None else _plain(self.segment),
             "asked": list(self.asked),
+            "unopened": self.unopened or None,
         }
         kept = {name: item for name, item in value.items() if item not in (None, [])}
         if self.only is not None:  # bound to none at all is not the same as not bound
@@ -113,6 +115,7 @@ def basis_of(
         only=None if only is None else tuple(sorted(only)),
         segment=segment,
         asked=tuple(asked),
+        unopened=not (request.final.opened or request.head.opened),
     )
     encoded = basis.encode()
     return encoded if len(encoded) <= MAX_BYTES else b""
@@ -164,12 +167,7 @@ def _used(weighed: Iterable[Evidence], now: UnixSeconds) -> Iterator[Used]:
         document, taken = item.prepared.document, item.taken
         if not isinstance(document, Grant) or not item.prepared.is_limited or not taken.made:
             continue
-        limit = limit_of(document.terms)
-        recent = 0
-        if limit.uses_per_period != UNLIMITED_USES:
-            recent = sum(now < at + limit.period_seconds for at in taken.at)
-            recent += max(0, min(taken.made, limit.uses_per_period) - len(taken.at))
-        yield Used(item.prepared.consent_id, taken.made, recent)
+        yield Used(item.prepared.consent_id, taken.made, limit_of(document.terms).recent(taken, now))
 
 
 def _plain(segment: Segment) -> list[object]:
@@ -203,6 +201,7 @@ def _read(value: Mapping[str, Any]) -> Basis:
         only=None if only is None else tuple(only),
         segment=None if segment is None else _segment(*segment),
         asked=tuple(value.get("asked", ())),
+        unopened=value.get("unopened", False),
     )
 
 

@@ -50,19 +50,24 @@ class DecisionService:
         self._tables = tables
         self._clock = clock
 
-    def decide(self, question: Question, segments: Sequence[Segment]) -> tuple[Decision, ...]:
+    def decide(
+        self, question: Question, segments: Sequence[Segment], *, held: Collection[ConsentId] = ()
+    ) -> tuple[Decision, ...]:
         """Return a decision for each segment, all on the same evidence.
 
+        ``held``: consents whose use was taken for this very act, which goes on: their limits do not end it.
         Raises LedgerUnavailable and IndexUnavailable when it cannot be found out: never a refusal then.
         """
-        decisions = decide_many(self.gather(question, segments[0]), segments)
+        decisions = decide_many(self.gather(question, segments[0], held=held), segments)
         if question.only is None:
             return decisions
         return tuple(resting_on(question.only, decision) for decision in decisions)
 
-    def gather(self, question: Question, segment: Segment) -> DecisionInput:
+    def gather(
+        self, question: Question, segment: Segment, *, held: Collection[ConsentId] = ()
+    ) -> DecisionInput:
         """Return everything that a decision about this segment rests on now. Raises as ``decide``."""
-        gathered = self._evidence.gather(question.subject, question.requester.members)
+        gathered = self._evidence.gather(question.subject, question.requester.members, held=held)
         gone = gathered.pending.erasing  # as if nobody had ever opened the subject
         return DecisionInput(
             subject=question.subject,

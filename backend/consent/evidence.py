@@ -22,7 +22,7 @@ from backend.consent.ports import Ledger
 from backend.consent.prepared import Prepared, prepare
 from backend.consent.restrictions import Pending, RestrictionQueue
 from backend.consent.terms import Grant
-from backend.consent.uses import Taken, UseLimit, UseStore, limit_of
+from backend.consent.uses import UNUSED, Taken, UseLimit, UseStore, limit_of
 from backend.sealed import DocumentSealer
 from backend.types import ConsentId, MemberId, SubjectId
 
@@ -110,8 +110,10 @@ class EvidenceBook:
         self._lock = threading.Lock()
         self._kept: OrderedDict[SubjectId, _Kept] = OrderedDict()
 
-    def gather(self, subject: SubjectId, members: Collection[MemberId] = ()) -> Gathered:
-        """Return a subject's evidence, and where these members stand.
+    def gather(
+        self, subject: SubjectId, members: Collection[MemberId] = (), *, held: Collection[ConsentId] = ()
+    ) -> Gathered:
+        """Return a subject's evidence, and where these members stand. Of ``held`` no use counts as made.
 
         Raises LedgerUnavailable, IndexUnavailable, SealedDocumentRefused.
         The queue's position is read first: whatever is accepted afterwards is caught by the guard of the
@@ -119,10 +121,10 @@ class EvidenceBook:
         """
         pending = self._restrictions.pending_for(subject)
         view = self._ledger.view()
-        gathered = self._at(view, subject, self._known(subject), pending, members)
+        gathered = self._at(view, subject, self._known(subject), pending, members, held=held)
         if not _covers(gathered, subject):
             # Another process recorded a consent, or the index lost one: only the index can tell.
-            gathered = self._at(view, subject, self._load(subject), pending, members)
+            gathered = self._at(view, subject, self._load(subject), pending, members, held=held)
         return gathered
 
     def subject(self, subject: SubjectId) -> SubjectEvidence:
@@ -195,12 +197,15 @@ class EvidenceBook:
         kept: _Kept,
         pending: Pending,
         members: Collection[MemberId],
+        *,
+        held: Collection[ConsentId],
     ) -> Gathered:
         at_final = at_head = self._ledger.facts(subject, kept.ids, members, block=view.final_number)
         if view.head_number != view.final_number:
             at_head = self._ledger.facts(subject, kept.ids, members, block=view.head_number)
         final, head = at_final.subject, at_head.subject
         uses = self._uses.taken(tuple(kept.limits)) if kept.limits else {}
+        uses = {**uses, **{name: UNUSED for name in held if name in kept.limits}} if held else uses
         evidence = kept.evidence(final, head, pending, uses)
         return Gathered(view, final, head, at_final.members, at_head.members, evidence, pending)
 

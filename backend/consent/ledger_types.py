@@ -49,6 +49,16 @@ class LedgerView:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundKey:
+    """A patient's encryption key as the chain holds it: the SHA-256 of its public half, its number among all
+    that were bound or withdrawn, and the block time of its binding."""
+
+    key_hash: Bytes32
+    sequence: int
+    bound_at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentSlot:
     """One consent, delegation or guardianship as the chain stores it. ``kind`` is a
     ``backend.consent.terms.Kind``, or 0 where the chain has never heard of the id.

@@ -14,7 +14,7 @@ from backend.consent.basis import Basis, taken_again
 from backend.consent.decision_types import DecisionInput, Segment
 from backend.consent.errors import EvidenceGone
 from backend.consent.evidence_set import EvidenceSet
-from backend.consent.ledger_types import Facts, LedgerView, SubjectEvidence
+from backend.consent.ledger_types import UNOPENED, Facts, LedgerView, SubjectEvidence
 from backend.consent.prepared import Prepared
 from backend.consent.restrictions import Pending
 from backend.consent.terms import Grant
@@ -80,11 +80,11 @@ def past_input(
     missing = {*basis.unrecorded, *basis.ending, *(used.consent for used in basis.uses)} - documents.keys()
     if missing:
         raise EvidenceGone("Gone are the consents " + ", ".join(map(to_hex, sorted(missing))) + ".")
-    # Others were received later.
+    # Others were received later. A person whose erasure was under way counted as one whom nobody ever opened.
     known = [
         place
         for place, (name, slot) in enumerate(zip(names, head.subject.slots, strict=True))
-        if slot.kind or name in basis.unrecorded
+        if not basis.unopened and (slot.kind or name in basis.unrecorded)
     ]
     kept = [documents[names[place]] for place in known]
     pending = Pending(moment.position, revoked=frozenset(basis.ending))
@@ -103,8 +103,8 @@ def past_input(
         segment=question.segment,
         now=basis.now,
         view=LedgerView(0, moment.head, _NO_HASH, UnixSeconds(0), moment.final, _NO_HASH),
-        final=final.subject,
-        head=head.subject,
+        final=UNOPENED if basis.unopened else final.subject,
+        head=UNOPENED if basis.unopened else head.subject,
         evidence=EvidenceSet(found),
         queue_position=moment.position,
         members_final=final.members,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from backend.consent.ledger_types import Facts, LedgerView, SubjectEvidence
+from backend.consent.key_terms import AllowMediated, BindKey, WithdrawKey
+from backend.consent.ledger_types import BoundKey, Facts, LedgerView, Receipt, SubjectEvidence
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId
 
 
@@ -29,3 +30,28 @@ class Ledger(Protocol):
         block: BlockNumber,
     ) -> Facts:
         """``evidence``, and where each of the members stood at ``block``."""
+
+
+class SubjectKeys(Protocol):
+    """The encryption keys that patients bound on the chain (``contracts/interfaces/IKeyRegistry.sol``).
+
+    All raise LedgerUnavailable in doubt.
+    """
+
+    def key_of(self, subject: SubjectId) -> BoundKey | None:
+        """Return the key that counts: bound in the final block, and neither replaced, withdrawn nor without
+        its controller at the head. None where there is none."""
+
+    def last_number(self, subject: SubjectId) -> int:
+        """Return the number of the last binding or withdrawal at the head; 0 where there was none."""
+
+    def bind(self, command: BindKey, signature: bytes) -> Receipt:
+        """Relay it; one that was recorded before returns the receipt of that time. Final on return. Raise
+        LedgerRejected where it can never be recorded."""
+
+    def withdraw(self, command: WithdrawKey, signature: bytes) -> Receipt:
+        """Relay it. A stale one changes nothing and is no error."""
+
+    def require_mediated(self, command: AllowMediated, signature: bytes) -> None:
+        """Raise LedgerRejected unless, in the final block and at the head, the controller signed it for the
+        key that counts and its last second is not over."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +31,7 @@ from backend.consent.terms import ABSENT, Command, Delegation, Document, Grant, 
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import Domain, consent_id
 from backend.errors import Conflict, InvalidInput, LedgerUnavailable, NotFound, Unavailable
+from backend.keystore import SecretNotFound
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
@@ -95,19 +96,19 @@ class RevocationService:
         evidence: EvidenceBook,
         ledger: Ledger,
         relay: ConsentRelay,
+        sealer: DocumentSealer,
         restrictions: RestrictionQueue,
         outbox: Outbox,
         driver: Driver,
         audit: AuditLog,
-        sealer: DocumentSealer,
         domain: Domain,
         clock: Callable[[], int],
     ) -> None:
         self._index = index
-        self._sealer = sealer
         self._evidence = evidence
         self._ledger = ledger
         self._relay = relay
+        self._sealer = sealer
         self._restrictions = restrictions
         self._outbox = outbox
         self._driver = driver
@@ -144,7 +145,7 @@ class RevocationService:
         the act ``but`` turned out false, whose restriction a true one may share."""
         for act in self._outbox.unfinished(ACT):
             if act.act_id != but:
-                self._restrict(_stop_of(act), _subject(act))
+                self._restrict(_stop(act.data), _subject(act))
 
     def _restrict(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.consent is not None:
@@ -207,7 +208,7 @@ class RevocationService:
         )
 
     def _log(self, act: Act) -> Advance:
-        revocation, subject = self._whole(act), _subject(act)
+        revocation, subject = self._revocation(act), _subject(act)
         everything = revocation.consent is None
         self._audit.append(
             AuditEvent(
@@ -225,7 +226,7 @@ class RevocationService:
         return Advance("logged", {})
 
     def _relay_step(self, act: Act) -> Advance:
-        revocation, subject = self._whole(act), _subject(act)
+        revocation, subject = self._revocation(act), _subject(act)
         try:
             self._require_authority(revocation, subject)
         except InvalidInput:
@@ -259,7 +260,7 @@ class RevocationService:
 
     def _settle(self, act: Act) -> Advance:
         block = act.data.get("block")
-        self._release(_stop_of(act), _subject(act), block=self._head() if block is None else block)
+        self._release(_stop(act.data), _subject(act), block=self._head() if block is None else block)
         return Advance(DONE, {})
 
     def _release(self, revocation: Revocation, subject: SubjectId, *, block: BlockNumber | None) -> None:
@@ -283,41 +284,47 @@ class RevocationService:
         return self._ledger.evidence(SubjectId(1), (consent,), block=view.head_number).slots[0]
 
     def _data(self, revocation: Revocation, subject: SubjectId) -> dict[str, Any]:
+        document = revocation.document
+        digest = hashlib.sha256(_act_id(revocation).encode()).digest()
+
+        def sealed(value: Any, part: str) -> bytes:
+            # A document says what somebody consented to; the index holds that encrypted only.
+            return self._sealer.seal(json.dumps(value).encode(), subject=subject, place=_place(digest, part))
+
         return {
-            "digest": hashlib.sha256(_act_id(revocation).encode()).digest(),
+            "digest": digest,
             "subject": f"{subject:024x}",
             "consent": revocation.consent,
             "epoch": revocation.epoch,
             "signature": revocation.signature,
-            "sealed": self._sealed(revocation, subject),
+            "document": None
+            if document is None
+            else sealed([type(document).__name__, to_json(document)], "document"),
+            "via": sealed([to_json(delegation) for delegation in revocation.via], "via")
+            if revocation.via
+            else None,
             "desk": revocation.desk,
         }
 
-    def _sealed(self, revocation: Revocation, subject: SubjectId) -> bytes | None:
-        """The documents that came with a stop, which say what they are about; most come without."""
-        if revocation.document is None and not revocation.via:
-            return None
-        document = revocation.document
-        encoded = {
-            "document": None if document is None else [type(document).__name__, to_json(document)],
-            "via": [to_json(delegation) for delegation in revocation.via],
-        }
-        return self._sealer.seal(json.dumps(encoded).encode(), subject=subject, place=_place(revocation))
+    def _revocation(self, act: Act) -> Revocation:
+        """Return the stop with its documents; without them where the patient was erased meanwhile."""
+        data = act.data
 
-    def _whole(self, act: Act) -> Revocation:
-        """The stop of an act with its documents. Raises SealedDocumentRefused, SecretNotFound."""
-        stop = _stop_of(act)
-        if act.data["sealed"] is None:
-            return stop
-        opened = self._sealer.open(act.data["sealed"], subject=_subject(act), place=_place(stop))
-        found = json.loads(opened)
+        def opened(part: str) -> Any:
+            if data[part] is None:
+                return None
+            place = _place(data["digest"], part)
+            return json.loads(self._sealer.open(data[part], subject=_subject(act), place=place))
+
         document: Document | None = None
-        if found["document"] is not None:
-            kind, message = found["document"]
-            document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
-        return replace(
-            stop, document=document, via=tuple(from_json(Delegation, each) for each in found["via"])
-        )
+        via: list[Any] = []
+        with suppress(SecretNotFound):
+            via = opened("via") or []
+            if (found := opened("document")) is not None:
+                kind, message = found
+                document = from_json(Grant, message) if kind == "Grant" else from_json(Delegation, message)
+        delegations = tuple(from_json(Delegation, delegation) for delegation in via)
+        return replace(_stop(data), document=document, via=delegations)
 
 
 def _command(revocation: Revocation, subject: SubjectId) -> Command:
@@ -347,18 +354,17 @@ def _agent(revocation: Revocation, subject: SubjectId) -> Agent:
     return Agent(AgentKind.SUBJECT, f"{subject:024x}")
 
 
-def _stop_of(act: Act) -> Revocation:
-    """The stop of an act without the documents that came with it: all that a restriction needs."""
-    data = act.data
+def _place(digest: bytes, part: str) -> str:
+    return f"revocations/{digest.hex()}/{part}"
+
+
+def _stop(data: Mapping[str, Any]) -> Revocation:
+    """Return what an act stops, without the documents that the relay needs."""
     consent = data["consent"]
     return Revocation(
         signature=data["signature"],
         consent=None if consent is None else ConsentId(consent),
-        subject=_subject(act),
+        subject=SubjectId(int(data["subject"], 16)),
         epoch=data["epoch"],
         desk=data["desk"],
     )
-
-
-def _place(revocation: Revocation) -> str:
-    return f"revocations/{_act_id(revocation)}"

@@ -46,9 +46,14 @@ class UseLimit(NamedTuple):
             return Exhausted.USES
         if self.uses_per_period == UNLIMITED_USES:
             return None
+        return Exhausted.FREQUENCY if self.recent(taken, now) >= self.uses_per_period else None
+
+    def recent(self, taken: Taken, now: UnixSeconds) -> int:
+        """Return how many uses a frequency counts at ``now``; without one, none."""
+        if self.uses_per_period == UNLIMITED_USES:
+            return 0
         recent = sum(now < at + self.period_seconds for at in taken.at)
-        recent += max(0, min(taken.made, self.uses_per_period) - len(taken.at))  # of unknown time: may be now
-        return Exhausted.FREQUENCY if recent >= self.uses_per_period else None
+        return recent + max(0, min(taken.made, self.uses_per_period) - len(taken.at))  # of unknown time: now
 
     def after_use(self, taken: Taken, now: UnixSeconds) -> Taken:
         """Return what is to be kept once a use is made at ``now``; of a clock put back, the later time."""

@@ -59,6 +59,10 @@ class LegalHolds:
             )
             earlier = replace(row, signed=sealed)
             self._rows.insert(earlier)
+            # An erasure looks for holds once more after it has begun: one of the two sees the other.
+            if self._is_erased(scope):
+                self._rows.lift(hold_id, UnixSeconds(self._clock()))
+                raise NothingToHold
         self._say(
             codes.HOLD_PLACED, earlier, by, detail={"reason": reason.value, "until": until}, attempt=attempt
         )
@@ -82,11 +86,7 @@ class LegalHolds:
 
     def active(self, scope: Scope) -> HoldRow | None:
         """Return the hold that ends last of those that stand against an erasure of this scope."""
-        now = self._clock()
-        standing = [
-            row for row in self._rows.of_subject(scope.subject) if row.holds(now) and row.scope.touches(scope)
-        ]
-        return max(standing, key=lambda row: row.until, default=None)
+        return active_hold(self._rows, scope, now=self._clock())
 
     def document(self, row: HoldRow) -> Any:
         """Return the reason as it was signed, for the patient."""
@@ -106,6 +106,12 @@ class LegalHolds:
             detail={"hold": row.hold_id, **detail},
         )
         self._audit.append(event, act=attempt.draw(kind, 16))
+
+
+def active_hold(rows: HoldRows, scope: Scope, *, now: int) -> HoldRow | None:
+    """Return the hold that ends last of those that stand against an erasure of this scope."""
+    standing = [row for row in rows.of_subject(scope.subject) if row.holds(now) and row.scope.touches(scope)]
+    return max(standing, key=lambda row: row.until, default=None)
 
 
 def _place(hold_id: str) -> str:

@@ -35,6 +35,7 @@ from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
 
 _LOG = logging.getLogger("assent.erasure")
 ACT: Final = "erasure"
+SWEPT_SECONDS: Final = 24 * 3600
 POLL_SECONDS: Final = 60  # in which a cancelled erasure, or one whose hold was lifted, is looked at again
 _SYSTEM: Final = Agent.service("erasure")
 
@@ -144,14 +145,15 @@ class Erasures:
 
         For stores that nobody else writes to. Safe to repeat; does nothing for an erasure that is not done.
         """
-        if row.state not in (State.DESTROYING, State.ERASED):
-            return {}
-        plan = self._destruction.plan_restored(row.scope)
-        self._destruction.erase_rows(row.scope)
-        self._destruction.erase_keys(plan)
-        self._destruction.erase_blocks(plan)
-        self._destruction.withdraw(plan)
-        return plan.counts
+        return replay(row, self._destruction)
+
+    def sweep(self) -> None:
+        """Erase once more what was erased today: a document may have been sealed all the while, and refused
+        only then, when its keys were made anew."""
+        since = self._clock() - SWEPT_SECONDS
+        for row in self._rows.all():
+            if row.state is State.ERASED and (row.ended_at or 0) > since:
+                self.replay(row)
 
     def _require_free(self, scope: Scope, erasure_id: str) -> None:
         for row in self._rows.of_subject(scope.subject):
@@ -230,6 +232,9 @@ class Erasures:
                 raise NotYet(UnixSeconds(min(row.due_at, now + POLL_SECONDS)))
             if not self._rows.move(act.act_id, before=State.LOCKED, after=State.DESTROYING):
                 raise NotYet(UnixSeconds(now))  # cancelled at this moment
+            if self._holds.active(row.scope) is not None:  # placed at this moment: see ``LegalHolds.place``
+                self._rows.move(act.act_id, before=State.DESTROYING, after=State.LOCKED)
+                raise NotYet(UnixSeconds(now))
         return Advance("due", {})
 
     def _plan(self, act: Act) -> Advance:
@@ -310,6 +315,13 @@ class Erasures:
             detail={"erasure": erasure_id, **(detail or {})},
         )
         self._audit.append(event, act=_identity(erasure_id, kind, about))
+
+
+def replay(row: ErasureRow, destruction: Destruction) -> Mapping[str, int]:
+    """``Erasures.replay`` without the rest of the service: for a restore."""
+    if row.state not in (State.DESTROYING, State.ERASED):
+        return {}
+    return destruction.again(row.scope)
 
 
 def destroyed(scope: Scope, rows: ErasureRows) -> bool:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.audit.proof import ProofBuilder
 from backend.erasure.authority import MayErase
 from backend.erasure.errors import ErasureNotDone, ErasureUnknown
 from backend.erasure.holds import LegalHolds
+from backend.erasure.jobs import ErasureJobs
 from backend.erasure.receipt import is_code_of, receipt_of
+from backend.erasure.retention import Retention
 from backend.erasure.service import Erasures
 from backend.erasure.types import ErasureRow, State
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import DocumentSigner
 from backend.interop.receipts.vocabulary import Json
+from backend.types import SubjectId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +25,12 @@ class ErasureServices:
     erasures: Erasures
     holds: LegalHolds
     may_erase: MayErase
+    erases: Callable[[SubjectId], bool]  # whether the person is being erased, or was
     proofs: ProofBuilder
     signer: DocumentSigner
     custodian: Custodian
+    retention: Retention
+    jobs: ErasureJobs  # not started
     code_key: bytes
     grace_seconds: int
 

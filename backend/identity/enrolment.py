@@ -82,9 +82,9 @@ class EnrolmentService:
             evidence_salt=secrets.token_bytes(32),
         )
         require_acceptable(person)
-        index = self._people.index(record_number)
+        indexes = self._people.indexes(record_number)
         for _ in range(_DRAWS):
-            earlier = self._store.by_record_index(index)
+            earlier = next(filter(None, map(self._store.by_record_index, indexes)), None)
             if earlier is not None and (self._sealer.check(earlier).account is not None or earlier.opened):
                 raise RecordAlreadyEnrolled
             subject_id = SubjectId(secrets.randbits(96) or 1) if earlier is None else earlier.subject_id
@@ -92,7 +92,7 @@ class EnrolmentService:
             issued = self._sealer.seal(
                 Enrolment(
                     subject_id=subject_id,
-                    record_index=index,
+                    record_index=indexes[0],
                     person=self._people.seal(person, subject_id),
                     is_child=bool(guardians),
                     code_prefix=code.prefix,

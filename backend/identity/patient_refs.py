@@ -42,18 +42,19 @@ class PatientReferences:
     def refer(self, member: MemberId, identifier: str) -> str:
         """Return the reference, 64 characters. Raises RecordNumberInvalid."""
         index = self._people.index(identifier)
-        return base64.urlsafe_b64encode(self._cipher.encrypt(index, [_CONTEXT, member])).decode()
+        return base64.urlsafe_b64encode(self._cipher.encrypt(index, self._bound_to(member))).decode()
 
     def resolve(self, member: MemberId, reference: str) -> SubjectId:
         """Return the subject id of the patient, or a phantom: callers cannot and must not tell which.
 
-        Raises PatientReferenceInvalid for one that was not made for this member.
+        Raises PatientReferenceInvalid for one that was not made for this member, or before the key of the
+        index was replaced: the member searches again.
         """
         try:
             raw = base64.b64decode(reference, altchars=b"-_", validate=True)
             if len(raw) != _BYTES:
                 raise PatientReferenceInvalid(field="patient_ref")
-            index = self._cipher.decrypt(raw, [_CONTEXT, member])
+            index = self._cipher.decrypt(raw, self._bound_to(member))
         except (InvalidTag, binascii.Error, ValueError) as refusal:
             raise PatientReferenceInvalid(field="patient_ref") from refusal
         phantom = self._phantom(index)  # computed in both cases: the same work
@@ -62,6 +63,10 @@ class PatientReferences:
         if found is None or self._sealer.check(found).account is None:
             return phantom
         return found.subject_id
+
+    def _bound_to(self, member: MemberId) -> list[bytes]:
+        version = self._people.index_version
+        return [_CONTEXT, member] if version == 1 else [_CONTEXT, member, version.to_bytes(8)]
 
     def _phantom(self, index: bytes) -> SubjectId:
         return SubjectId(int.from_bytes(hmac.digest(self._phantom_key, index, "sha256")) % MAX_SUBJECT_ID + 1)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from backend.identity.errors import PersonInvalid, RecordNumberInvalid
 from backend.identity.types import Guardian, Person
-from backend.keystore import KeyStore
+from backend.keystore import KeyStore, version_of
 from backend.sealed import DocumentSealer
 from backend.types import SubjectId
 
@@ -23,15 +23,37 @@ _MAX_RECORD_NUMBER: Final = 64
 _MAX_NAME: Final = 200
 
 
+INDEX_KEYS: Final = "record-number"
+"""The class of keys that blind record numbers."""
+
+
+def index_key_name(version: int) -> str:
+    return "identity/record-number" if version == 1 else f"identity/record-number/{version}"
+
+
 class People:
     def __init__(self, *, keys: KeyStore, documents: DocumentSealer) -> None:
-        self._index_key = keys.get_or_create("master", "identity/record-number").reveal()
+        state = version_of(keys, INDEX_KEYS)
+        self.index_version = state.version
+        self._index_keys = [
+            # Only the first is made here: a later one that is not there was lost.
+            (keys.get if version > 1 else keys.get_or_create)("master", index_key_name(version)).reveal()
+            for version in range(state.version, state.minimum - 1, -1)
+        ]
         self._documents = documents
 
     def index(self, record_number: str) -> bytes:
         """Return 32 bytes that are equal for equal record numbers and tell nothing without the key."""
-        normal = normal_record_number(record_number)
-        return hmac.digest(self._index_key, b"record-number\0" + normal.encode(), "sha256")
+        return self.indexes(record_number)[0]
+
+    def indexes(self, record_number: str) -> tuple[bytes, ...]:
+        """Return what may stand for a record number: more than ``index`` while its key is replaced."""
+        normal = b"record-number\0" + normal_record_number(record_number).encode()
+        return tuple(hmac.digest(key, normal, "sha256") for key in self._index_keys)
+
+    def index_of_erased(self, subject_id: SubjectId) -> bytes:
+        """Return what stands for the record number of somebody who was erased: no record number gives it."""
+        return hmac.digest(self._index_keys[0], f"erased\0{subject_id:024x}".encode(), "sha256")
 
     def seal(self, person: Person, subject_id: SubjectId) -> bytes:
         plain: dict[str, Any] = asdict(person) | {"evidence_salt": person.evidence_salt.hex()}

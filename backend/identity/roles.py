@@ -53,6 +53,7 @@ class Scope(StrEnum):
     NOTICE_PUBLISH = "notices:publish"
     CARE_TEAM_MANAGE = "care-teams:manage"
     TOKEN_INTROSPECT = "tokens:introspect"  # noqa: S105 - a scope
+    BACKUP_MAKE = "backups:make"
     ERASURE_HANDLE = "erasures:handle"  # take written requests to erase, and place legal holds
     PAPER_HANDLE = "paper-consents:handle"  # bring, see, sign and stop consents on paper
 
@@ -84,7 +85,13 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         Role.DEVICE_GATEWAY: frozenset({Scope.READING_WRITE}),
         Role.RESPONDER: frozenset({Scope.PATIENT_SEARCH, Scope.EMERGENCY_OPEN, Scope.RECORD_READ}),
         Role.OPERATOR: frozenset(
-            {Scope.PARTICIPANT_MANAGE, Scope.ACCOUNT_MANAGE, Scope.SYSTEM_READ, Scope.NOTICE_PUBLISH}
+            {
+                Scope.PARTICIPANT_MANAGE,
+                Scope.ACCOUNT_MANAGE,
+                Scope.SYSTEM_READ,
+                Scope.NOTICE_PUBLISH,
+                Scope.BACKUP_MAKE,
+            }
         ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}),
         Role.WITNESS: frozenset({Scope.PAPER_HANDLE}),

@@ -95,6 +95,12 @@ class KeyRing:
             ]
         }
 
+    def states(self) -> tuple[SigningKeyState, ...]:
+        """Return the states of the keys whose tokens may still be accepted, oldest first."""
+        self.signer()
+        now = self._clock()
+        return tuple(key.state for key in self._ring if _verifies(key, now))
+
     def rotate(self, *, by: str, compromised: bool = False) -> str:
         """Make the next key and return its id. Two rotations at once make one key.
 

@@ -59,6 +59,8 @@ class Accounts(Protocol):
 
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]: ...
 
+    def rotate_audit_keys(self) -> dict[str, Any]: ...
+
 
 @contextmanager
 def open_accounts(settings: Settings) -> Iterator[Accounts]:

@@ -85,6 +85,9 @@ class AccountsOfRunning:
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return self._service.post("/v1/signing-keys", {"compromised": compromised})
 
+    def rotate_audit_keys(self) -> dict[str, Any]:
+        return self._service.post("/v1/audit/key-epochs", {})
+
 
 def _names(roles: frozenset[Role]) -> list[str]:
     return sorted(role.value for role in roles)

@@ -116,6 +116,9 @@ class AccountsOfStopped:
     def rotate_signing_key(self, *, compromised: bool) -> dict[str, Any]:
         return {"key_id": self._identity.ring.rotate(by=_BY, compromised=compromised)}
 
+    def rotate_audit_keys(self) -> dict[str, Any]:
+        return {"raised": self._services.audit_keys.rotate(by=_OPERATOR)}
+
     def _changed(self, change: ChangeOfMember, member_id: str) -> dict[str, Any]:
         member = read_member(member_id)
         change(member, by=_OPERATOR)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.use_store import MongoUseStore
@@ -12,46 +9,19 @@ from backend.adapters.ledger.past import EventLedger
 from backend.audit.errors import UnknownEntry
 from backend.consent.errors import EvidenceGone
 from backend.consent.evidence import EvidenceBook
-from backend.consent.prepared import Prepared
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.tables import Tables, load_tables
-from backend.keystore import SecretNotFound
 from backend.maintenance.stopped_log import StoppedLog
 from backend.records.label_loading import tables_digest, tables_with_map
-from backend.records.manifest import Manifest
 from backend.records.manifests import ManifestBook
-from backend.records.replaying import Replay, Replayer
+from backend.records.replaying import KeptInIndex, Replay, Replayer
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
-from backend.types import ConsentId, RecordId, SubjectId
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvidence:
-    """Implements ``backend.records.replaying.Kept``: documents and manifests, sealed in the index."""
-
-    evidence: EvidenceBook
-    manifests: ManifestBook
-
-    def documents(self, subject: SubjectId) -> Mapping[ConsentId, Prepared]:
-        try:
-            return self.evidence.documents(subject)
-        except SecretNotFound as gone:
-            raise EvidenceGone("The patient's consents cannot be opened any more.") from gone
-
-    def manifest(self, record_id: RecordId, version: int) -> Manifest:
-        row = self.manifests.row(record_id, version)
-        if row is None:
-            raise EvidenceGone(f"Version {version} of record {record_id.hex()} is gone.")
-        try:
-            return self.manifests.manifest(row)
-        except SecretNotFound as gone:
-            raise EvidenceGone(f"Version {version} of record {record_id.hex()} was erased.") from gone
-
-
-def kept_by(stores: Stores) -> StoredEvidence:
+def kept_by(stores: Stores) -> KeptInIndex:
     sealer = DocumentSealer(stores.keys)
-    return StoredEvidence(
+    return KeptInIndex(
         EvidenceBook(
             index=MongoConsentIndex(stores.database),
             ledger=stores.ledger,

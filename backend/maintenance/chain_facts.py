@@ -30,6 +30,7 @@ class ChainFacts:
     subjects: set[SubjectId] = field(default_factory=set)
     consents: dict[ConsentId, Recorded] = field(default_factory=dict)
     commitments: set[Bytes32] = field(default_factory=set)
+    withdrawn: set[Bytes32] = field(default_factory=set)
 
 
 def read_chain(stores: Stores) -> ChainFacts:
@@ -52,6 +53,7 @@ def read_chain(stores: Stores) -> ChainFacts:
             facts.commitments.add(Bytes32(arguments["commitment"]))
         elif event.name == "RecordWithdrawn" and arguments["custodian"].lower() == custodian:
             facts.commitments.discard(Bytes32(arguments["commitment"]))
+            facts.withdrawn.add(Bytes32(arguments["commitment"]))
         elif event.name == "RecordTransferred":
             if arguments["from"].lower() == custodian:
                 facts.commitments.discard(Bytes32(arguments["commitment"]))

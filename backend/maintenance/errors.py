@@ -32,3 +32,12 @@ class OperatorFileMissing(OperatorError):
 
     code = "operator_file_missing"
     remedy = "Use the API as an operator, or stop the service and call again: then no password is needed."
+
+
+class RootInHsm(OperatorError):
+    """The root of this key store is the token itself."""
+
+    code = "root_in_hsm"
+    remedy = (
+        "Change the PIN with the tool of the HSM's maker; 'assent keys rotate epoch' replaces the key in it."
+    )

@@ -3,14 +3,14 @@ also when the service itself refuses to start on what it finds."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.keys.audit_keys import StoredAuditKeys
+from backend.audit.errors import LogKeysDamaged
 from backend.audit.fsck import Fsck
-from backend.audit.note import Ed25519Signer, Ed25519Verifier
+from backend.log_wiring import open_log_keys
 from backend.maintenance.care_teams import check_care_teams
 from backend.maintenance.chain_facts import read_chain
 from backend.maintenance.consents import check_consents
@@ -46,16 +46,15 @@ def check_everything(stores: Stores) -> Report:
 
 def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> None:
     """Rebuild the log from its raw entries, and open the entries of the subjects and the system's own."""
-    signer = Ed25519Signer(
-        name=stores.origin,
-        private_key=Ed25519PrivateKey.from_private_bytes(
-            stores.keys.get_or_create("signing", "log/1").reveal()
-        ),
-    )
+    ring = None
+    try:
+        ring = open_log_keys(stores, clock=lambda: int(time.time()))
+    except LogKeysDamaged as damage:
+        report.damaged("log_keys", f"audit log: {damage.detail}")
     found = Fsck(
         store=MongoAuditStore(stores.database),
         origin=stores.origin,
-        verifiers=[Ed25519Verifier(signer.verifier_key)],
+        verifiers_at=None if ring is None else ring.verifiers_at,
         anchor=stores.anchor,
         keys=StoredAuditKeys(stores.keys),
         subjects=[None, *sorted(subjects)],

@@ -46,6 +46,10 @@ class RunningService:
         answer: dict[str, Any] = self._ask("PUT", path, body)
         return answer
 
+    def get(self, path: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._ask("GET", path, None)
+        return answer
+
     def list(self, path: str) -> builtins.list[dict[str, Any]]:
         answer: builtins.list[dict[str, Any]] = self._ask("GET", path, None)
         return answer

@@ -17,7 +17,7 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-
 
 
 def attachment_segment(
-    payload: bytes,
+    size_bytes: int,
     *,
     media_type: str,
     categories: Collection[str] | None = None,
@@ -25,7 +25,8 @@ def attachment_segment(
     data_span: Span | None = None,
     tables: LabelTables | None = None,
 ) -> Segment:
-    """Return the one segment of a document of any media type but FHIR JSON.
+    """Return the one segment of a document of any media type but FHIR JSON, without its content, which may
+    not fit into memory.
 
     Without labels it is filed under documents and restricted. With labels, both are given: category codes (at
     least one) and sensitivity codes (none means normal); broader topics of a narrower one are added.
@@ -34,7 +35,7 @@ def attachment_segment(
     :raises EmptyDocument, MediaTypeInvalid, AttachmentLabelsInvalid:
     """
     tables = tables or label_tables()
-    if not payload:
+    if not size_bytes:
         raise EmptyDocument
     media_type = require_media_type(media_type)
     if (categories is None) != (sensitivities is None):
@@ -54,7 +55,7 @@ def attachment_segment(
         data_to=end,
         resources=1,
         media_type=media_type,
-        payload=payload,
+        payload=b"",
     )
 
 

@@ -14,10 +14,12 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple, NewType
 
 import cbor2
@@ -35,6 +37,8 @@ _LINK_TAG: Final = 42
 
 # SHA-256 runs without the interpreter lock; the blob's own digest is computed beside the blocks' digests.
 _hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="digest")
+_naming = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cid")
+_AHEAD: Final = 2  # blocks that are being hashed while the next ones are made
 
 
 class Block(NamedTuple):
@@ -107,43 +111,62 @@ def encode_root(blocks: Iterable[Cid], size_bytes: int) -> bytes:
     return canonical.encode({"blocks": links, "size": size_bytes, "v": 1})
 
 
+def links(root: bytes) -> tuple[Cid, ...]:
+    """Return the children that an encoded root links, in order; raise NotCanonical for other bytes."""
+    fields = canonical.decode_map(root, {"blocks": list, "size": int, "v": int})
+    found = fields["blocks"]
+    if not all(isinstance(link, cbor2.CBORTag) and link.tag == _LINK_TAG for link in found):
+        raise NotCanonical("a root holds more than links")
+    if not all(isinstance(link.value, bytes) and link.value[:1] == b"\x00" for link in found):
+        raise NotCanonical("a link is not binary")
+    children = tuple(_text(link.value[1:]) for link in found)
+    if encode_root(children, fields["size"]) != root:
+        raise NotCanonical("not a root of ours")
+    return children
+
+
 class BlobDigest:
-    """SHA-256 of a whole blob, fed block by block. A blob of one block costs no second hash."""
+    """SHA-256 of a whole blob, fed block by block. A blob of one block costs no second hash.
+
+    Holds a few blocks: those that are being hashed in another thread, and those that came meanwhile.
+    """
 
     def __init__(self) -> None:
-        self._first: Block | None = None
         self._hash = hashlib.sha256()
+        self._waiting: list[Block] = []
         self._running: Future[None] | None = None
-        self._several = False
 
     def add(self, block: Block) -> None:
         """Take the next block. Its CID must already be known to be right."""
-        if self._first is None and not self._several:
-            self._first = block
-            return
-        if self._first is not None:
-            self._submit(self._first.data)
-            self._first, self._several = None, True
-        self._submit(block.data)
+        self._waiting.append(block)
+        if len(self._waiting) > _AHEAD:
+            self._hash_waiting()
 
     def digest(self) -> bytes:
         """Return the digest; call it once, after the last block."""
-        if self._first is not None:
-            return digest_of(self._first.cid)
+        if self._running is None and len(self._waiting) == 1:
+            return digest_of(self._waiting[0].cid)
         if self._running is not None:
             self._running.result()
+        self._update(self._waiting)
         return self._hash.digest()
 
-    def _submit(self, data: bytes) -> None:
+    def _hash_waiting(self) -> None:
+        blocks, self._waiting = self._waiting, []
         if self._running is not None:
             self._running.result()
-        self._running = _hashing.submit(self._hash.update, data)
+        self._running = _hashing.submit(self._update, blocks)
+
+    def _update(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            self._hash.update(block.data)
 
 
 class Splitter:
     """Iterates over the blocks of a blob, the root last; afterwards ``address`` tells where it is.
 
-    Holds at most a few blocks whatever the blob's size. Raises BlobTooLarge past 24,000 blocks.
+    Holds at most a few blocks whatever the blob's size: while one is hashed, the next are made. Raises
+    BlobTooLarge past 24,000 blocks.
     """
 
     def __init__(self, blob: Iterable[bytes]) -> None:
@@ -160,18 +183,36 @@ class Splitter:
     def __iter__(self) -> Iterator[Block]:
         cids: list[Cid] = []
         whole, size = BlobDigest(), 0
-        for data in _blocks_of(self._blob):
+        for block in _named(_blocks_of(self._blob)):
             if len(cids) == MAX_BLOCKS:
                 raise BlobTooLarge
-            block = Block(raw_cid(data), data)
             whole.add(block)
-            size += len(data)
+            size += len(block.data)
             cids.append(block.cid)
             yield block
         encoded = encode_root(cids, size)
         root = Block(root_cid(encoded), encoded)
         self._address = BlobAddress(root.cid, tuple(cids), size, whole.digest())
         yield root
+
+
+def _named(blocks: Iterator[bytes]) -> Iterator[Block]:
+    """Name the blocks, each in another thread while the next ones are made."""
+    ahead: deque[tuple[Future[Cid], bytes]] = deque()
+    first = next(blocks, None)
+    second = next(blocks, None)
+    if first is None:
+        return
+    if second is None:  # most blobs: not worth a thread
+        yield Block(raw_cid(first), first)
+        return
+    for data in chain((first, second), blocks):
+        ahead.append((_naming.submit(raw_cid, data), data))
+        if len(ahead) > _AHEAD:
+            named, done = ahead.popleft()
+            yield Block(named.result(), done)
+    for named, done in ahead:
+        yield Block(named.result(), done)
 
 
 def _blocks_of(blob: Iterable[bytes]) -> Iterator[bytes]:

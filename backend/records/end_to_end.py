@@ -24,11 +24,12 @@ from backend.records.attachments import require_media_type, stated_labels
 from backend.records.context import ContentContext, SegmentKeyId
 from backend.records.fhir_dates import ALL_TIME
 from backend.records.label_tables import LabelTables
+from backend.records.manifests import ManifestBook
 from backend.records.ports import RecipientKeys
 from backend.records.sealing import RecipientKey, seal_share
 from backend.records.slot_book import SlotBook
 from backend.records.slots import SealedSlot, kind_of
-from backend.records.storing import ONLY_SEGMENT, NewDocument, Stored, StoringService
+from backend.records.storing import ONLY_SEGMENT, NewDocument, RecordUnknown, Stored, StoringService
 from backend.records.vault import SealedSegment, Vault
 from backend.types import MAX_UINT40, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
@@ -83,6 +84,7 @@ class EndToEnd:
         *,
         slots: SlotBook,
         vault: Vault,
+        manifests: ManifestBook,
         storing: StoringService,
         recipients: RecipientKeys,
         evidence: EvidenceBook,
@@ -93,6 +95,7 @@ class EndToEnd:
     ) -> None:
         self._slots = slots
         self._vault = vault
+        self._manifests = manifests
         self._storing = storing
         self._recipients = recipients
         self._evidence = evidence
@@ -101,11 +104,16 @@ class EndToEnd:
         self._labels = labels
         self._clock = clock
 
+    def key_id(self, subject: SubjectId, kind: str, epoch: int) -> SegmentKeyId:
+        return self._slots.key_id(subject, kind, epoch)
+
     def draft(self, place: Place) -> Draft:
         """Draw the erasure share of a segment and seal it to the patient. Again gives the same share.
 
-        Raises NoEncryptionKey, AttachmentLabelsInvalid.
+        Raises NoEncryptionKey, AttachmentLabelsInvalid, and RecordUnknown for what is being erased.
         """
+        if self._manifests.erases(place.subject, place.record_id):
+            raise RecordUnknown
         recipient = self._recipients.of_subject(place.subject)
         if recipient is None:
             raise NoEncryptionKey
@@ -147,7 +155,7 @@ class EndToEnd:
                 data_from=UnixSeconds(ALL_TIME[0]),
                 data_to=UnixSeconds(ALL_TIME[1]),
                 media_type=media_type,
-                ciphertext=document.content,
+                ciphertext=document.whole(),
                 wrapped_dek=wrapped_dek,
             )
 

@@ -21,6 +21,7 @@ from backend.records.envelope_errors import FrameInvalid, NotCanonical, SourceCh
 from backend.records.padding import padded_size
 
 PIECE_BYTES: Final = 1 << 20  # nothing larger is held in memory
+_READ_BYTES: Final = 128 * 1024  # the memory of larger pieces would be fresh, and cleared, each time
 _ZEROS: Final = bytes(PIECE_BYTES)
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[\x21-\x7e ]{1,127}"
@@ -57,7 +58,7 @@ def describe_stream(stream: BinaryIO, media_type: str) -> Source:
     """Read a seekable stream once from its position, then go back there. Constant memory."""
     start = stream.tell()
     digest, size = hashlib.sha256(), 0
-    while piece := stream.read(PIECE_BYTES):
+    while piece := stream.read(_READ_BYTES):
         digest.update(piece)
         size += len(piece)
     stream.seek(start)
@@ -65,8 +66,8 @@ def describe_stream(stream: BinaryIO, media_type: str) -> Source:
 
 
 def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
-    """Read a stream in pieces of at most 1 MiB."""
-    while piece := stream.read(PIECE_BYTES):
+    """Read a stream in pieces of at most 128 KiB."""
+    while piece := stream.read(_READ_BYTES):
         yield piece
 
 

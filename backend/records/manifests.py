@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from backend.consent.errors import EvidenceGone
 from backend.errors import IntegrityError
 from backend.keystore import KeyStore, SecretNotFound
 from backend.recent import RecentCache
@@ -125,6 +126,18 @@ class ManifestBook:
         Raises as ``manifest``.
         """
         return self._open(row, version_name(row.record_id, row.version)).manifest
+
+    def kept(self, record_id: RecordId, version: int | None) -> Manifest:
+        """Return a version of a record of the past, None: the current one. Raises EvidenceGone where it was
+        erased, else as ``manifest``."""
+        name = f"Record {record_id.hex()}" if version is None else f"Version {version} of {record_id.hex()}"
+        row = self.row(record_id, version)
+        if row is None:
+            raise EvidenceGone(f"{name} is gone.")
+        try:
+            return self.manifest(row)
+        except SecretNotFound as gone:
+            raise EvidenceGone(f"{name} was erased.") from gone
 
     def _checked(self, row: VersionRow) -> Manifest:
         name = version_name(row.record_id, row.version)

@@ -1,4 +1,4 @@
-"""What the record service needs: an index of versions and a ledger of commitments."""
+"""What the record service needs: an index of versions, a ledger of commitments, public keys."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from backend.consent.ledger_types import Receipt
+from backend.consent.member_registry import Hindrance
 from backend.records.sealing import RecipientKey
-from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
+from backend.types import Address, Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +75,6 @@ class SlotIndex(Protocol):
         """All rows, for ``fsck``."""
 
 
-class RecipientKeys(Protocol):
-    """Public keys that segments are sealed to, each checked against its hash on the chain at every use.
-
-    Raise IndexUnavailable, LedgerUnavailable, and an IntegrityError for a key that is not that of the chain.
-    """
-
-    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
-        """Return the key that the patient's wallet bound, None where there is none now."""
-
-    def of_member(self, member: MemberId) -> RecipientKey | None:
-        """Return the key that the registry names for an organisation, None where there is none."""
-
-
 class CommitmentLedger(Protocol):
     """Record commitments on the chain."""
 
@@ -96,3 +84,67 @@ class CommitmentLedger(Protocol):
     def committed(self, commitment: Bytes32) -> bool:
         """Whether this custodian's commitment stands on the chain and is not withdrawn. Immutable once true,
         except by a withdrawal of this custodian."""
+
+
+class RecipientKeys(Protocol):
+    """Public keys that data may be sealed to, compared with the chain at every call.
+
+    Raise LedgerUnavailable, IndexUnavailable, and RecipientKeyLost where the chain names a key whose bytes
+    the index does not have: that is damage, and never "no key".
+    """
+
+    def of_subject(self, subject: SubjectId) -> RecipientKey | None:
+        """Return the patient's own key; None where none is bound or it was withdrawn."""
+
+    def of_member(self, member: MemberId) -> RecipientKey | None:
+        """Return an organisation's key; None where the registry names none, or the member is not active."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whose public key it is."""
+
+    id: SubjectId | MemberId
+
+    def __str__(self) -> str:
+        return f"subject/{self.id:024x}" if isinstance(self.id, int) else f"member/{self.id.hex()}"
+
+
+class PublicKeyStore(Protocol):
+    """The bytes of public keys, by holder and hash. All raise IndexUnavailable; writes are durable."""
+
+    def put(self, holder: KeyHolder, key_hash: bytes, encoded: bytes) -> None:
+        """Keep a key. The same again does nothing."""
+
+    def get(self, holder: KeyHolder, key_hash: bytes) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCredential:
+    """A member's entry in the registry of participants, as an amendment sets it. ``account`` may be zero."""
+
+    account: Address
+    roles: int
+    expiry: UnixSeconds
+    credential_hash: Bytes32
+    key_hash: Bytes32
+
+
+class MemberKeyRegistry(Protocol):
+    """Members' key hashes. All raise LedgerUnavailable in doubt, a Conflict where the contract refuses for
+    good."""
+
+    def key_hash(self, member: MemberId) -> Bytes32 | None:
+        """Return what an active member has in the final block and at the head; None for any other."""
+
+    def credential(self, member: MemberId) -> MemberCredential | None:
+        """Return the entry at the head; None for one that was never admitted or was removed."""
+
+    def amend(self, member: MemberId, credential: MemberCredential) -> Hindrance | None:
+        """Replace the entry, or say why that cannot be done yet."""
+
+    def announce(self, member: MemberId, credential: MemberCredential) -> UnixSeconds:
+        """Begin the registry's delay, unless it has begun; return when the entry may be replaced."""
+
+    def withdraw(self, member: MemberId, credential: MemberCredential) -> None:
+        """Take the announcement back, if there is one."""

@@ -6,7 +6,7 @@ A requester without permission gets one refusal, whether the record exists or no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,7 +23,7 @@ from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.records import trail
 from backend.records.deidentify import de_identify
 from backend.records.delivery import deliver
-from backend.records.frame import describe
+from backend.records.frame import Source, describe
 from backend.records.judging import Judged, Part, judge
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.manifests import ManifestBook
@@ -33,9 +33,10 @@ from backend.records.references import release
 from backend.records.sealing import RecipientKey
 from backend.records.segments import FHIR_MEDIA_TYPE
 from backend.records.slot_book import KeyWithheld
+from backend.records.streaming import Watch, is_streamed, watched
 from backend.records.trail import Reader
 from backend.records.vault import Vault
-from backend.types import RecordId, SubjectId, UnixSeconds
+from backend.types import ConsentId, RecordId, SubjectId, UnixSeconds
 from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
@@ -44,11 +45,19 @@ PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for a
 
 @dataclass(frozen=True, slots=True)
 class ReleasedSegment:
-    """One permitted segment. ``payload`` is empty in a listing."""
+    """One permitted segment. ``payload`` is empty in a listing, and where the content leaves as a ``stream``:
+    that can be read once, from where waiting is allowed, and raises StreamCut where the rest may not leave.
+    """
 
     segment: SegmentManifest
     payload: bytes
-    sealed: bool = False  # the payload is a delivery to the reader's key
+    sealed: bool = False  # the content is a delivery to the reader's key
+    stream: Iterator[bytes] | None = None
+
+    @property
+    def pieces(self) -> Iterable[bytes]:
+        """The content, whichever way it leaves."""
+        return (self.payload,) if self.stream is None else self.stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +84,15 @@ class Listing:
 class Wanted:
     """What somebody wants to read: a version of a record, by default the current one, whole or one segment.
 
-    ``reader_of`` builds the reader's question once the record's subject is known. With ``sealed_to``, content
-    leaves as deliveries to that key only.
+    ``reader_of`` builds the reader's question once the record's subject is known. ``sealed_to`` names, for
+    that subject, the key that content leaves sealed to; None: it leaves in clear. It is asked after a permit.
     """
 
     record_id: RecordId
     reader_of: Callable[[SubjectId], Reader]
     version: int | None = None
     segment: str | None = None
-    sealed_to: RecipientKey | None = None
+    sealed_to: Callable[[SubjectId], RecipientKey | None] = lambda _: None
 
     def names(self, part: SegmentManifest) -> bool:
         return self.segment is None or part.name == self.segment
@@ -156,8 +165,10 @@ class ReadingService:
             if not record.permitted:
                 event = trail.refused(reader, record)
                 return Judgement(event, None, _refusal(record.decisions))
-            (parts,), guard = self._open([record], reader, wanted.sealed_to)
-            released = _released(record, self._leaving(manifest, _clean(record, parts), wanted.sealed_to))
+            recipient = wanted.sealed_to(row.subject)
+            (parts,), guard = self._open([record], reader, recipient)
+            leaving = self._leaving(manifest, _clean(record, parts), recipient)
+            released = _released(record, [self._watched(part, wanted, reader, record) for part in leaving])
         except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
         event = trail.permitted(reader, record)
@@ -224,9 +235,51 @@ class ReadingService:
             self._audit.append(trail.failed(reader, failure))
             raise
 
-    def _decide(self, manifests: Sequence[Manifest], reader: Reader, wanted: Part) -> Sequence[Judged]:
+    def _watched(
+        self, part: ReleasedSegment, wanted: Wanted, reader: Reader, record: Judged
+    ) -> ReleasedSegment:
+        """Let a stream go on only while its reader may have it, and write down when it was cut."""
+        if part.stream is None:
+            return part
+        name = part.segment.name
+
+        def still() -> None:
+            self._require_still(wanted, record, name)
+
+        def cut(failure: AssentError, released_bytes: int) -> None:
+            event = trail.cut(reader, record, name, failure, released_bytes=released_bytes)
+            self._audit.append(event)
+
+        return replace(part, stream=watched(part.stream, Watch(still, cut)))
+
+    def _require_still(self, wanted: Wanted, record: Judged, name: str) -> None:
+        """Raise ConsentRequired unless the segment would be permitted anew, its use being made already.
+
+        Raises also as ``read`` when that cannot be found out.
+        """
+        row = self._manifests.row(record.manifest.record_id, record.manifest.version)
+        if row is None:
+            raise ConsentRequired
+        held = {consent for _, decision in record.permitted for consent in decision.consent_ids}
+        reader, manifest = wanted.reader_of(row.subject), self._manifests.manifest(row)
+        (again,) = self._decide([manifest], reader, wanted.names, held=held)
+        if reader.current is not None:
+            reader.current()
+        if name not in {part.name for part, _ in again.permitted}:
+            raise ConsentRequired
+
+    def _decide(
+        self,
+        manifests: Sequence[Manifest],
+        reader: Reader,
+        wanted: Part,
+        *,
+        held: Collection[ConsentId] = (),
+    ) -> Sequence[Judged]:
         """Decide about the wanted segments of all these records on the same evidence."""
-        return judge(manifests, wanted, lambda asked: self._decisions.decide(reader.question, asked))
+        return judge(
+            manifests, wanted, lambda asked: self._decisions.decide(reader.question, asked, held=held)
+        )
 
     def _open(
         self, decided: Sequence[Judged], reader: Reader, recipient: RecipientKey | None = None
@@ -263,6 +316,8 @@ class ReadingService:
     ) -> ReleasedSegment:
         """Return a segment opened, or as a delivery where the reader can open it and the service cannot."""
         try:
+            if is_streamed(media_type=part.media_type, size_bytes=part.size_bytes):
+                return ReleasedSegment(part, b"", stream=self._vault.read_stream(manifest, part).data)
             return ReleasedSegment(part, self._vault.read(manifest, part))
         except KeyWithheld:
             if recipient is None:
@@ -275,21 +330,20 @@ class ReadingService:
         """Seal to the reader's key, where there is one, what is not sealed to it yet."""
         if recipient is None:
             return parts
-        return [
-            part
-            if part.sealed
-            else replace(part, payload=self._delivery(manifest, part, recipient), sealed=True)
-            for part in parts
-        ]
+        return [part if part.sealed else self._delivery(manifest, part, recipient) for part in parts]
 
-    def _delivery(self, manifest: Manifest, part: ReleasedSegment, recipient: RecipientKey) -> bytes:
-        pieces = deliver(
-            (part.payload,),
-            source=describe(part.payload, part.segment.media_type),
-            context=self._vault.context(manifest.record_id, manifest.version, part.segment.name),
-            recipient=recipient,
-        )
-        return b"".join(pieces)
+    def _delivery(
+        self, manifest: Manifest, part: ReleasedSegment, recipient: RecipientKey
+    ) -> ReleasedSegment:
+        context = self._vault.context(manifest.record_id, manifest.version, part.segment.name)
+        if part.stream is not None:
+            kept = part.segment
+            source = Source(kept.media_type, kept.size_bytes, kept.sha256)
+            sealed = deliver(part.stream, source=source, context=context, recipient=recipient)
+            return replace(part, stream=sealed, sealed=True)
+        source = describe(part.payload, part.segment.media_type)
+        sealed = deliver((part.payload,), source=source, context=context, recipient=recipient)
+        return replace(part, payload=b"".join(sealed), sealed=True)
 
 
 def _all(guards: Sequence[Guard]) -> Guard:

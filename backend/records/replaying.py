@@ -8,19 +8,23 @@ from typing import Any, Final, Protocol
 
 from backend.audit import codes
 from backend.audit.entry import Action, AuditEvent, Outcome
+from backend.consent import wording
 from backend.consent.basis import Basis
 from backend.consent.deciding import Question, resting_on
 from backend.consent.decision import decide_many
 from backend.consent.decision_types import Decision, DecisionInput, Reason, Segment
 from backend.consent.errors import EvidenceGone
+from backend.consent.evidence import EvidenceBook
 from backend.consent.explaining import Explanation, explain
 from backend.consent.past import Moment, PastLedger, PastQuestion, past_input, require_covered
 from backend.consent.prepared import Prepared
 from backend.consent.tables import Tables
 from backend.errors import InvalidInput
+from backend.keystore import SecretNotFound
 from backend.records import trail
 from backend.records.judging import asked_of, judge
 from backend.records.manifest import Manifest
+from backend.records.manifests import ManifestBook
 from backend.types import ConsentId, RecordId, SubjectId, to_hex
 
 DECIDED: Final = frozenset({codes.RECORD_READ, codes.DECISION})
@@ -39,6 +43,23 @@ class Kept(Protocol):
     def documents(self, subject: SubjectId) -> Mapping[ConsentId, Prepared]: ...
 
     def manifest(self, record_id: RecordId, version: int) -> Manifest: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptInIndex:
+    """Documents and manifests as they lie sealed in the index."""
+
+    evidence: EvidenceBook
+    manifests: ManifestBook
+
+    def documents(self, subject: SubjectId) -> Mapping[ConsentId, Prepared]:
+        try:
+            return self.evidence.documents(subject)
+        except SecretNotFound as gone:
+            raise EvidenceGone("The patient's consents cannot be opened any more.") from gone
+
+    def manifest(self, record_id: RecordId, version: int) -> Manifest:
+        return self.manifests.kept(record_id, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,34 @@ class Replay:
     @property
     def differing(self) -> tuple[str, ...]:
         return tuple(name for name, value in self.said.items() if self.again[name] != value)
+
+    def as_json(self, tables: Tables) -> dict[str, Any]:
+        """Return all of it for programs, with sentences for people."""
+        event, request = self.event, self.parts[0].request
+        return {
+            "type": event.type,
+            "same": not self.differing,
+            "differing": list(self.differing),
+            "said": dict(self.said),
+            "again": dict(self.again),
+            "moment": {
+                "finalBlock": event.final_block,
+                "headBlock": event.head_block,
+                "queuePosition": event.queue_position,
+                "now": request.now,
+            },
+            "tables": {"digest": request.tables, "inForce": self.same_tables},
+            "parts": [
+                {
+                    "segment": part.name,
+                    "answer": part.explanation.decision.answer.value,
+                    "reasons": [reason.value for reason in part.explanation.decision.reasons],
+                    "sentence": wording.sentence(part.request, part.explanation.decision, tables),
+                    "explanation": wording.explanation_to_json(part.explanation),
+                }
+                for part in self.parts
+            ],
+        }
 
 
 class Replayer:

@@ -195,6 +195,10 @@ class SlotBook:
             self._keys.erase(*_master(subject, version - 1))
             return version
 
+    def subjects(self) -> list[SubjectId]:
+        """Return all patients who have slots."""
+        return sorted({row.subject for row in self._index.everything()})
+
     def keys_of(self, subject: SubjectId) -> list[KeyName]:
         """Return the names of all secrets that the slots of a patient hang on, for their erasure."""
         versions = range(1, self._version(subject) + 1)

@@ -24,6 +24,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, Act, Advance
 from backend.records.attachments import attachment_segment
+from backend.records.content import Content, InMemory, content_of
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_errors import BundleOfAnotherPatient
 from backend.records.label_tables import LabelTables
@@ -66,20 +67,25 @@ class NewDocument:
     """What is to be stored. ``record_id`` is chosen by the caller, so that a retry names the same record.
 
     ``categories`` and ``sensitivities`` are codes stated by the sender for an attachment; without them it is
-    restricted. ``related`` are records of the subject that it belongs to, the report to an order, say: a rule
-    of a consent can name a record with all that were stored so.
+    restricted. An attachment may be larger than memory. ``related`` are records of the subject that it
+    belongs to, the report to an order, say: a rule of a consent can name a record with all that were stored
+    so.
     """
 
     subject: SubjectId
     record_id: RecordId
     version: int
-    content: bytes
+    content: bytes | Content
     media_type: str
     author: MemberId
     actor: Agent
     categories: tuple[str, ...] | None = None
     sensitivities: tuple[str, ...] | None = None
     related: tuple[RecordId, ...] = ()
+
+    def whole(self) -> bytes:
+        """Return the content, of a document that is known to fit into memory."""
+        return self.content if isinstance(self.content, bytes) else b"".join(self.content.pieces())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,28 +145,31 @@ class StoringService:
         its Patient has none of the subject's record numbers."""
 
         def sealed() -> _Segments:
-            bundle = validate_bundle(document.content)
+            bundle = validate_bundle(document.whole())
             numbers = set(self._record_numbers(document.subject))
             if numbers.isdisjoint(_normal(value) for _, value in bundle.patient_identifiers):
                 raise BundleOfAnotherPatient(field="entry.resource.identifier")
-            return self._encrypt(document, segment(bundle, self._labels))
+            parts = segment(bundle, self._labels)
+            return self._encrypt(document, [(part, InMemory(part.payload)) for part in parts])
 
         return self._store(document, FHIR_BUNDLE, sealed)
 
     def store_attachment(self, document: NewDocument) -> Stored:
         """Store any other document as one segment under its media type."""
 
+        content = content_of(document.content)
+
         def sealed() -> _Segments:
-            part = attachment_segment(
-                document.content,
-                media_type=document.media_type,
-                categories=document.categories,
-                sensitivities=document.sensitivities,
-                tables=self._labels,
-            )
-            return self._encrypt(document, [part])
+            return self._encrypt(document, [(self._attachment(document, content.size_bytes), content)])
 
         return self._store(document, ATTACHMENT, sealed)
+
+    def expect_attachment(self, document: NewDocument) -> None:
+        """Raise what ``store_attachment`` would whatever the content is, before that is received."""
+        self._attachment(document, 1)
+        if self._outbox.find(ACT, version_name(document.record_id, document.version)) is None:
+            self._require_next_version(document)
+            self._require_related(document)
 
     def store_end_to_end(self, document: NewDocument, sealed: Callable[[], SealedSegment]) -> Stored:
         """Store what its patient encrypted: ``content`` is the ciphertext. ``sealed`` is asked once a record.
@@ -174,8 +183,17 @@ class StoringService:
 
         return self._store(document, ATTACHMENT, adopted)
 
-    def _encrypt(self, document: NewDocument, segments: Sequence[Segment]) -> _Segments:
-        plain = [_plain(number, part) for number, part in enumerate(segments)]
+    def _attachment(self, document: NewDocument, size_bytes: int) -> Segment:
+        return attachment_segment(
+            size_bytes,
+            media_type=document.media_type,
+            categories=document.categories,
+            sensitivities=document.sensitivities,
+            tables=self._labels,
+        )
+
+    def _encrypt(self, document: NewDocument, segments: Sequence[tuple[Segment, Content]]) -> _Segments:
+        plain = [_plain(number, part, content) for number, (part, content) in enumerate(segments)]
         return self._vault.store(
             plain, subject=document.subject, record_id=document.record_id, version=document.version
         )
@@ -188,7 +206,9 @@ class StoringService:
         if act is None:
             self._require_next_version(document)
             self._require_related(document)
-            act = self._begin(act_id, digest, document.actor, self._manifest(document, kind, sealed()))
+            manifest = self._manifest(document, kind, sealed())
+            self._require_standing(document.subject, document.record_id)  # sealing may have taken long
+            act = self._begin(act_id, digest, document.actor, manifest)
         elif act.data["digest"] != digest:
             raise VersionTaken
         act = self._outbox.drive(act)
@@ -254,7 +274,7 @@ class StoringService:
                 "created_at": manifest.created_at,
                 "segments": len(manifest.segments),
                 "author": bytes(manifest.author),
-                "actor": [actor.kind.value, actor.id],
+                "actor": [actor.kind.value, actor.id, actor.token, actor.session],
             },
         )
 
@@ -288,13 +308,13 @@ class StoringService:
 
     def _log(self, act: Act) -> Advance:
         record_id, version = _identity(act)
-        kind, identifier = act.data["actor"]
+        kind, identifier, *marks = act.data["actor"]  # acts of an older release have none
         self._audit.append(
             AuditEvent(
                 type=codes.RECORD_STORED,
                 outcome=Outcome.CHANGED,
                 occurred_at_ms=act.data["created_at"] * 1000,
-                actor=Agent(AgentKind(kind), identifier),
+                actor=Agent(AgentKind(kind), identifier, *marks),
                 organisation=MemberId(act.data["author"]),
                 subject=SubjectId(int(act.data["subject"], 16)),
                 action=Action.WRITE,
@@ -311,7 +331,7 @@ def _digest(document: NewDocument) -> bytes:
     """What makes two attempts the same: content, patient, media type, stated labels and relations."""
     labels = (document.categories, document.sensitivities)
     stated = repr((document.subject, document.media_type, *labels, document.related))
-    return hashlib.sha256(stated.encode() + b"\0" + document.content).digest()
+    return hashlib.sha256(stated.encode() + b"\0" + content_of(document.content).sha256).digest()
 
 
 def _normal(identifier: str) -> str | None:
@@ -327,7 +347,7 @@ def _identity(act: Act) -> tuple[RecordId, int]:
     return RecordId(bytes.fromhex(record_id)), int(version)
 
 
-def _plain(number: int, part: Segment) -> PlainSegment:
+def _plain(number: int, part: Segment, content: Content) -> PlainSegment:
     return PlainSegment(
         name=f"s{number:04d}",
         kind=kind_of(part.categories, part.sensitivities),
@@ -337,5 +357,5 @@ def _plain(number: int, part: Segment) -> PlainSegment:
         data_to=UnixSeconds(part.data_to),
         media_type=part.media_type,
         resources=part.resources,
-        payload=part.payload,
+        content=content,
     )

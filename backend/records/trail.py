@@ -12,12 +12,13 @@ from backend.audit.entry import Action, Agent, AuditEvent, Group, Outcome
 from backend.consent.basis import basis_of
 from backend.consent.deciding import Question
 from backend.consent.decision_types import Answer, Decision, Reason
-from backend.errors import AssentError
+from backend.errors import AssentError, Conflict, NotPermitted
 from backend.records.judging import Judged
 from backend.records.obligations import united
 from backend.types import MemberId, RecordId
 
 WITHHELD: Final = "obligation_withholds"  # reason of an entry
+STREAM_CUT: Final = "stream_cut"  # reason of an entry
 _NAMED: Final = 512  # segments and consents that one entry names
 
 
@@ -102,6 +103,28 @@ def failed(reader: Reader, failure: AssentError, *records: RecordId) -> AuditEve
         action=reader.action,
         records=records,
         reasons=(failure.code,),
+    )
+
+
+def cut(
+    reader: Reader, record: Judged, segment: str, failure: AssentError, *, released_bytes: int
+) -> AuditEvent:
+    """A segment that was being released, which an entry before tells, was not released to its end."""
+    denied = isinstance(failure, NotPermitted | Conflict)
+    return AuditEvent(
+        type=codes.RECORD_READ,
+        outcome=Outcome.DENIED if denied else Outcome.UNAVAILABLE,
+        occurred_at_ms=_now_ms(),
+        actor=reader.agent,
+        organisation=reader.organisation,
+        groups=groups_through(reader.groups, ()),
+        subject=record.manifest.subject,
+        purpose=reader.purpose,
+        action=reader.action,
+        records=(record.manifest.record_id,),
+        segments=(segment.encode(),),
+        reasons=(STREAM_CUT, failure.code),
+        detail={"version": record.manifest.version, "released_bytes": released_bytes},
     )
 
 

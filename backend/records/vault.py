@@ -6,21 +6,22 @@ readers, and an erasure share that only the key store holds. Nothing here decide
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.records.blobs import load_blob, store_blobs
+from backend.records.content import Content
 from backend.records.context import DEFAULT_SUITES, SUITE_1, ContentContext, SegmentKeyId, SuiteNumber
 from backend.records.delivery import Origin, deliver_end_to_end
-from backend.records.envelope import is_ciphertext_size, open_bytes, seal_bytes
+from backend.records.envelope import Opened, is_ciphertext_size, open_, seal
 from backend.records.envelope_errors import CiphertextInvalid
+from backend.records.frame import Source
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.sealing import RecipientKey
 from backend.records.slot_book import KeyWithheld, SlotBook
 from backend.records.storage_ports import BlockStore
-from backend.records.wrapping import WRAPPED_BYTES, unwrap_dek, wrap_dek
+from backend.records.wrapping import WRAPPED_BYTES, SegmentKey, unwrap_dek, wrap_dek
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds
 
 
@@ -36,7 +37,11 @@ class PlainSegment:
     data_to: UnixSeconds
     media_type: str
     resources: int
-    payload: bytes
+    content: Content
+
+    @property
+    def source(self) -> Source:
+        return Source(self.media_type, self.content.size_bytes, self.content.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,12 @@ class Vault:
 
         def sealed() -> Iterator[Iterable[bytes]]:
             for segment, context, dek, share in zip(segments, contexts, deks, shares, strict=True):
-                yield seal_bytes(
-                    segment.payload, segment.media_type, context=context, dek=dek, erasure_share=share
+                yield seal(
+                    segment.content.pieces(),
+                    source=segment.source,
+                    context=context,
+                    dek=dek,
+                    erasure_share=share,
                 )
 
         addresses = store_blobs(self._blocks, sealed())
@@ -105,8 +114,8 @@ class Vault:
                 data_to=segment.data_to,
                 media_type=segment.media_type,
                 resources=segment.resources,
-                size_bytes=len(segment.payload),
-                sha256=hashlib.sha256(segment.payload).digest(),
+                size_bytes=segment.content.size_bytes,
+                sha256=segment.content.sha256,
                 wrapped_dek=wrap_dek(dek, under=segment_keys[segment.kind], context=context),
                 address=address,
                 suite=context.suite,
@@ -121,19 +130,28 @@ class Vault:
         the errors of ``SlotBook.reading``, ``load_blob``, ``unwrap_dek`` and ``open_bytes`` when anything is
         not what was stored.
         """
+        return b"".join(self.read_stream(manifest, segment).data)
+
+    def read_stream(self, manifest: Manifest, segment: SegmentManifest) -> Opened:
+        """Return a segment's plaintext as it is opened, piece by piece, in constant memory.
+
+        Reads the first block only; raises as ``read``, now or at the piece that is not what was stored.
+        """
         share = self._keys.get(*share_name(manifest.record_id, manifest.version, segment.name))
         dek = self.data_key(manifest, segment)
         context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
-        _, payload = open_bytes(
-            load_blob(self._blocks, segment.address), context=context, dek=dek, erasure_share=share
-        )
-        return payload
+        return open_(load_blob(self._blocks, segment.address), context=context, dek=dek, erasure_share=share)
 
     def data_key(self, manifest: Manifest, segment: SegmentManifest) -> Secret:
         """Return a segment's DEK, which opens nothing without the erasure share. Raises as ``read``."""
         context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
         key = self._slots.reading(self.key_id(manifest.subject, segment))
         return unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
+
+    def require_opens(self, manifest: Manifest, segment: SegmentManifest, key: SegmentKey) -> None:
+        """Raise WrapRefused unless a segment's DEK is wrapped under this key."""
+        context = self.context(manifest.record_id, manifest.version, segment.name, segment.suite)
+        unwrap_dek(segment.wrapped_dek, under=key, context=context, allowed_suites=self._suites)
 
     def adopt(self, sealed: SealedSegment, *, context: ContentContext) -> SegmentManifest:
         """Put a ciphertext that its patient made, and that nobody here can open; durable on return.

@@ -62,7 +62,7 @@ def entries_by_number(world: World, log: AuditLog) -> dict[int, list[tuple[int, 
 
 def check_sound(world: World) -> None:
     verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    report = Fsck(world.store, ORIGIN, verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
+    report = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
     assert report.findings == ()
     assert report.opened == report.entries
 

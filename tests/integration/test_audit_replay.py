@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.auditevent import AuditEvent
 
 from backend.adapters.ledger.past import EventLedger
 from backend.audit.access import AccessEntry
-from backend.audit.entry import AuditEvent, Outcome
+from backend.audit.entry import AuditEvent as Event
+from backend.audit.entry import Outcome
 from backend.consent.basis import Basis
 from backend.consent.errors import EvidenceGone
 from backend.consent.prepared import Prepared
 from backend.consent.tables import load_tables
-from backend.maintenance.audit_replay import StoredEvidence, kept_by
+from backend.maintenance.audit_replay import kept_by
 from backend.maintenance.stopped_log import StoppedLog
 from backend.records.label_loading import tables_digest, tables_with_map
-from backend.records.replaying import DECIDED, NotADecision, Replayer
+from backend.records.replaying import DECIDED, KeptInIndex, NotADecision, Replayer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId
@@ -61,6 +65,114 @@ def test_command_replays_shows_both_and_says_so_in_the_log(story: Story) -> None
         assert (done.exit_code, code in done.stderr) == (2, True), done.output
 
 
+def test_export_for_outside_holds_no_identity_and_meets_no_other_export(story: Story) -> None:
+    where = ("--data-directory", story.data)
+
+    def exported(*options: str) -> str:
+        done = invoke("audit", "export", *options, *where)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    plain, first, second = exported(), exported("--outside"), exported("--outside")
+    events = [json.loads(line) for line in first.splitlines()]
+    assert len(events) > 80
+    for event in events:
+        AuditEvent.model_validate(event)
+    ids = identifiers(plain)
+    assert {story.patient.subject, story.clinic.member_id, story.user_id} <= ids
+    assert {story.clinic.client_id, story.patient.record_id, story.patient.wallet.address.lower()} <= ids
+    tables = {value for event in events for value in details(event, "tables", "labels")}
+    assert tables
+    for name in story.names:  # as the FHIR search gives it: pseudonyms, no names
+        assert name.lower() not in plain.lower(), name
+    for shown in (first, second):
+        for name in {*story.names, *ids, story.jti, story.fid} - tables:
+            assert name.lower() not in shown.lower(), name
+    assert identifiers(first) & identifiers(second) == tables
+    for event in events:
+        assert event["recorded"].endswith(":00:00.000+00:00")
+        assert event["period"]["start"].endswith(":00:00.000+00:00")
+        assert {"leafHash", "finalBlock", "headBlock", "queuePosition"}.isdisjoint(
+            part["url"] for part in event["extension"][0]["extension"]
+        )
+    # One is still one: the clinic's reads of the patient stand together under one pair of pseudonyms.
+    reads = [event for event in events if "record.read" in json.dumps(event["subtype"])]
+    pairs = Counter((client(event), patient(event)) for event in reads)
+    assert max(pairs.values()) >= 4
+    one = exported("--outside", "--subject", story.neighbour.subject).splitlines()
+    assert len({patient(json.loads(line)) for line in one}) == 1
+
+
+def identifiers(text: str) -> set[str]:
+    """Every string of 16 hex digits or more, in lower case."""
+    return set(re.findall(r"(?:0x)?[0-9a-f]{16,}", text.lower()))
+
+
+def details(event: dict[str, Any], *names: str) -> list[str]:
+    found = []
+    for part in event["extension"][0]["extension"]:
+        if part["url"] == "detail" and part["extension"][0]["valueString"] in names:
+            found.append(part["extension"][1]["valueString"])
+    return found
+
+
+def client(event: dict[str, Any]) -> str:
+    return json.dumps(event["agent"][0]["who"])
+
+
+def patient(event: dict[str, Any]) -> str:
+    return next(one["what"]["identifier"]["value"] for one in event["entity"] if one["role"]["code"] == "1")
+
+
+def affected(story: Story, *options: str, status: int = 0) -> dict[str, Any]:
+    window = ("--from", "2026-01-01T00:00:00+00:00", "--to", "2100-01-01T00:00:00+00:00")
+    done = invoke("audit", "affected", *window, *options, "--json", "--data-directory", story.data)
+    assert done.exit_code == status, done.output
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_command_tells_whom_a_token_a_client_a_user_and_a_member_concern(story: Story) -> None:
+    of_token = affected(story, "--token", story.jti)
+    assert [one["subject"] for one in of_token["patients"]] == [story.patient.subject]
+    assert of_token["patients"][0]["reads"] >= 4
+    assert "laboratory" in of_token["patients"][0]["categories_read"]
+    assert of_token["patients"][0]["records_listed"] == {story.patient.record_id: 1}
+    assert [one["subject"] for one in of_token["refused"]] == [story.patient.subject]
+    assert story.patient.record_number.upper() not in json.dumps(of_token)
+    named = affected(story, "--client", story.clinic.client_id, "--with-record-numbers")
+    assert {one["record_number"]: one["reads"] > 0 for one in named["patients"]} == {
+        story.patient.record_number.upper(): True,
+        story.neighbour.record_number.upper(): True,
+    }
+    of_member = affected(story, "--member", story.clinic.member_id)
+    assert [one["subject"] for one in of_member["patients"]] == [one["subject"] for one in named["patients"]]
+    by_name, by_id = (affected(story, "--user", user) for user in ("dr.nadja.okafor", story.user_id))
+    assert by_name["patients"] == by_id["patients"]
+    assert [one["reads"] for one in by_name["patients"]] == [1]
+    shown = invoke(
+        "audit", "affected", "--token", story.jti, "--from", "2026-01-01T00:00:00Z",
+        "--to", "2100-01-01T00:00:00Z", "--with-record-numbers", "--data-directory", story.data,
+    )  # fmt: skip
+    assert f"record number {story.patient.record_number.upper()}" in shown.stdout
+    assert "1 patients concerned" in shown.stdout
+    where = ("--to", "2100-01-01T00:00:00Z", "--data-directory", str(story.data))
+    for options, code in (
+        (("--from", "2026-01-01T00:00:00Z"), "invalid_input"),
+        (("--from", "2026-01-01T00:00:00Z", "--user", "nobody"), "not_found"),
+        (("--from", "yesterday", "--token", "a"), "usage"),
+    ):
+        done = invoke("audit", "affected", *options, *where)
+        assert (done.exit_code, code in done.stderr) == (2, True), done.output
+
+
+def test_command_gives_everybody_a_new_audit_key(story: Story) -> None:
+    done = invoke("keys", "rotate", "audit", "--json", "--data-directory", story.data)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout.splitlines()[-1])["raised"] == 3  # two patients and the system
+    assert invoke("audit", "fsck", "--data-directory", story.data).exit_code == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The stopped stores, and the decisions in their log."""
@@ -70,7 +182,7 @@ class Opened:
     entries: list[AccessEntry]
     replayer: Replayer
 
-    def named(self, **members: Any) -> list[AuditEvent]:
+    def named(self, **members: Any) -> list[Event]:
         events = [entry.event for entry in self.entries if entry.event is not None]
         return [
             event for event in events if all(getattr(event, name) == value for name, value in members.items())
@@ -157,7 +269,7 @@ def test_entry_that_says_something_else_is_found(opened: Opened, what: str) -> N
     pytest.fail(f"no change of {what} is seen")
 
 
-def _changed(event: AuditEvent, what: str) -> AuditEvent | None:
+def _changed(event: Event, what: str) -> Event | None:
     basis = Basis.decode(event.basis)
     if what == "outcome" and event.outcome is Outcome.DENIED:
         return replace(event, outcome=Outcome.PERMITTED)
@@ -179,7 +291,7 @@ def _changed(event: AuditEvent, what: str) -> AuditEvent | None:
 class _Missing:
     """Evidence of which one document or record is gone."""
 
-    def __init__(self, kept: StoredEvidence, *, consent: bool) -> None:
+    def __init__(self, kept: KeptInIndex, *, consent: bool) -> None:
         self._kept = kept
         self._consent = consent
 

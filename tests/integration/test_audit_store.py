@@ -44,6 +44,7 @@ class TestMongoAuditStore(AuditStoreSuite):
         bundle = bundle_on(LogState(), head)
         assert store.commit(head, bundle, expires_ms=NOW).size == 3
         assert list(store.bundles()) == [bundle]
+        assert self.database["audit_bodies"].count_documents({}) == 1
 
     def test_fenced_writer_cannot_delete_what_its_successor_committed(self, store: AuditStore) -> None:
         old = take(store)
@@ -77,7 +78,6 @@ class TestMongoAuditStore(AuditStoreSuite):
         for change in (
             {"leaves": b"\x00"},
             {"leaves": b"\x9f"},
-            {"bodies": b"\x80"},
             {"hashes": b"\x00" * 31},
             {"root": None},
             {"token": "x"},
@@ -85,6 +85,19 @@ class TestMongoAuditStore(AuditStoreSuite):
             self.database["audit_bundles"].update_one({"_id": "0" * 15}, {"$set": change})
             with pytest.raises(LogDamaged, match="the bundle at 0"):
                 list(store.bundles())
+
+    @pytest.mark.parametrize("bodies", [b"\x80", b"\x81\x40", None])
+    def test_bundle_without_its_records_is_named(self, store: AuditStore, bodies: bytes | None) -> None:
+        head = take(store)
+        store.commit(head, bundle_on(LogState(), head), expires_ms=NOW)
+        if bodies is None:
+            self.database["audit_bodies"].delete_many({})
+        else:
+            self.database["audit_bodies"].update_one({}, {"$set": {"bodies": bodies}})
+        with pytest.raises(LogDamaged, match="the bundle at 0"):
+            list(store.bundles())
+        with pytest.raises(LogDamaged, match="the bundle at 0"):
+            store.bundles_at([0])
 
     def _insert_only(self, store: AuditStore, head: Head, bundle: Bundle) -> None:
         """Stop between the two writes of a commit."""
@@ -125,7 +138,7 @@ def on_server(mongo: Documents) -> Iterator[World]:
 
 def fsck(world: World) -> list[tuple[str, str]]:
     verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    report = Fsck(world.store, ORIGIN, verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
+    report = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
     return [(f.code, f.where) for f in report.findings]
 
 
@@ -161,9 +174,14 @@ def test_flipped_bit_in_the_database_is_found_refused_and_named(
     log = fill(on_server)
     document = mongo["audit_bundles"].find_one({"_id": f"{3:015d}"})
     assert document is not None
+    collection = mongo["audit_bundles"]
+    if field == "bodies":
+        collection = mongo["audit_bodies"]
+        document = collection.find_one({"_id": document["bodies"]})
+        assert document is not None
     changed = bytearray(document[field])
     changed[70] ^= 1
-    mongo["audit_bundles"].update_one({"_id": document["_id"]}, {"$set": {field: bytes(changed)}})
+    collection.update_one({"_id": document["_id"]}, {"$set": {field: bytes(changed)}})
     assert on_server.access(log).page(ANNA, before=None, limit=9).entries[2].event is None
     assert fsck(on_server) == [expected]
     log.close()
@@ -174,7 +192,8 @@ def test_flipped_bit_in_the_database_is_found_refused_and_named(
 
 def test_flipped_bit_in_a_stored_checkpoint_is_found_and_refused(on_server: World, mongo: Documents) -> None:
     log = fill(on_server)
-    changed = log.state.tree.root()[:-1] + b"\x00"
+    root = log.state.tree.root()
+    changed = root[:-1] + bytes([root[-1] ^ 1])
     for name in ("audit_checkpoints", "audit_state"):
         mongo[name].update_many({"size": 8, "note": {"$exists": True}}, {"$set": {"root": changed}})
     assert fsck(on_server) == [("checkpoint_changed", "checkpoint 8")]

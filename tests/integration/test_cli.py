@@ -24,10 +24,11 @@ COMMANDS = [
     ["users", "list"], ["users", "disable"], ["users", "enable"], ["users", "set-roles"],
     ["users", "reset-password"], ["clients"], ["clients", "add"], ["clients", "list"],
     ["clients", "disable"], ["clients", "enable"], ["clients", "rotate-secret"], ["keys"],
-    ["keys", "rotate"], ["members"], ["members", "list"], ["members", "suspend"],
+    ["keys", "rotate"], ["keys", "list"], ["members"], ["members", "list"], ["members", "suspend"],
     ["members", "reinstate"], ["members", "remove"], ["audit"], ["audit", "verify"], ["audit", "fsck"],
-    ["audit", "export"], ["audit", "replay"], ["audit", "affected"],
-    ["audit", "rotate-keys"], ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
+    ["audit", "export"], ["audit", "compare"], ["audit", "rotate-key"], ["audit", "tiles"], ["witness"],
+    ["witness-key"], ["audit", "replay"], ["audit", "affected"],
+    ["ledger"], ["ledger", "show"], ["ledger", "watch"], ["ledger", "verify"],
 ]  # fmt: skip
 
 

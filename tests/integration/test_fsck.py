@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from backend.records.storage_ports import Pin
 from backend.samples import first_run
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
-from tests.integration.api.world import enrol, in_days, open_service, provider, staff
+from tests.integration.api.world import enrol, in_days, open_service, provider, raw, staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,3 +297,42 @@ def projections(site: Site) -> list[Any]:
         ("records", lambda row: row["current"]),
     ]
     return [sorted((row["_id"], read(row)) for row in site.database[name].find()) for name, read in tables]
+
+
+def test_fsck_names_what_came_back_of_an_erased_record_and_person(tmp_path: Path) -> None:
+    """An old copy of rows is put back; the service hides them and fsck says which erasure they are of."""
+    with open_service(tmp_path / "data") as service:
+        operator = staff(service, "fsck-operator", Role.OPERATOR, Role.IDENTITY_DESK)
+        hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
+        clinic = provider(service, operator, "clinic")
+        stays, goes = (enrol(service, operator, hospital, number) for number in (6, 7))
+        goes.permit(clinic.member_id)
+        database = service.world.stores.database
+        record = database["records"].find_one({"_id": f"{stays.record_id}/1"})
+        consent = database["consents"].find_one({"subject": goes.subject[2:]})
+        assert record is not None
+        assert consent is not None
+        asked = [
+            stays.api.post(
+                "/v1/erasures", {"subject": stays.subject, "record_id": stays.record_id, "grace_hours": 0}
+            ),
+            goes.api.post("/v1/erasures", {"subject": goes.subject, "grace_hours": 0}),
+        ]
+        erasures = service.world.services.erasure.erasures
+        deadline = time.monotonic() + 30
+        while any(erasures.get(one["erasure_id"]).state != "erased" for one in asked):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        database["records"].insert_one(record)
+        database["consents"].insert_one(consent)
+        answer = raw(stays.api, "GET", f"/v1/records/{stays.record_id}", params={"purpose": "PATRQT"})
+        assert answer.status_code == 403
+    stores = open_stores(Settings(data_directory=tmp_path / "data"))
+    try:
+        found = check_everything(stores).damage
+    finally:
+        stores.closing.close()
+    assert set(found) == {
+        Finding("erased_row_returned", f"1 record_versions of erasure {asked[0]['erasure_id']}"),
+        Finding("erased_row_returned", f"1 consents of erasure {asked[1]['erasure_id']}"),
+    }

@@ -20,10 +20,12 @@ from backend.keystore import (
     KeyStore,
     KeyStoreInUse,
     KeyStoreUnavailable,
+    KeyVersion,
     Secret,
     SecretDiffers,
     SecretNotFound,
     WrappingClass,
+    version_of,
 )
 from tests.integration.softhsm import shared_token
 
@@ -192,6 +194,31 @@ def test_rotation_keeps_every_secret_and_raises_its_class(
         store = open_store(tmp_path / "keys")
         assert store.get("salt", "fresh") == fresh
     store.close()
+
+
+def test_noted_version_of_another_class_is_there_after_a_restart(open_store: Opener, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "keys")
+    assert version_of(store, "document-signing") == KeyVersion("document-signing", 1)
+    noted = KeyVersion("document-signing", 3, 2, 1_700_000_000, 2)
+    store.note_version(noted)
+    store.rotate("page")
+    assert version_of(store, "document-signing") == noted
+    store.close()
+    store = open_store(tmp_path / "keys")
+    assert [version.key_class for version in store.versions()][4:] == ["document-signing"]
+    assert version_of(store, "document-signing") == noted
+    store.close()
+
+
+def test_erasure_leaves_nothing_to_log_and_a_rotation_does(store: KeyStore) -> None:
+    store.get_or_create("salt", "s")
+    store.erase("salt", "s")
+    assert all(version.logged == version.version for version in store.versions())
+    for key_class in get_args(WrappingClass):
+        store.rotate(key_class)
+        unlogged = {found.key_class for found in store.versions() if found.logged < found.version}
+        assert unlogged == {key_class}
+        store.note_version(version_of(store, key_class)._replace(logged=version_of(store, key_class).version))
 
 
 def test_erasing_many_secrets_costs_one_epoch(store: KeyStore) -> None:

@@ -13,6 +13,7 @@ import pytest
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import Argon2Cost, KeyFile, Passphrase
 from backend.keystore import (
+    KeyName,
     KeyStoreDamaged,
     KeyStoreMissing,
     KeyStorePassphrase,
@@ -202,3 +203,39 @@ def test_secret_that_was_read_is_forgotten_when_another_is_erased(
     with pytest.raises(SecretNotFound):
         store.get("salt", "erased")
     assert store.get("salt", "kept") == kept
+
+
+def test_rows_put_into_another_store_are_found_under_their_names(tmp_path: Path) -> None:
+    first = EmbeddedKeyStore(tmp_path / "first", PASSPHRASE)
+    names: list[KeyName] = [("salt", f"record/{number}") for number in range(700)]
+    made = first.create_many(names)
+    rows = list(first.rows())
+    assert dict(rows).keys() == set(names)
+    first.rotate("name")
+    assert sorted(name for name, _ in first.rows()) == sorted(names)
+    other = EmbeddedKeyStore(tmp_path / "other", PASSPHRASE)
+    other.put_rows(rows)
+    assert tuple(other.get(*name) for name in names) == made
+    other.erase(*names[3])
+    assert other.row(names[3]) is None
+    assert other.row(names[4]) == made[4]
+    assert len(list(other.rows())) == 699
+    first.close()
+    other.close()
+
+
+def test_changes_tell_what_was_made_and_erased_and_only_that(tmp_path: Path) -> None:
+    store = EmbeddedKeyStore(tmp_path / "keys", PASSPHRASE)
+    store.create_many([("salt", "before"), ("salt", "erased")])
+    assert store.take_changes() == set()  # nobody asked to remember any
+    store.record_changes()
+    store.get_or_create("salt", "before")
+    assert store.take_changes() == set()
+    store.get_or_create("salt", "made")
+    store.erase("salt", "erased")
+    changes = store.take_changes()
+    assert changes == {("salt", "made"), ("salt", "erased")}
+    assert store.take_changes() == set()
+    store.put_back_changes(changes)
+    assert store.take_changes() == changes
+    store.close()

@@ -15,6 +15,7 @@ import pytest
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.recovery import RecoveryProof, RecoveryState, recovery_state
+from backend.consent.key_terms import AllowMediated, BindKey, WithdrawKey
 from backend.consent.ledger_types import NOBODY, delegation_tag
 from backend.consent.recovery_terms import (
     AcceptRecovery,
@@ -126,6 +127,45 @@ def test_lost_phone_two_guardians_propose_and_consents_stay(world: World, family
     assert (evidence.controller, evidence.epoch, evidence.count) == (new.account, 0, 3)
     assert ledger._registry.are_live((consent_id(given),), Kind.PERMIT, block=block) == (True,)
     ledger.revoke(consent_id(given), new.sign(Revoke(consent_id(given)), world.domain))
+
+
+def test_key_of_the_lost_phone_no_longer_counts_and_its_withdrawal_is_never_held_up(
+    world: World, family: Family
+) -> None:
+    keys, subject, new = world.ledger.subject_keys, family.subject, person()
+    assert (keys.key_of(subject), keys.last_number(subject)) == (None, 0)
+    bind = BindKey(subject, Bytes32(os.urandom(32)), 1, _soon())
+    signature = family.patient.sign(bind, world.key_domain)
+    first = keys.bind(bind, signature)
+    assert keys.bind(bind, signature).transaction_hash == first.transaction_hash
+    bound = keys.key_of(subject)
+    assert bound is not None
+    assert (bound.key_hash, bound.sequence) == (bind.key_hash, 1)
+    allow = AllowMediated(subject, Bytes32(os.urandom(32)), 1, _soon())
+    allowed = family.patient.sign(allow, world.key_domain)
+    keys.require_mediated(allow, allowed)
+    proposal = family.proposal(new)
+    world.ledger.recoveries.propose(proposal, family.proof(proposal, new))
+    second = BindKey(subject, Bytes32(os.urandom(32)), 2, _soon())
+    for attempt in (
+        lambda: keys.bind(second, family.patient.sign(second, world.key_domain)),
+        lambda: keys.require_mediated(allow, allowed),
+    ):
+        with pytest.raises(LedgerRejected) as refusal:
+            attempt()
+        assert refusal.value.name == "RecoveryPending"
+    assert keys.key_of(subject) == bound
+    time.sleep(DELAY_SECONDS)
+    world.ledger.recoveries.complete(subject)
+    assert (keys.key_of(subject), keys.last_number(subject)) == (None, 1)
+    with pytest.raises(LedgerRejected) as refusal:
+        keys.bind(second, family.patient.sign(second, world.key_domain))
+    assert refusal.value.name == "SignatureInvalid"
+    keys.bind(second, new.sign(second, world.key_domain))
+    withdraw = WithdrawKey(subject, 3)
+    keys.withdraw(withdraw, new.sign(withdraw, world.key_domain))
+    keys.withdraw(withdraw, b"")  # again: harmless, whoever sends it
+    assert (keys.key_of(subject), keys.last_number(subject)) == (None, 3)
 
 
 def test_thief_vetoes_once_and_the_desk_joins_the_guardians(world: World, family: Family) -> None:

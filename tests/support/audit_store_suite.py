@@ -84,6 +84,8 @@ class AuditStoreSuite:
         assert store.head() == head
         assert (head.size, head.root) == state.head()
         assert list(store.bundles()) == written
+        read = [replace(bundle, bodies=(), hashes=()) for bundle in written]
+        assert list(store.bundles(whole=False)) == read
         wanted = [b.first for b in written[1:]]
         assert store.bundles_at([*wanted, 99_999]) == {b.first: b for b in written[1:]}
         assert store.bundles_at([0]) == {0: written[0]}
@@ -102,6 +104,28 @@ class AuditStoreSuite:
         self.drop_head(store)
         with pytest.raises(LogDamaged):
             take(store)
+
+    def test_cosigned_note_is_served_wherever_its_checkpoint_is(self, store: AuditStore) -> None:
+        assert store.most_cosigned() is None
+        assert store.checkpoint(3) is None
+        first = StoredCheckpoint(3, b"\x03" * 32, "note 3", 1)
+        store.save_checkpoint(first)
+        assert store.cosign(first, "note 3, cosigned", best=True)
+        assert not store.cosign(first, "note 3, late", best=True)  # another line came in between
+        cosigned = replace(first, note="note 3, cosigned")
+        assert store.checkpoint(3) == store.most_cosigned() == cosigned
+        assert store.newest_checkpoint(anchored=False) == cosigned
+        record = AnchorRecord(3, first.root, 5, b"\x1d" * 32, CONTRACT, BlockNumber(9), b"\x77" * 32)
+        store.save_checkpoint(replace(first, anchor=record))  # by one who has not seen the cosignature
+        anchored = replace(cosigned, anchor=record)
+        assert store.newest_checkpoint(anchored=True) == store.most_cosigned() == anchored
+        second = StoredCheckpoint(5, b"\x05" * 32, "note 5", 2)
+        store.save_checkpoint(second)
+        assert store.cosign(second, "note 5, cosigned", best=False)
+        assert store.most_cosigned() == anchored
+        assert store.cosign(replace(second, note="note 5, cosigned"), "note 5, twice", best=True)
+        assert store.most_cosigned() == replace(second, note="note 5, twice")
+        assert store.newest_checkpoint(anchored=True) == anchored
 
     def test_checkpoints_are_kept_once_and_gain_their_anchor(self, store: AuditStore) -> None:
         assert store.newest_checkpoint(anchored=False) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -66,13 +67,20 @@ class World:
     def checkpointer(self, log: AuditLog) -> Checkpointer:
         return Checkpointer(log=log, store=self.store, signers=(self.signer,), clock=self.clock)
 
-    def anchorer(self, log: AuditLog, *, interval_seconds: int = 60) -> Anchorer:
+    def anchorer(
+        self,
+        log: AuditLog,
+        *,
+        interval_seconds: int = 60,
+        before: Callable[[], None] = lambda: None,
+    ) -> Anchorer:
         return Anchorer(
             log=log,
             checkpointer=self.checkpointer(log),
             anchor=self.anchor,
             clock=self.clock,
             interval_seconds=interval_seconds,
+            before=before,
         )
 
     def proofs(self, log: AuditLog) -> ProofBuilder:

@@ -31,7 +31,7 @@ from backend.consent.terms import (
     Power,
     ResearchTerms,
 )
-from backend.consent.typed_data import RECOVERY_NAME, Domain, Signable, digest
+from backend.consent.typed_data import KEYS_NAME, RECOVERY_NAME, Domain, Signable, digest
 from backend.types import MAX_UINT40, Address, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,6 +164,10 @@ class World:
     @property
     def recovery_domain(self) -> Domain:
         return Domain(self.chain.chain_id, self.deployment.address("Recovery"), RECOVERY_NAME)
+
+    @property
+    def key_domain(self) -> Domain:
+        return Domain(self.chain.chain_id, self.deployment.address("KeyRegistry"), KEYS_NAME)
 
     def open_subject(self, subject: int, patient: Person) -> None:
         command = OpenSubject(SubjectId(subject), patient.account, UnixSeconds(int(time.time()) + 3600))

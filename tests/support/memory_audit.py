@@ -31,6 +31,7 @@ class MemoryAuditStore:
         self.lose_after = True
         self.down = False
         self.commit_calls = 0
+        self.cosigned = -1
         self._head: Head | None = None
         self._expires_ms = 0
         self._lock = threading.RLock()
@@ -82,9 +83,10 @@ class MemoryAuditStore:
                 raise AuditUnavailable
             return self._head
 
-    def bundles(self) -> Iterator[Bundle]:
+    def bundles(self, *, whole: bool = True) -> Iterator[Bundle]:
         self._answer()
-        return iter([self.documents[first] for first in sorted(self.documents)])
+        found = [self.documents[first] for first in sorted(self.documents)]
+        return iter(found if whole else [replace(bundle, bodies=(), hashes=()) for bundle in found])
 
     def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
         self._answer()
@@ -104,6 +106,23 @@ class MemoryAuditStore:
     def newest_checkpoint(self, *, anchored: bool) -> StoredCheckpoint | None:
         found = [c for c in self.checkpoints() if c.anchor is not None or not anchored]
         return found[-1] if found else None
+
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        return self.kept.get(size)
+
+    def cosign(self, checkpoint: StoredCheckpoint, note: str, *, best: bool) -> bool:
+        self._answer()
+        with self._lock:
+            there = self.kept.get(checkpoint.size)
+            if there is None or there.note != checkpoint.note:
+                return False
+            self.kept[checkpoint.size] = replace(there, note=note)
+            if best and checkpoint.size >= self.cosigned:
+                self.cosigned = checkpoint.size
+            return True
+
+    def most_cosigned(self) -> StoredCheckpoint | None:
+        return self.kept.get(self.cosigned)
 
     def set_head(self, head: Head | None) -> None:
         """Tamper with the head."""

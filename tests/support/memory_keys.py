@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backend.keystore import KeyKind, KeyName, Secret, SecretDiffers, SecretNotFound, check_name
+from backend.keystore import (
+    KeyKind,
+    KeyName,
+    KeyVersion,
+    Secret,
+    SecretDiffers,
+    SecretNotFound,
+    WrappingClass,
+    check_name,
+)
 
 
 class MemoryKeyStore:
     def __init__(self) -> None:
         self._secrets: dict[tuple[str, str], Secret] = {}
+        self._versions: dict[str, KeyVersion] = {}
 
     def get(self, kind: KeyKind, name: str) -> Secret:
         check_name(kind, name)
@@ -42,6 +52,15 @@ class MemoryKeyStore:
     def everything(self) -> dict[tuple[str, str], Secret]:
         """All that is there, for a test to look at."""
         return dict(self._secrets)
+
+    def rotate(self, key_class: WrappingClass) -> None:
+        """Nothing wraps these."""
+
+    def versions(self) -> tuple[KeyVersion, ...]:
+        return tuple(self._versions.values())
+
+    def note_version(self, version: KeyVersion) -> None:
+        self._versions[version.key_class] = version
 
     def rotate_root(self) -> None:
         """Nothing wraps these."""

@@ -58,9 +58,9 @@ def claims_of(token: str | None) -> dict[str, Any]:
 
 def tell(directory: Path) -> Story:
     with open_service(directory) as service:
-        operator = staff(service, "operator", Role.OPERATOR)
-        desk = staff(service, "desk", Role.IDENTITY_DESK)
-        officer = staff(service, "officer", Role.PRIVACY_OFFICER)
+        operator = staff(service, "olga.olsen", Role.OPERATOR)
+        desk = staff(service, "dora.diaz", Role.IDENTITY_DESK)
+        officer = staff(service, "omar.ono", Role.PRIVACY_OFFICER)
         hospital = provider(service, operator, "hospital system", "0x" + service.world.stores.tenant.hex())
         clinic = provider(service, operator, CLINIC_NAME)
         other = provider(service, operator, OTHER_NAME)
@@ -88,8 +88,8 @@ def tell(directory: Path) -> Story:
         return Story(
             directory, patient, neighbour, clinic, other, made.staff_id, claims["jti"], claims["fid"],
             patient.accesses(),
-            {USER_NAME, "operator", "desk", "officer", CLINIC_NAME, OTHER_NAME, "hospital system",
-             "Test Person", patient.record_number, neighbour.record_number},
+            {USER_NAME, "olga.olsen", "dora.diaz", "omar.ono", "walt.weber", CLINIC_NAME, OTHER_NAME,
+             "hospital system", "Test Person", patient.record_number, neighbour.record_number},
         )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _chain_held(service: Service, command: str) -> Iterator[None]:
 
 def _people(service: Service, patient: Patient, physician: Api, user: str) -> None:
     """A physician reads as one of a ward, and a delegate for the patient."""
-    administrator = staff(service, "ward.administrator", Role.TEAM_ADMINISTRATOR)
+    administrator = staff(service, "walt.weber", Role.TEAM_ADMINISTRATOR)
     wards = [
         administrator.post("/v1/care-teams", {"name": name})["care_team_id"] for name in ("Ward 3", "Ward 4")
     ]

@@ -1,15 +1,20 @@
 """The audit log's store on MongoDB (or nx-27017): bundles, head and checkpoints.
 
-A commit is two writes: the bundle is inserted, then the head is compared and swapped with majority and
-journal. Both go to one server, whose journal and replication keep their order, so the durable head implies
-the durable bundle; only the second pays for a sync. A bundle at the head's size whose head was never swapped
-is an orphan: nobody was told of it, and the next commit replaces it.
+A commit is three writes: the encrypted records are inserted, then the bundle that names them, then the head
+is compared and swapped with majority and journal. All go to one server, whose journal and replication keep
+their order, so the durable head implies the durable bundle; only the last pays for a sync. A bundle at the
+head's size whose head was never swapped is an orphan: nobody was told of it, and the next commit replaces it.
+
+The records lie apart because they are five sixths of a bundle and start-up, which reads every leaf, needs
+none of them: a server reads a document as a whole, whatever is asked of it.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from itertools import islice
 from typing import Any, ParamSpec, TypeVar
 
 import cbor2
@@ -28,7 +33,9 @@ R = TypeVar("R")
 
 _HEAD = "head"
 _NEWEST = {False: "newest", True: "newest_anchored"}
+_COSIGNED = "most_cosigned"
 _ACQUIRE_ATTEMPTS = 20
+_READ_AT_ONCE = 16
 
 
 def _translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -48,6 +55,7 @@ class MongoAuditStore:
     def __init__(self, database: Database[Document]) -> None:
         durable = WriteConcern(w="majority", j=True)
         self._bundles = database.get_collection("audit_bundles", write_concern=WriteConcern(w=1))
+        self._bodies = database.get_collection("audit_bodies", write_concern=WriteConcern(w=1))
         self._state = database.get_collection("audit_state", write_concern=durable)
         self._checkpoints = database.get_collection("audit_checkpoints", write_concern=durable)
 
@@ -87,6 +95,7 @@ class MongoAuditStore:
         if bundle.first != head.size or bundle.token != head.token:
             raise AuditFenced
         document = _bundle_document(bundle)
+        self._bodies.insert_one({"_id": document["bodies"], "bodies": cbor2.dumps(bundle.bodies)})
         try:
             self._bundles.insert_one(document)
         except DuplicateKeyError:
@@ -97,8 +106,8 @@ class MongoAuditStore:
         return Head(bundle.end, bundle.root, head.token, head.holder)
 
     @_translated
-    def bundles(self) -> Iterator[Bundle]:
-        return self._read_bundles()
+    def bundles(self, *, whole: bool = True) -> Iterator[Bundle]:
+        return self._read_bundles() if whole else self._read_leaves()
 
     @_translated
     def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
@@ -108,18 +117,21 @@ class MongoAuditStore:
             found = [] if document is None else [document]
         else:
             found = list(self._bundles.find({"_id": {"$in": wanted}}))
-        return {b.first: b for b in map(_bundle, found)}
+        return {bundle.first: bundle for bundle in self._whole(found)}
 
     @_translated
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         document = _checkpoint_document(checkpoint)
+        key = _key(checkpoint.size)
         try:
-            self._checkpoints.insert_one({"_id": _key(checkpoint.size), **document})
+            self._checkpoints.insert_one({"_id": key, **document})
         except DuplicateKeyError:
             if checkpoint.anchor is not None:
-                self._checkpoints.update_one(
-                    {"_id": _key(checkpoint.size)}, {"$set": {"anchor": document["anchor"]}}
-                )
+                anchor = {"$set": {"anchor": document["anchor"]}}
+                self._checkpoints.update_one({"_id": key}, anchor)
+                self._state.update_one({"_id": _COSIGNED, "size": checkpoint.size}, anchor)
+            stored = self._checkpoints.find_one({"_id": key}, {"_id": 0})
+            document = stored or document  # the stored note may have been cosigned meanwhile
         for anchored, name in _NEWEST.items():
             if checkpoint.anchor is not None or not anchored:
                 self._point_to(name, document)
@@ -131,6 +143,27 @@ class MongoAuditStore:
     @_translated
     def newest_checkpoint(self, *, anchored: bool) -> StoredCheckpoint | None:
         document = self._state.find_one({"_id": _NEWEST[anchored]})
+        return None if document is None else _checkpoint(document)
+
+    @_translated
+    def checkpoint(self, size: int) -> StoredCheckpoint | None:
+        document = self._checkpoints.find_one({"_id": _key(size)})
+        return None if document is None else _checkpoint(document)
+
+    @_translated
+    def cosign(self, checkpoint: StoredCheckpoint, note: str, *, best: bool) -> bool:
+        of = {"_id": _key(checkpoint.size), "note": checkpoint.note}
+        if not self._checkpoints.update_one(of, {"$set": {"note": note}}).matched_count:
+            return False
+        for name in (*_NEWEST.values(), _COSIGNED):
+            self._state.update_one({"_id": name, "size": checkpoint.size}, {"$set": {"note": note}})
+        if best:
+            self._point_to(_COSIGNED, {**_checkpoint_document(checkpoint), "note": note})
+        return True
+
+    @_translated
+    def most_cosigned(self) -> StoredCheckpoint | None:
+        document = self._state.find_one({"_id": _COSIGNED})
         return None if document is None else _checkpoint(document)
 
     def _create_head(self, lease: Document) -> None:
@@ -157,7 +190,7 @@ class MongoAuditStore:
         A fenced writer must not delete what its successor committed. It cannot: the successor's bundle
         carries a higher token, and once such a bundle is seen here the head is seen to have moved too.
         """
-        there = self._bundles.find_one({"_id": document["_id"]}, {"token": 1})
+        there = self._bundles.find_one({"_id": document["_id"]}, {"token": 1, "bodies": 1})
         stored = self._state.find_one({"_id": _HEAD})
         if stored is None or _head(stored) != head:
             raise AuditFenced
@@ -165,6 +198,7 @@ class MongoAuditStore:
             if there["token"] >= head.token:
                 raise AuditFenced
             self._bundles.delete_one({"_id": document["_id"], "token": there["token"]})
+            self._bodies.delete_one({"_id": there["bodies"]})
         try:
             self._bundles.insert_one(document)
         except DuplicateKeyError as error:
@@ -172,10 +206,25 @@ class MongoAuditStore:
 
     def _read_bundles(self) -> Iterator[Bundle]:
         try:
-            for document in self._bundles.find({}).sort("_id", 1):
+            documents = self._bundles.find({}).sort("_id", 1)
+            while some := list(islice(documents, _READ_AT_ONCE)):
+                yield from self._whole(some)
+        except PyMongoError as error:
+            raise AuditUnavailable from error
+
+    def _read_leaves(self) -> Iterator[Bundle]:
+        try:
+            for document in self._bundles.find({}, {"hashes": 0}).sort("_id", 1):
                 yield _bundle(document)
         except PyMongoError as error:
             raise AuditUnavailable from error
+
+    def _whole(self, documents: Sequence[Document]) -> Iterator[Bundle]:
+        """Read bundles with their encrypted records."""
+        names = [document.get("bodies") for document in documents]
+        bodies = {found["_id"]: found for found in self._bodies.find({"_id": {"$in": names}})}
+        for document in documents:
+            yield _bundle(document, bodies.get(document.get("bodies"), {}))
 
 
 def _key(number: int) -> str:
@@ -202,20 +251,27 @@ def _bundle_document(bundle: Bundle) -> Document:
         "v": 1,
         "token": bundle.token,
         "leaves": cbor2.dumps(bundle.leaves),
-        "bodies": cbor2.dumps(bundle.bodies),
+        "bodies": f"{_key(bundle.first)}/{secrets.token_hex(4)}",  # a fenced writer's are never another's
         "hashes": b"".join(bundle.hashes),
         "acts": cbor2.dumps(bundle.acts) if any(bundle.acts) else b"",
         "root": bundle.root,
     }
 
 
-def _bundle(document: Document) -> Bundle:
-    """Read a bundle. Raises LogDamaged, naming it, when the document is not one."""
+def _bundle(document: Document, beside: Document | None = None) -> Bundle:
+    """Read a bundle, whole if the document with its encrypted records is there.
+
+    Raises LogDamaged, naming it, when they are not one.
+    """
     try:
-        leaves, bodies = (_byte_strings(document[name]) for name in ("leaves", "bodies"))
-        hashes = _cut(document["hashes"], HASH_BYTES)
+        leaves = _byte_strings(document["leaves"])
         acts = _byte_strings(document["acts"]) if document["acts"] else (b"",) * len(leaves)
-        if not len(leaves) == len(bodies) == len(hashes) == len(acts) or len(leaves) > MAX_BUNDLE_ENTRIES:
+        bodies: tuple[bytes, ...] = ()
+        hashes: tuple[bytes, ...] = ()
+        if beside is not None:
+            bodies, hashes = _byte_strings(beside["bodies"]), _cut(document["hashes"], HASH_BYTES)
+        lengths = {len(leaves), len(acts)} | ({len(bodies), len(hashes)} if beside is not None else set())
+        if len(lengths) != 1 or len(leaves) > MAX_BUNDLE_ENTRIES:
             raise ValueError("unequal lengths")
         return Bundle(
             first=LogIndex(int(document["_id"], 10)),

@@ -24,15 +24,19 @@ from backend.types import SubjectId, subject_text
 LATER: Final = frozenset({"revocations"})
 """Classes of which there may be some after an erasure: nothing blocks a revocation."""
 
+_WRITING: Final = ["record", "consent", "key_binding"]  # kinds of acts that write rows about a person
+_STOPPING: Final = ["revocation", "key_withdrawal"]
 Query: TypeAlias = dict[str, Any]
 _Database: TypeAlias = Database[dict[str, Any]]
 
 NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
     {
         "erasures": "what stays of a person: a pseudonym, dates and counts, so that a restore erases again",
-        "audit_bundles": "entries under audit keys, which are destroyed: leaves stay, nobody reads them",
+        "audit_bundles": "leaves of entries: salted commitments under audit keys, which are destroyed",
+        "audit_bodies": "entries under audit keys, which are destroyed: nobody reads them",
         "audit_state": "size and root of the log",
         "audit_checkpoints": "signed sizes and roots of the log",
+        "audit_log_keys": "public keys that sign checkpoints",
         "idempotency": "keyed hashes of a caller, a route and a key: found by nobody who has not all three",
         "used_once": "nonces of sign-ins, purged when they expire",
         "sign_in_attempts": "counters of staff's sign-ins",
@@ -151,7 +155,7 @@ class PersonKeys:
 
 
 class RecordVersions:
-    """Implements ``backend.erasure.ports.RecordRows``."""
+    """Implements ``backend.erasure.ports.RecordRows`` and ``backend.erasure.retention.Retained``."""
 
     def __init__(self, database: _Database) -> None:
         self._rows = database["records"]
@@ -159,6 +163,11 @@ class RecordVersions:
     def versions(self, scope: Scope) -> Sequence[VersionRow]:
         with translated():
             return [row_of(found) for found in self._rows.find(_records(scope)).sort("_id", ASCENDING)]
+
+    def subjects(self) -> Sequence[SubjectId]:
+        """Everybody who has a record."""
+        with translated():
+            return sorted(SubjectId(int(subject, 16)) for subject in self._rows.distinct("subject"))
 
 
 def erasables(
@@ -196,6 +205,7 @@ def erasables(
         rows("research_uses", "research_uses", _by_subject),
         rows("privacy_marks", "privacy_marks", lambda scope: _privacy_marks(database, scope)),
         rows("key_slots", "key_slots", _by_subject),
+        rows("encryption_keys", "recipient_keys", lambda scope: {"holder": f"subject/{scope.subject_hex}"}),
         rows("legal_holds", "legal_holds", _by_subject),
         Rows(database, "acts", "acts", _acts, of_records=True),
         rows("revocations", "acts", _revocations),
@@ -212,7 +222,7 @@ def under_way(database: _Database) -> Callable[[Scope], bool]:
     acts, papers = database["acts"], database["papers"]
 
     def writing(scope: Scope) -> bool:
-        unfinished: Query = {"over": False, "kind": {"$in": ["record", "consent"]}}
+        unfinished: Query = {"over": False, "kind": {"$in": _WRITING}}
         if not scope.is_person:
             unfinished["kind"] = "record"
         with translated():
@@ -245,9 +255,9 @@ def _records(scope: Scope) -> Query:
 
 
 def _acts(scope: Scope) -> Query:
-    """What the outbox keeps of documents that were stored and consents that were recorded."""
+    """What the outbox keeps of documents that were stored, and of consents and keys that were recorded."""
     if scope.is_person:
-        return {"over": True, "kind": {"$in": ["record", "consent"]}, "data.subject": scope.subject_hex}
+        return {"over": True, "kind": {"$in": _WRITING}, "data.subject": scope.subject_hex}
     versions = [
         # '0' follows '/': every version of the record.
         {"act_id": {"$gte": f"{record.hex()}/", "$lt": f"{record.hex()}0"}}
@@ -257,7 +267,7 @@ def _acts(scope: Scope) -> Query:
 
 
 def _revocations(scope: Scope) -> Query:
-    return {"over": True, "kind": "revocation", "data.subject": scope.subject_hex}
+    return {"over": True, "kind": {"$in": _STOPPING}, "data.subject": scope.subject_hex}
 
 
 def _sessions(database: _Database, scope: Scope) -> Query | None:

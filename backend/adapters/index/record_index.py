@@ -45,9 +45,10 @@ class MongoRecordIndex:
         with translated():
             self._rows.update_one({"_id": f"{record_id.hex()}/{version}"}, {"$set": {"current": True}})
             if version > 1:
-                self._rows.update_many(
-                    {"record_id": record_id.hex(), "version": {"$lt": version}}, {"$set": {"current": False}}
-                )
+                # By their ids: a write that does not name them makes a backup copy the collection anew.
+                older = {"record_id": record_id.hex(), "version": {"$lt": version}, "current": True}
+                names = [row["_id"] for row in self._rows.find(older, {"_id": 1})]
+                self._rows.update_many({"_id": {"$in": names}}, {"$set": {"current": False}})
 
     def current(self, record_id: RecordId) -> VersionRow | None:
         with translated():

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from backend.adapters import process
@@ -41,7 +43,9 @@ class IndexStartFailed(OperatorError):
     remedy = "Look for another process using the data directory and for a full disk, then start again."
 
 
-def connect(uri: str, *, database: str, timeout_ms: int = 5_000) -> Database[Document]:
+def connect(
+    uri: str, *, database: str, timeout_ms: int = 5_000, listeners: Sequence[CommandListener] = ()
+) -> Database[Document]:
     """Open a database whose writes are acknowledged only when durable (majority and journal)."""
     client: MongoClient[Document] = MongoClient(
         uri,
@@ -51,6 +55,7 @@ def connect(uri: str, *, database: str, timeout_ms: int = 5_000) -> Database[Doc
         maxPoolSize=64,
         uuidRepresentation="standard",
         tz_aware=True,
+        event_listeners=list(listeners),
     )
     return client.get_database(
         database,

@@ -70,9 +70,12 @@ class StoredAuditKeys:
         return len(raised)
 
     def names_of(self, subject: SubjectId | None) -> list[KeyName]:
-        """Return the names of every key this patient has, for an erasure together with other secrets."""
+        """Return the names of every key this patient has, for an erasure together with other secrets.
+
+        One more is named: that which a rotation may be making meanwhile.
+        """
         self._newest.pop(subject, None)
-        return [_name(subject, epoch) for epoch in range(FIRST_EPOCH, (self.newest(subject) or 0) + 1)]
+        return [_name(subject, epoch) for epoch in range(FIRST_EPOCH, (self.newest(subject) or 0) + 2)]
 
     def erase(self, subject: SubjectId) -> None:
         """Destroy every key of a patient: leaves and proofs stay valid, nobody reads an entry again."""

@@ -20,7 +20,8 @@ CREATE TABLE store (
     kind TEXT NOT NULL, epoch INTEGER NOT NULL, name_key BLOB NOT NULL
 );
 CREATE TABLE versions (
-    class TEXT PRIMARY KEY, version INTEGER NOT NULL, minimum INTEGER NOT NULL, made_at INTEGER NOT NULL
+    class TEXT PRIMARY KEY, version INTEGER NOT NULL, minimum INTEGER NOT NULL, made_at INTEGER NOT NULL,
+    logged INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE pages (page INTEGER PRIMARY KEY, version INTEGER NOT NULL, wrapped BLOB NOT NULL);
 CREATE TABLE secrets (
@@ -86,11 +87,11 @@ class KeyDatabase:
         self._connection.execute("INSERT OR REPLACE INTO store VALUES (1, ?, ?, ?, ?, ?)", row)
 
     def versions(self) -> dict[str, KeyVersion]:
-        rows = self._connection.execute("SELECT class, version, minimum, made_at FROM versions")
+        rows = self._connection.execute("SELECT class, version, minimum, made_at, logged FROM versions")
         return {row[0]: KeyVersion(*row) for row in rows}
 
     def write_version(self, version: KeyVersion) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)", version)
+        self._connection.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?)", version)
 
     def find(self, kind: str, name: bytes) -> SecretRow | None:
         row = self._connection.execute(

@@ -30,7 +30,9 @@ class EmbeddedKeyStore(PagedKeyStore):
 
     def rotate_root(self, unlock: Unlock | None = None) -> None:
         """Give the store a new epoch key and, with ``unlock``, a new passphrase or key file."""
+        if unlock is None:
+            super().rotate_root()
+            return
         with self._locked() as database:
-            if unlock is not None:
-                self._files.change_root(unlock)
-            self._replace_epoch(database, new_root=unlock is not None)
+            self._files.change_root(unlock)
+            self._replace_epoch(database, new_root=True)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from backend.adapters.durable import OwnerLock, sync_directory, write_file
 from backend.adapters.keys.database import SCHEMA_VERSION, KeyDatabase, PageRow, SecretRow, StoreRow
@@ -72,7 +72,7 @@ def _create(store: Path, epochs: EpochKeys, now: int) -> None:
     database = KeyDatabase(building / "keys.db", create=True)
     with database.transaction():
         for key_class in CLASSES:
-            database.write_version(KeyVersion(key_class, 1, 1, now))
+            database.write_version(KeyVersion(key_class, 1, made_at=now))
         database.write_store_row(StoreRow(SCHEMA_VERSION, place.store_id, epochs.kind, 1, name_key))
     database.drop_journal()
     database.close()
@@ -102,6 +102,7 @@ class PagedKeyStore:
         self._store = directory / "store"
         self._epochs = epochs
         self._clock = clock
+        self._changes: set[KeyName] | None = None  # secrets made and erased, where a backup is kept
         self._unsettled = (
             False  # after a change that failed half-way: only the database knows which epoch counts
         )
@@ -168,20 +169,60 @@ class PagedKeyStore:
             found = [database.find(kind, self._blind(kind, name)) for kind, name in wanted]
             rows = [row for row in found if row is not None]
             if rows:
+                self._note_changes(wanted)
                 self._replace_epoch(database, erase=rows)
 
     def rotate_root(self) -> None:
-        with self._locked() as database:
-            self._replace_epoch(database)
+        self.rotate("epoch")
 
     def rotate(self, key_class: WrappingClass) -> None:
         with self._locked() as database:
             self._replace_epoch(database, rotate=key_class)
 
     def versions(self) -> tuple[KeyVersion, ...]:
+        with self._locked():
+            own = [self._versions[key_class] for key_class in CLASSES]
+            others = sorted(self._versions.keys() - {*CLASSES})
+            return (*own, *(self._versions[key_class] for key_class in others))
+
+    def note_version(self, version: KeyVersion) -> None:
         with self._locked() as database:
-            found = database.versions()
-        return tuple(found[key_class] for key_class in CLASSES)
+            with database.transaction():
+                database.write_version(version)
+            self._versions[version.key_class] = version
+
+    # --- what a backup needs: ``backend.backup.ports.KeyCopy``
+
+    def record_changes(self) -> None:
+        with self._lock:
+            self._changes = set()
+
+    def take_changes(self) -> set[KeyName]:
+        with self._lock:
+            taken, self._changes = self._changes or set(), set()
+            return taken
+
+    def put_back_changes(self, changes: set[KeyName]) -> None:
+        with self._lock:
+            self._note_changes(changes)
+
+    def rows(self) -> Iterator[tuple[KeyName, Secret]]:
+        # Page by page: no secret ever moves to another one, whatever is rotated meanwhile.
+        with self._locked() as database:
+            pages = [row.page for row in database.pages()]
+        for page in pages:
+            with self._locked() as database:
+                found = self._open_all(database, page)
+            yield from found
+
+    def row(self, name: KeyName) -> Secret | None:
+        with self._locked() as database:
+            return self._find(database, *name)
+
+    def put_rows(self, rows: Iterable[tuple[KeyName, Secret]]) -> None:
+        with self._locked() as database, database.transaction():
+            for name, secret in rows:
+                self._insert(database, *name, secret)
 
     def close(self) -> None:
         with self._lock:
@@ -210,15 +251,14 @@ class PagedKeyStore:
         if row.kind != self._epochs.kind:
             raise KeyStoreKind(f"this key store is {row.kind}, not {self._epochs.kind}")
         versions = database.versions()
-        if versions.keys() != {*CLASSES}:
+        if not versions.keys() >= {*CLASSES}:
             raise KeyStoreDamaged
         place = Place(self._store, row.id)
         keyring = Keyring(row.id, self._epochs.open(place, row.epoch))
         self._name_key = keyring.unwrap_name_key(row.name_key, versions["name"].version)
         self._keyring, self._row, self._versions = keyring, row, versions
-        self._epochs.destroy_others(
-            place, row.epoch
-        )  # last: now it is sure that this epoch opens the database
+        # Last: now it is sure that this epoch opens the database.
+        self._epochs.destroy_others(place, row.epoch)
         self._unsettled = False
 
     def _blind(self, kind: str, name: str) -> bytes:
@@ -252,7 +292,30 @@ class PagedKeyStore:
             raise KeyStoreDamaged("a page key of a version that was retired")
         return self._keyring.unwrap_page_key(row.page, row.version, row.wrapped)
 
-    def _insert(self, database: KeyDatabase, kind: str, name: str, secret: Secret) -> Secret:
+    def _open_all(self, database: KeyDatabase, page: int) -> list[tuple[KeyName, Secret]]:
+        """Return what is in a page; nothing when it went meanwhile."""
+        stored = database.page(page)
+        if stored is None:
+            return []
+        ring, key = self._keyring, self._open_page(stored)
+        labels = ring.label_cipher(key)
+        return [
+            (
+                (
+                    cast(KeyKind, row.kind),
+                    ring.open_label(row.label, cipher=labels, kind=row.kind, name=row.name),
+                ),
+                ring.unwrap_secret(row.wrapped, page_key=key, kind=row.kind, name=row.name),
+            )
+            for row in database.in_page(page)
+        ]
+
+    def _note_changes(self, names: Iterable[KeyName]) -> None:
+        if self._changes is not None:
+            self._changes.update(names)
+
+    def _insert(self, database: KeyDatabase, kind: KeyKind, name: str, secret: Secret) -> Secret:
+        self._note_changes([(kind, name)])
         page, used = database.last_page()
         if page == 0 or used >= PAGE_SECRETS:
             page += 1
@@ -283,8 +346,11 @@ class PagedKeyStore:
         now, old, versions = int(self._clock()), self._row, dict(self._versions)
         raised = {"epoch", *({rotate} if rotate else ()), *({"root"} if new_root else ())}
         for key_class in raised:
-            version = versions[key_class].version + 1
-            versions[key_class] = KeyVersion(key_class, version, version, now)
+            was = versions[key_class]
+            version = was.version + 1
+            # An erasure has an entry of its own in the log; that it raised the epoch needs none.
+            logged = version if key_class == "epoch" and rotate != "epoch" else was.logged
+            versions[key_class] = KeyVersion(key_class, version, version, now, logged)
         name_key = Secret.generate() if rotate == "name" else self._name_key
         self._unsettled = True  # from here to the end
         epoch_key = self._epochs.make(Place(self._store, old.id), old.epoch + 1)

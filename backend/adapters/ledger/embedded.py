@@ -124,6 +124,14 @@ class EmbeddedChain:
             shutil.copyfile(self._directory / "journal", path)
             return read_or_draw(self._journal, self._clock)
 
+    def journal_bytes(self) -> int:
+        """Return the journal's length between two blocks: what lies before it never changes."""
+        with self._lock:
+            return self._journal.size_bytes
+
+    def journal_path(self) -> Path:
+        return self._directory / "journal"
+
     # --- writing
 
     def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:

@@ -11,7 +11,7 @@ from backend.consent.ledger_types import NOBODY, MemberStanding, Receipt
 from backend.consent.member_registry import Hindrance, Member, Widening
 from backend.types import Address, BlockNumber, MemberId, UnixSeconds
 
-_HINDRANCES: Final = {
+HINDRANCES: Final = {
     "AccessManagerNotScheduled": Hindrance.NOT_ANNOUNCED,
     "AccessManagerNotReady": Hindrance.NOT_DUE,
     "AccessManagerExpired": Hindrance.LAPSED,
@@ -48,7 +48,7 @@ class RegistryParticipants:
                 return self._members.reinstate_member(widening.member)
             return self._members.register_member(widening.member, _credential(widening))
         except LedgerRejected as refusal:
-            hindrance = _HINDRANCES.get(refusal.name)
+            hindrance = HINDRANCES.get(refusal.name)
             if hindrance is None:
                 raise
             return hindrance

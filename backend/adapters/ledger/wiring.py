@@ -12,8 +12,10 @@ from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.effects import Effects
 from backend.adapters.ledger.emergencies import EmergencyAccess
 from backend.adapters.ledger.events import EventScan
+from backend.adapters.ledger.keys import KeyLedger, KeyRegistry
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
+from backend.adapters.ledger.member_keys import RegistryKeys
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.membership import MemberLedger, StudyLedger
 from backend.adapters.ledger.records import RecordRegistry
@@ -41,6 +43,8 @@ class LedgerAdapters:
     record_contract: RecordRegistry
     emergency_contract: EmergencyAccess
     witnesses: WitnessPairs
+    subject_keys: KeyLedger
+    member_keys: RegistryKeys
 
     def anchor_of(self, custodian: MemberId, origin: str) -> LogAnchor:
         return LogAnchor(
@@ -83,4 +87,11 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
         record_contract=records,
         emergency_contract=EmergencyAccess(deployment.address("EmergencyAccess"), chain),
         witnesses=WitnessPairs(deployment.address("WitnessPairs"), chain, relayer),
+        subject_keys=KeyLedger(
+            chain=chain,
+            relayer=relayer,
+            contract=KeyRegistry(deployment.address("KeyRegistry"), chain),
+            effects=effects,
+        ),
+        member_keys=RegistryKeys(chain=chain, relayer=relayer, registry=members),
     )

@@ -6,19 +6,18 @@ Layout: ``data/<shard>/<cid>`` (the shard is the two characters before the last,
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import shutil
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from backend.adapters.durable import OwnerLock, sync_directory, write_all
+from backend.adapters.storage.failures import translated
 from backend.adapters.storage.pin_table import PinTable
 from backend.records.blocks import Block, Cid, matches, parse_cid
 from backend.records.envelope_errors import NotCanonical
@@ -34,20 +33,6 @@ from backend.records.storage_ports import (
 
 _GROUP_BLOCKS: Final = 128  # files written before the disk is synced: bounds open descriptors
 _MAX_BLOCK_BYTES: Final = 2 << 20  # the largest block any IPFS implementation exchanges
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull from error
-        raise StorageUnavailable from error
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StorageFull from error
-        raise StorageUnavailable from error
 
 
 def _content(name: str) -> bytes:
@@ -93,7 +78,7 @@ class DirectoryBlockStore:
         self._shards: set[str] = set()
         # Between a pin's check that blocks exist and its commit, no collection may run.
         self._pinning = threading.Lock()
-        with _driver_errors():
+        with translated():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = OwnerLock(directory / "lock")
             if not self._lock.acquire():
@@ -111,7 +96,7 @@ class DirectoryBlockStore:
 
     def put_blocks(self, blocks: Iterable[Block]) -> None:
         self._require_open()
-        with _driver_errors():
+        with translated():
             if shutil.disk_usage(self._data).free < self._reserve_bytes:
                 raise StorageFull
         group: list[_Incoming] = []
@@ -129,7 +114,7 @@ class DirectoryBlockStore:
 
     def get_block(self, cid: Cid) -> bytes:
         self._require_open()
-        with _driver_errors():
+        with translated():
             try:
                 data = _content(self._name(cid))
             except FileNotFoundError:
@@ -150,7 +135,7 @@ class DirectoryBlockStore:
     def pin_all(self, pins: Iterable[Pin]) -> None:
         self._require_open()
         wanted = list(pins)
-        with self._pinning, _driver_errors():
+        with self._pinning, translated():
             for pin in wanted:
                 if not all(self._path(cid).is_file() for cid in (pin.root, *pin.children)):
                     raise BlockMissing
@@ -158,18 +143,18 @@ class DirectoryBlockStore:
 
     def unpin(self, root: Cid) -> None:
         self._require_open()
-        with self._pinning, _driver_errors():
+        with self._pinning, translated():
             self._pins.remove(parse_cid(root))
 
     def pins(self) -> Iterator[Cid]:
         self._require_open()
-        with _driver_errors():
+        with translated():
             yield from self._pins.roots()
 
     def collect_garbage(self) -> Collected:
         self._require_open()
         blocks = size = 0
-        with _driver_errors():
+        with translated():
             for shard in sorted(self._data.iterdir()):
                 # One shard at a time, so that a long collection never holds up pinning.
                 with self._pinning:
@@ -184,7 +169,7 @@ class DirectoryBlockStore:
 
     def check(self) -> None:
         self._require_open()
-        with _driver_errors():
+        with translated():
             if not self._data.is_dir():
                 raise StorageUnavailable
             self._pins.check()
@@ -215,7 +200,7 @@ class DirectoryBlockStore:
     def _write(self, block: Block) -> _Incoming:
         if not matches(block.cid, block.data):
             raise BlockCorrupt
-        with _driver_errors():
+        with translated():
             temporary = self._incoming / str(next(self._numbers))
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             incoming = _Incoming(descriptor, temporary, self._path(block.cid))
@@ -228,7 +213,7 @@ class DirectoryBlockStore:
 
     def _publish(self, group: list[_Incoming]) -> None:
         """Sync a group's files, give them their names, sync their directories."""
-        with _driver_errors():
+        with translated():
             for incoming in group:
                 os.fsync(incoming.descriptor)
             # A block that exists is replaced, not skipped: that repairs a damaged copy.

@@ -20,8 +20,8 @@ from backend.consent.errors import InvalidTerms
 from backend.consent.terms import Grant
 from backend.consent.terms_json import from_json
 from backend.consent.typed_data import consent_id
-from backend.identity.signing_keys import es256_key
 from backend.interop.receipts.errors import ReceiptForged, ReceiptKeyUnknown, ReceiptMalformed
+from backend.interop.receipts.keys import DocumentKeys
 from backend.interop.receipts.vocabulary import CONTEXT, Json
 from backend.interop.receipts.witnesses import check_witnesses
 from backend.keystore import KeyStore
@@ -31,17 +31,17 @@ ALGORITHM: Final = "ES256"
 TYPE: Final = "consent-document+jws"
 PROOF: Final = "sec:proof"
 JWS: Final = "sec:jws"
-_KEY_NAME: Final = "document/1"
-_CONTEXT: Final = b"assent/document/P-256"
 _REGISTRY: Final = JWSRegistry(algorithms=[ALGORITHM])
 
 
 class DocumentSigner:
-    """Holds the key that signs records and receipts. It is never replaced: receipts are kept for years."""
+    """Holds the key that signs records and receipts, and publishes those that signed before."""
 
     def __init__(self, keys: KeyStore) -> None:
-        self._key = es256_key(keys.get_or_create("signing", _KEY_NAME).reveal(), _CONTEXT)
+        ring = DocumentKeys(keys)
+        self._key = ring.signer()
         self._key_id = self._key.thumbprint()
+        self._published = ring.published()
 
     def sign(self, document: Json) -> Json:
         """Return the document with its proof."""
@@ -51,8 +51,12 @@ class DocumentSigner:
 
     def public_set(self) -> Json:
         """Return the JWK Set (RFC 7517) that verifies what was signed."""
-        public = self._key.as_dict(private=False)
-        return {"keys": [{**public, "kid": self._key_id, "use": "sig", "alg": ALGORITHM}]}
+        return {
+            "keys": [
+                {**key.as_dict(private=False), "kid": key.thumbprint(), "use": "sig", "alg": ALGORITHM}
+                for key in self._published
+            ]
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_body_without_length_that_grows_over_the_limit_is_refused(
         "POST",
         path.format(subject=patient.subject),
         content=chunks(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/fhir+json"},
     )
     assert_problem(response, 413, "too_large")
 

@@ -35,7 +35,11 @@ def http(service: Service) -> Iterator[httpx.Client]:
     allowance = Allowance(sign_ins=ALLOWED, challenges=ALLOWED, refreshes=ALLOWED, drafts=ALLOWED)
     limits = AddressLimits(allowance, trusted_proxies=[ip_network("127.0.0.1")], clock=lambda: NOON)
     listener = bind("127.0.0.1", 0)
-    app = create_app(replace(service.world.services, limits=limits), max_body_bytes=MAX_BODY_BYTES)
+    app = create_app(
+        replace(service.world.services, limits=limits),
+        max_body_bytes=MAX_BODY_BYTES,
+        max_attachment_bytes=MAX_BODY_BYTES,
+    )
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with serving(app, listener), httpx.Client(base_url=url, timeout=60) as client:
         yield client
@@ -106,7 +110,11 @@ def test_forwarded_address_of_a_stranger_is_ignored(service: Service, http: http
     allowance = Allowance(sign_ins=ALLOWED, challenges=ALLOWED, refreshes=ALLOWED, drafts=ALLOWED)
     limits = AddressLimits(allowance, trusted_proxies=[], clock=lambda: NOON)
     listener = bind("127.0.0.1", 0)
-    app = create_app(replace(service.world.services, limits=limits), max_body_bytes=MAX_BODY_BYTES)
+    app = create_app(
+        replace(service.world.services, limits=limits),
+        max_body_bytes=MAX_BODY_BYTES,
+        max_attachment_bytes=MAX_BODY_BYTES,
+    )
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with serving(app, listener), httpx.Client(base_url=url, timeout=60) as direct:
         codes = [

@@ -27,9 +27,14 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
         ("GET", "/metrics"),
+        ("GET", "/v1/erasures/{erasure}/receipt"),  # to whoever has its code; else it asks for a token
         ("GET", "/v1/ledger"),
         ("GET", "/v1/log/checkpoint"),
         ("GET", "/v1/log/key"),
+        ("GET", "/v1/log/keys"),
+        ("GET", "/v1/log/tile/{level}/{number}"),
+        ("GET", "/v1/log/witnesses"),
+        ("POST", "/v1/log/cosignatures"),  # only listed witnesses can: the signature is the proof
         ("GET", "/docs/errors"),
         ("GET", "/fhir/metadata"),
         ("GET", "/v1/notices"),
@@ -48,12 +53,13 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("POST", "/v1/enrolments/claims"),
         ("POST", "/v1/enrolments/claims/draft"),
         ("POST", "/v1/revocations"),
+        ("POST", "/v1/encryption-keys/withdrawals"),
     }
 )
 ANY: Final = frozenset(
     {
         *("patient", "provider", "operator", "desk", "auditor", "stranger", "researcher", "board"),
-        "team administrator",
+        *("team administrator", "officer"),
     }
 )
 # Who may try the others. A token never opens a record by itself: the read is decided as well.
@@ -81,6 +87,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/members/{member}/suspend"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/reinstate"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/remove"): frozenset({"operator"}),
+    ("PUT", "/v1/members/{member}/encryption-key"): ANY,
+    ("GET", "/v1/members/{member}/encryption-key"): ANY,
     ("POST", "/v1/users"): frozenset({"operator"}),
     ("GET", "/v1/users"): frozenset({"operator"}),
     ("GET", "/v1/users/{user}"): frozenset({"operator"}),
@@ -102,6 +110,12 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/care-teams/{team}/close"): frozenset({"team administrator"}),
     ("GET", "/v1/care-teams/{team}/memberships/{digest}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
+    ("POST", "/v1/backups"): frozenset({"operator"}),
+    ("GET", "/v1/backups"): frozenset({"operator"}),
+    ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
+    ("GET", "/v1/audit/affected"): frozenset({"auditor"}),
+    ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),
+    ("GET", "/v1/log/entries/{index}/replay"): frozenset({"auditor"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
     ("POST", "/v1/paper-consents"): frozenset({"desk"}),
@@ -117,6 +131,10 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("PUT", "/v1/blocked-requesters/{member}"): frozenset({"patient"}),
     ("DELETE", "/v1/blocked-requesters/{member}"): frozenset({"patient"}),
     ("GET", "/v1/contact"): frozenset({"patient"}),
+    ("POST", "/v1/encryption-keys/draft"): frozenset({"patient"}),
+    ("PUT", "/v1/encryption-keys"): frozenset({"patient"}),
+    ("GET", "/v1/encryption-keys"): frozenset({"patient"}),
+    ("POST", "/v1/encryption-keys/withdrawals/draft"): frozenset({"patient"}),
     ("PUT", "/v1/contact"): frozenset({"patient"}),
     ("DELETE", "/v1/contact"): frozenset({"patient"}),
     ("POST", "/v1/contact/confirm"): frozenset({"patient"}),
@@ -132,9 +150,18 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/consents/preview"): frozenset({"patient"}),
     ("POST", "/v1/delegations/draft"): frozenset({"patient"}),
     ("POST", "/v1/revocations/draft"): frozenset({"patient"}),
-    ("POST", "/v1/decisions"): frozenset({"patient", "provider", "auditor"}),
-    ("POST", "/cds-services/patient-consent-consult"): frozenset({"patient", "provider", "auditor"}),
-    ("POST", "/v1/xacml"): frozenset({"patient", "provider", "auditor"}),
+    ("POST", "/v1/decisions"): frozenset({"patient", "provider", "auditor", "officer"}),
+    ("POST", "/cds-services/patient-consent-consult"): frozenset(
+        {"patient", "provider", "auditor", "officer"}
+    ),
+    ("POST", "/v1/xacml"): frozenset({"patient", "provider", "auditor", "officer"}),
+    ("POST", "/v1/erasures"): frozenset({"patient", "officer"}),
+    ("GET", "/v1/erasures"): frozenset({"patient", "officer"}),
+    ("GET", "/v1/erasures/{erasure}"): frozenset({"patient", "officer"}),
+    ("POST", "/v1/erasures/{erasure}/cancel"): frozenset({"patient", "officer"}),
+    ("POST", "/v1/legal-holds"): frozenset({"officer"}),
+    ("GET", "/v1/legal-holds"): frozenset({"patient", "officer"}),
+    ("POST", "/v1/legal-holds/{hold}/lift"): frozenset({"officer"}),
     ("POST", "/v1/records"): frozenset({"provider"}),
     ("PUT", "/v1/records/{record}"): frozenset({"provider"}),
     ("GET", "/v1/records"): frozenset({"patient", "provider"}),
@@ -158,8 +185,12 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
 BODILESS: Final = frozenset(
     {
         ("POST", "/v1/auth/sign-out"),
+        ("POST", "/v1/backups"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
+        ("POST", "/v1/erasures/{erasure}/cancel"),
+        ("POST", "/v1/legal-holds/{hold}/lift"),
+        ("POST", "/v1/audit/key-epochs"),
         ("DELETE", "/v1/care-teams/{team}/participants/{participant}"),
     }
 )
@@ -215,6 +246,7 @@ def tokens(
         "researcher": staff(service, "researcher", Role.RESEARCHER),
         "board": staff(service, "board", Role.ETHICS_BOARD),
         "team administrator": staff(service, "team-administrator", Role.TEAM_ADMINISTRATOR),
+        "officer": staff(service, "privacy-officer", Role.PRIVACY_OFFICER),
     }
 
 

@@ -29,6 +29,7 @@ from backend.types import SubjectId
 from scripts.generate_bundles import encode, generate
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_ATTACHMENT_BYTES = 48 * 1024 * 1024
 EVERYTHING = ["laboratory", "medications", "conditions", "vital_signs", "demographics"]
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
 PASSWORD = "correct horse battery staple"
@@ -124,13 +125,18 @@ def open_service(directory: Path, **options: Any) -> Iterator[Service]:
         data_directory=directory,
         public_url=url,
         max_body_bytes=MAX_BODY_BYTES,
+        max_attachment_bytes=MAX_ATTACHMENT_BYTES,
         anchor_interval_seconds=3600,
         webhook_private_networks="127.0.0.0/8",
         **options,
     )
     world = open_world(settings)
     try:
-        app = create_app(world.services, max_body_bytes=settings.max_body_bytes)
+        app = create_app(
+            world.services,
+            max_body_bytes=settings.max_body_bytes,
+            max_attachment_bytes=settings.max_attachment_bytes,
+        )
         with serving(app, listener), httpx.Client(base_url=url, timeout=60) as http:
             yield Service(world, url, http)
     finally:

@@ -44,7 +44,7 @@ def _ask(app: Any, *chunks: bytes, headers: dict[bytes, bytes] | None = None) ->
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": list((headers or {}).items())}
-    asyncio.run(Edge(app, max_body_bytes=LIMIT)(scope, receive, send))
+    asyncio.run(Edge(app, max_body_bytes=LIMIT, max_attachment_bytes=LIMIT)(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], body, len(chunks) - len(waiting)
 

@@ -6,6 +6,7 @@ from backend.audit.checkpoint import open_checkpoint
 from backend.audit.errors import LogForked, LogRolledBack
 from backend.audit.log import AuditLog
 from backend.audit.note import Ed25519Verifier
+from backend.backup.errors import BackupUnwritable
 from backend.errors import LedgerUnavailable
 from tests.support.audit_world import World
 from tests.support.memory_audit import ORIGIN, read_event
@@ -111,3 +112,25 @@ def test_defect_in_the_anchor_is_reported_not_raised_by_close(world: World, log:
     world.anchor.failing = RuntimeError("defect")
     anchorer.close()
     assert anchorer.status().last_error == "internal"
+
+
+def test_nothing_is_anchored_that_a_backup_does_not_reach(world: World, log: AuditLog) -> None:
+    reached: list[int] = []
+    failing: list[Exception] = [BackupUnwritable()]
+
+    def ship() -> None:
+        if failing:
+            raise failing[0]
+        reached.append(log.state.size)
+
+    append(log, 2)
+    anchorer = world.anchorer(log, before=ship)
+    with pytest.raises(BackupUnwritable):
+        anchorer.run_once()
+    assert world.anchor.records == []
+    anchorer.close()
+    assert anchorer.status().last_error == "backup_unwritable"
+    failing.clear()
+    anchorer.run_once()
+    assert reached == [2]
+    assert [record.size for record in world.anchor.records] == [2]

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.audit import cbor, seal
-from backend.audit.entry import ANONYMOUS, Action, Agent, AgentKind, AuditEvent, Group, Outcome
+from backend.audit.entry import (
+    ANONYMOUS,
+    Action,
+    Agent,
+    AgentKind,
+    AuditEvent,
+    Group,
+    Outcome,
+    mark_of,
+)
 from backend.audit.errors import EntryDamaged, EventTooLarge, InvalidEvent
 from backend.audit.leaf import Leaf
 from backend.audit.verify import VerificationError, decode_cbor
@@ -67,6 +76,8 @@ def test_event_reads_back_from_its_one_encoding(event: AuditEvent) -> None:
         {"occurred_at_ms": -1},
         {"actor": Agent(AgentKind.STAFF, "Dr Jane Doe")},
         {"actor": Agent(AgentKind.STAFF, "jane@hospital.example")},
+        {"actor": Agent(AgentKind.STAFF, "a", token=b"short")},
+        {"basis": bytes(4_097)},
         {"organisation": MemberId(b"short")},
         {"groups": (Group(MemberId(b"short")),)},
         {"groups": (Group(MemberId(bytes(32)), -1),)},
@@ -303,3 +314,26 @@ def test_both_decoders_refuse_what_is_not_deterministic(data: bytes) -> None:
     if not data.startswith((b"\xfb", b"\xc2")):
         with pytest.raises(ValueError):
             cbor.decode(data)
+
+
+def test_agent_names_its_token_and_is_the_same_without() -> None:
+    marked = Agent(AgentKind.CLIENT, "c1", token=mark_of("jti"), session=mark_of("fid"))
+    event = replace(read_event(), actor=marked)
+    read = AuditEvent.decode(event.encode())
+    assert (read.actor.token, read.actor.session) == (mark_of("jti"), mark_of("fid"))
+    assert read.actor == Agent(AgentKind.CLIENT, "c1")
+    assert mark_of("jti") != mark_of("fid")
+    assert len(mark_of("jti")) == 16
+
+
+def test_entry_of_an_older_release_reads_and_keeps_its_bytes() -> None:
+    """An event from before entries named tokens and kept the basis of decisions."""
+    old = bytes.fromhex(
+        "aa61760164747970656b7265636f72642e72656164656163746f728266636c69656e74626331676f7574636f6d65697065726d"
+        "6974746564677265636f726473815001010101010101010101010101010101677375626a6563744c00000000000000000000a1"
+        "1a6a686561645f626c6f636b076b66696e616c5f626c6f636b076e6f636375727265645f61745f6d731b0000018bcfe568006e"
+        "71756575655f706f736974696f6e03"
+    )
+    event = AuditEvent.decode(old)
+    assert (event.actor, event.actor.token, event.basis) == (Agent(AgentKind.CLIENT, "c1"), b"", b"")
+    assert event.encode() == old

@@ -97,6 +97,7 @@ def test_text_of_a_bundle_cannot_steer_the_terminal() -> None:
         "origin": "o\x1b[1m",
         "size": 1,
         "root": "00",
+        "witnesses": [],
         "anchor": None,
         "complete": True,
         "entries": [entry],

@@ -16,6 +16,7 @@ from bench.results import (
     ratio_at_most,
     read,
     shown,
+    skipped,
     table,
     write,
 )
@@ -26,6 +27,7 @@ ROWS = [
     at_most("sum", 0.12345678, "s", 0.14),
     ratio_at_least("rate", 100, "1/s", reference=1000, limit=0.2),
     ratio_at_most("time", 3, "ms", reference=2, limit=1.5),
+    skipped("rate", "MB/s", "the program is not here"),
 ]
 
 
@@ -45,7 +47,7 @@ def test_goals_are_met_at_the_limit_and_not_beyond() -> None:
 
 def test_table_shows_unmet_goals_first_and_explanations_last() -> None:
     shown_first = [str(cell) for cell in table(ROWS).columns[1].cells]
-    assert shown_first == ["rate", "sum", "time", "part"]
+    assert shown_first == ["rate", "sum", "time", "part", "rate: not measured, the program is not here"]
 
 
 @pytest.mark.parametrize(

@@ -13,26 +13,26 @@ from backend.records.fhir_errors import AttachmentLabelsInvalid, EmptyDocument, 
 
 
 def test_attachment_without_labels_is_a_restricted_document_of_unknown_time() -> None:
-    part = attachment_segment(b"%PDF", media_type="Application/PDF")
-    assert (part.kind, part.media_type, part.payload, part.resources) == (
-        "documents/UNLABELLED", "application/pdf", b"%PDF", 1,
+    part = attachment_segment(4, media_type="Application/PDF")
+    assert (part.kind, part.media_type, part.resources) == (
+        "documents/UNLABELLED", "application/pdf", 1,
     )  # fmt: skip
     assert (part.data_from, part.data_to) == ALL_TIME
 
 
 def test_attachment_with_labels_carries_them_and_the_broader_topics() -> None:
     part = attachment_segment(
-        b"x", media_type="image/png", categories=["imaging_pixels"], sensitivities=["PSY"], data_span=(5, 9)
+        1, media_type="image/png", categories=["imaging_pixels"], sensitivities=["PSY"], data_span=(5, 9)
     )
     assert part.kind == "imaging_pixels/PSY+BH+MH"
     assert (part.data_from, part.data_to) == (5, 9)
-    assert attachment_segment(b"x", media_type="a/b", categories=["notes"], sensitivities=[]).kind == "notes"
+    assert attachment_segment(1, media_type="a/b", categories=["notes"], sensitivities=[]).kind == "notes"
 
 
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"payload": b""}, EmptyDocument),
+        ({"size_bytes": 0}, EmptyDocument),
         ({"media_type": "pdf"}, MediaTypeInvalid),
         ({"media_type": "text/plain\r\nX: 1"}, MediaTypeInvalid),
         ({"media_type": "application/fhir+json"}, MediaTypeInvalid),
@@ -49,6 +49,6 @@ def test_attachment_with_labels_carries_them_and_the_broader_topics() -> None:
 def test_attachment_that_is_wrong_is_refused_by_name(
     change: dict[str, Any], error: type[InvalidInput]
 ) -> None:
-    arguments: dict[str, Any] = {"payload": b"x", "media_type": "text/plain"} | change
+    arguments: dict[str, Any] = {"size_bytes": 1, "media_type": "text/plain"} | change
     with pytest.raises(error):
-        attachment_segment(arguments.pop("payload"), **arguments)
+        attachment_segment(arguments.pop("size_bytes"), **arguments)

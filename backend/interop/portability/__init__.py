@@ -1,0 +1,1 @@
+"""A patient's whole record in one archive, with evidence that it is what was stored: docs/portability.md."""

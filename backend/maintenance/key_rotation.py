@@ -1,0 +1,119 @@
+"""What ``assent keys`` does to a stopped service: list the classes of keys, and replace one of them.
+
+Each rotation is a state kept in the key store, safe to repeat after a crash; the next start ends and logs
+what was left. Keys of patients, of the log and of accounts on the chain are others: docs/operations.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, get_args
+
+from backend.adapters.index.enrolment_store import MongoEnrolmentStore
+from backend.adapters.keys.embedded import EmbeddedKeyStore
+from backend.adapters.keys.root import Passphrase
+from backend.audit import codes
+from backend.audit.entry import Agent, AuditEvent, Outcome
+from backend.audit.key_rotations import log_rotations
+from backend.bootstrap import World, clock, open_world
+from backend.identity.people import INDEX_KEYS
+from backend.identity.reblinding import Reblinding
+from backend.identity.seal import Sealer
+from backend.interop.receipts.keys import KEY_CLASS as DOCUMENT_KEYS
+from backend.interop.receipts.keys import DocumentKeys
+from backend.keystore import KeyVersion, WrappingClass, version_of
+from backend.maintenance.errors import RootInHsm
+from backend.sealed import DocumentSealer
+from backend.settings import Settings
+
+PATIENT: Final = "patient"
+ACCESS_TOKEN: Final = "access-token"  # noqa: S105 - a class of keys; these are rotated while the service runs
+_WRAPPING: Final[dict[str, WrappingClass]] = {name: name for name in get_args(WrappingClass)}
+
+
+class KeyRotation:
+    def __init__(self, world: World) -> None:
+        self._stores = world.stores
+        self._services = world.services
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return a line a class: version, when it was made, the lowest version in use. Never a secret."""
+        keys = self._stores.keys
+        own = [found for found in keys.versions() if found.key_class not in {INDEX_KEYS, DOCUMENT_KEYS}]
+        return [
+            *(_line(version) for version in own),
+            *(_line(version_of(keys, key_class)) for key_class in (INDEX_KEYS, DOCUMENT_KEYS)),
+            _line(self._access_token()),
+        ]
+
+    def rotate(
+        self, key_class: str, *, passphrase: str | None = None, compromised: bool = False
+    ) -> dict[str, Any]:
+        """Replace the keys of a class, one of ``commands.keys.Class``, and log it.
+
+        ``passphrase``: the new one, for the root. Raises RootInHsm; KeyStorePassphrase for an empty one.
+        """
+        keys = self._stores.keys
+        if key_class == "root":
+            if not isinstance(keys, EmbeddedKeyStore):
+                raise RootInHsm
+            keys.rotate_root(Passphrase(passphrase or ""))
+        elif key_class == INDEX_KEYS:
+            self._reblinding().rotate(clock=clock)
+        elif key_class == DOCUMENT_KEYS:
+            DocumentKeys(keys).rotate(clock=clock, compromised=compromised)
+        elif key_class == PATIENT:
+            return self._patients()
+        else:
+            keys.rotate(_WRAPPING[key_class])
+        log_rotations(keys, self._services.audit, clock=clock)
+        return _line(version_of(keys, key_class))
+
+    def _patients(self) -> dict[str, Any]:
+        """Wrap the segment keys of every patient under a new master of the patient; log it once."""
+        slots = self._services.slots
+        subjects = slots.subjects()
+        for subject in subjects:
+            slots.rotate_master(subject)
+        self._services.audit.append(
+            AuditEvent(
+                type=codes.KEY_ROTATED,
+                outcome=Outcome.CHANGED,
+                occurred_at_ms=clock() * 1000,
+                actor=Agent.service("keys"),
+                detail={"class": PATIENT, "patients": len(subjects)},
+            )
+        )
+        return {"class": PATIENT, "patients": len(subjects)}
+
+    def _reblinding(self) -> Reblinding:
+        keys = self._stores.keys
+        return Reblinding(
+            keys=keys,
+            documents=DocumentSealer(keys),
+            store=MongoEnrolmentStore(self._stores.database),
+            sealer=Sealer(keys),
+        )
+
+    def _access_token(self) -> KeyVersion:
+        states = self._services.identity.ring.states()
+        return KeyVersion(ACCESS_TOKEN, states[-1].generation, states[0].generation, states[-1].sign_from)
+
+
+@contextmanager
+def open_rotation(settings: Settings) -> Iterator[KeyRotation]:
+    """Open the stores of a stopped service. Raises DataDirectoryInUse while it runs."""
+    with closing(open_world(settings)) as world:
+        yield KeyRotation(world)
+
+
+def _line(version: KeyVersion) -> dict[str, Any]:
+    made_at = datetime.fromtimestamp(version.made_at, UTC).isoformat() if version.made_at else None
+    return {
+        "class": version.key_class,
+        "version": version.version,
+        "minimum": version.minimum,
+        "made_at": made_at,
+    }

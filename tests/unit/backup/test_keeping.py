@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import bson
+import pytest
+
+from backend.backup.errors import BackupInUse, BackupUnwritable, RecoveryKeyExpired
+from backend.backup.keeping import BASE_SECONDS, BackupKeeper
+from backend.backup.operations import (
+    DropDocuments,
+    DropPin,
+    DropSecret,
+    Journal,
+    Operation,
+    PutDocument,
+    PutPin,
+    PutSecret,
+)
+from backend.backup.reading import Backup
+from backend.backup.recovery_key import generate, read_private_half, service_path
+from backend.backup.shelf import Shelf
+from backend.errors import Unavailable
+from backend.records.blocks import Cid, Splitter
+from tests.support.memory_backup import MemorySite
+
+DAY = 24 * 3600
+
+
+class Scene:
+    """A site, its keeper and a clock."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.now = 1_800_000_000
+        self.site = MemorySite(root)
+        self.half = root / "service-half"
+        self.new_key("first")
+        self.shelf = Shelf(root / "backups")
+        self.keeper = BackupKeeper(
+            sources=self.site.sources(),
+            recorder=self.site.index,
+            shelf=self.shelf,
+            service_half=self.half,
+            keep=2,
+            clock=lambda: self.now,
+        )
+
+    def new_key(self, name: str) -> None:
+        generate(self.root / name, now=self.now)
+        shutil.copy(service_path(self.root / name), self.half)
+
+    def backup(self, key: str = "first") -> Backup:
+        return Backup(self.shelf, self.shelf.newest(), read_private_half(self.root / key), now=self.now)
+
+    def tail(self) -> list[Operation]:
+        return list(self.backup().tail())
+
+    def store(self, content: bytes) -> Cid:
+        splitter = Splitter([content])
+        self.site.blocks.put_blocks(splitter)
+        self.site.blocks.pin(splitter.address.root, splitter.address.blocks)
+        return splitter.address.root
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    scene.site.blocks.close()
+
+
+def documents(operations: list[Operation]) -> list[tuple[str, str]]:
+    return [
+        (each.collection, bson.decode(each.document)["_id"])
+        for each in operations
+        if isinstance(each, PutDocument)
+    ]
+
+
+def test_first_part_follows_a_whole_base_and_later_ones_hold_what_changed(scene: Scene) -> None:
+    site = scene.site
+    site.index.put("records", "a")
+    kept = site.keys.make("kept")
+    erased = site.keys.make("erased")
+    first = scene.store(b"one")
+    site.journal.append(b"block one")
+    scene.keeper.ship()
+    opened = scene.backup()
+    assert documents(list(opened.index())) == [("records", "a")]
+    assert [each for each in opened.secrets() if isinstance(each, PutSecret)] == [
+        PutSecret("salt", "kept", kept),
+        PutSecret("salt", "erased", erased),
+    ]
+    assert list(opened.chain())[-1] == Journal(0, b"block one")
+    assert opened.pins() == {first}
+    assert scene.tail() == []
+
+    site.index.put("records", "b")
+    site.index.drop("records", "a")
+    site.keys.erase("erased")
+    site.blocks.unpin(first)
+    second = scene.store(b"two")
+    site.journal.append(b"block two")
+    scene.keeper.ship()
+    tail = scene.tail()
+    assert documents(tail) == [("records", "b")]
+    assert DropDocuments("records", bson.encode({"_id": "a"})) in tail
+    assert DropSecret("salt", "erased") in tail
+    assert [each for each in tail if isinstance(each, PutPin | DropPin)] == [PutPin(second), DropPin(first)]
+    assert tail[-1] == Journal(9, b"block two")
+    assert scene.backup().pins() == {second}
+    assert scene.backup().final_secrets() == {("salt", "erased"): None}
+    assert scene.backup().verify()["tail parts"] == 2
+
+
+def test_what_a_head_points_to_is_in_the_part_of_the_head(scene: Scene) -> None:
+    """An entry that is written while the part is made, before the head is read, must be in it too."""
+    site = scene.site
+    site.index.put("state", "head", size=0)
+    scene.keeper.ship()
+
+    def write_more(collection: str) -> None:
+        if collection == "state":
+            site.index.before_reading = lambda _collection: None
+            site.index.put("entries", "2")
+            site.index.put("state", "head", size=2)
+
+    site.index.put("entries", "1")
+    site.index.put("state", "head", size=1)
+    site.index.before_reading = write_more
+    scene.keeper.ship()
+    (head,) = [each for each in scene.tail() if isinstance(each, PutDocument) and each.collection == "state"]
+    assert bson.decode(head.document)["size"] == 2
+    assert {("entries", "1"), ("entries", "2")} <= set(documents(scene.tail()))
+    scene.keeper.ship()  # the head that changed meanwhile is told again
+    assert documents(scene.tail()).count(("state", "head")) == 2
+
+
+def test_part_that_cannot_be_written_is_told_by_the_next(scene: Scene) -> None:
+    site = scene.site
+    scene.keeper.ship()
+    site.index.put("records", "a")
+    site.keys.make("new")
+
+    def fail(collection: str) -> None:
+        raise Unavailable
+
+    site.index.before_reading = fail
+    with pytest.raises(Unavailable):
+        scene.keeper.ship()
+    assert scene.keeper.status()["error"] == "unavailable"
+    site.index.before_reading = lambda _collection: None
+    generation = scene.shelf.newest()
+    shutil.move(scene.shelf.root / generation, scene.root / "away")
+    with pytest.raises(BackupUnwritable):
+        scene.keeper.ship()
+    shutil.move(scene.root / "away", scene.shelf.root / generation)
+    scene.keeper.ship()
+    assert scene.keeper.status()["error"] is None
+    assert documents(scene.tail()) == [("records", "a")]
+    assert any(isinstance(each, PutSecret) for each in scene.tail())
+    assert scene.backup().verify()
+
+
+def test_expired_key_makes_no_backup_and_a_new_one_begins_anew(scene: Scene) -> None:
+    scene.keeper.ship()
+    scene.now += 30 * DAY
+    with pytest.raises(RecoveryKeyExpired):
+        scene.keeper.ship()
+    assert scene.keeper.status()["error"] == "recovery_key_expired"
+    old = scene.shelf.newest()
+    scene.new_key("second")
+    scene.keeper.ship()
+    # The old one's key has ended: what it holds is to be gone, and is removed.
+    assert old not in scene.shelf.generations()
+    assert scene.backup("second").verify()
+
+
+def test_new_key_or_a_day_begins_a_new_generation_and_only_so_many_are_kept(scene: Scene) -> None:
+    root = scene.store(b"one")
+    scene.keeper.ship()
+    first = scene.shelf.newest()
+    scene.keeper.ship()
+    assert scene.shelf.generations() == [first]
+    scene.now += BASE_SECONDS
+    scene.keeper.ship()
+    scene.site.blocks.unpin(root)
+    scene.new_key("second")
+    scene.now += 1
+    scene.keeper.ship()
+    generations = scene.shelf.generations()
+    assert len(generations) == 2
+    assert first not in generations
+    assert scene.shelf.has_block(root)  # the older one still names it
+    scene.now += BASE_SECONDS
+    scene.keeper.ship()
+    assert not scene.shelf.has_block(root)
+    assert [path for path in (scene.shelf.root / "blocks").glob("*/*") if path.is_file()] == []
+
+
+def test_more_changes_than_were_remembered_begin_anew(scene: Scene) -> None:
+    scene.keeper.ship()
+    first = scene.shelf.newest()
+    scene.site.index.put("records", "a")
+    scene.site.index.changes = None
+    scene.now += 1
+    scene.keeper.ship()
+    assert scene.shelf.newest() != first
+    assert documents(list(scene.backup().index())) == [("records", "a")]
+
+
+def test_block_that_is_damaged_is_left_out_and_stops_nothing(scene: Scene) -> None:
+    good, bad = scene.store(b"good"), scene.store(b"bad")
+    path = next((scene.root / "blocks" / "data").glob(f"*/{bad}"))
+    path.chmod(0o600)
+    path.write_bytes(b"other")
+    scene.keeper.ship()
+    assert scene.backup().pins() == {good}
+    assert scene.backup().manifest.counts["damaged roots"] == 1
+
+
+def test_directory_that_another_writes_to_is_refused(scene: Scene) -> None:
+    with Shelf(scene.shelf.root).writing(), pytest.raises(BackupInUse):
+        scene.keeper.ship()
+
+
+def test_make_begins_a_new_generation_beside_the_caller(scene: Scene) -> None:
+    scene.keeper.ship()
+    first = scene.shelf.newest()
+    scene.now += 1
+    scene.keeper.make()
+    while scene.keeper.status()["running"]:
+        pass
+    assert scene.shelf.newest() != first
+    assert scene.keeper.status()["generation"] == scene.shelf.newest()
