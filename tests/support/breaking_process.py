@@ -77,7 +77,7 @@ class ConsentProcess:
             notices=services.notices,
             tables=services.tables,
         )
-        self.revocations = RevocationService(**shared, sealer=self.sealer, ledger=self.ledger)
+        self.revocations = RevocationService(**shared, ledger=self.ledger)
 
     def now(self) -> int:
         return int(time.time())

@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import parser, sorted_out, translated
 from backend.consent.evidence_store import ConsentRow, RequestRow
+from backend.consent.states import State
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
@@ -212,6 +213,6 @@ def _request(document: Mapping[str, Any]) -> RequestRow:
         sealed=document["sealed"],
         created_at=UnixSeconds(document["created_at"]),
         lapses_at=UnixSeconds(document["lapses_at"]),
-        state=document["state"],
+        state=State(document["state"]).value,
         consent_id=ConsentId(bytes.fromhex(consent_id)) if consent_id else None,
     )
