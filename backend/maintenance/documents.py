@@ -87,7 +87,9 @@ class _Documents:
             "contacts": self._contact(MongoContactStore(database)),
             "webhooks": self._webhook(MongoEndpointStore(database)),
             "deliveries": self._message(MongoDeliveryStore(database), of_patients=False),
-            "mails": self._message(MongoDeliveryStore(database, "mails"), of_patients=True),
+            "mails": self._message(
+                MongoDeliveryStore(database, "mails", keeps_bodies=False), of_patients=True
+            ),
             "member_names": self._member_name,
             "notices": self._notice(MongoNoticeStore(database)),
             "papers": self._paper(MongoPaperStore(database)),

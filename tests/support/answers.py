@@ -80,7 +80,9 @@ class Questions:
                 records += list(self._town.documents)
             for record in records:
                 for who, reader in self.readers.items():
-                    name = f"read {patient.wallet.subject[2:]} {record} {who}"
+                    large = len(self._town.documents.get(record, b"")) > 1_000_000
+                    kind = "image" if large else "read"
+                    name = f"{kind} {patient.wallet.subject[2:]} {record} {who}"
                     self._get(name, reader.api, f"/v1/records/{record}", purpose="TREAT")
                     if record in self._town.documents:
                         first = {"purpose": "TREAT", "version": 1}

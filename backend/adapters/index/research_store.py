@@ -170,7 +170,7 @@ class MongoUseStore:
     def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
         with translated():
             found = list(self._uses.find({"subject": _subject(subject)}).sort("at", DESCENDING))
-        return [(StudyId(bytes.fromhex(use["study"])), UnixSeconds(use["at"])) for use in found]
+        return [_use(document) for document in found]
 
 
 def _insert_absent(collection: Collection[Document], documents: list[Document]) -> None:
@@ -180,6 +180,11 @@ def _insert_absent(collection: Collection[Document], documents: list[Document]) 
     except BulkWriteError as failure:
         if any(error.get("code") != _DUPLICATE_KEY for error in failure.details["writeErrors"]):
             raise
+
+
+@parser
+def _use(document: Mapping[str, Any]) -> tuple[StudyId, UnixSeconds]:
+    return StudyId(bytes.fromhex(document["study"])), UnixSeconds(document["at"])
 
 
 def _subject(subject: SubjectId) -> str:
