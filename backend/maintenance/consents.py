@@ -28,17 +28,21 @@ def check_consents(stores: Stores, facts: ChainFacts, gone: Gone, report: Report
     sealer = DocumentSealer(stores.keys)
     good: dict[SubjectId, list[ConsentId]] = defaultdict(list)
     seen: set[ConsentId] = set()
-    for subject in set(index.subjects()) - gone.subjects:
-        for row in index.of_subject(subject):
-            report.counts["consents"] += 1
-            seen.add(row.consent_id)
-            where = f"consent {row.consent_id.hex()}"
-            refusal = _refusal(row, sealer)
-            if refusal is not None:
-                report.damaged(refusal, where)
-                continue
-            good[subject].append(row.consent_id)
-            _compare(row, facts, acts, report, where)
+    rows, malformed = index.sorted_out()
+    for name in malformed:
+        report.damaged("consent_row_malformed", f"consent {name}")
+    for row in rows:
+        if row.subject in gone.subjects:
+            continue
+        report.counts["consents"] += 1
+        seen.add(row.consent_id)
+        where = f"consent {row.consent_id.hex()}"
+        refusal = _refusal(row, sealer)
+        if refusal is not None:
+            report.damaged(refusal, where)
+            continue
+        good[row.subject].append(row.consent_id)
+        _compare(row, facts, acts, report, where)
     lawful = {consent for consent, recorded in facts.consents.items() if recorded.subject in gone.subjects}
     for missing in sorted(set(facts.consents) - seen - lawful):
         report.damaged("consent_missing", f"consent {missing.hex()}")

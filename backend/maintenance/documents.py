@@ -18,6 +18,7 @@ from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.message_store import MongoDeliveryStore, MongoEndpointStore
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.paper_store import MongoPaperStore
+from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
 from backend.consent import service as consents
@@ -32,6 +33,8 @@ from backend.notices.contact_book import place_of as place_of_contact
 from backend.notices.delivering import place_of as place_of_message
 from backend.notices.endpoints import place_of as place_of_endpoint
 from backend.outbox.types import Act
+from backend.records.slot_book import place_of as place_of_slots
+from backend.records.slots import decode as decode_slots
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import Bytes32, MemberId, SubjectId
@@ -85,13 +88,16 @@ class _Documents:
             "contacts": self._contact(MongoContactStore(database)),
             "webhooks": self._webhook(MongoEndpointStore(database)),
             "deliveries": self._message(MongoDeliveryStore(database), of_patients=False),
-            "mails": self._message(MongoDeliveryStore(database, "mails"), of_patients=True),
+            "mails": self._message(
+                MongoDeliveryStore(database, "mails", keeps_bodies=False), of_patients=True
+            ),
             "member_names": self._member_name,
             "recipient_keys": self._public_key,
             "notices": self._notice(MongoNoticeStore(database)),
             "papers": self._paper(MongoPaperStore(database)),
             "studies": lambda name: _there(studies.get(_bytes32(name))),
             "acts": self._act(MongoActStore(database)),
+            "key_slots": self._slots(MongoSlotIndex(database)),
         }
 
     def _mark(self, document: Any) -> None:
@@ -174,6 +180,13 @@ class _Documents:
             self._documents.open(_there(store.scan(name)), subject=row.subject, place=f"papers/{name}/scan")
             if (paper.state.value, paper.consent_id) != (row.state, row.consent):
                 raise IntegrityError
+
+        return check
+
+    def _slots(self, store: MongoSlotIndex) -> Check:
+        def check(name: str) -> None:
+            row = _there(store.find(name))
+            decode_slots(self._documents.open(row.sealed, subject=row.subject, place=place_of_slots(name)))
 
         return check
 

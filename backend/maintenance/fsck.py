@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from backend.adapters.index.audit_store import MongoAuditStore
+from backend.adapters.index.failures import DocumentMalformed
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.audit.errors import LogKeysDamaged
 from backend.audit.fsck import Fsck
@@ -51,14 +52,19 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         ring = open_log_keys(stores, clock=lambda: int(time.time()))
     except LogKeysDamaged as damage:
         report.damaged("log_keys", f"audit log: {damage.detail}")
-    found = Fsck(
+    check = Fsck(
         store=MongoAuditStore(stores.database),
         origin=stores.origin,
         verifiers_at=None if ring is None else ring.verifiers_at,
         anchor=stores.anchor,
         keys=StoredAuditKeys(stores.keys),
         subjects=[None, *sorted(subjects)],
-    ).run()
+    )
+    try:
+        found = check.run()
+    except DocumentMalformed as damage:
+        report.damaged(damage.code, "audit log: head or checkpoint")
+        return
     report.counts["log entries"] = found.entries
     report.counts["log entries opened"] = found.opened
     report.counts["checkpoints"] = found.checkpoints

@@ -58,7 +58,9 @@ class RecordCheck:
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 
     def run(self) -> None:
-        everything = MongoRecordIndex(self._stores.database).everything()
+        everything, malformed = MongoRecordIndex(self._stores.database).sorted_out()
+        for name in malformed:
+            self._report.damaged("record_row_malformed", f"record {name}")
         rows = [row for row in everything if not self._gone.has(row.subject, row.record_id)]
         for row in rows:
             self._row(row)

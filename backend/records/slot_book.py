@@ -301,13 +301,13 @@ class SlotBook:
             if after == before:
                 return after
             revision = 0 if row is None else row.revision
-            sealed = self._sealer.seal(after.encode(), subject=subject, place=_place(name))
+            sealed = self._sealer.seal(after.encode(), subject=subject, place=place_of(name))
             if self._index.replace(SlotRow(name, subject, revision + 1, sealed)):
                 return after
         raise SlotsBusy
 
     def _unsealed(self, row: SlotRow, kind: str | None = None) -> SlotTable:
-        table = decode(self._sealer.open(row.sealed, subject=row.subject, place=_place(row.name)))
+        table = decode(self._sealer.open(row.sealed, subject=row.subject, place=place_of(row.name)))
         if kind is not None and table.kind != kind:
             raise SlotMissing
         return table
@@ -317,7 +317,8 @@ class SlotBook:
         return hmac.new(salt.reveal(), named, hashlib.sha256).hexdigest()
 
 
-def _place(name: str) -> str:
+def place_of(name: str) -> str:
+    """Return where a table of slots is sealed for."""
     return f"slots/{name}"
 
 

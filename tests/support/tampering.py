@@ -87,6 +87,8 @@ def _others(value: Any) -> Iterator[tuple[str, Any]]:
     match value:
         case bool():
             yield "changed", not value
+        case 0 | 1:  # a truth value, as one of the servers stores it
+            yield "changed", 1 - value
         case int() | float():
             yield "changed", value + 1
             yield "lowered", value - 1

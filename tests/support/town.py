@@ -15,12 +15,18 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from backend.audit.anchorer import Anchorer
 from backend.audit.entry import Agent, AgentKind
+from backend.consent.member_watch import ExpiryWatch
 from backend.demo import care, cast, study
-from backend.demo.actors import Api, Wallet
+from backend.demo.actors import Api, Provider, Wallet
 from backend.demo.bundles import FEWEST
 from backend.demo.checks import Checks
+from backend.identity.purging import Purging
 from backend.identity.roles import Role
+from backend.notices.delivering import Deliveries
+from backend.notices.feed import Feed
+from backend.outbox.driver import Driver
 from backend.records.storing import NewDocument
 from backend.types import RecordId, SubjectId
 from scripts.generate_bundles import encode, generate
@@ -61,6 +67,9 @@ class Town:
     service: Service
     cast: cast.Cast
     documents: dict[str, bytes] = field(default_factory=dict)
+    administrator: Api = field(init=False)
+    witness: Api = field(init=False)
+    listener: Provider = field(init=False)
     team: str = ""
     team_consent: str = ""
     counted_consent: str = ""
@@ -157,7 +166,7 @@ def _give_counted_consents(built: Town) -> None:
         "actions": ["access"],
         "not_after": in_days(30),
     }
-    built.counted_consent = wallet.consent(kind="permit", grantee=clinic.member_id, max_uses=3, **wish)[
+    built.counted_consent = wallet.consent(kind="permit", grantee=clinic.member_id, max_uses=100_000, **wish)[
         "consent_id"
     ]
     assert clinic.read(built.reader.record_id)
@@ -174,6 +183,7 @@ def _give_counted_consents(built: Town) -> None:
 def _make_team(built: Town) -> None:
     """A ward of the hospital with a system and a person, closed once and a second one open."""
     administrator = staff(built.service, "administrator", Role.TEAM_ADMINISTRATOR)
+    built.administrator = administrator
     closed = Ward(administrator, "Ward 9")
     administrator.post(f"/v1/care-teams/{closed.id}/close", {})
     ward = Ward(administrator, "Ward 7")
@@ -201,6 +211,7 @@ def _sign_paper(built: Town) -> None:
         api.token = api.post("/v1/auth/staff", {"username": name, "password": PASSWORD})["access_token"]
         (found,) = [each for each in service.world.services.identity.staff.all() if each.username == name]
         witnesses.append(StaffWitness(api, wallet, found.staff_id))
+    built.witness = witnesses[0].api
     issued = desk.post("/v1/enrolments", {"record_number": PAPER_NUMBER, "name": PAPER_NAME})
     built.paper_subject = issued["subject"]
     paper = desk.post(
@@ -225,7 +236,7 @@ def _sign_paper(built: Town) -> None:
 def _listen(built: Town, operator: Api) -> None:
     """A system with a webhook is told of a request, a grant and an end; ABDM asks, too."""
     assert built.receiver is not None
-    system = provider(built.service, operator, "Webhook Clinic")
+    system = built.listener = provider(built.service, operator, "Webhook Clinic")
     system.api.call("PUT", f"/v1/clients/{system.client_id}/webhook", json={"url": built.receiver.url})
     patient = built.cast.adults[7]
     request = requested(system, patient)  # type: ignore[arg-type]
@@ -259,6 +270,14 @@ def _mailed(built: Town, mails: MailServer) -> Mailed:
     reader = built.reader
     patient = Patient(reader.wallet, reader.record_number, reader.bundle, reader.record_id)
     return Mailed(patient, mails, built.service, MAIL_ADDRESS)
+
+
+def hush(built: Town) -> None:
+    """End what runs beside the requests: a test that changes the stores must be the only one that does."""
+    for _, callback in list(built.service.world.closing._exit_callbacks):  # type: ignore[attr-defined]
+        owner = getattr(getattr(callback, "__wrapped__", None), "__self__", None)
+        if isinstance(owner, (Driver, Anchorer, Purging, ExpiryWatch, Feed, Deliveries)):
+            owner.close()
 
 
 def _settle(service: Service) -> None:

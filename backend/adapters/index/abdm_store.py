@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.interop.abdm.ports import ArtefactRow, NotificationRow
 from backend.types import Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
@@ -77,6 +77,7 @@ class MongoArtefactStore:
             )
 
 
+@parser
 def _row(found: Mapping[str, Any]) -> ArtefactRow:
     return ArtefactRow(
         artefact_id=found["_id"],

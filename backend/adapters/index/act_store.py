@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.outbox.types import DONE, FAILED, Act
 from backend.types import UnixSeconds
 
@@ -102,6 +102,7 @@ def _key(kind: str, act_id: str) -> str:
     return f"{kind}:{act_id}"
 
 
+@parser
 def _act(document: Mapping[str, Any]) -> Act:
     return Act(
         kind=document["kind"],

@@ -22,6 +22,7 @@ from pymongo import WriteConcern
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from backend.adapters.index.failures import parser
 from backend.audit.errors import AuditFenced, AuditUnavailable, LeaseHeld, LogDamaged
 from backend.audit.merkle import EMPTY_ROOT, HASH_BYTES
 from backend.audit.types import MAX_BUNDLE_ENTRIES, AnchorRecord, Bundle, Head, StoredCheckpoint
@@ -240,6 +241,7 @@ def _is(head: Head) -> Document:
     return {"_id": _HEAD, "size": head.size, "root": head.root.hex(), "token": head.token}
 
 
+@parser
 def _head(document: Document) -> Head:
     return Head(document["size"], bytes.fromhex(document["root"]), document["token"], document["holder"])
 
@@ -318,6 +320,7 @@ def _checkpoint_document(checkpoint: StoredCheckpoint) -> Document:
     }
 
 
+@parser
 def _checkpoint(document: Document) -> StoredCheckpoint:
     size, root, anchor = document["size"], bytes(document["root"]), document["anchor"]
     record = None

@@ -9,8 +9,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, sorted_out, translated
 from backend.consent.evidence_store import ConsentRow, RequestRow
+from backend.consent.states import State
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
@@ -68,6 +69,11 @@ class MongoConsentIndex:
         with translated():
             found = self._consents.find({"delegate": account.lower()})
             return sorted({SubjectId(int(document["subject"], 16)) for document in found})
+
+    def sorted_out(self) -> tuple[list[ConsentRow], list[str]]:
+        """Return all consents by id, and the ids of those that cannot be read."""
+        with translated():
+            return sorted_out(_consent, self._consents.find({}).sort("_id", ASCENDING))
 
     def subjects(self) -> Sequence[SubjectId]:
         with translated():
@@ -182,6 +188,7 @@ def _subject(subject: SubjectId) -> str:
     return f"{subject:024x}"
 
 
+@parser
 def _consent(document: Mapping[str, Any]) -> ConsentRow:
     transaction = document["transaction"]
     return ConsentRow(
@@ -195,6 +202,7 @@ def _consent(document: Mapping[str, Any]) -> ConsentRow:
     )
 
 
+@parser
 def _request(document: Mapping[str, Any]) -> RequestRow:
     consent_id = document["consent_id"]
     return RequestRow(
@@ -205,6 +213,6 @@ def _request(document: Mapping[str, Any]) -> RequestRow:
         sealed=document["sealed"],
         created_at=UnixSeconds(document["created_at"]),
         lapses_at=UnixSeconds(document["lapses_at"]),
-        state=document["state"],
+        state=State(document["state"]).value,
         consent_id=ConsentId(bytes.fromhex(consent_id)) if consent_id else None,
     )

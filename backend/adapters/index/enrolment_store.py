@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.identity.types import Enrolment
 from backend.types import Address, SubjectId, UnixSeconds
 
@@ -112,6 +112,7 @@ def _members(enrolment: Enrolment) -> dict[str, Any]:
     }
 
 
+@parser
 def _enrolment(found: Mapping[str, Any]) -> Enrolment:
     return Enrolment(
         subject_id=SubjectId(int(found["_id"], 16)),

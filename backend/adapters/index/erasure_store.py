@@ -10,7 +10,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.erasure.types import Cause, ErasureRow, HoldReason, HoldRow, Scope, State
 from backend.types import LogIndex, RecordId, SubjectId, UnixSeconds
 
@@ -121,6 +121,7 @@ def _time(value: int | None) -> UnixSeconds | None:
     return None if value is None else UnixSeconds(value)
 
 
+@parser
 def _erasure(document: Mapping[str, Any]) -> ErasureRow:
     entry = document["entry"]
     return ErasureRow(
@@ -139,6 +140,7 @@ def _erasure(document: Mapping[str, Any]) -> ErasureRow:
     )
 
 
+@parser
 def _hold(document: Mapping[str, Any]) -> HoldRow:
     return HoldRow(
         hold_id=document["_id"],

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.adapters.index.token_store import MongoFamilyStore, MongoSigningKeyStates
 from backend.identity.roles import known_roles, known_scopes
 from backend.identity.types import Client, StaffAccount
@@ -96,6 +96,7 @@ class MongoStaffStore:
             "seal": account.seal,
         }
 
+    @parser
     def _account(self, found: Mapping[str, Any]) -> StaffAccount:
         """Raises SealedDocumentRefused."""
         staff_id = found["_id"]
@@ -239,6 +240,7 @@ def _client_members(client: Client) -> dict[str, Any]:
     }
 
 
+@parser
 def _client(found: Mapping[str, Any]) -> Client:
     return Client(
         client_id=found["_id"],

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.notices.types import Delivery, DeliveryState, NoticeReason, Reminder, RevocationNotice, Topic
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
 
@@ -75,7 +75,7 @@ class MongoDeliveryStore:
     def get(self, message_id: str) -> Delivery | None:
         with translated():
             found = self._deliveries.find_one({"_id": message_id})
-        return _delivery(found) if found else None
+        return self._read(found) if found else None
 
     def due(self, *, now: UnixSeconds, but_to: Collection[str], limit: int) -> Sequence[Delivery]:
         query: dict[str, Any] = {"state": DeliveryState.WAITING.value, "due_at": {"$lte": now}}
@@ -83,7 +83,7 @@ class MongoDeliveryStore:
             query["receiver"] = {"$nin": sorted(but_to)}
         with translated():
             found = self._deliveries.find(query).sort("due_at", ASCENDING).limit(limit)
-            return [_delivery(document) for document in found]
+            return [self._read(document) for document in found]
 
     def claim(self, delivery: Delivery, *, until: UnixSeconds) -> bool:
         with translated():
@@ -117,7 +117,7 @@ class MongoDeliveryStore:
             query["receiver"] = receiver
         with translated():
             found = self._deliveries.find(query).sort("created_at", DESCENDING).limit(limit)
-            return [_delivery(document) for document in found]
+            return [self._read(document) for document in found]
 
     def count(self, state: DeliveryState) -> int:
         with translated():
@@ -127,6 +127,12 @@ class MongoDeliveryStore:
         over = [DeliveryState.DELIVERED.value, DeliveryState.DEAD.value]
         with translated():
             self._deliveries.delete_many({"state": {"$in": over}, "created_at": {"$lt": before}})
+
+    @parser
+    def _read(self, document: Mapping[str, Any]) -> Delivery:
+        if self._keeps_bodies:
+            Topic(document["topic"])  # mails have letters of their own beside
+        return _delivery(document)
 
 
 class MongoRevocationNoticeStore:
@@ -247,6 +253,7 @@ def _reminder_id(reminder: Reminder) -> str:
     return f"{reminder.topic}/{reminder.about}/{reminder.days}"
 
 
+@parser
 def _delivery(document: Mapping[str, Any]) -> Delivery:
     return Delivery(
         message_id=document["_id"],
@@ -262,6 +269,7 @@ def _delivery(document: Mapping[str, Any]) -> Delivery:
     )
 
 
+@parser
 def _notice(document: Mapping[str, Any]) -> RevocationNotice:
     return RevocationNotice(
         notice_id=document["_id"],

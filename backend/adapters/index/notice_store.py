@@ -8,7 +8,7 @@ from typing import Any, Final
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.consent.notices import Notice, NoticeRow
 from backend.types import Bytes32, UnixSeconds
 
@@ -53,6 +53,7 @@ class MongoNoticeStore:
             return [_row(found) for found in self._notices.find().sort(_NEWEST_FIRST)]
 
 
+@parser
 def _row(found: Mapping[str, Any]) -> NoticeRow:
     return NoticeRow(
         name=Bytes32(bytes.fromhex(found["_id"])),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.consent.paper_types import PaperRow
 from backend.types import ConsentId, SubjectId
 
@@ -68,6 +68,7 @@ def _members(row: PaperRow) -> dict[str, Any]:
     return {"state": row.state, "revision": row.revision, "sealed": row.sealed}
 
 
+@parser
 def _row(found: Mapping[str, Any]) -> PaperRow:
     return PaperRow(
         paper_id=found["_id"],

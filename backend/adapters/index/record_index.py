@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, sorted_out, translated
 from backend.records.ports import VersionRow
 from backend.types import Bytes32, RecordId, SubjectId, UnixSeconds
 
@@ -78,12 +78,21 @@ class MongoRecordIndex:
             found = self._rows.find(query).sort([("created_at", ASCENDING), ("record_id", ASCENDING)])
             return [row_of(document) for document in found.limit(limit)]
 
+    def sorted_out(self) -> tuple[list[VersionRow], list[str]]:
+        """Return all rows by id, and the ids of those that cannot be read."""
+        with translated():
+            return sorted_out(row_of, self._rows.find({}).sort("_id", ASCENDING))
+
     def everything(self) -> Sequence[VersionRow]:
         with translated():
             return [row_of(document) for document in self._rows.find({}).sort("_id", ASCENDING)]
 
 
+@parser
 def row_of(document: Mapping[str, Any]) -> VersionRow:
+    """Read a row. Raises DocumentMalformed, also for one that lies under another version's id."""
+    if document["_id"] != f"{document['record_id']}/{document['version']}":
+        raise ValueError("the row of another version")
     return VersionRow(
         record_id=RecordId(bytes.fromhex(document["record_id"])),
         version=document["version"],

@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.research.types import Answer, Charge, NanoRho, StudyId
 from backend.types import SubjectId, UnixSeconds
 
@@ -170,7 +170,7 @@ class MongoUseStore:
     def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
         with translated():
             found = list(self._uses.find({"subject": _subject(subject)}).sort("at", DESCENDING))
-        return [(StudyId(bytes.fromhex(use["study"])), UnixSeconds(use["at"])) for use in found]
+        return [_use(document) for document in found]
 
 
 def _insert_absent(collection: Collection[Document], documents: list[Document]) -> None:
@@ -182,6 +182,11 @@ def _insert_absent(collection: Collection[Document], documents: list[Document]) 
             raise
 
 
+@parser
+def _use(document: Mapping[str, Any]) -> tuple[StudyId, UnixSeconds]:
+    return StudyId(bytes.fromhex(document["study"])), UnixSeconds(document["at"])
+
+
 def _subject(subject: SubjectId) -> str:
     return f"{subject:024x}"  # 96 bits do not fit a BSON integer
 
@@ -190,6 +195,7 @@ def _mark_key(ledger: str, subject: SubjectId) -> str:
     return f"{ledger}:{_subject(subject)}"
 
 
+@parser
 def _charge(document: Mapping[str, Any] | None) -> Charge | None:
     if document is None:
         return None
@@ -209,6 +215,7 @@ def _charge(document: Mapping[str, Any] | None) -> Charge | None:
     )
 
 
+@parser
 def _answer(item: Mapping[str, Any]) -> Answer:
     return Answer(
         answer_id=bytes.fromhex(item["id"]),

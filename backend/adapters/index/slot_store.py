@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.records.ports import SlotRow
 from backend.types import SubjectId
 
@@ -52,6 +52,7 @@ class MongoSlotIndex:
             return [_row(found) for found in self._slots.find({}).sort("_id", ASCENDING)]
 
 
+@parser
 def _row(document: Mapping[str, Any]) -> SlotRow:
     return SlotRow(
         document["_id"], SubjectId(int(document["subject"], 16)), document["revision"], document["sealed"]

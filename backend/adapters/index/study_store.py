@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.research.errors import StudyDamaged
 from backend.research.study import State, Study
 from backend.research.study_json import proposal_from_json
@@ -82,6 +82,7 @@ class MongoStudyStore:
         return [_study(document) for document in found]
 
 
+@parser
 def _study(document: Mapping[str, Any]) -> Study:
     study = Study(
         proposal=proposal_from_json(document["proposal"]),

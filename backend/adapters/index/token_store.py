@@ -9,7 +9,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.identity.roles import known_roles, known_scopes
 from backend.identity.types import Family, Grant, PrincipalKind, SigningKeyState
 from backend.types import Address, MemberId, UnixSeconds
@@ -102,6 +102,7 @@ def _family_members(family: Family) -> dict[str, Any]:
     }
 
 
+@parser
 def _family(found: Mapping[str, Any]) -> Family:
     return Family(
         family_id=found["_id"],
@@ -126,6 +127,7 @@ def _state_members(state: SigningKeyState) -> dict[str, Any]:
     return {"sign_from": state.sign_from, "verify_until": state.verify_until, "seal": state.seal}
 
 
+@parser
 def _state(found: Mapping[str, Any]) -> SigningKeyState:
     until = found["verify_until"]
     return SigningKeyState(

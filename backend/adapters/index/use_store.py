@@ -9,7 +9,7 @@ from typing import Any, Final
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import parser, translated
 from backend.consent.uses import UNUSED, Taken, UseLimit
 from backend.types import ConsentId, UnixSeconds
 
@@ -46,6 +46,7 @@ class MongoUseStore:
                     return True
 
 
+@parser
 def _taken(row: Mapping[str, Any]) -> Taken:
     packed = bytes(row.get("at", b""))
     times = (packed[place : place + _WIDTH] for place in range(0, len(packed), _WIDTH))
