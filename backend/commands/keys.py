@@ -26,6 +26,7 @@ class Class(StrEnum):
     DOCUMENT_SIGNING = "document-signing"
     AUDIT = "audit"
     PATIENT = "patient"
+    SEGMENT = "segment"
 
 
 @app.callback()

@@ -25,10 +25,12 @@ from backend.interop.receipts.keys import KEY_CLASS as DOCUMENT_KEYS
 from backend.interop.receipts.keys import DocumentKeys
 from backend.keystore import KeyVersion, WrappingClass, version_of
 from backend.maintenance.errors import RootInHsm
+from backend.records.slots import END_TO_END
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 
 PATIENT: Final = "patient"
+SEGMENT: Final = "segment"
 ACCESS_TOKEN: Final = "access-token"  # noqa: S105 - a class of keys; these are rotated while the service runs
 _WRAPPING: Final[dict[str, WrappingClass]] = {name: name for name in get_args(WrappingClass)}
 
@@ -64,29 +66,35 @@ class KeyRotation:
             self._reblinding().rotate(clock=clock)
         elif key_class == DOCUMENT_KEYS:
             DocumentKeys(keys).rotate(clock=clock, compromised=compromised)
-        elif key_class == PATIENT:
-            return self._patients()
+        elif key_class in {PATIENT, SEGMENT}:
+            return self._of_patients(key_class)
         else:
             keys.rotate(_WRAPPING[key_class])
         log_rotations(keys, self._services.audit, clock=clock)
         return _line(version_of(keys, key_class))
 
-    def _patients(self) -> dict[str, Any]:
-        """Wrap the segment keys of every patient under a new master of the patient; log it once."""
+    def _of_patients(self, key_class: str) -> dict[str, Any]:
+        """Replace, for every patient, the master that wraps the segment keys, or these for what is written from
+        now on; those that a patient keeps end to end are the patient's to replace. Log it once."""
         slots = self._services.slots
         subjects = slots.subjects()
         for subject in subjects:
-            slots.rotate_master(subject)
+            if key_class == PATIENT:
+                slots.rotate_master(subject)
+                continue
+            for kind in slots.kinds(subject):
+                if not kind.startswith(END_TO_END):
+                    slots.raise_epoch(subject, kind)
         self._services.audit.append(
             AuditEvent(
                 type=codes.KEY_ROTATED,
                 outcome=Outcome.CHANGED,
                 occurred_at_ms=clock() * 1000,
                 actor=Agent.service("keys"),
-                detail={"class": PATIENT, "patients": len(subjects)},
+                detail={"class": key_class, "patients": len(subjects)},
             )
         )
-        return {"class": PATIENT, "patients": len(subjects)}
+        return {"class": key_class, "patients": len(subjects)}
 
     def _reblinding(self) -> Reblinding:
         keys = self._stores.keys

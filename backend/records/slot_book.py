@@ -205,6 +205,10 @@ class SlotBook:
         """Return all patients who have slots."""
         return sorted({row.subject for row in self._index.everything()})
 
+    def kinds(self, subject: SubjectId) -> list[str]:
+        """Return the kinds of which a patient has keys. Raises as ``reading``."""
+        return sorted(self._unsealed(row).kind for row in self._index.of_subject(subject))
+
     def keys_of(self, subject: SubjectId) -> list[KeyName]:
         """Return the names of all secrets that the slots of a patient hang on, for their erasure."""
         versions = range(1, self._version(subject) + 1)

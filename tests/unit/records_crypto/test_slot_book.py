@@ -178,6 +178,8 @@ def test_raised_epoch_is_written_under_and_the_old_one_still_read(world: World) 
     assert (new.id, new.id.epoch) == (new_id, 1)
     assert new.secret != old.secret
     assert world.restart().reading(old.id) == old
+    assert world.book.kinds(ANNA) == ["3:1"]
+    assert world.book.kinds(BEN) == []
 
 
 def test_sealed_slot_is_kept_and_opens_for_its_reader(world: World) -> None:
