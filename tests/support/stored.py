@@ -222,8 +222,6 @@ UNPROVEN: Final = frozenset(
         "acts",
         "consents",
         "key_slots",
-        "reminders",
-        "studies",
         "token_families",
     }
 )
