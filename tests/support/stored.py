@@ -79,6 +79,7 @@ OVER: Final = "of an act that is over nobody reads more than that it is; its ent
 STORED: Final[dict[str, Stored]] = {
     "records": Stored(
         _reads,
+        "records",
         lambda row: (row["_id"], row["commitment"].hex()),
         excused={"created_at .*": ORDER, "current changed": "of two current versions the newer is read"},
     ),
