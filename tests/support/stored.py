@@ -223,9 +223,6 @@ UNPROVEN: Final = frozenset(
         "acts",
         "consents",
         "key_slots",
-        "records",
-        "reminders",
-        "studies",
         "token_families",
     }
 )
