@@ -74,8 +74,8 @@ class KeyRotation:
         return _line(version_of(keys, key_class))
 
     def _of_patients(self, key_class: str) -> dict[str, Any]:
-        """Replace, for every patient, the master that wraps the segment keys, or these for what is written from
-        now on; those that a patient keeps end to end are the patient's to replace. Log it once."""
+        """Replace every patient's master, which wraps the segment keys, or these for what is written from now
+        on; those that a patient keeps end to end are the patient's to replace. Log it once."""
         slots = self._services.slots
         subjects = slots.subjects()
         for subject in subjects:
