@@ -94,7 +94,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     opened = open_log(settings, stores, closing, clock=clock)
     log, reader, checkpointer, anchorer = opened.log, opened.reader, opened.checkpointer, opened.anchorer
 
-    outbox = Outbox(store=MongoActStore(stores.database), clock=clock, holder=secrets.token_hex(8))
+    outbox = Outbox(
+        store=MongoActStore(stores.database, stores.keys), clock=clock, holder=secrets.token_hex(8)
+    )
     driver = Driver(outbox)
     # Each restriction of the past has an entry in the log, so its size is above every position used before.
     restrictions = RestrictionQueue(start=QueuePosition(log.state.head()[0]))

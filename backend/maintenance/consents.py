@@ -24,7 +24,7 @@ from backend.types import ConsentId, SubjectId
 def check_consents(stores: Stores, facts: ChainFacts, gone: Gone, report: Report) -> None:
     """Add to the report. Raises Unavailable errors only."""
     index = MongoConsentIndex(stores.database)
-    acts = MongoActStore(stores.database)
+    acts = MongoActStore(stores.database, stores.keys)
     sealer = DocumentSealer(stores.keys)
     good: dict[SubjectId, list[ConsentId]] = defaultdict(list)
     seen: set[ConsentId] = set()

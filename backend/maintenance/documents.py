@@ -67,6 +67,7 @@ class _Documents:
 
     def __init__(self, stores: Stores) -> None:
         self._database = stores.database
+        self._keys = stores.keys
         self._documents = DocumentSealer(stores.keys)
         self._marks = Sealer(stores.keys)
         self._people = People(keys=stores.keys, documents=self._documents)
@@ -96,7 +97,7 @@ class _Documents:
             "notices": self._notice(MongoNoticeStore(database)),
             "papers": self._paper(MongoPaperStore(database)),
             "studies": lambda name: _there(studies.get(_bytes32(name))),
-            "acts": self._act(MongoActStore(database)),
+            "acts": self._act(MongoActStore(database, self._keys)),
             "key_slots": self._slots(MongoSlotIndex(database)),
         }
 

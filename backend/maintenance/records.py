@@ -46,7 +46,7 @@ class RecordCheck:
         self._gone = gone
         self._report = report
         self._sealer = DocumentSealer(stores.keys)
-        self._acts = MongoActStore(stores.database)
+        self._acts = MongoActStore(stores.database, stores.keys)
         self._slots = SlotBook(
             tenant=stores.tenant,
             index=MongoSlotIndex(stores.database),

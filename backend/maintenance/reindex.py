@@ -48,7 +48,7 @@ def _receipts(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
 def _answers(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
     """Requests are answered by the recorded grants that name them, in the order of the chain."""
     index, sealer = MongoConsentIndex(stores.database), DocumentSealer(stores.keys)
-    acts = MongoActStore(stores.database)
+    acts = MongoActStore(stores.database, stores.keys)
     answers: dict[Bytes32, tuple[str, ConsentId]] = {}
     for consent in facts.consents:
         row = index.get(consent)
@@ -74,7 +74,7 @@ def _answers(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
 
 def _current_versions(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
     """The version that is read is the newest whose commitment stands."""
-    acts, projections = MongoActStore(stores.database), Projections(stores.database)
+    acts, projections = MongoActStore(stores.database, stores.keys), Projections(stores.database)
     versions: dict[RecordId, list[VersionRow]] = defaultdict(list)
     for row in MongoRecordIndex(stores.database).everything():
         act = acts.get(RECORD_ACT, version_name(row.record_id, row.version))

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.act_store import ActForged, MongoActStore
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, Act
 from backend.types import UnixSeconds
 from tests.support.memory_acts import MemoryActStore
+from tests.support.memory_keys import MemoryKeyStore
 
 
 @pytest.fixture(params=["mongo", "memory"])
 def store(request: pytest.FixtureRequest, mongo: Database[dict[str, Any]]) -> ActStore:
-    return MongoActStore(mongo) if request.param == "mongo" else MemoryActStore()
+    return MongoActStore(mongo, MemoryKeyStore()) if request.param == "mongo" else MemoryActStore()
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_postpone_counts_the_attempt(store: ActStore, act: Act) -> None:
 
 
 def test_claim_by_many_at_once_has_one_winner(mongo: Database[dict[str, Any]]) -> None:
-    store = MongoActStore(mongo)
+    store = MongoActStore(mongo, MemoryKeyStore())
     act = Act("grant", "1", "first", {}, fence=1, attempts=0, created_at=UnixSeconds(5))
     store.insert(act, holder="a", leased_until=UnixSeconds(100))
 
@@ -81,3 +82,52 @@ def test_claim_by_many_at_once_has_one_winner(mongo: Database[dict[str, Any]]) -
     with ThreadPoolExecutor(8) as pool:
         winners = [taken for taken in pool.map(claim, range(8)) if taken is not None]
     assert len(winners) == 1
+
+
+CHANGES: dict[str, Any] = {
+    "kind": "revocation",
+    "act_id": "2",
+    "state": "third",
+    "created_at": 6,
+    "data": {"n": 2, "b": b"\0\xff"},
+    "mark": b"\x00" * 32,
+}
+
+
+@pytest.mark.parametrize("member", [*CHANGES, "missing mark"])
+def test_act_that_was_changed_in_the_index_is_refused_and_not_carried_out(
+    mongo: Database[dict[str, Any]], member: str
+) -> None:
+    store = MongoActStore(mongo, MemoryKeyStore())
+    for number in ("1", "other"):
+        act = Act("grant", number, "first", {"n": 1, "b": b"\0\xff"}, 1, 0, UnixSeconds(5))
+        assert store.insert(act, holder="a", leased_until=UnixSeconds(100))
+    if member in CHANGES:
+        mongo["acts"].update_one({"_id": "grant:1"}, {"$set": {member: CHANGES[member]}})
+    else:
+        mongo["acts"].update_one({"_id": "grant:1"}, {"$unset": {"mark": ""}})
+    with pytest.raises(ActForged):
+        store.get("grant", "1")
+    with pytest.raises(ActForged):
+        store.claim("grant", "1", holder="b", now=UnixSeconds(100), until=UnixSeconds(200))
+    assert [due.act_id for due in store.due(now=UnixSeconds(100), limit=10)] == ["other"]
+
+
+def test_act_that_another_key_marked_is_refused(mongo: Database[dict[str, Any]]) -> None:
+    act = Act("grant", "1", "first", {}, fence=1, attempts=0, created_at=UnixSeconds(5))
+    MongoActStore(mongo, MemoryKeyStore()).insert(act, holder="a", leased_until=UnixSeconds(100))
+    with pytest.raises(ActForged):
+        MongoActStore(mongo, MemoryKeyStore()).get("grant", "1")
+
+
+def test_act_with_nested_data_comes_back_under_its_mark(mongo: Database[dict[str, Any]]) -> None:
+    store = MongoActStore(mongo, MemoryKeyStore())
+    data = {"n": 2**40, "list": [1, "a", None, True, [b"x"]], "map": {"deep": {"n": 1}}}
+    act = Act("grant", "1", "first", data, fence=1, attempts=0, created_at=UnixSeconds(5))
+    assert store.insert(act, holder="a", leased_until=UnixSeconds(100))
+    found = store.get("grant", "1")
+    assert found is not None
+    assert store.advance(found, state="second", data={"list": [], "more": "y"})
+    moved = store.get("grant", "1")
+    assert moved is not None
+    assert dict(moved.data) == {**data, "list": [], "more": "y"}

@@ -388,6 +388,6 @@ def quiet() -> Faults:
 
 
 def unfinished(stage: Stage) -> list[Act]:
-    return MongoActStore(stage.world.stores.database).unfinished(
+    return MongoActStore(stage.world.stores.database, stage.world.stores.keys).unfinished(
         ["record", "consent", "revocation", ERASURE, STOP, ADMISSION, REINSTATEMENT]
     )

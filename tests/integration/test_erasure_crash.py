@@ -198,7 +198,9 @@ def quiet() -> Faults:
 
 
 def unfinished(stage: Stage) -> int:
-    return len(MongoActStore(stage.service.world.stores.database).unfinished([ACT]))
+    return len(
+        MongoActStore(stage.service.world.stores.database, stage.service.world.stores.keys).unfinished([ACT])
+    )
 
 
 @pytest.mark.timeout(900)

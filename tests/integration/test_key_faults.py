@@ -149,4 +149,6 @@ def test_act_broken_at_each_port_call_is_complete_exactly_once_after_a_restart(
 
 
 def unfinished(stage: Stage) -> list[Act]:
-    return MongoActStore(stage.world.stores.database).unfinished([BINDING, WITHDRAWAL])
+    return MongoActStore(stage.world.stores.database, stage.world.stores.keys).unfinished(
+        [BINDING, WITHDRAWAL]
+    )

@@ -240,4 +240,6 @@ def test_stop_while_it_is_being_recorded_leaves_no_permit(stage: Stage, state: s
 
 
 def _unfinished(stage: Stage) -> list[Any]:
-    return MongoActStore(stage.service.world.stores.database).unfinished([ACT, "consent", "revocation"])
+    return MongoActStore(stage.service.world.stores.database, stage.service.world.stores.keys).unfinished(
+        [ACT, "consent", "revocation"]
+    )

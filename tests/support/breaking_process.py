@@ -47,7 +47,9 @@ class ConsentProcess:
         self.ledger = wrap(stores.ledger, "ledger")
         self.audit = wrap(services.audit, "audit")
         self.outbox = Outbox(
-            store=wrap(MongoActStore(stores.database), "acts"), clock=clock, holder=secrets.token_hex(8)
+            store=wrap(MongoActStore(stores.database, stores.keys), "acts"),
+            clock=clock,
+            holder=secrets.token_hex(8),
         )
         self.driver: Any = Laid()
         self.sealer = DocumentSealer(stores.keys)

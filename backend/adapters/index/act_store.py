@@ -1,23 +1,45 @@
-"""The outbox's acts in MongoDB: one document an act, moved by compare-and-swap."""
+"""The outbox's acts in MongoDB: one document an act, moved by compare-and-swap.
+
+An act says what is to be done, such as to admit a member with these roles, and the index is not trusted. So
+each bears a mark, HMAC-SHA-256 (RFC 2104) over what it is and how far it got. An act put back to an earlier
+state is carried on from there: its steps are idempotent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hmac
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
+import cbor2
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from backend.adapters.index.failures import parser, translated
-from backend.outbox.types import DONE, FAILED, Act
+from backend.adapters.index.failures import DocumentMalformed, parser, translated
+from backend.errors import IntegrityError
+from backend.keystore import KeyStore
+from backend.outbox.types import Act
 from backend.types import UnixSeconds
+
+_log = logging.getLogger(__name__)
+_LABEL: Final = "assent/act/1"
+
+
+class ActForged(IntegrityError):
+    """An act of the outbox is not one that this service wrote, or was changed."""
+
+    code = "act_forged"
+    remedy = "Tell the operator: 'assent fsck' names the act. It was not carried out."
 
 
 class MongoActStore:
-    """Implements ``backend.outbox.ports.ActStore``."""
+    """Implements ``backend.outbox.ports.ActStore``. Reading raises ActForged and DocumentMalformed."""
 
-    def __init__(self, database: Database[dict[str, Any]]) -> None:
+    def __init__(self, database: Database[dict[str, Any]], keys: KeyStore) -> None:
+        self._key = keys.get_or_create("master", "acts").reveal()
         self._acts = database["acts"]
         with translated():
             self._acts.create_index([("over", ASCENDING), ("leased_until", ASCENDING)])
@@ -39,6 +61,7 @@ class MongoActStore:
                         "created_at": act.created_at,
                         "holder": holder,
                         "leased_until": leased_until,
+                        "mark": self._mark(act),
                     }
                 )
             except DuplicateKeyError:
@@ -48,7 +71,7 @@ class MongoActStore:
     def get(self, kind: str, act_id: str) -> Act | None:
         with translated():
             found = self._acts.find_one({"_id": _key(kind, act_id)})
-        return _act(found) if found else None
+        return self._act(found) if found else None
 
     def claim(
         self, kind: str, act_id: str, *, holder: str, now: UnixSeconds, until: UnixSeconds
@@ -57,17 +80,19 @@ class MongoActStore:
             found = self._acts.find_one({"_id": _key(kind, act_id), "over": False})
             if found is None or found["leased_until"] > now:
                 return None
+            act = self._act(found)
             taken = self._acts.update_one(
                 {"_id": found["_id"], "fence": found["fence"]},
                 {"$set": {"holder": holder, "leased_until": until, "fence": found["fence"] + 1}},
             )
         if taken.modified_count != 1:
             return None
-        return _act({**found, "fence": found["fence"] + 1})
+        return replace(act, fence=act.fence + 1)
 
     def advance(self, act: Act, *, state: str, data: Mapping[str, Any]) -> bool:
         changes: dict[str, Any] = {f"data.{name}": value for name, value in data.items()}
-        changes |= {"state": state, "over": state in (DONE, FAILED), "attempts": 0}
+        moving = replace(act, state=state, data={**act.data, **data})
+        changes |= {"state": state, "over": moving.is_over, "attempts": 0, "mark": self._mark(moving)}
         with translated():
             moved = self._acts.update_one(
                 {"_id": _key(act.kind, act.act_id), "fence": act.fence, "state": act.state}, {"$set": changes}
@@ -86,7 +111,7 @@ class MongoActStore:
             found = self._acts.find({"over": False, "kind": {"$in": list(kinds)}}).sort(
                 "created_at", ASCENDING
             )
-            return [_act(document) for document in found]
+            return [self._act(document) for document in found]
 
     def due(self, *, now: UnixSeconds, limit: int) -> list[Act]:
         with translated():
@@ -95,7 +120,47 @@ class MongoActStore:
                 .sort("created_at", ASCENDING)
                 .limit(limit)
             )
-            return [_act(document) for document in found]
+            return list(self._sound(found))
+
+    def _sound(self, documents: Iterable[Mapping[str, Any]]) -> Iterator[Act]:
+        """Pass over what is damaged, which ``fsck`` names: one act must not hold up all others."""
+        for document in documents:
+            try:
+                yield self._act(document)
+            except (ActForged, DocumentMalformed) as damage:
+                _log.error("an act of the outbox is not carried out: %s", damage.code)
+
+    def _act(self, document: Mapping[str, Any]) -> Act:
+        act = _act(document)
+        if document["_id"] != _key(act.kind, act.act_id) or not _is_mark(document, self._mark(act)):
+            raise ActForged
+        return act
+
+    def _mark(self, act: Act) -> bytes:
+        content = [_LABEL, act.kind, act.act_id, act.state, act.created_at, _plain(act.data)]
+        return hmac.digest(self._key, cbor2.dumps(content, canonical=True), "sha256")
+
+
+def _is_mark(document: Mapping[str, Any], mark: bytes) -> bool:
+    found = document.get("mark")
+    return isinstance(found, bytes) and hmac.compare_digest(found, mark)
+
+
+def _plain(value: Any) -> Any:
+    """The value in the types that it has when it comes back: drivers and callers use subclasses of them."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bytes):
+        return bytes(value)
+    raise TypeError(f"an act holds no {type(value).__name__}")
 
 
 def _key(kind: str, act_id: str) -> str:

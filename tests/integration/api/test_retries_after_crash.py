@@ -101,7 +101,7 @@ def breaking(service: Service, operator: Api, monkeypatch: pytest.MonkeyPatch) -
             registry=faults.wrap(stores.participants, "chain"),
             names=faults.wrap(names, "names"),
             outbox=Outbox(
-                store=faults.wrap(MongoActStore(stores.database), "acts"),
+                store=faults.wrap(MongoActStore(stores.database, stores.keys), "acts"),
                 clock=services.clock,
                 holder="breaking",
             ),

@@ -126,7 +126,7 @@ def test_stop_that_was_found_false_begins_anew_when_it_is_sent_again(
     body = {**stop, "signature": "0x" + bytes(65).hex()}
     assert_problem(raw(service.anyone(), "POST", "/v1/revocations", json=body), 422, "signature_invalid")
     signed = hashlib.sha256(bytes.fromhex(stop["signature"][2:])).hexdigest()[:16]
-    store = MongoActStore(service.world.stores.database)
+    store = MongoActStore(service.world.stores.database, service.world.stores.keys)
     act_id = f"{stop['consent_id'][2:]}/{signed}"
     act = Act("revocation", act_id, FAILED, {}, fence=1, attempts=0, created_at=UnixSeconds(1))
     assert store.insert(act, holder="", leased_until=UnixSeconds(0))
