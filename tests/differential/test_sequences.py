@@ -28,7 +28,7 @@ _USUAL = {
     "records": 25,
     "emergencies": 50,
     "keys": 40,
-    "market": 80,
+    "market": 120,
 }
 _REPORTS = Path(__file__).resolve().parents[2] / ".build" / "differential"
 
