@@ -58,9 +58,9 @@ def open_erasure(
     """Return the services; what is locked or gone is hidden from now on. ``forget``: what else remembers."""
     signer = DocumentSigner(stores.keys)
     code_key = stores.keys.get_or_create("master", "erasure-receipts").reveal()
-    rows = MongoErasureRows(stores.database)
+    rows = MongoErasureRows(stores.database, stores.keys)
     holds = LegalHolds(
-        rows=MongoHoldRows(stores.database),
+        rows=MongoHoldRows(stores.database, stores.keys),
         is_erased=lambda scope: destroyed(scope, rows),
         signer=signer,
         sealer=sealer,

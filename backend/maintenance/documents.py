@@ -12,6 +12,7 @@ from backend.adapters.index.blind import BlindIndex
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.contact_store import MongoContactStore
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
+from backend.adapters.index.erasure_store import MongoHoldRows
 from backend.adapters.index.failures import translated
 from backend.adapters.index.identity_store import MongoClientStore, MongoStaffStore
 from backend.adapters.index.member_names import SealedMemberNames
@@ -78,7 +79,7 @@ class _Documents:
         """Return by name of collection what raises when the document with an id is not what was written."""
         database = self._database
         families, clients = MongoFamilyStore(database), MongoClientStore(database)
-        studies = MongoStudyStore(database)
+        studies, holds = MongoStudyStore(database), MongoHoldRows(database, self._keys)
         return {
             "staff": self._staff(MongoStaffStore(database, blind=self._blind, documents=self._documents)),
             "clients": lambda name: self._mark(clients.get(name)),
@@ -98,6 +99,7 @@ class _Documents:
             "papers": self._paper(MongoPaperStore(database)),
             "studies": lambda name: _there(studies.get(_bytes32(name))),
             "acts": self._act(MongoActStore(database, self._keys)),
+            "legal_holds": lambda name: _there(holds.get(name)),
             "key_slots": self._slots(MongoSlotIndex(database)),
         }
 

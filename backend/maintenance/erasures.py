@@ -34,7 +34,8 @@ class Gone:
 def read_gone(stores: Stores) -> Gone:
     """Raises IndexUnavailable."""
     gone = Gone()
-    for row in MongoErasureRows(stores.database).all():
+    rows, _ = MongoErasureRows(stores.database, stores.keys).sorted_out()
+    for row in rows:
         if row.state in (State.DESTROYING, State.ERASED):
             gone.records.update(row.scope.records)
             if row.scope.is_person:
@@ -52,7 +53,10 @@ def check_erasures(stores: Stores, report: Report) -> None:
         tenant=stores.tenant, index=MongoSlotIndex(stores.database), keys=stores.keys, sealer=sealer
     )
     classes = open_erasables(stores, slots=slots, sealer=sealer)
-    for row in MongoErasureRows(stores.database).all():
+    rows, damaged = MongoErasureRows(stores.database, stores.keys).sorted_out()
+    for name in damaged:
+        report.damaged("document_damaged", f"erasures {name}")
+    for row in rows:
         report.counts["erasures"] += 1
         if row.state is not State.ERASED:
             continue

@@ -28,7 +28,7 @@ def replay_erasures(stores: Stores) -> Counter[str]:
     """
     destruction = _destruction(stores)
     done: Counter[str] = Counter()
-    for row in MongoErasureRows(stores.database).all():
+    for row in MongoErasureRows(stores.database, stores.keys).all():
         for name, count in replay(row, destruction).items():
             done[f"{name} erased again"] += count
     _erase_withdrawn(stores, destruction, done)

@@ -21,8 +21,8 @@ from backend.stores import Stores
 def due_now(stores: Stores) -> Sequence[Due]:
     """Raises RetentionRulesInvalid and Unavailable errors."""
     file = stores.settings.retention_file
-    erased, holds = RestrictionQueue(), MongoHoldRows(stores.database)
-    for row in MongoErasureRows(stores.database).all():
+    erased, holds = RestrictionQueue(), MongoHoldRows(stores.database, stores.keys)
+    for row in MongoErasureRows(stores.database, stores.keys).all():
         if row.state is not State.CANCELLED:
             for record in row.scope.locks:
                 erased.restore_erasure(row.scope.subject, record)

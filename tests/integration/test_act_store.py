@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from backend.adapters.index.act_store import ActForged, MongoActStore
+from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.marks import DocumentForged
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, Act
 from backend.types import UnixSeconds
@@ -106,9 +107,9 @@ def test_act_that_was_changed_in_the_index_is_refused_and_not_carried_out(
         mongo["acts"].update_one({"_id": "grant:1"}, {"$set": {member: CHANGES[member]}})
     else:
         mongo["acts"].update_one({"_id": "grant:1"}, {"$unset": {"mark": ""}})
-    with pytest.raises(ActForged):
+    with pytest.raises(DocumentForged):
         store.get("grant", "1")
-    with pytest.raises(ActForged):
+    with pytest.raises(DocumentForged):
         store.claim("grant", "1", holder="b", now=UnixSeconds(100), until=UnixSeconds(200))
     assert [due.act_id for due in store.due(now=UnixSeconds(100), limit=10)] == ["other"]
 
@@ -116,7 +117,7 @@ def test_act_that_was_changed_in_the_index_is_refused_and_not_carried_out(
 def test_act_that_another_key_marked_is_refused(mongo: Database[dict[str, Any]]) -> None:
     act = Act("grant", "1", "first", {}, fence=1, attempts=0, created_at=UnixSeconds(5))
     MongoActStore(mongo, MemoryKeyStore()).insert(act, holder="a", leased_until=UnixSeconds(100))
-    with pytest.raises(ActForged):
+    with pytest.raises(DocumentForged):
         MongoActStore(mongo, MemoryKeyStore()).get("grant", "1")
 
 

@@ -120,7 +120,7 @@ class Process(ConsentProcess):
         )
         self.erasures = Erasures(
             **self.acting,
-            rows=wrap(MongoErasureRows(stores.database), "erasure rows"),
+            rows=wrap(MongoErasureRows(stores.database, stores.keys), "erasure rows"),
             records=RecordVersions(stores.database),
             holds=services.erasure.holds,
             destruction=open_destruction(
@@ -241,7 +241,9 @@ def erasing(stage: Stage) -> Attempt:
     def check() -> None:
         (erasure,) = [
             each
-            for each in MongoErasureRows(stage.world.stores.database).of_subject(stage.subject)
+            for each in MongoErasureRows(stage.world.stores.database, stage.world.stores.keys).of_subject(
+                stage.subject
+            )
             if each.scope.records == (record,)
         ]
         assert erasure.state is State.ERASED

@@ -86,10 +86,10 @@ class ErasureProcess(ConsentProcess):
         )
         classes = open_erasables(stores, slots=slots, sealer=self.sealer)
         self.erasures = Erasures(
-            rows=wrap(MongoErasureRows(stores.database), "erasures"),
+            rows=wrap(MongoErasureRows(stores.database, stores.keys), "erasures"),
             records=wrap(RecordVersions(stores.database), "records"),
             holds=LegalHolds(
-                rows=MongoHoldRows(stores.database),
+                rows=MongoHoldRows(stores.database, stores.keys),
                 is_erased=lambda _: False,
                 signer=services.documents,
                 sealer=self.sealer,

@@ -1,45 +1,35 @@
 """The outbox's acts in MongoDB: one document an act, moved by compare-and-swap.
 
 An act says what is to be done, such as to admit a member with these roles, and the index is not trusted. So
-each bears a mark, HMAC-SHA-256 (RFC 2104) over what it is and how far it got. An act put back to an earlier
-state is carried on from there: its steps are idempotent.
+each bears a mark over what it is and how far it got. An act put back to an earlier state is carried on from
+there: its steps are idempotent.
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-import cbor2
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import DocumentMalformed, parser, translated
-from backend.errors import IntegrityError
+from backend.adapters.index.marks import DocumentForged, Marks
 from backend.keystore import KeyStore
 from backend.outbox.types import Act
 from backend.types import UnixSeconds
 
 _log = logging.getLogger(__name__)
-_LABEL: Final = "assent/act/1"
-
-
-class ActForged(IntegrityError):
-    """An act of the outbox is not one that this service wrote, or was changed."""
-
-    code = "act_forged"
-    remedy = "Tell the operator: 'assent fsck' names the act. It was not carried out."
 
 
 class MongoActStore:
-    """Implements ``backend.outbox.ports.ActStore``. Reading raises ActForged and DocumentMalformed."""
+    """Implements ``backend.outbox.ports.ActStore``. Reading raises DocumentForged and DocumentMalformed."""
 
     def __init__(self, database: Database[dict[str, Any]], keys: KeyStore) -> None:
-        self._key = keys.get_or_create("master", "acts").reveal()
+        self._marks = Marks(keys, "acts")
         self._acts = database["acts"]
         with translated():
             self._acts.create_index([("over", ASCENDING), ("leased_until", ASCENDING)])
@@ -61,7 +51,7 @@ class MongoActStore:
                         "created_at": act.created_at,
                         "holder": holder,
                         "leased_until": leased_until,
-                        "mark": self._mark(act),
+                        "mark": self._marks.of(_content(act)),
                     }
                 )
             except DuplicateKeyError:
@@ -92,7 +82,12 @@ class MongoActStore:
     def advance(self, act: Act, *, state: str, data: Mapping[str, Any]) -> bool:
         changes: dict[str, Any] = {f"data.{name}": value for name, value in data.items()}
         moving = replace(act, state=state, data={**act.data, **data})
-        changes |= {"state": state, "over": moving.is_over, "attempts": 0, "mark": self._mark(moving)}
+        changes |= {
+            "state": state,
+            "over": moving.is_over,
+            "attempts": 0,
+            "mark": self._marks.of(_content(moving)),
+        }
         with translated():
             moved = self._acts.update_one(
                 {"_id": _key(act.kind, act.act_id), "fence": act.fence, "state": act.state}, {"$set": changes}
@@ -127,40 +122,20 @@ class MongoActStore:
         for document in documents:
             try:
                 yield self._act(document)
-            except (ActForged, DocumentMalformed) as damage:
+            except (DocumentForged, DocumentMalformed) as damage:
                 _log.error("an act of the outbox is not carried out: %s", damage.code)
 
     def _act(self, document: Mapping[str, Any]) -> Act:
         act = _act(document)
-        if document["_id"] != _key(act.kind, act.act_id) or not _is_mark(document, self._mark(act)):
-            raise ActForged
+        if document["_id"] != _key(act.kind, act.act_id):
+            raise DocumentForged
+        self._marks.require(document.get("mark"), _content(act))
         return act
 
-    def _mark(self, act: Act) -> bytes:
-        content = [_LABEL, act.kind, act.act_id, act.state, act.created_at, _plain(act.data)]
-        return hmac.digest(self._key, cbor2.dumps(content, canonical=True), "sha256")
 
-
-def _is_mark(document: Mapping[str, Any], mark: bytes) -> bool:
-    found = document.get("mark")
-    return isinstance(found, bytes) and hmac.compare_digest(found, mark)
-
-
-def _plain(value: Any) -> Any:
-    """The value in the types that it has when it comes back: drivers and callers use subclasses of them."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bytes):
-        return bytes(value)
-    raise TypeError(f"an act holds no {type(value).__name__}")
+def _content(act: Act) -> list[Any]:
+    """What is marked of an act: what it is, and how far it got."""
+    return [act.kind, act.act_id, act.state, act.created_at, act.data]
 
 
 def _key(kind: str, act_id: str) -> str:
