@@ -128,7 +128,7 @@ def test_act_with_nested_data_comes_back_under_its_mark(mongo: Database[dict[str
     assert store.insert(act, holder="a", leased_until=UnixSeconds(100))
     found = store.get("grant", "1")
     assert found is not None
-    assert store.advance(found, state="second", data={"list": [], "more": "y"})
+    assert store.advance(found, state="second", data={"list": [], "more": "y", "yes": True})
     moved = store.get("grant", "1")
     assert moved is not None
-    assert dict(moved.data) == {**data, "list": [], "more": "y"}
+    assert dict(moved.data) == {**data, "list": [], "more": "y", "yes": True}

@@ -52,12 +52,13 @@ class Marks:
 
 
 def _plain(value: Any) -> Any:
-    """The value in the types that it has when it comes back: drivers and callers use subclasses of them."""
+    """The value in the types that it has when it comes back: drivers and callers use subclasses of them, and
+    the embedded index gives back True as 1."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool):
+    if value is None:
         return value
     if isinstance(value, int):
         return int(value)
