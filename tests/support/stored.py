@@ -215,6 +215,12 @@ STORED: Final[dict[str, Stored]] = {
 
 UNPROVEN: Final = frozenset(
     {
+        "audit_bundles",
+        "audit_checkpoints",
+        "audit_log_keys",
+        "audit_state",
+        "consents",
+        "key_slots",
         "acts",
         "token_families",
     }

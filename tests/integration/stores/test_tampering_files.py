@@ -92,14 +92,17 @@ def pin_rows(table: sqlite3.Connection) -> list[tuple[str, str]]:
 def pin_table(quiet: Quiet) -> Iterator[sqlite3.Connection]:
     """The pin table, put back as it was at the end."""
     with closing(sqlite3.connect(quiet.stores.directory.blocks / "pins.db", isolation_level=None)) as table:
+        table.execute("PRAGMA synchronous=OFF")
         kept, roots = pin_rows(table), table.execute("SELECT root FROM roots").fetchall()
         try:
             yield table
         finally:
+            table.execute("BEGIN")
             table.execute("DELETE FROM kept")
             table.execute("DELETE FROM roots")
             table.executemany("INSERT INTO kept VALUES (?, ?)", kept)
             table.executemany("INSERT INTO roots VALUES (?)", roots)
+            table.execute("COMMIT")
 
 
 PIN_CHANGES: Final = {
