@@ -30,6 +30,7 @@ from backend.records.manifest import (
 )
 from backend.records.ports import VersionRow
 from backend.records.slot_book import KeyWithheld, SlotBook
+from backend.records.storage_ports import Pin
 from backend.records.storing import ACT
 from backend.records.vault import Vault
 from backend.sealed import DocumentSealer
@@ -123,6 +124,8 @@ class RecordCheck:
             self._report.damaged("erasure_share_missing", where)
         if address.root not in self._pins:
             self._report.damaged("pin_missing", f"{where} root {address.root}")
+        elif not self._stores.blocks.keeps(Pin(address.root, address.blocks)):
+            self._report.damaged("pin_incomplete", f"{where} root {address.root}")
         self._key(manifest, segment, where)
         self._blocks(segment, where)
 

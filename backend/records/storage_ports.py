@@ -104,6 +104,9 @@ class BlockStore(Protocol):
     def pins(self) -> Iterator[Cid]:
         """Iterate over the pinned roots, in no order."""
 
+    def keeps(self, pin: Pin) -> bool:
+        """Tell whether the root is pinned, and the pin covers each of these children."""
+
     def collect_garbage(self) -> Collected:
         """Remove every block that no pin covers."""
 

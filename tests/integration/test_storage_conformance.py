@@ -19,7 +19,7 @@ from backend.records.blocks import BLOCK_BYTES, BlobAddress, Block, Cid, Splitte
 from backend.records.context import ContentContext
 from backend.records.envelope import open_bytes, seal_bytes
 from backend.records.envelope_errors import BlobMismatch, NotCanonical
-from backend.records.storage_ports import BlockCorrupt, BlockMissing, BlockStore, StorageUnavailable
+from backend.records.storage_ports import BlockCorrupt, BlockMissing, BlockStore, Pin, StorageUnavailable
 from backend.types import MemberId, RecordId
 
 KUBO_BINARY = Path(__file__).resolve().parents[2] / ".build" / "kubo" / "ipfs"
@@ -186,6 +186,14 @@ def test_pin_and_unpin_can_be_repeated(store: BlockStore) -> None:
     assert address.root not in set(store.pins())
     store.pin(address.root, address.blocks)
     assert address.root in set(store.pins())
+
+
+def test_pin_is_told_to_keep_a_blob_only_while_it_does(store: BlockStore) -> None:
+    address = put(store, os.urandom(BLOCK_BYTES + 1))
+    pin = Pin(address.root, address.blocks)
+    assert store.keeps(pin)
+    store.unpin(address.root)
+    assert not store.keeps(pin)
 
 
 @pytest.mark.parametrize("lost", ["root", "child"])

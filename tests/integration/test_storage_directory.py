@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from backend.records.envelope_errors import SourceChanged
 from backend.records.storage_ports import (
     BlockCorrupt,
     BlockMissing,
+    Pin,
     StorageFull,
     StorageInUse,
     StorageUnavailable,
@@ -197,6 +200,20 @@ while True:
     for address in store_blobs(store, [[blob] for blob in blobs]):
         print(address.root, address.blocks[0], address.sha256.hex(), flush=True)
 """
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM kept WHERE block = ?", "DELETE FROM kept WHERE root = ?"])
+def test_pin_that_lost_a_row_of_a_block_keeps_it_no_more(tmp_path: Path, change: str) -> None:
+    store = DirectoryBlockStore(tmp_path)
+    (address,) = store_blobs(store, [[os.urandom(BLOCK_BYTES + 1)]])
+    pin = Pin(address.root, address.blocks)
+    assert store.keeps(pin)
+    with closing(sqlite3.connect(tmp_path / "pins.db", isolation_level=None)) as table:
+        changed = address.blocks[1] if "block" in change else address.root
+        assert table.execute(change, (changed,)).rowcount > 0
+    assert address.root in set(store.pins())
+    assert not store.keeps(pin)
+    store.close()
 
 
 def test_killed_process_loses_no_blob_it_acknowledged(tmp_path: Path) -> None:

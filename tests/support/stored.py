@@ -215,14 +215,13 @@ STORED: Final[dict[str, Stored]] = {
 
 UNPROVEN: Final = frozenset(
     {
-        "audit_bodies",
         "audit_bundles",
         "audit_checkpoints",
         "audit_log_keys",
         "audit_state",
-        "acts",
         "consents",
         "key_slots",
+        "acts",
         "token_families",
     }
 )

@@ -151,6 +151,11 @@ class DirectoryBlockStore:
         with translated():
             yield from self._pins.roots()
 
+    def keeps(self, pin: Pin) -> bool:
+        self._require_open()
+        with translated():
+            return self._pins.kept_for(pin.root) >= {pin.root, *pin.children}
+
     def collect_garbage(self) -> Collected:
         self._require_open()
         blocks = size = 0

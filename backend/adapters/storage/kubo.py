@@ -131,6 +131,17 @@ class KuboBlockStore:
             except NotCanonical:
                 continue  # somebody else's pin on a shared node
 
+    def keeps(self, pin: Pin) -> bool:
+        # The node stores the root of a recursive pin only, and finds what it covers by the root's links.
+        try:
+            with _driver_errors():
+                self._client().pin.ls(parse_cid(pin.root), type="recursive")
+        except StorageUnavailable as error:
+            if "not pinned" not in str(error.__cause__):
+                raise
+            return False
+        return True
+
     def collect_garbage(self) -> Collected:
         with _driver_errors():
             answer = self._client().repo.gc(timeout=_COLLECTION_SECONDS)

@@ -52,6 +52,15 @@ class PinTable:
             row = self._database.execute("SELECT 1 FROM kept WHERE block = ? LIMIT 1", (block,)).fetchone()
         return row is not None
 
+    def kept_for(self, root: Cid) -> set[Cid]:
+        """Return the blocks that a root keeps, itself among them; none where it is not pinned."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT block FROM kept WHERE root = ? AND EXISTS (SELECT 1 FROM roots WHERE root = ?)",
+                (root, root),
+            ).fetchall()
+        return {Cid(block) for (block,) in rows}
+
     def roots(self) -> Iterator[Cid]:
         """Iterate in pages, so that pinning goes on meanwhile."""
         after = ""

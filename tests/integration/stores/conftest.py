@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from backend.logs import JsonFormatter
-from tests.support.town import Town, town
+from backend.maintenance.chain_facts import read_chain
+from backend.maintenance.fsck import check_everything
+from backend.recent import RecentCache
+from tests.support.answers import Questions
+from tests.support.quiet import AUDIT, Quiet
+from tests.support.tampering import contents
+from tests.support.town import Town, hush, town
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,25 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         logging.getLogger().setLevel(level)
         logging.getLogger().removeHandler(handler)
         handler.close()
+
+
+@pytest.fixture(scope="module")
+def quiet(site: Site) -> Iterator[Quiet]:
+    world = site.town.service.world
+    with pytest.MonkeyPatch.context() as patch:
+        hush(site.town)
+        patch.setattr(RecentCache, "get", lambda self, key, load: load())
+        assert check_everything(world.stores).damage == []
+        questions = Questions(site.town)
+        questions.ask("")
+        before = questions.ask("")
+        assert before == questions.ask("")
+        documents = contents(world.stores.database)
+        copy = world.stores.database.client["copy_of_the_log"]
+        for name in AUDIT:
+            if name in documents:
+                copy[name].insert_many(documents[name].values())
+        log = replace(world.stores, database=copy)
+        yield Quiet(site.town, questions, before, documents, read_chain(world.stores), log)
+        assert questions.ask("") == before
+        assert check_everything(world.stores).damage == []

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,94 +16,10 @@ import pytest
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.audit.startup import check_history, rebuild
 from backend.errors import AssentError
-from backend.maintenance.care_teams import check_care_teams
-from backend.maintenance.chain_facts import ChainFacts, read_chain
-from backend.maintenance.consents import check_consents
-from backend.maintenance.documents import check_documents
-from backend.maintenance.erasures import Gone
-from backend.maintenance.fsck import check_audit, check_everything
-from backend.maintenance.records import RecordCheck
-from backend.maintenance.report import Report
-from backend.recent import RecentCache
 from backend.stores import Stores
-from tests.integration.stores.conftest import Site
-from tests.support.answers import Answer, Questions
+from tests.support.quiet import AUDIT, Quiet
 from tests.support.stored import STORED, UNPROVEN, Stored, reason
-from tests.support.tampering import Contents, Manipulation, applied, contents, manipulations
-from tests.support.town import hush
-
-PARTS: Mapping[str, Callable[[Stores, ChainFacts, Report], None]] = {
-    "records": lambda stores, facts, report: RecordCheck(stores, facts, Gone(), report).run(),
-    "consents": lambda stores, facts, report: check_consents(stores, facts, Gone(), report),
-    "care teams": lambda stores, facts, report: check_care_teams(stores, report),
-    "documents": lambda stores, facts, report: check_documents(stores, report),
-    "audit": lambda stores, facts, report: check_audit(stores, facts.subjects, report),
-}
-AUDIT = ("audit_bodies", "audit_bundles", "audit_checkpoints", "audit_log_keys", "audit_state")
-
-
-@dataclass(slots=True)
-class Quiet:
-    """The town with nothing running beside the requests and nothing remembered, and what it answered then."""
-
-    site: Site
-    questions: Questions
-    before: dict[str, Answer]
-    documents: Contents
-    facts: ChainFacts
-    log: Stores  # with a copy of the log, as nobody writes it
-
-    @property
-    def stores(self) -> Stores:
-        return self.site.town.service.world.stores
-
-    def named(self, part: str) -> list[str]:
-        """What a part of ``fsck`` says now."""
-        report = Report()
-        if part:
-            PARTS[part](self.log if part == "audit" else self.stores, self.facts, report)
-        assert all(finding.code for finding in report.damage)
-        return [finding.where for finding in report.damage]
-
-    def judge(self, asked: tuple[str, ...]) -> tuple[bool, list[str]]:
-        """Whether all is answered as before or refused; and what nobody may ever be answered."""
-        differs, wrong = False, []
-        for name, now in self.questions.ask(*asked).items() if asked else ():
-            before = self.before[name]
-            if now == before:
-                continue
-            if not now.given:
-                if now.status == 500 or not now.code:
-                    wrong.append(f"{name}: {now.status} {now.code} is no stable refusal")
-            elif not before.given:
-                wrong.append(f"{name}: refused before, {now.status} now")
-            elif now.parts is not None and not (now.parts.items() <= (before.parts or {}).items()):
-                wrong.append(f"{name}: other content was released")
-            else:
-                differs = True
-        return differs, wrong
-
-
-@pytest.fixture(scope="module")
-def quiet(site: Site) -> Iterator[Quiet]:
-    world = site.town.service.world
-    with pytest.MonkeyPatch.context() as patch:
-        hush(site.town)
-        patch.setattr(RecentCache, "get", lambda self, key, load: load())
-        assert check_everything(world.stores).damage == []
-        questions = Questions(site.town)
-        questions.ask("")
-        before = questions.ask("")
-        assert before == questions.ask("")
-        documents = contents(world.stores.database)
-        copy = world.stores.database.client["copy_of_the_log"]
-        for name in AUDIT:
-            if name in documents:
-                copy[name].insert_many(documents[name].values())
-        log = replace(world.stores, database=copy)
-        yield Quiet(site, questions, before, documents, read_chain(world.stores), log)
-        assert questions.ask("") == before
-        assert check_everything(world.stores).damage == []
+from tests.support.tampering import Manipulation, applied, manipulations
 
 
 def test_every_collection_of_the_index_is_looked_at(quiet: Quiet) -> None:
@@ -114,7 +29,7 @@ def test_every_collection_of_the_index_is_looked_at(quiet: Quiet) -> None:
 @pytest.mark.parametrize("collection", sorted(set(STORED) - set(AUDIT) - UNPROVEN))
 def test_changed_document_is_named_and_refused(quiet: Quiet, collection: str) -> None:
     stored, rows = STORED[collection], quiet.documents.get(collection, {})
-    changes = list(manipulations(collection, rows, quiet.site.town.before))
+    changes = list(manipulations(collection, rows, quiet.town.before))
     unseen = unnamed(quiet, quiet.stores, stored, rows, changes)
     differing, wrong = [], []
     for one in changes:
@@ -133,7 +48,7 @@ def test_changed_part_of_the_log_is_named_and_no_start_takes_another_log(
     quiet: Quiet, collection: str
 ) -> None:
     stored, rows = STORED[collection], quiet.documents.get(collection, {})
-    changes = list(manipulations(collection, rows, quiet.site.town.before))
+    changes = list(manipulations(collection, rows, quiet.town.before))
     unseen = unnamed(quiet, quiet.log, stored, rows, changes)
     assert not_excused(unseen, stored.excused) == []
     assert not rows or never_needed(unseen, stored.excused) == set()
