@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -213,7 +212,7 @@ def _slot(text: str) -> SealedSlot:
 def _decoded(text: str, field: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as failure:
+    except ValueError as failure:  # no base64, or not even ASCII
         raise InvalidInput("Write it in base64.", field=field) from failure
 
 

@@ -215,6 +215,7 @@ STORED: Final[dict[str, Stored]] = {
 
 UNPROVEN: Final = frozenset(
     {
+        "audit_bodies",
         "audit_bundles",
         "audit_checkpoints",
         "audit_log_keys",

@@ -21,7 +21,7 @@ from backend.sealed import DocumentSealer
 from backend.types import MemberId
 from tests.integration.api.world import Patient, Service, assert_problem, provider, raw
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 120
 
 
 def _eventually(condition: Callable[[], bool]) -> None:

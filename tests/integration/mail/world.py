@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from backend.adapters.index.consent_index import MongoConsentIndex
+from backend.consent.requests import place_of
 from backend.demo.actors import Api
+from backend.sealed import DocumentSealer
+from backend.types import Bytes32, UnixSeconds
 from tests.integration.api.world import Patient, Service
 from tests.support.mail_server import Mail, MailServer
 
@@ -82,6 +86,19 @@ class Mailed:
         eventually(lambda: bool(self.waiting(topic=topic)), f"{topic} waits")
         mine = {"receiver": self.patient.subject.removeprefix("0x"), "topic": topic, "state": "waiting"}
         self.service.world.stores.database["mails"].update_many(mine, {"$set": {"due_at": 1}})
+
+    def lapse(self, request: str) -> None:
+        """Have a request be one that lapsed long ago: its end is bound to what is sealed in it."""
+        stores = self.service.world.stores
+        sealer, name = DocumentSealer(stores.keys), Bytes32(bytes.fromhex(request.removeprefix("0x")))
+        row = MongoConsentIndex(stores.database).request(name)
+        assert row is not None
+        plain = sealer.open(row.sealed, subject=row.subject, place=place_of(row))
+        lapsed = replace(row, lapses_at=UnixSeconds(1))
+        sealed = sealer.seal(plain, subject=row.subject, place=place_of(lapsed))
+        changes = {"lapses_at": 1, "sealed": sealed}
+        changed = stores.database["consent_requests"].update_one({"_id": name.hex()}, {"$set": changes})
+        assert changed.matched_count == 1
 
     def remind(self, topic: str) -> None:
         """Let the time come for reminders of this topic."""
