@@ -34,6 +34,7 @@ from tests.support.ledger_world import (
 
 CUSTODIAN, PROVIDER, ETHICS = 1, 2, 8
 NOW = int(time.time())
+SHORTLY = 6 * 3600  # longer than all tests together take
 FOREVER = UnixSeconds(MAX_UINT40)
 
 
@@ -59,11 +60,11 @@ def test_member_admitted_twice_alike_is_one_and_otherwise_is_refused(world: Worl
 
 def test_role_counts_for_an_active_member_until_its_credential_ends(world: World) -> None:
     members, member = world.ledger.members, _member()
-    members.register_member(member, Credential(roles=PROVIDER, expiry=UnixSeconds(NOW + 900)))
+    members.register_member(member, Credential(roles=PROVIDER, expiry=UnixSeconds(NOW + SHORTLY)))
     assert members.has_role(member, PROVIDER, now=NOW)
     assert not members.has_role(member, PROVIDER | CUSTODIAN, now=NOW)
     assert not members.has_role(member, 0, now=NOW)
-    assert not members.has_role(member, PROVIDER, now=NOW + 900)
+    assert not members.has_role(member, PROVIDER, now=NOW + SHORTLY)
     assert not members.has_role(_member(), PROVIDER, now=NOW)
     members.suspend_member(member)
     assert not members.has_role(member, PROVIDER, now=NOW)
@@ -175,8 +176,8 @@ def test_study_permitted_by_the_board_runs_in_its_window_under_its_rules(world: 
         study=Bytes32(os.urandom(32)),
         rules=Bytes32(os.urandom(32)),
         not_before=UnixSeconds(NOW - 10),
-        not_after=UnixSeconds(NOW + 900),
-        submit_by=UnixSeconds(NOW + 900),
+        not_after=UnixSeconds(NOW + SHORTLY),
+        submit_by=UnixSeconds(NOW + SHORTLY),
     )
     studies = world.ledger.studies
     assert not studies.is_permitted(permit.study, permit.rules, now=NOW)
@@ -186,7 +187,7 @@ def test_study_permitted_by_the_board_runs_in_its_window_under_its_rules(world: 
     assert studies.permit_study(permit, approvals).block_number == first.block_number
     assert studies.is_permitted(permit.study, permit.rules, now=NOW)
     assert not studies.is_permitted(permit.study, Bytes32(bytes(32)), now=NOW)
-    assert not studies.is_permitted(permit.study, permit.rules, now=NOW + 900)
+    assert not studies.is_permitted(permit.study, permit.rules, now=NOW + SHORTLY)
     with pytest.raises(LedgerRejected) as refusal:
         studies.revoke_study(permit.study, approvals)
     assert refusal.value.name == "SignatureInvalid"
