@@ -98,7 +98,7 @@ class Destruction:
         self._keys.erase_many(plan.keys)
 
     def erase_blocks(self, plan: Plan) -> None:
-        """Let go of the ciphertext, and of every other block that nothing names."""
+        """Let go of the ciphertext, and of every other block that nothing names. StorageBusy: come again."""
         for root in plan.roots:
             self._blocks.unpin(root)
         if plan.roots:

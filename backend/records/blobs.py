@@ -27,8 +27,9 @@ def store_blobs(store: BlockStore, blobs: Iterable[Iterable[bytes]]) -> tuple[Bl
             splitters.append(Splitter(blob))
             yield from splitters[-1]
 
-    store.put_blocks(blocks())
-    store.pin_all([Pin(splitter.address.root, splitter.address.blocks) for splitter in splitters])
+    with store.writing():
+        store.put_blocks(blocks())
+        store.pin_all([Pin(splitter.address.root, splitter.address.blocks) for splitter in splitters])
     return tuple(splitter.address for splitter in splitters)
 
 

@@ -7,6 +7,7 @@ The store is not trusted. Adapters: ``backend.adapters.storage``. One conformanc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from backend.errors import IntegrityError, OperatorError, Unavailable
@@ -25,6 +26,13 @@ class StorageFull(StorageUnavailable):
     remedy = (
         "The disk of the block store is full. Nothing was stored. Try again when the operator has made room."
     )
+
+
+class StorageBusy(StorageUnavailable):
+    """Blocks are being written that nothing pins yet, so none can be told from one that nobody wants."""
+
+    code = "storage_busy"
+    remedy = "Try again shortly; an erasure goes on by itself."
 
 
 class BlockMissing(IntegrityError):
@@ -107,8 +115,11 @@ class BlockStore(Protocol):
     def keeps(self, pin: Pin) -> bool:
         """Tell whether the root is pinned, and the pin covers each of these children."""
 
+    def writing(self) -> AbstractContextManager[None]:
+        """While it lasts, this process collects nothing: for putting blocks and then pinning them."""
+
     def collect_garbage(self) -> Collected:
-        """Remove every block that no pin covers."""
+        """Remove every block that no pin covers. Raises StorageBusy while this process writes some."""
 
     def check(self) -> None:
         """Raise StorageUnavailable or NodeVersionRefused unless the store can be used now."""

@@ -19,7 +19,14 @@ from backend.records.blocks import BLOCK_BYTES, BlobAddress, Block, Cid, Splitte
 from backend.records.context import ContentContext
 from backend.records.envelope import open_bytes, seal_bytes
 from backend.records.envelope_errors import BlobMismatch, NotCanonical
-from backend.records.storage_ports import BlockCorrupt, BlockMissing, BlockStore, Pin, StorageUnavailable
+from backend.records.storage_ports import (
+    BlockCorrupt,
+    BlockMissing,
+    BlockStore,
+    Pin,
+    StorageBusy,
+    StorageUnavailable,
+)
 from backend.types import MemberId, RecordId
 
 KUBO_BINARY = Path(__file__).resolve().parents[2] / ".build" / "kubo" / "ipfs"
@@ -274,3 +281,14 @@ def test_closed_store_is_unavailable(subject: Subject) -> None:
     for call in calls:
         with pytest.raises(StorageUnavailable):
             call()
+
+
+def test_collection_while_blocks_are_written_waits_for_another_time(store: BlockStore) -> None:
+    fresh = block(b"not pinned yet")
+    with store.writing():
+        store.put_blocks([fresh])
+        with pytest.raises(StorageBusy):
+            store.collect_garbage()
+        assert store.has(fresh.cid)
+    store.collect_garbage()
+    assert not store.has(fresh.cid)

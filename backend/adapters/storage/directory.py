@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from typing import Final
 from backend.adapters.durable import OwnerLock, sync_directory, write_all
 from backend.adapters.storage.failures import translated
 from backend.adapters.storage.pin_table import PinTable
+from backend.adapters.storage.writers import Writers
 from backend.records.blocks import Block, Cid, matches, parse_cid
 from backend.records.envelope_errors import NotCanonical
 from backend.records.storage_ports import (
@@ -78,6 +79,7 @@ class DirectoryBlockStore:
         self._shards: set[str] = set()
         # Between a pin's check that blocks exist and its commit, no collection may run.
         self._pinning = threading.Lock()
+        self._writers = Writers()
         with translated():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = OwnerLock(directory / "lock")
@@ -156,10 +158,13 @@ class DirectoryBlockStore:
         with translated():
             return self._pins.kept_for(pin.root) >= {pin.root, *pin.children}
 
+    def writing(self) -> AbstractContextManager[None]:
+        return self._writers.writing()
+
     def collect_garbage(self) -> Collected:
         self._require_open()
         blocks = size = 0
-        with translated():
+        with self._writers.none(), translated():
             for shard in sorted(self._data.iterdir()):
                 # One shard at a time, so that a long collection never holds up pinning.
                 with self._pinning:

@@ -11,12 +11,13 @@ import re
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import ipfshttpclient
 from ipfshttpclient import exceptions
 
+from backend.adapters.storage.writers import Writers
 from backend.records.blocks import Block, Cid, is_root, matches, parse_cid
 from backend.records.envelope_errors import NotCanonical
 from backend.records.storage_ports import (
@@ -70,6 +71,7 @@ class KuboBlockStore:
         self._local = threading.local()
         self._clients: list[Any] = []
         self._clients_lock = threading.Lock()
+        self._writers = Writers()
         self._open = True
         warnings.filterwarnings("ignore", message=_WARNING, category=FutureWarning)
 
@@ -142,8 +144,11 @@ class KuboBlockStore:
             return False
         return True
 
+    def writing(self) -> AbstractContextManager[None]:
+        return self._writers.writing()
+
     def collect_garbage(self) -> Collected:
-        with _driver_errors():
+        with self._writers.none(), _driver_errors():
             answer = self._client().repo.gc(timeout=_COLLECTION_SECONDS)
             # One result comes as an object, several as a list, none as nothing.
             results = answer if isinstance(answer, list) else [answer] if answer else []

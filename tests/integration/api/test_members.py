@@ -14,6 +14,7 @@ from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.ledger.errors import LedgerRejected
 from backend.api.metrics import publish_expiring
 from backend.consent.member_book import MemberBook
+from backend.consent.member_order import ADMISSION, REINSTATEMENT, STOP
 from backend.consent.member_watch import ExpiryWatch
 from backend.demo.actors import Api, Provider
 from backend.errors import LedgerUnavailable
@@ -222,7 +223,8 @@ def test_suspension_asked_for_after_a_waiting_reinstatement_calls_it_off(
         for what in ("suspend", "reinstate", "suspend"):
             assert change(operator, surgery.member_id, what).is_success
         assert operator.get(f"/v1/members/{surgery.member_id}")["standing"] == "suspended"
-    _eventually(lambda: not service.world.stores.database["acts"].count_documents({"over": False}))
+    waiting = {"over": False, "kind": {"$in": [ADMISSION, REINSTATEMENT, STOP]}}
+    _eventually(lambda: not service.world.stores.database["acts"].count_documents(waiting))
     assert_problem(read(), 403, "consent_required")
     last = [entry for entry in entries(auditor, surgery.member_id) if entry["outcome"] == "denied"]
     assert [entry["reasons"] for entry in last] == [["member_change_called_off"]]
