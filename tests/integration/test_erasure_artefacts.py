@@ -149,6 +149,16 @@ def erase(service: Service, patient: Patient, **more: Any) -> None:
         time.sleep(0.05)
 
 
+def told(service: Service) -> None:
+    """Wait until what reads the log has come to its end: reminders are written behind the answers."""
+    reminders = service.world.stores.database["reminders"]
+    deadline, before = time.monotonic() + 60, -1
+    while (count := len(list(reminders.find({})))) != before or count == 0:
+        assert time.monotonic() < deadline
+        before = count
+        time.sleep(2)
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     root = tmp_path_factory.mktemp("artefacts")
@@ -178,6 +188,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
         record = Scope(subject_of(stays), (RecordId(bytes.fromhex(erased)),))
         kept = Scope(subject_of(stays), (RecordId(bytes.fromhex(stays.record_id)),))
         person = Scope(subject_of(goes))
+        told(service)
         copy_of(data, before)
         blocks = blocks_below(before)
         harvests = [harvest(service, recorder, scope, blocks) for scope in (record, person, kept)]
