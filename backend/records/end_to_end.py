@@ -108,12 +108,15 @@ class EndToEnd:
         return self._slots.key_id(subject, kind, epoch)
 
     def draft(self, place: Place) -> Draft:
-        """Draw the erasure share of a segment and seal it to the patient. Again gives the same share.
+        """Draw the erasure share of a segment and seal it to the patient. Again gives the same share, until
+        the version is stored: from then on only decided reads give shares out.
 
-        Raises NoEncryptionKey, AttachmentLabelsInvalid, and RecordUnknown for what is being erased.
+        Raises NoEncryptionKey, AttachmentLabelsInvalid, VersionTaken, and RecordUnknown, also for what is
+        being erased.
         """
         if self._manifests.erases(place.subject, place.record_id):
             raise RecordUnknown
+        self._storing.require_unstored(place.subject, place.record_id, place.version)
         recipient = self._recipients.of_subject(place.subject)
         if recipient is None:
             raise NoEncryptionKey

@@ -168,8 +168,16 @@ class StoringService:
         """Raise what ``store_attachment`` would whatever the content is, before that is received."""
         self._attachment(document, 1)
         if self._outbox.find(ACT, version_name(document.record_id, document.version)) is None:
-            self._require_next_version(document)
+            self._require_next_version(document.subject, document.record_id, document.version)
             self._require_related(document)
+
+    def require_unstored(self, subject: SubjectId, record_id: RecordId, version: int) -> None:
+        """Raise VersionTaken for a version that is stored or being stored, whoever's it is; RecordUnknown or
+        VersionTaken for one that this subject cannot store next."""
+        name = version_name(record_id, version)
+        if self._outbox.find(ACT, name) is not None or self._index.version(record_id, version) is not None:
+            raise VersionTaken
+        self._require_next_version(subject, record_id, version)
 
     def store_end_to_end(self, document: NewDocument, sealed: Callable[[], SealedSegment]) -> Stored:
         """Store what its patient encrypted: ``content`` is the ciphertext. ``sealed`` is asked once a record.
@@ -204,7 +212,7 @@ class StoringService:
         digest = _digest(document)
         act = self._outbox.find(ACT, act_id)
         if act is None:
-            self._require_next_version(document)
+            self._require_next_version(document.subject, document.record_id, document.version)
             self._require_related(document)
             manifest = self._manifest(document, kind, sealed())
             self._require_standing(document.subject, document.record_id)  # sealing may have taken long
@@ -228,13 +236,13 @@ class StoringService:
             raise UnderErasure(field="subject")
         raise RecordUnknown
 
-    def _require_next_version(self, document: NewDocument) -> None:
-        if document.version == 1:
+    def _require_next_version(self, subject: SubjectId, record_id: RecordId, version: int) -> None:
+        if version == 1:
             return
-        previous = self._index.current(document.record_id)
-        if previous is None or previous.subject != document.subject:
+        previous = self._index.current(record_id)
+        if previous is None or previous.subject != subject:
             raise RecordUnknown
-        if previous.version + 1 != document.version:
+        if previous.version + 1 != version:
             raise VersionTaken
 
     def _require_related(self, document: NewDocument) -> None:

@@ -231,6 +231,22 @@ def test_stored_again_with_the_same_ciphertext_is_one_record(
             client.send(other, draft, "text/plain", **LABELS)
 
 
+def test_draft_gives_no_share_of_a_version_that_is_stored(
+    service: Service, own: tuple[Patient, PrivateKey], new_patient: Callable[[], Patient], chain: Chain
+) -> None:
+    patient, _ = own
+    record, _ = kept(service, own, chain)
+    others = new_patient().record_id
+
+    def refusal(name: str, version: int) -> str:
+        with client_of(service, patient.api) as client, pytest.raises(RequestRefused) as refused:
+            client.draft(subject=patient.subject, record=name, version=version, **LABELS)
+        return str(refused.value.problem["code"])
+
+    assert [refusal(name, 1) for name in (record, patient.record_id, others)] == ["version_taken"] * 3
+    assert [refusal(record, 3), refusal(others, 2)] == ["version_taken", "record_unknown"]
+
+
 def test_store_refuses_what_the_client_library_does_not_make(
     service: Service, own: tuple[Patient, PrivateKey]
 ) -> None:
