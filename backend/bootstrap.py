@@ -53,7 +53,7 @@ from backend.paper_wiring import open_papers
 from backend.recipient_wiring import open_recipients
 from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.previews import PreviewService
-from backend.records_wiring import open_end_to_end, open_mediation, open_portability, open_records
+from backend.records_wiring import open_portability, open_records
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
 from backend.review_wiring import open_review
@@ -167,11 +167,17 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         clock=clock,
     )
+    recipients = open_recipients(
+        stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock
+    )
     records = open_records(
         stores,
         sealer=sealer,
         restrictions=restrictions,
+        evidence=evidence,
         decisions=decisions,
+        recipients=recipients,
+        domain=domain,
         outbox=outbox,
         driver=driver,
         log=log,
@@ -256,9 +262,6 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         tables=tables,
         clock=clock,
     )
-    recipients = open_recipients(
-        stores, evidence=evidence, outbox=outbox, driver=driver, log=log, clock=clock
-    )
     # Before the first decision: what was accepted and is not final must count.
     for restricting in (revocations, consents, members.stops, recipients.patients):
         restricting.restore_restrictions()
@@ -309,18 +312,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         slots=records.slots,
         storing=records.storing,
         recipients=recipients.keys,
-        end_to_end=open_end_to_end(
-            records,
-            recipients=recipients.keys,
-            evidence=evidence,
-            log=log,
-            domain=domain,
-            labels=labels,
-            clock=clock,
-        ),
-        mediation=open_mediation(
-            stores, records, patients=recipients.patients, log=log, domain=domain, clock=clock
-        ),
+        end_to_end=records.end_to_end,
+        mediation=records.mediation,
         portability=open_portability(
             stores, records, recipients=recipients.keys, signer=erasure.signer, log=log, clock=clock
         ),

@@ -16,12 +16,12 @@ from backend.interop.portability.exporting import Portability
 from backend.interop.receipts.signing import DocumentSigner
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.recipient_wiring import OpenRecipients
 from backend.records.context import SuiteNumber
 from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
 from backend.records.manifests import ManifestBook
 from backend.records.mediation import Mediation
-from backend.records.patient_keys import PatientKeys
 from backend.records.ports import RecipientKeys
 from backend.records.reading import ReadingService
 from backend.records.slot_book import SlotBook
@@ -40,6 +40,14 @@ class Records:
     manifests: ManifestBook
     storing: StoringService
     reading: ReadingService
+    end_to_end: EndToEnd
+    mediation: Mediation
+
+
+def open_slots(stores: Stores, sealer: DocumentSealer) -> SlotBook:
+    return SlotBook(
+        tenant=stores.tenant, index=MongoSlotIndex(stores.database), keys=stores.keys, sealer=sealer
+    )
 
 
 def open_records(
@@ -47,7 +55,10 @@ def open_records(
     *,
     sealer: DocumentSealer,
     restrictions: RestrictionQueue,
+    evidence: EvidenceBook,
     decisions: DecisionService,
+    recipients: OpenRecipients,
+    domain: Domain,
     outbox: Outbox,
     driver: Driver,
     log: AuditLog,
@@ -57,9 +68,7 @@ def open_records(
 ) -> Records:
     """Return the services, whose steps the outbox then knows."""
     index = MongoRecordIndex(stores.database)
-    slots = SlotBook(
-        tenant=stores.tenant, index=MongoSlotIndex(stores.database), keys=stores.keys, sealer=sealer
-    )
+    slots = open_slots(stores, sealer)
     vault = Vault(
         tenant=stores.tenant,
         keys=stores.keys,
@@ -90,54 +99,30 @@ def open_records(
         clock=clock,
     )
     reading = ReadingService(index=index, manifests=manifests, vault=vault, decisions=decisions, audit=log)
-    return Records(index, slots, vault, manifests, storing, reading)
-
-
-def open_end_to_end(
-    records: Records,
-    *,
-    recipients: RecipientKeys,
-    evidence: EvidenceBook,
-    log: AuditLog,
-    domain: Domain,
-    labels: LabelTables,
-    clock: Callable[[], int],
-) -> EndToEnd:
-    return EndToEnd(
-        slots=records.slots,
-        vault=records.vault,
-        manifests=records.manifests,
-        storing=records.storing,
-        recipients=recipients,
+    end_to_end = EndToEnd(
+        slots=slots,
+        vault=vault,
+        manifests=manifests,
+        storing=storing,
+        recipients=recipients.keys,
         evidence=evidence,
         audit=log,
         domain=domain,
         labels=labels,
         clock=clock,
     )
-
-
-def open_mediation(
-    stores: Stores,
-    records: Records,
-    *,
-    patients: PatientKeys,
-    log: AuditLog,
-    domain: Domain,
-    clock: Callable[[], int],
-) -> Mediation:
-    registry = stores.deployment.address("KeyRegistry")
-    return Mediation(
-        slots=records.slots,
-        vault=records.vault,
-        manifests=records.manifests,
-        patients=patients,
+    mediation = Mediation(
+        slots=slots,
+        vault=vault,
+        manifests=manifests,
+        patients=recipients.patients,
         keys=stores.keys,
         audit=log,
-        domain=Domain(domain.chain_id, registry, KEYS_NAME),
+        domain=Domain(domain.chain_id, stores.deployment.address("KeyRegistry"), KEYS_NAME),
         consents=domain,
         clock=clock,
     )
+    return Records(index, slots, vault, manifests, storing, reading, end_to_end, mediation)
 
 
 def open_portability(

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from backend.audit import codes
-from backend.audit.entry import Agent, AgentKind, AuditEvent, DetailValue, Outcome
+from backend.audit.entry import Agent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.ledger_types import NOBODY, MemberStanding, Receipt
+from backend.consent.member_entries import RECEIVED, MemberEntries
 from backend.consent.member_order import (
     ADMISSION,
     ANNOUNCED,
@@ -96,9 +96,8 @@ class MemberAdmissions:
         self._order = MemberOrder(outbox)
         self._outbox = outbox
         self._driver = driver
-        self._audit = audit
+        self._entries = MemberEntries(audit=audit, clock=clock)
         self._delay_seconds = delay_seconds
-        self._clock = clock
         for kind in (ADMISSION, REINSTATEMENT):
             outbox.register(
                 kind,
@@ -185,7 +184,7 @@ class MemberAdmissions:
             self._driver.hand_over(act)  # it is durable, and goes on by itself
 
     def _log(self, act: Act) -> Advance:
-        self._append(act, "received", Outcome.CHANGED, {"change": act.kind})
+        self._entries.append(act, RECEIVED, Outcome.CHANGED, {"change": act.kind})
         return Advance("logged", {})
 
     def _announce(self, act: Act) -> Advance:
@@ -235,36 +234,13 @@ class MemberAdmissions:
             "the change of a member came to nothing",
             extra={"code": refusal.code, "reason": refusal.detail, "act": act.act_id, "kind": act.kind},
         )
-        self._append(act, "refused", Outcome.DENIED, {"change": act.kind}, reasons=(refusal.code,))
+        self._entries.append(act, "refused", Outcome.DENIED, {"change": act.kind}, reasons=(refusal.code,))
         return refusal
 
     def _log_effect(self, act: Act) -> Advance:
         done = "admitted" if act.kind == ADMISSION else "reinstated"
-        self._append(act, "effect", Outcome.CHANGED, {"change": done})
+        self._entries.append(act, "effect", Outcome.CHANGED, {"change": done})
         return Advance(DONE, {})
-
-    def _append(
-        self,
-        act: Act,
-        step: str,
-        outcome: Outcome,
-        detail: dict[str, DetailValue],
-        *,
-        reasons: tuple[str, ...] = (),
-    ) -> None:
-        kind, identifier = act.data["by"]
-        self._audit.append(
-            AuditEvent(
-                type=codes.PARTICIPANT_CHANGED,
-                outcome=outcome,
-                occurred_at_ms=(act.created_at if step == "received" else self._clock()) * 1000,
-                actor=Agent(AgentKind(kind), identifier),
-                organisation=MemberId(act.data["member"]),
-                reasons=reasons,
-                detail=detail,
-            ),
-            act=hashlib.sha256(f"{act.kind}:{act.act_id}:{step}".encode()).digest()[:16],
-        )
 
 
 def _carried_out(receipt: Receipt | None) -> Advance:

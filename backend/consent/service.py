@@ -256,9 +256,11 @@ class ConsentService:
         )
 
 
-def act_identity(act: Act) -> bytes:
-    """The 16 bytes by which the audit log recognises the entry of an act that is driven again."""
-    return hashlib.sha256(f"{act.kind}:{act.act_id}".encode()).digest()[:16]
+def act_identity(act: Act, step: str = "") -> bytes:
+    """The 16 bytes by which the audit log recognises the entry of an act that is driven again. ``step`` tells
+    the entries of an act that leaves several apart."""
+    name = f"{act.kind}:{act.act_id}:{step}" if step else f"{act.kind}:{act.act_id}"
+    return hashlib.sha256(name.encode()).digest()[:16]
 
 
 def _place(identity: ConsentId) -> str:

@@ -19,7 +19,7 @@ from backend.erasure.types import ErasureRow, HoldRow
 from backend.errors import InvalidInput
 from backend.interop.receipts.errors import ReceiptForged, ReceiptMalformed
 from backend.interop.receipts.parties import Custodian
-from backend.interop.receipts.signing import JWS, PROOF, check_proof
+from backend.interop.receipts.signing import proven
 from backend.interop.receipts.vocabulary import CONTEXT, Json
 from backend.types import subject_text, time_text, to_hex
 
@@ -107,13 +107,7 @@ def verify_erasure(document: object, keys: object, log_keys: Sequence[str]) -> V
 
     Raises ReceiptMalformed, ReceiptKeyUnknown, ReceiptForged.
     """
-    if not isinstance(document, Mapping) or document.get("@context") != CONTEXT:
-        raise ReceiptMalformed("A JSON object with the context of a receipt.", field="@context")
-    proof = document.get(PROOF)
-    if not isinstance(proof, Mapping) or not isinstance(proof.get(JWS), str):
-        raise ReceiptMalformed(field=PROOF)
-    content = {name: value for name, value in document.items() if name != PROOF}
-    key_id = check_proof(proof[JWS], content, keys)
+    content, key_id = proven(document, keys)
     try:
         report = verify_bundle(content["assent:log"]["@value"], list(log_keys))
         (entry,) = report["entries"]

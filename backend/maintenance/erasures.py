@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.erasables import LATER
 from backend.adapters.index.erasure_store import MongoErasureRows
-from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.erasure.service import ACT
 from backend.erasure.types import ErasureRow, State
 from backend.erasure_wiring import open_erasables
 from backend.maintenance.report import Report
 from backend.records.manifest import manifest_share_of, salt_of, version_name
-from backend.records.slot_book import SlotBook
+from backend.records_wiring import open_slots
 from backend.sealed import DocumentSealer, documents_key
 from backend.stores import Stores
 from backend.types import Bytes32, RecordId, SubjectId
@@ -49,9 +48,7 @@ def read_gone(stores: Stores) -> Gone:
 def check_erasures(stores: Stores, report: Report) -> None:
     """Name what came back of what was erased. Raises Unavailable errors only."""
     sealer = DocumentSealer(stores.keys)
-    slots = SlotBook(
-        tenant=stores.tenant, index=MongoSlotIndex(stores.database), keys=stores.keys, sealer=sealer
-    )
+    slots = open_slots(stores, sealer)
     classes = open_erasables(stores, slots=slots, sealer=sealer)
     rows, damaged = MongoErasureRows(stores.database, stores.keys).sorted_out()
     for name in damaged:

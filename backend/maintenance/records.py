@@ -8,7 +8,6 @@ from pathlib import Path
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.record_index import MongoRecordIndex
-from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
 from backend.maintenance.chain_facts import ChainFacts
@@ -29,10 +28,11 @@ from backend.records.manifest import (
     version_name,
 )
 from backend.records.ports import VersionRow
-from backend.records.slot_book import KeyWithheld, SlotBook
+from backend.records.slot_book import KeyWithheld
 from backend.records.storage_ports import Pin
 from backend.records.storing import ACT
 from backend.records.vault import Vault
+from backend.records_wiring import open_slots
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import RecordId, SubjectId
@@ -48,13 +48,8 @@ class RecordCheck:
         self._report = report
         self._sealer = DocumentSealer(stores.keys)
         self._acts = MongoActStore(stores.database, stores.keys)
-        self._slots = SlotBook(
-            tenant=stores.tenant,
-            index=MongoSlotIndex(stores.database),
-            keys=stores.keys,
-            sealer=self._sealer,
-        )
-        self._vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=self._slots, blocks=stores.blocks)
+        slots = open_slots(stores, self._sealer)
+        self._vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
         self._pins = set(stores.blocks.pins())
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 

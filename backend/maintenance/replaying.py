@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 
 from backend.adapters.index.erasure_store import MongoErasureRows
 from backend.adapters.index.record_index import MongoRecordIndex
-from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.erasure.destruction import Destruction
 from backend.erasure.service import replay
 from backend.erasure.types import Scope
@@ -15,7 +14,7 @@ from backend.maintenance.chain_facts import read_chain
 from backend.records.manifest import manifest_share_of, salt_of, version_name
 from backend.records.manifests import ManifestBook
 from backend.records.ports import VersionRow
-from backend.records.slot_book import SlotBook
+from backend.records_wiring import open_slots
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import RecordId
@@ -54,9 +53,7 @@ def _erase_withdrawn(stores: Stores, destruction: Destruction, done: Counter[str
 
 def _destruction(stores: Stores) -> Destruction:
     sealer = DocumentSealer(stores.keys)
-    slots = SlotBook(
-        tenant=stores.tenant, index=MongoSlotIndex(stores.database), keys=stores.keys, sealer=sealer
-    )
+    slots = open_slots(stores, sealer)
     manifests = ManifestBook(
         index=MongoRecordIndex(stores.database),
         keys=stores.keys,

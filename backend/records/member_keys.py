@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from typing import Any, Final
 
-from backend.audit import codes
-from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.entry import Agent, DetailValue, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.member_admissions import AnnouncementWithdrawn, ChangeWaits
+from backend.consent.member_entries import RECEIVED, MemberEntries
 from backend.consent.member_order import ANNOUNCED, CARRIED_OUT, MemberUnknown
 from backend.consent.member_registry import Hindrance
 from backend.errors import Conflict, Unavailable
@@ -57,8 +57,7 @@ class MemberKeys:
         self._store = store
         self._outbox = outbox
         self._driver = driver
-        self._audit = audit
-        self._clock = clock
+        self._entries = MemberEntries(audit=audit, clock=clock)
         outbox.register(
             AMENDMENT,
             {
@@ -116,7 +115,7 @@ class MemberKeys:
             self._driver.hand_over(act)  # it is durable, and goes on by itself
 
     def _log(self, act: Act) -> Advance:
-        self._append(act, "received", Outcome.CHANGED, "encryption_key_asked")
+        self._append(act, RECEIVED, Outcome.CHANGED, "encryption_key_asked")
         return Advance("logged", {})
 
     def _announce(self, act: Act) -> Advance:
@@ -170,19 +169,8 @@ class MemberKeys:
     def _append(
         self, act: Act, step: str, outcome: Outcome, change: str, *, reasons: tuple[str, ...] = ()
     ) -> None:
-        kind, identifier = act.data["by"]
-        self._audit.append(
-            AuditEvent(
-                type=codes.PARTICIPANT_CHANGED,
-                outcome=outcome,
-                occurred_at_ms=(act.created_at if step == "received" else self._clock()) * 1000,
-                actor=Agent(AgentKind(kind), identifier),
-                organisation=MemberId(act.data["member"]),
-                reasons=reasons,
-                detail={"change": change, "key": bytes(act.data["key_hash"])},
-            ),
-            act=hashlib.sha256(f"{act.kind}:{act.act_id}:{step}".encode()).digest()[:16],
-        )
+        detail: dict[str, DetailValue] = {"change": change, "key": bytes(act.data["key_hash"])}
+        self._entries.append(act, step, outcome, detail, reasons=reasons)
 
 
 def _change(act: Act) -> tuple[MemberId, MemberCredential, MemberCredential]:

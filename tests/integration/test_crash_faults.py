@@ -9,7 +9,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,8 +47,8 @@ from backend.records.storing import NewDocument, StoringService
 from backend.records.vault import Vault, share_name
 from backend.types import MAX_UINT40, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
-from tests.support.breaking_process import ConsentProcess
-from tests.support.faults import Crash, Faults
+from tests.support.breaking_process import ConsentProcess, break_at_each_call
+from tests.support.faults import Faults
 
 OPERATOR = Agent(AgentKind.STAFF, "faults")
 
@@ -228,7 +227,7 @@ def revoking(stage: Stage) -> Attempt:
 
 def erasing(stage: Stage) -> Attempt:
     store, stored = storing(stage)
-    process = Process(stage, quiet(), late=True)
+    process = Process(stage, Faults(), late=True)
     store(process)
     process.go_on()
     stored()
@@ -355,38 +354,13 @@ FEWEST: dict[Callable[[Stage], Attempt], int] = {
 def test_act_broken_at_each_port_call_is_complete_exactly_once_after_a_restart(
     stage: Stage, make: Callable[[Stage], Attempt], after: bool
 ) -> None:
-    number, reached = 0, True
-    while reached:
-        run, check = make(stage)
-        faults = Faults()
-        faults.arm(number, after=after)
-        process = Process(stage, faults)
-        with suppress(Crash):
-            run(process)
-            process.go_on()
-        reached = len(faults.calls) > number
-        point = faults.calls[-1] if reached else "no more"
-        restarted = Process(stage, quiet(), late=True)
-        promised = bool(unfinished(stage))
-        if promised and (number + after) % 2:
-            restarted.recover()
-        else:  # what was never acknowledged is sent again, perhaps before the outbox gets to it
-            run(restarted)
-            restarted.go_on()
-            restarted.recover()
-        assert not unfinished(stage), f"call {number} ({point}) left something undone"
-        try:
-            check()
-        except AssertionError as failure:
-            raise AssertionError(f"call {number} ({point}), after={after}") from failure
-        number += 1
+    number = break_at_each_call(
+        lambda: make(stage),
+        lambda faults, late: Process(stage, faults, late=late),
+        lambda: unfinished(stage),
+        after=after,
+    )
     assert number >= FEWEST[make]
-
-
-def quiet() -> Faults:
-    faults = Faults()
-    faults.arm(None)
-    return faults
 
 
 def unfinished(stage: Stage) -> list[Act]:

@@ -191,12 +191,6 @@ def an_attempt() -> Attempt:
     return Attempt(UnixSeconds(int(time.time())), secrets.token_bytes(32))
 
 
-def quiet() -> Faults:
-    faults = Faults()
-    faults.arm(None)
-    return faults
-
-
 def unfinished(stage: Stage) -> int:
     return len(
         MongoActStore(stage.service.world.stores.database, stage.service.world.stores.keys).unfinished([ACT])
@@ -225,7 +219,7 @@ def test_erasure_broken_at_each_port_call_is_complete_exactly_once_after_a_resta
             process.go_on()
         reached = len(faults.calls) > number
         point = faults.calls[-1] if reached else "no more"
-        restarted = ErasureProcess(stage, quiet(), deep=deep, late=True)
+        restarted = ErasureProcess(stage, Faults(), deep=deep, late=True)
         promised = bool(unfinished(stage))
         restarted.recover()
         if promised:
@@ -251,7 +245,7 @@ def test_cancelling_broken_at_each_port_call_cancels_once_or_not_at_all(stage: S
     while reached:
         scope, _ = a_record(stage)
         attempt = an_attempt()
-        requested = ErasureProcess(stage, quiet(), deep=False)
+        requested = ErasureProcess(stage, Faults(), deep=False)
         erasure_id = requested.erasures.request(wish_of(scope, HOURS_72), attempt).row.erasure_id
         faults = Faults()
         faults.arm(number, after=after)
@@ -259,7 +253,7 @@ def test_cancelling_broken_at_each_port_call_cancels_once_or_not_at_all(stage: S
         with suppress(Crash):
             process.erasures.cancel(erasure_id, by=by)
         reached = len(faults.calls) > number
-        restarted = ErasureProcess(stage, quiet(), deep=False, late=True)
+        restarted = ErasureProcess(stage, Faults(), deep=False, late=True)
         restarted.recover()
         if restarted.erasures.get(erasure_id).state is State.LOCKED:
             assert restarted.restrictions.erases(scope.subject, scope.locks[0])

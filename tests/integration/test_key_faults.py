@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +23,8 @@ from backend.records.patient_keys import BINDING, WITHDRAWAL, PatientKeys
 from backend.records.sealing import RecipientPrivateKey
 from backend.types import SubjectId
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
-from tests.support.breaking_process import ConsentProcess
-from tests.support.faults import Crash, Faults
+from tests.support.breaking_process import ConsentProcess, break_at_each_call
+from tests.support.faults import Faults
 
 
 @dataclass(slots=True)
@@ -121,30 +120,12 @@ def withdrawing(stage: Stage) -> Attempt:
 def test_act_broken_at_each_port_call_is_complete_exactly_once_after_a_restart(
     stage: Stage, make: Callable[[Stage], Attempt], after: bool
 ) -> None:
-    number, reached = 0, True
-    while reached:
-        run, check = make(stage)
-        faults = Faults()
-        faults.arm(number, after=after)
-        process = Process(stage, faults)
-        with suppress(Crash):
-            run(process)
-            process.go_on()
-        reached = len(faults.calls) > number
-        point = faults.calls[-1] if reached else "no more"
-        restarted = Process(stage, Faults(), late=True)
-        if unfinished(stage) and (number + after) % 2:
-            restarted.recover()
-        else:  # what was never acknowledged is sent again, perhaps before the outbox gets to it
-            run(restarted)
-            restarted.go_on()
-            restarted.recover()
-        assert not unfinished(stage), f"call {number} ({point}) left something undone"
-        try:
-            check()
-        except AssertionError as failure:
-            raise AssertionError(f"call {number} ({point}), after={after}") from failure
-        number += 1
+    number = break_at_each_call(
+        lambda: make(stage),
+        lambda faults, late: Process(stage, faults, late=late),
+        lambda: unfinished(stage),
+        after=after,
+    )
     assert number > 9  # so many calls the shorter act makes
 
 

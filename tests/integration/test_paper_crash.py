@@ -144,19 +144,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(service, desk, grantee, wallets)
 
 
-def quiet() -> Faults:
-    faults = Faults()
-    faults.arm(None)
-    return faults
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_second_signature_broken_at_each_call_is_recorded_once(stage: Stage, after: bool) -> None:
     first, second = stage.wallets
     number, reached = 0, True
     while reached:
         paper = stage.bring()
-        Process(stage, quiet()).papers.sign(paper.paper_id, stage.signatures(paper, first), by=first)
+        Process(stage, Faults()).papers.sign(paper.paper_id, stage.signatures(paper, first), by=first)
         faults = Faults()
         faults.arm(number, after=after)
         process = Process(stage, faults)
@@ -166,7 +160,7 @@ def test_second_signature_broken_at_each_call_is_recorded_once(stage: Stage, aft
             process.go_on()
         reached = len(faults.calls) > number
         point = faults.calls[-1] if reached else "no more"
-        restarted = Process(stage, quiet(), late=True)
+        restarted = Process(stage, Faults(), late=True)
         if number % 2 == 0 or second not in restarted.papers.get(paper.paper_id).signatures:
             restarted.papers.sign(paper.paper_id, signatures, by=second)
             restarted.go_on()
@@ -186,7 +180,7 @@ def test_stop_broken_at_each_call_is_in_force_once(stage: Stage, after: bool) ->
     number, reached = 0, True
     while reached:
         paper = stage.bring()
-        quietly = Process(stage, quiet())
+        quietly = Process(stage, Faults())
         for staff_id in stage.wallets:
             quietly.papers.sign(paper.paper_id, stage.signatures(paper, staff_id), by=staff_id)
         quietly.go_on()
@@ -200,7 +194,7 @@ def test_stop_broken_at_each_call_is_in_force_once(stage: Stage, after: bool) ->
             process.go_on()
         reached = len(faults.calls) > number
         point = faults.calls[-1] if reached else "no more"
-        restarted = Process(stage, quiet(), late=True)
+        restarted = Process(stage, Faults(), late=True)
         restarted.papers.stop(paper.paper_id, by=clerk)  # whoever got no answer sends it again
         restarted.go_on()
         restarted.recover()
@@ -216,7 +210,7 @@ def test_stop_broken_at_each_call_is_in_force_once(stage: Stage, after: bool) ->
 def test_stop_while_it_is_being_recorded_leaves_no_permit(stage: Stage, state: str) -> None:
     first, second = stage.wallets
     paper = stage.bring()
-    process = Process(stage, quiet())
+    process = Process(stage, Faults())
     process.papers.sign(paper.paper_id, stage.signatures(paper, first), by=first)
     # As if the process had died when the act reached this state.
     signed = paper.changed(
@@ -231,7 +225,7 @@ def test_stop_while_it_is_being_recorded_leaves_no_permit(stage: Stage, state: s
     process.outbox.drive(act, until=state)
     process.papers.stop(paper.paper_id, by=second)
     process.go_on()
-    restarted = Process(stage, quiet(), late=True)
+    restarted = Process(stage, Faults(), late=True)
     restarted.recover()
     restarted.recover()
     assert not _unfinished(stage)

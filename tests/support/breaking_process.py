@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +21,7 @@ from backend.outbox.service import Outbox
 from backend.outbox.types import Act
 from backend.sealed import DocumentSealer
 from backend.types import QueuePosition
-from tests.support.faults import Faults
+from tests.support.faults import Crash, Faults
 
 LEASE_IS_OVER = 120
 
@@ -88,3 +90,42 @@ class ConsentProcess:
         """What runs behind the acknowledgement."""
         for act in self.driver.handed:
             self.outbox.drive(act)
+
+
+def break_at_each_call(
+    make: Callable[[], tuple[Callable[[Any], object], Callable[[], None]]],
+    process: Callable[[Faults, bool], Any],
+    unfinished: Callable[[], Sequence[Act]],
+    *,
+    after: bool,
+) -> int:
+    """Break an act at every call of a port, before or after its effect; return how many calls it makes.
+
+    ``make`` gives the act, and what must hold once it was done. ``process`` begins one over these faults,
+    late or not. After each break and a restart the act has to be complete exactly once.
+    """
+    number, reached = 0, True
+    while reached:
+        run, check = make()
+        faults = Faults()
+        faults.arm(number, after=after)
+        broken = process(faults, False)
+        with suppress(Crash):
+            run(broken)
+            broken.go_on()
+        reached = len(faults.calls) > number
+        point = faults.calls[-1] if reached else "no more"
+        restarted = process(Faults(), True)
+        if unfinished() and (number + after) % 2:
+            restarted.recover()
+        else:  # what was never acknowledged is sent again, perhaps before the outbox gets to it
+            run(restarted)
+            restarted.go_on()
+            restarted.recover()
+        assert not unfinished(), f"call {number} ({point}) left something undone"
+        try:
+            check()
+        except AssertionError as failure:
+            raise AssertionError(f"call {number} ({point}), after={after}") from failure
+        number += 1
+    return number

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-SHORTEST = 5  # shorter strings occur in any random bytes
-
-
-def strings_of(value: Any) -> Iterator[str]:
-    """Yield every string of a JSON value that is long enough to mean something."""
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from strings_of(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from strings_of(item)
-    elif isinstance(value, str) and len(value) >= SHORTEST:
-        yield value
+from backend.demo.privacy import SHORTEST
 
 
 def forms(text: str) -> set[bytes]:

@@ -77,15 +77,23 @@ def verify(document: object, keys: object, *, pair_code: bytes = b"") -> Verifie
 
     Raises ReceiptMalformed, ReceiptKeyUnknown, ReceiptForged.
     """
+    content, key_id = proven(document, keys)
+    check_witnesses(content, pair_code)
+    return _read(content, key_id)
+
+
+def proven(document: object, keys: object) -> tuple[Json, str]:
+    """Return what a signed document with the context of a receipt says, and the id of the key that signed it.
+
+    Raises ReceiptMalformed, ReceiptKeyUnknown, ReceiptForged.
+    """
     if not isinstance(document, Mapping) or document.get("@context") != CONTEXT:
         raise ReceiptMalformed("A JSON object with the context of a receipt.", field="@context")
     proof = document.get(PROOF)
     if not isinstance(proof, Mapping) or not isinstance(proof.get(JWS), str):
         raise ReceiptMalformed(field=PROOF)
     content = {name: value for name, value in document.items() if name != PROOF}
-    key_id = check_proof(proof[JWS], content, keys)
-    check_witnesses(content, pair_code)
-    return _read(content, key_id)
+    return content, check_proof(proof[JWS], content, keys)
 
 
 def check_proof(jws: str, content: Json, keys: object) -> str:

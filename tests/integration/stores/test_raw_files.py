@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.demo.privacy import strings_of
 from tests.integration.stores.conftest import Site
-from tests.support.searching import found_in, strings_of
+from tests.support.searching import found_in
 from tests.support.town import MAIL_ADDRESS, MESSAGE, PAPER_NAME, PAPER_NUMBER, SCAN, STAFF, TEXT
 
 # Strings of the bundles that a deployment holds for another reason, none of them about anybody.
