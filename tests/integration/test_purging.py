@@ -14,23 +14,28 @@ EXPIRED = {
     "sign_in_attempts": {"_id": "staff:old", "count": 5, "last_at": 1, "locked_until": 900, "version": 5},
     "token_families": {"_id": "old", "principal": "staff:1", "ended": True, "expires_at": 1},
 }
-LIVE = {
-    "used_once": {"_id": "sign-in/live", "until": clock() + 3600},
-    "sign_in_attempts": {
-        "_id": "staff:live", "count": 5, "last_at": clock(), "locked_until": clock() + 900, "version": 5,
-    },
-    "token_families": {"_id": "live", "principal": "staff:1", "ended": False, "expires_at": clock() + 3600},
-}  # fmt: skip
+
+
+def live() -> dict[str, dict[str, object]]:
+    now = clock()
+    return {
+        "used_once": {"_id": "sign-in/live", "until": now + 3600},
+        "sign_in_attempts": {
+            "_id": "staff:live", "count": 5, "last_at": now, "locked_until": now + 900, "version": 5,
+        },
+        "token_families": {"_id": "live", "principal": "staff:1", "ended": False, "expires_at": now + 3600},
+    }  # fmt: skip
 
 
 def test_world_purges_at_its_interval_and_stops_with_the_rest(tmp_path: Path) -> None:
     others = set(threading.enumerate())
     world = open_world(Settings(data_directory=tmp_path / "data", purge_interval_seconds=1))
+    kept = live()
     try:
         for name, expired in EXPIRED.items():
-            world.stores.database[name].insert_many([expired, LIVE[name]])
+            world.stores.database[name].insert_many([expired, kept[name]])
         deadline = time.monotonic() + 10
-        while any(_ids(world, name) != {str(kept["_id"])} for name, kept in LIVE.items()):
+        while any(_ids(world, name) != {str(one["_id"])} for name, one in kept.items()):
             assert time.monotonic() < deadline, [_ids(world, name) for name in EXPIRED]
             time.sleep(0.05)
         assert "purging" in _names(others)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
@@ -12,6 +12,8 @@ from pymongo.errors import DuplicateKeyError
 from backend.adapters.index.failures import parser, translated
 from backend.notices.types import Delivery, DeliveryState, NoticeReason, Reminder, RevocationNotice, Topic
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
+
+_NEWEST_FIRST: Final = [("created_at", DESCENDING), ("_id", ASCENDING)]  # two of one second keep their places
 
 
 class MongoEndpointStore:
@@ -116,7 +118,7 @@ class MongoDeliveryStore:
         if receiver is not None:
             query["receiver"] = receiver
         with translated():
-            found = self._deliveries.find(query).sort("created_at", DESCENDING).limit(limit)
+            found = self._deliveries.find(query).sort(_NEWEST_FIRST).limit(limit)
             return [self._read(document) for document in found]
 
     def count(self, state: DeliveryState) -> int:
@@ -199,7 +201,7 @@ class MongoRevocationNoticeStore:
         if consent is not None:
             query["consent"] = consent.hex()
         with translated():
-            found = self._notices.find(query).sort("created_at", DESCENDING).limit(limit)
+            found = self._notices.find(query).sort(_NEWEST_FIRST).limit(limit)
             return [_notice(document) for document in found]
 
     def late(self, *, now: UnixSeconds) -> int:
