@@ -147,7 +147,7 @@ $(STAMPS)/proofs: $(CONTRACT_SOURCES) $(wildcard tests/proofs/*.* tests/proofs/s
 	@touch $@
 
 integration: $(STAMPS)/dev $(STAMPS)/contracts
-	@$(BIN)/pytest -q tests/integration
+	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
 
 differential: $(STAMPS)/dev $(STAMPS)/contracts ## random sequences against plain models; ASSENT_DIFFERENTIAL_SEQUENCES=N for longer
 	@$(BIN)/pytest -q -n 2 tests/differential
