@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, get_args
 
 from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, OperatorError, Unavailable
@@ -188,6 +188,9 @@ class KeyStore(Protocol):
 
     def note_version(self, version: KeyVersion) -> None:
         """Keep where a class of keys stands whose secrets lie here."""
+
+    def damaged(self) -> Iterator[str]:
+        """Yield the name of each place where something stored does not open, or is gone unerased."""
 
     def close(self) -> None:
         """Release files, locks and sessions. A closed store raises KeyStoreUnavailable."""

@@ -42,7 +42,14 @@ def check_everything(stores: Stores) -> Report:
     check_care_teams(stores, report)
     check_documents(stores, report)
     check_audit(stores, facts.subjects, report)
+    check_keys(stores, report)
     return report
+
+
+def check_keys(stores: Stores, report: Report) -> None:
+    """Open every secret of the key store, and count them."""
+    for where in stores.keys.damaged():
+        report.damaged("keystore_damaged", f"key store: {where}")
 
 
 def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> None:

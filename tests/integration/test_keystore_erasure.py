@@ -270,3 +270,23 @@ def test_page_key_of_a_retired_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyStoreDamaged):
         store.get("salt", "s")
     store.close()
+
+
+def test_secret_taken_away_without_an_erasure_is_missed_whatever_is_rotated(tmp_path: Path) -> None:
+    store = EmbeddedKeyStore(tmp_path, PASSPHRASE)
+    store.create_many([("salt", "a"), ("salt", "b"), ("salt", "c")])
+    assert list(store.damaged()) == []
+    row = store._database.find("salt", store._blind("salt", "a"))  # type: ignore[union-attr]
+    assert row is not None
+    store._database.delete([row])  # type: ignore[union-attr]
+    assert list(store.damaged()) == ["page 1: 2 secrets of 3"]
+    store.erase("salt", "b")
+    assert list(store.damaged()) == ["page 1: 1 secrets of 2"]
+    for key_class in ("epoch", "page", "name"):
+        store.rotate(key_class)  # type: ignore[arg-type]
+        assert list(store.damaged()) == ["page 1: 1 secrets of 2"]
+    store.put("salt", "a", Secret.generate())
+    assert list(store.damaged()) == ["page 1: 2 secrets of 3"]
+    store.erase_many([("salt", "a"), ("salt", "c")])
+    assert list(store.damaged()) == ["page 1: 0 secrets of 1"]
+    store.close()

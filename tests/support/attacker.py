@@ -71,7 +71,7 @@ class KeyFiles:
             ring, rows, secrets = Keyring(row.id, SoftwareEpochKey(epoch_key)), [], set()
             pages = database.pages()
             for page in pages:
-                page_key = ring.unwrap_page_key(*page)
+                page_key = ring.unwrap_page_key(page.page, page.version, page.wrapped)
                 for found in database.in_page(page.page):
                     rows.append((found.kind, found.name, found.wrapped))
                     opened = ring.unwrap_secret(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from backend.keystore import (
     KeyKind,
@@ -61,6 +61,10 @@ class MemoryKeyStore:
 
     def note_version(self, version: KeyVersion) -> None:
         self._versions[version.key_class] = version
+
+    def damaged(self) -> Iterator[str]:
+        """Memory holds."""
+        return iter(())
 
     def rotate_root(self) -> None:
         """Nothing wraps these."""

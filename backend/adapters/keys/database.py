@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backend.keystore import KeyVersion
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 _SCHEMA: Final = """
 CREATE TABLE store (
     only INTEGER PRIMARY KEY CHECK (only = 1), schema INTEGER NOT NULL, id BLOB NOT NULL,
@@ -23,7 +23,9 @@ CREATE TABLE versions (
     class TEXT PRIMARY KEY, version INTEGER NOT NULL, minimum INTEGER NOT NULL, made_at INTEGER NOT NULL,
     logged INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE pages (page INTEGER PRIMARY KEY, version INTEGER NOT NULL, wrapped BLOB NOT NULL);
+CREATE TABLE pages (
+    page INTEGER PRIMARY KEY, version INTEGER NOT NULL, wrapped BLOB NOT NULL, counted BLOB NOT NULL
+);
 CREATE TABLE secrets (
     kind TEXT NOT NULL, name BLOB NOT NULL, page INTEGER NOT NULL REFERENCES pages, wrapped BLOB NOT NULL,
     label BLOB NOT NULL, PRIMARY KEY (kind, name)
@@ -44,6 +46,7 @@ class PageRow(NamedTuple):
     page: int
     version: int  # of the class of page keys when this one was made
     wrapped: bytes
+    counted: bytes  # how many secrets it holds, encrypted under the page key
 
 
 class SecretRow(NamedTuple):
@@ -105,6 +108,13 @@ class KeyDatabase:
         )
         return [SecretRow(*row) for row in rows]
 
+    def in_no_page(self) -> list[SecretRow]:
+        """Return secrets whose page is gone. None, unless somebody else wrote here."""
+        rows = self._connection.execute(
+            "SELECT kind, name, page, wrapped, label FROM secrets WHERE page NOT IN (SELECT page FROM pages)"
+        )
+        return [SecretRow(*row) for row in rows]
+
     def insert(self, row: SecretRow) -> None:
         self._connection.execute("INSERT INTO secrets VALUES (?, ?, ?, ?, ?)", row)
 
@@ -122,32 +132,30 @@ class KeyDatabase:
 
     def page(self, page: int) -> PageRow | None:
         row = self._connection.execute(
-            "SELECT page, version, wrapped FROM pages WHERE page = ?", (page,)
+            "SELECT page, version, wrapped, counted FROM pages WHERE page = ?", (page,)
         ).fetchone()
         return PageRow(*row) if row else None
 
     def pages(self) -> list[PageRow]:
-        rows = self._connection.execute("SELECT page, version, wrapped FROM pages ORDER BY page")
+        rows = self._connection.execute("SELECT page, version, wrapped, counted FROM pages ORDER BY page")
         return [PageRow(*row) for row in rows]
 
     def write_page(self, row: PageRow) -> None:
         # Not INSERT OR REPLACE: that deletes first, which the rows that refer to the page forbid.
         self._connection.execute(
-            "INSERT INTO pages VALUES (?, ?, ?) ON CONFLICT (page) DO UPDATE"
-            " SET version = excluded.version, wrapped = excluded.wrapped",
+            "INSERT INTO pages VALUES (?, ?, ?, ?) ON CONFLICT (page) DO UPDATE"
+            " SET version = excluded.version, wrapped = excluded.wrapped, counted = excluded.counted",
             row,
         )
 
     def delete_page(self, page: int) -> None:
         self._connection.execute("DELETE FROM pages WHERE page = ?", (page,))
 
-    def last_page(self) -> tuple[int, int]:
-        """Return the highest page number and how many secrets it holds; (0, 0) when there is none."""
+    def last_page(self) -> PageRow | None:
         row = self._connection.execute(
-            "SELECT page, (SELECT count(*) FROM secrets s WHERE s.page = p.page) FROM pages p"
-            " ORDER BY page DESC LIMIT 1"
+            "SELECT page, version, wrapped, counted FROM pages ORDER BY page DESC LIMIT 1"
         ).fetchone()
-        return (int(row[0]), int(row[1])) if row else (0, 0)
+        return PageRow(*row) if row else None
 
     def drop_journal(self) -> None:
         """Move the write-ahead log into the database and empty it."""

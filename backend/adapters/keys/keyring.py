@@ -96,6 +96,16 @@ class Keyring:
         except (InvalidTag, ValueError) as error:
             raise KeyStoreDamaged from error
 
+    def seal_count(self, count: int, *, cipher: AESSIV, page: int) -> bytes:
+        """Return how many secrets a page holds, so that one that goes without an erasure is missed."""
+        return cipher.encrypt(count.to_bytes(4, "big"), [self._info("count", page)])
+
+    def open_count(self, sealed: bytes, *, cipher: AESSIV, page: int) -> int:
+        try:
+            return int.from_bytes(cipher.decrypt(sealed, [self._info("count", page)]), "big")
+        except (InvalidTag, ValueError) as error:
+            raise KeyStoreDamaged from error
+
     def _info(self, what: str, *parts: int | str | bytes) -> bytes:
         return canonical.encode(["assent/keystore/1", self._store_id, what, *parts])
 

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -191,6 +192,16 @@ class PagedKeyStore:
                 database.write_version(version)
             self._versions[version.key_class] = version
 
+    def damaged(self) -> Iterator[str]:
+        with self._locked() as database:
+            pages = [row.page for row in database.pages()]
+            lost = [_place(row) for row in database.in_no_page()]
+        yield from lost
+        for page in pages:
+            with self._locked() as database:
+                found = self._damaged_in(database, page)
+            yield from found
+
     # --- what a backup needs: ``backend.backup.ports.KeyCopy``
 
     def record_changes(self) -> None:
@@ -210,6 +221,8 @@ class PagedKeyStore:
         # Page by page: no secret ever moves to another one, whatever is rotated meanwhile.
         with self._locked() as database:
             pages = [row.page for row in database.pages()]
+            if database.in_no_page():
+                raise KeyStoreDamaged("secrets whose page is gone")
         for page in pages:
             with self._locked() as database:
                 found = self._open_all(database, page)
@@ -310,25 +323,48 @@ class PagedKeyStore:
             for row in database.in_page(page)
         ]
 
+    def _damaged_in(self, database: KeyDatabase, page: int) -> list[str]:
+        stored = database.page(page)
+        if stored is None:
+            return []
+        try:
+            key = self._open_page(stored)
+            labels = self._keyring.label_cipher(key)
+            count = self._keyring.open_count(stored.counted, cipher=labels, page=page)
+        except KeyStoreDamaged:
+            return [f"page {page}"]
+        rows = database.in_page(page)
+        found = [] if len(rows) == count else [f"page {page}: {len(rows)} secrets of {count}"]
+        for row in rows:
+            try:
+                self._keyring.open_label(row.label, cipher=labels, kind=row.kind, name=row.name)
+                self._keyring.unwrap_secret(row.wrapped, page_key=key, kind=row.kind, name=row.name)
+            except KeyStoreDamaged:
+                found.append(_place(row))
+        return found
+
     def _note_changes(self, names: Iterable[KeyName]) -> None:
         if self._changes is not None:
             self._changes.update(names)
 
     def _insert(self, database: KeyDatabase, kind: KeyKind, name: str, secret: Secret) -> Secret:
         self._note_changes([(kind, name)])
-        page, used = database.last_page()
-        if page == 0 or used >= PAGE_SECRETS:
-            page += 1
-            page_key, version = Secret.generate(), self._versions["page"].version
-            database.write_page(PageRow(page, version, self._keyring.wrap_page_key(page, version, page_key)))
-            self._keyring.remember_page(page, page_key)
-        else:
-            page_key = self._page_key(database, page)
+        ring, page, used = self._keyring, database.last_page(), 0
+        if page is not None:
+            page_key = self._page_key(database, page.page)
+            labels = ring.label_cipher(page_key)
+            used = ring.open_count(page.counted, cipher=labels, page=page.page)
+        if page is None or used >= PAGE_SECRETS:
+            number, version = 1 if page is None else page.page + 1, self._versions["page"].version
+            page_key, used = ring.remember_page(number, Secret.generate()), 0
+            labels = ring.label_cipher(page_key)
+            page = PageRow(number, version, ring.wrap_page_key(number, version, page_key), b"")
         blinded = self._blind(kind, name)
-        wrapped = self._keyring.wrap_secret(secret, page_key=page_key, kind=kind, name=blinded)
-        cipher = self._keyring.label_cipher(page_key)
-        label = self._keyring.seal_label(name, cipher=cipher, kind=kind, name=blinded)
-        database.insert(SecretRow(kind, blinded, page, wrapped, label))
+        wrapped = ring.wrap_secret(secret, page_key=page_key, kind=kind, name=blinded)
+        label = ring.seal_label(name, cipher=labels, kind=kind, name=blinded)
+        counted = ring.seal_count(used + 1, cipher=labels, page=page.page)
+        database.write_page(page._replace(counted=counted))
+        database.insert(SecretRow(kind, blinded, page.page, wrapped, label))
         return secret
 
     def _replace_epoch(
@@ -356,16 +392,19 @@ class PagedKeyStore:
         epoch_key = self._epochs.make(Place(self._store, old.id), old.epoch + 1)
         new = Keyring(old.id, epoch_key)
         with database.transaction():
-            touched = {row.page for row in erase}
+            touched = Counter(row.page for row in erase)
             database.delete(erase)
             for row in database.pages():
-                key, version = self._open_page(row), row.version
+                key, version, counted = self._open_page(row), row.version, row.counted
                 if rotate in {"page", "name"} or row.page in touched:
                     key, version = Secret.generate(), versions["page"].version
-                    if not self._renew_page(database, row, key, name_key):
+                    left = self._renew_page(database, row, key, name_key, erased=touched[row.page])
+                    if left == 0:
                         database.delete_page(row.page)
                         continue
-                database.write_page(PageRow(row.page, version, new.wrap_page_key(row.page, version, key)))
+                    counted = new.seal_count(left, cipher=new.label_cipher(key), page=row.page)
+                wrapped = new.wrap_page_key(row.page, version, key)
+                database.write_page(PageRow(row.page, version, wrapped, counted))
             for key_class in raised:
                 database.write_version(versions[key_class])
             wrapped = new.wrap_name_key(name_key, versions["name"].version)
@@ -373,8 +412,13 @@ class PagedKeyStore:
         self._load(database)
         database.drop_journal()
 
-    def _renew_page(self, database: KeyDatabase, page: PageRow, key: Secret, name_key: Secret) -> bool:
-        """Wrap what is in a page under a new key; False when there is nothing left in it."""
+    def _renew_page(
+        self, database: KeyDatabase, page: PageRow, key: Secret, name_key: Secret, *, erased: int
+    ) -> int:
+        """Wrap what is in a page under a new key; return how many secrets must be left in it.
+
+        That many, and not those found: what somebody took away without an erasure is missed ever after.
+        """
         ring, old_key = self._keyring, self._open_page(page)
         old_labels, labels = ring.label_cipher(old_key), ring.label_cipher(key)
         changed = []
@@ -387,4 +431,9 @@ class PagedKeyStore:
             label = ring.seal_label(name, cipher=labels, kind=kind, name=new)
             changed.append((row, SecretRow(kind, new, page.page, wrapped, label)))
         database.replace(changed)
-        return bool(changed)
+        return ring.open_count(page.counted, cipher=old_labels, page=page.page) - erased
+
+
+def _place(row: SecretRow) -> str:
+    """Names a secret that does not open: by its kind and its blinded name."""
+    return f"{row.kind} {row.name.hex()}"
