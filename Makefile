@@ -9,7 +9,7 @@ STAMPS := .build/stamps
 FORGE = $(firstword $(wildcard node_modules/@foundry-rs/forge-*/bin/forge*))
 IPFS ?= directory
 BUNDLES ?=
-KILL_POINTS ?= 100
+KILL_POINTS ?= 200
 
 .PHONY: help run demo kubo softhsm hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-test fuzz test-faults bench lock clean
@@ -158,7 +158,7 @@ demo-test: $(STAMPS)/dev $(STAMPS)/contracts ## the story, as CI tells it
 fuzz: $(STAMPS)/dev $(STAMPS)/contracts ## every route against generated requests
 	@$(BIN)/pytest -q tests/fuzz
 
-test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite: KILL_POINTS=N kills, 100 without
+test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite: KILL_POINTS=N kills, 200 without
 	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=1800 tests/integration/test_crash.py
 
 bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from pymongo.database import Database
 
 from backend.adapters.index.server import EmbeddedIndex, connect
 
+# A server that stops after the test that started it writes to that test's stream, which is closed by then.
+logging.raiseExceptions = False
 _database_numbers = itertools.count(1)
 
 

@@ -1,4 +1,4 @@
-"""SIGKILL at random instants of storing, granting and revoking: nothing acknowledged is lost or repeated.
+"""SIGKILL at random instants of each kind of act: nothing acknowledged is lost or repeated.
 
 ``ASSENT_KILL_POINTS`` raises the number of kills, ``ASSENT_KILL_SEED`` repeats a run.
 """
@@ -26,6 +26,7 @@ from tests.support.process_world import People, Program, eventually, is_alive, r
 KILL_POINTS = int(os.environ.get("ASSENT_KILL_POINTS", "12"))
 SEED = int(os.environ.get("ASSENT_KILL_SEED", "0")) or secrets.randbelow(2**31) + 1
 RETRY_SECONDS = 20.0
+KINDS = ("store", "grant", "revoke", "erase", "anchor")
 
 
 @dataclass(slots=True)
@@ -35,6 +36,11 @@ class Expected:
     records: dict[str, bytes] = field(default_factory=dict)
     granted: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
+
+    @property
+    def kept(self) -> dict[str, bytes]:
+        return {record: content for record, content in self.records.items() if record not in self.erased}
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def test_program_killed_at_random_instants_keeps_every_acknowledged_act_exactly_
     timing = _undisturbed(people, expected)
     acknowledged: Counter[str] = Counter()
     for number in range(KILL_POINTS):
-        kind = ("store", "grant", "revoke")[number % 3]
+        kind = KINDS[number % len(KINDS)]
         act = _prepare(people, expected, kind, number)
         done = kill_during(program, act, after=dice.uniform(0, 1.3 * timing[kind]))
         people.reconnect()
@@ -130,7 +136,7 @@ def test_chain_or_index_killed_alone_comes_back_and_nothing_is_lost(program: Pro
 def _undisturbed(people: People, expected: Expected) -> dict[str, float]:
     """Do each act once; return how many seconds each took."""
     timing = {}
-    for kind in ("store", "grant", "revoke"):
+    for kind in KINDS:
         act = _prepare(people, expected, kind, -1)
         began = time.monotonic()
         act()
@@ -152,6 +158,16 @@ def _prepare(people: People, expected: Expected, kind: str, number: int) -> Call
         consent, body = people.draft(people.other.member_id, days=10 + number)
         expected.granted.add(consent)
         return lambda: api.post("/v1/consents", body)
+    if kind == "erase":
+        record = people.store(f"erased-{number}-{secrets.token_hex(4)}", b"A report to forget.")
+        expected.records[record] = b"A report to forget."
+        expected.erased.add(record)
+        body = {"subject": people.patient.subject, "record_id": record, "grace_hours": 0}
+        headers = {"Idempotency-Key": f"erase-{record}"}
+        return lambda: api.call("POST", "/v1/erasures", json=body, headers=headers)
+    if kind == "anchor":
+        size = _log(people)[0]
+        return lambda: eventually(lambda: _log(people)[1] >= size, seconds=15, what="the log is anchored")
     consent = people.permit(people.other.member_id, days=100 + number)
     stop = people.stop_for(consent)
     expected.granted.add(consent)
@@ -160,11 +176,22 @@ def _prepare(people: People, expected: Expected, kind: str, number: int) -> Call
     return lambda: Api(people.program.http).post("/v1/revocations", stop)
 
 
+def _log(people: People) -> tuple[int, int]:
+    """How many entries the log has, and how many of them are anchored on the chain."""
+    answer = httpx.get(f"{people.program.url}/v1/log/checkpoint", timeout=30).json()
+    return int(answer["checkpoint"].splitlines()[1]), answer["anchored_size"]
+
+
 def _check_now(people: People, expected: Expected, kind: str) -> None:
     """What was just acknowledged is in force at once."""
     if kind == "store":
-        record = next(reversed(expected.records))
+        record = next(reversed(expected.kept))
         assert list(people.clinic.read(record).values()) == [expected.records[record]]
+        return
+    if kind == "erase":
+        record = next(reversed(expected.records))
+        with pytest.raises(Refused):
+            people.clinic.read(record)
         return
     states = {consent["consent_id"]: consent["state"] for consent in people.consents()}
     for consent in expected.granted:
@@ -176,9 +203,9 @@ def _check_now(people: People, expected: Expected, kind: str) -> None:
 
 def _check_everything(people: People, expected: Expected) -> None:
     """Each act is there once: in the lists, and in the audit log."""
-    for record, content in expected.records.items():
+    for record, content in expected.kept.items():
         assert list(people.clinic.read(record).values()) == [content]
-    assert Counter(people.listed_records()) == Counter(dict.fromkeys(expected.records, 1))
+    assert Counter(people.listed_records()) == Counter(dict.fromkeys(expected.kept, 1))
     states = {consent["consent_id"]: consent["state"] for consent in people.consents()}
     assert states == {
         consent: "revoked" if consent in expected.revoked else "live" for consent in expected.granted
@@ -190,6 +217,7 @@ def _check_everything(people: People, expected: Expected) -> None:
         return Counter(name for entry in entries if entry["type"] == kind for name in entry[member])
 
     assert logged("record.stored", "records") == Counter(dict.fromkeys(expected.records, 1))
+    assert logged("record.erased", "records") == Counter(dict.fromkeys(expected.erased, 1))
     assert logged("consent.granted", "consents") == Counter(dict.fromkeys(expected.granted, 1))
     assert logged("consent.revoked", "consents") == Counter(dict.fromkeys(expected.revoked, 1))
 
@@ -199,5 +227,5 @@ def _check_stores(program: Program, expected: Expected) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     report = json.loads(checked.stdout)
     assert report["sound"], report["damage"]
-    assert report["checked"]["record versions"] == len(expected.records)
+    assert report["checked"]["record versions"] == len(expected.kept)
     assert report["checked"]["consents"] == len(expected.granted)
