@@ -50,6 +50,16 @@ def open_slots(stores: Stores, sealer: DocumentSealer) -> SlotBook:
     )
 
 
+def open_vault(stores: Stores, slots: SlotBook) -> Vault:
+    return Vault(
+        tenant=stores.tenant,
+        keys=stores.keys,
+        slots=slots,
+        blocks=stores.blocks,
+        suites=frozenset(map(SuiteNumber, stores.settings.allowed_suites)),
+    )
+
+
 def open_records(
     stores: Stores,
     *,
@@ -69,13 +79,7 @@ def open_records(
     """Return the services, whose steps the outbox then knows."""
     index = MongoRecordIndex(stores.database)
     slots = open_slots(stores, sealer)
-    vault = Vault(
-        tenant=stores.tenant,
-        keys=stores.keys,
-        slots=slots,
-        blocks=stores.blocks,
-        suites=frozenset(map(SuiteNumber, stores.settings.allowed_suites)),
-    )
+    vault = open_vault(stores, slots)
     manifests = ManifestBook(
         index=index,
         keys=stores.keys,

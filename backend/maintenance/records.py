@@ -31,8 +31,7 @@ from backend.records.ports import VersionRow
 from backend.records.slot_book import KeyWithheld
 from backend.records.storage_ports import Pin
 from backend.records.storing import ACT
-from backend.records.vault import Vault
-from backend.records_wiring import open_slots
+from backend.records_wiring import open_slots, open_vault
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import RecordId, SubjectId
@@ -49,7 +48,7 @@ class RecordCheck:
         self._sealer = DocumentSealer(stores.keys)
         self._acts = MongoActStore(stores.database, stores.keys)
         slots = open_slots(stores, self._sealer)
-        self._vault = Vault(tenant=stores.tenant, keys=stores.keys, slots=slots, blocks=stores.blocks)
+        self._vault = open_vault(stores, slots)
         self._pins = set(stores.blocks.pins())
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 

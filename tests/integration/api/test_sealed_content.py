@@ -39,8 +39,11 @@ LABELS: dict[str, Any] = {"categories": ["vital_signs"], "sensitivities": []}
 @pytest.fixture(scope="module")
 def reader(service: Service, operator: Api) -> tuple[Provider, PrivateKey]:
     """A clinic whose key the registry names."""
-    clinic = provider(service, operator, "Sealed Clinic")
-    key = new_key()
+    return keyed(service, operator, "Sealed Clinic")
+
+
+def keyed(service: Service, operator: Api, name: str) -> tuple[Provider, PrivateKey]:
+    clinic, key = provider(service, operator, name), new_key()
     answer = raw(
         operator,
         "PUT",
@@ -93,11 +96,12 @@ def shared(
     reader: tuple[Provider, PrivateKey],
     draft: dict[str, Any],
     chain: Chain,
+    **narrower: Any,
 ) -> str:
     """Permit the clinic and seal the key to it; return the consent's id."""
     patient, key = own
     clinic, clinic_key = reader
-    consent = patient.permit(clinic.member_id, categories=["vital_signs"])
+    consent = patient.permit(clinic.member_id, categories=["vital_signs"], **narrower)
     expiry = next(row for row in patient.consents() if row["consent_id"] == consent)
     subject = SubjectId(int(patient.subject, 16))
     signed = service.world.services.evidence.signed(subject, ConsentId(bytes.fromhex(consent[2:])))
@@ -191,6 +195,26 @@ def test_organisation_reads_what_the_key_was_sealed_to_it_for_until_the_consent_
             client.read_segment(record, "s0000", clinic_key, purpose="TREAT")
     types = [entry["type"] for entry in patient.accesses()]
     assert types.count("key.shared") >= 1
+
+
+def test_emergency_group_opens_what_was_sealed_to_its_key_for_emergencies_and_nothing_else(
+    service: Service, operator: Api, own: tuple[Patient, PrivateKey], chain: Chain
+) -> None:
+    """The group is a member of its own: its people hold the key, the consent is for emergencies only."""
+    group = keyed(service, operator, "Emergency group")
+    patient, _ = own
+    record, draft = kept(service, own, chain)
+    other, _ = kept(service, own, chain)
+    consent = shared(service, own, group, draft, chain, purposes=["ETREAT"], not_after=in_days(365))
+    member, key = group
+    with client_of(service, member.api) as client:
+        for segment_of in (record, other):  # one key for all of a kind, also for what comes later
+            assert client.read_segment(segment_of, "s0000", key, purpose="ETREAT").content == DIARY
+        with pytest.raises(RequestRefused, match="consent_required"):
+            client.read_segment(record, "s0000", key, purpose="TREAT")
+        patient.end(consent)
+        with pytest.raises(RequestRefused, match="consent_required"):
+            client.read_segment(record, "s0000", key, purpose="ETREAT")
 
 
 def test_permitted_organisation_without_a_slot_is_told_that_the_key_is_missing(
