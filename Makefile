@@ -159,7 +159,8 @@ fuzz: $(STAMPS)/dev $(STAMPS)/contracts ## every route against generated request
 	@$(BIN)/pytest -q tests/fuzz
 
 test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite: KILL_POINTS=N kills, 200 without
-	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=1800 tests/integration/test_crash.py
+	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=3600 tests/integration/test_crash.py
+	@ASSENT_TAMPER_ALL=1 $(BIN)/pytest -q --timeout=1800 tests/integration/stores/test_tampering.py
 
 bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run

@@ -100,7 +100,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver = Driver(outbox)
     # Each restriction of the past has an entry in the log, so its size is above every position used before.
     restrictions = RestrictionQueue(start=QueuePosition(log.state.head()[0]))
-    uses = MongoUseStore(stores.database)
+    uses = MongoUseStore(stores.database, stores.keys)
     consent_index = MongoConsentIndex(stores.database)
     evidence = EvidenceBook(
         index=consent_index, ledger=stores.ledger, sealer=sealer, restrictions=restrictions, uses=uses

@@ -43,7 +43,10 @@ class FsckReport:
 
 @dataclass(slots=True)
 class Fsck:
-    """``subjects`` names whose records are opened too (None for the system's); empty checks hashes only."""
+    """``subjects`` names whose records are opened too (None for the system's); empty checks hashes only.
+
+    ``read``: gets every event that was opened, in order.
+    """
 
     store: AuditStore
     origin: str
@@ -52,6 +55,7 @@ class Fsck:
     anchor: Anchor | None = None
     keys: AuditKeys | None = None
     subjects: Iterable[SubjectId | None] = ()
+    read: Callable[[AuditEvent], None] | None = None
     _findings: list[Finding] = field(default_factory=list)
     _tree: TileTree = field(default_factory=TileTree)
     _ends: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
@@ -122,8 +126,10 @@ class Fsck:
                 origin=self.origin,
             )
             record = Record.decode(opened.record)
-            AuditEvent.decode(record.event)
+            event = AuditEvent.decode(record.event)
             self._opened += 1
+            if self.read is not None:
+                self.read(event)
             if record.act != act:
                 self._found("act_changed", where)
         except EntryDamaged:

@@ -27,7 +27,7 @@ def kept_by(stores: Stores) -> KeptInIndex:
             ledger=stores.ledger,
             sealer=sealer,
             restrictions=RestrictionQueue(),
-            uses=MongoUseStore(stores.database),
+            uses=MongoUseStore(stores.database, stores.keys),
         ),
         ManifestBook(
             index=MongoRecordIndex(stores.database),

@@ -20,6 +20,7 @@ from backend.maintenance.erasures import check_erasures, read_gone
 from backend.maintenance.errors import NoDeployment
 from backend.maintenance.records import RecordCheck
 from backend.maintenance.report import Report
+from backend.maintenance.uses import LoggedUses
 from backend.settings import Settings
 from backend.stores import Stores
 from backend.types import SubjectId
@@ -59,6 +60,9 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         ring = open_log_keys(stores, clock=lambda: int(time.time()))
     except LogKeysDamaged as damage:
         report.damaged("log_keys", f"audit log: {damage.detail}")
+    except DocumentMalformed as damage:
+        report.damaged(damage.code, "audit log: newest checkpoint")
+    uses = LoggedUses()
     check = Fsck(
         store=MongoAuditStore(stores.database),
         origin=stores.origin,
@@ -66,6 +70,7 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         anchor=stores.anchor,
         keys=StoredAuditKeys(stores.keys),
         subjects=[None, *sorted(subjects)],
+        read=uses.note,
     )
     try:
         found = check.run()
@@ -77,3 +82,4 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
     report.counts["checkpoints"] = found.checkpoints
     for finding in found.findings:
         report.damaged(finding.code, f"audit log {finding.where}")
+    uses.check(stores, report)

@@ -174,7 +174,9 @@ with open_rotation(Settings()) as rotation:
 
 
 @pytest.mark.parametrize("key_class", ["page", "record-number"])
-def test_rotation_killed_at_any_time_can_be_repeated(deployment: Deployment, key_class: str) -> None:
+def test_rotation_killed_at_any_time_can_be_repeated(
+    deployment: Deployment, key_class: str, tmp_path: Path
+) -> None:
     """kill -9 of a program that rotates without end, each time after another while, then one more."""
     with closing(open_world(Settings())) as world:
         numbers = [f"MRN-{number}" for number in range(40)]
@@ -186,13 +188,14 @@ def test_rotation_killed_at_any_time_can_be_repeated(deployment: Deployment, key
         ]
     chance = random.Random(5)
     for _ in range(4):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, key_class],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        with (tmp_path / "child.log").open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-c", CHILD, key_class], stdout=subprocess.PIPE, stderr=log
+            )
         assert child.stdout is not None
-        assert child.stdout.readline() == b"ready\n"
+        if child.stdout.readline() != b"ready\n":
+            child.wait()
+            raise AssertionError((tmp_path / "child.log").read_text())
         time.sleep(chance.uniform(0, 0.5))
         os.kill(child.pid, signal.SIGKILL)
         child.communicate(timeout=60)

@@ -61,7 +61,7 @@ class ConsentProcess:
             ledger=stores.ledger,
             sealer=self.sealer,
             restrictions=self.restrictions,
-            uses=MongoUseStore(stores.database),
+            uses=MongoUseStore(stores.database, stores.keys),
         )
         self.acting: dict[str, Any] = {
             "outbox": self.outbox, "driver": self.driver, "audit": self.audit, "clock": self.now,

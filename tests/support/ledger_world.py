@@ -133,7 +133,7 @@ def delegation(
         delegate=delegate.account,
         powers=powers,
         not_before=UnixSeconds(now - 60),
-        not_after=UnixSeconds(now + 7200),
+        not_after=UnixSeconds(now + 7200 + 60 * depth),  # a deeper one ends before its parent
         kind=kind,
         depth=depth,
         epoch=0,

@@ -24,6 +24,7 @@ PARTS: Mapping[str, Callable[[Stores, ChainFacts, Report], None]] = {
     "care teams": lambda stores, facts, report: check_care_teams(stores, report),
     "documents": lambda stores, facts, report: check_documents(stores, report),
     "audit": lambda stores, facts, report: check_audit(stores, facts.subjects, report),
+    "log and uses": lambda stores, facts, report: check_audit(stores, facts.subjects, report),
 }
 AUDIT = ("audit_bodies", "audit_bundles", "audit_checkpoints", "audit_log_keys", "audit_state")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
@@ -13,6 +13,8 @@ from backend.adapters.index.failures import parser, sorted_out, translated
 from backend.consent.evidence_store import ConsentRow, RequestRow
 from backend.consent.states import State
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
+
+_NEWEST_FIRST: Final = [("created_at", DESCENDING), ("_id", ASCENDING)]  # two of one second keep their places
 
 
 class MongoConsentIndex:
@@ -141,7 +143,7 @@ class MongoConsentIndex:
         if requester is not None:
             query["requester"] = requester.hex()
         with translated():
-            found = self._requests.find(query).sort("created_at", DESCENDING).limit(limit)
+            found = self._requests.find(query).sort(_NEWEST_FIRST).limit(limit)
             return [_request(document) for document in found]
 
     def asked_subjects(self) -> Sequence[SubjectId]:

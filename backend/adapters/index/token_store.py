@@ -104,7 +104,7 @@ def _family_members(family: Family) -> dict[str, Any]:
 
 @parser
 def _family(found: Mapping[str, Any]) -> Family:
-    return Family(
+    family = Family(
         family_id=found["_id"],
         grant=Grant(
             kind=PrincipalKind(found["kind"]),
@@ -121,6 +121,9 @@ def _family(found: Mapping[str, Any]) -> Family:
         ended=bool(found["ended"]),
         seal=found["seal"],
     )
+    if found["principal"] != family.grant.principal:
+        raise ValueError("the member by which all families of a principal are ended is not the principal's")
+    return family
 
 
 def _state_members(state: SigningKeyState) -> dict[str, Any]:

@@ -44,16 +44,22 @@ def readable(service: Service, patient: Patient, clinic: Provider) -> Iterator[C
     patient.wallet.revoke(consent)
 
 
-def _child(marker: str) -> int:
-    """The process id of our own child whose command line holds ``marker``."""
+def _index_of(service: Service) -> int:
+    """The process id of the service's own index."""
+    return _child("nx-27017", str(service.world.stores.directory.root))
+
+
+def _child(*markers: str) -> int:
+    """The process id of our own child whose command line holds each of the markers."""
     for entry in Path("/proc").iterdir():
         try:
             parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if parent == os.getpid() and marker in (entry / "cmdline").read_text():
+            command = (entry / "cmdline").read_text()
+            if parent == os.getpid() and all(marker in command for marker in markers):
                 return int(entry.name)
         except (OSError, IndexError, ValueError):
             continue
-    raise AssertionError(f"no child runs {marker}")
+    raise AssertionError(f"no child runs {markers}")
 
 
 def test_ready_names_every_part_when_all_are_up(service: Service) -> None:
@@ -137,7 +143,7 @@ def test_index_that_is_down_is_named_and_comes_back_with_everything(
     before = patient.consents()
     with monkeypatch.context() as patch:
         patch.setattr(EmbeddedIndex, "ensure_running", lambda _: None)  # so that it stays down
-        os.kill(_child("nx-27017"), signal.SIGKILL)
+        os.kill(_index_of(service), signal.SIGKILL)
         answer = _ready(service)  # waits for the driver to give up, 5 seconds
         assert (answer.status_code, answer.json()["parts"]["index"]) == (503, "index_unavailable")
         assert answer.json()["parts"]["ledger"] == "up"
@@ -149,6 +155,6 @@ def test_index_that_is_down_is_named_and_comes_back_with_everything(
 def test_index_that_is_killed_is_started_again_by_the_readiness_check(
     service: Service, readable: Callable[[], httpx.Response]
 ) -> None:
-    os.kill(_child("nx-27017"), signal.SIGKILL)
+    os.kill(_index_of(service), signal.SIGKILL)
     _eventually(lambda: _ready(service).status_code == 200)
     assert readable().status_code == 200

@@ -140,3 +140,18 @@ def test_rotation_that_dies_at_any_step_is_ended_by_the_next_start(worked: bool)
             assert at > 8
             return
     pytest.fail("a rotation takes more steps than were tried")
+
+
+def test_rotation_killed_just_before_the_old_key_goes_ends_at_the_next_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = enrolled(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.keys, "erase_many", lambda _: (_ for _ in ()).throw(InterruptedError))
+        with pytest.raises(InterruptedError):
+            rotation(world).rotate(clock=world.clock)
+    world = world.again()
+    assert [resolved(world, number) for number in NUMBERS] == subjects
+    rotation(world).finish()
+    assert not world.keys.exists("master", index_key_name(1))
+    assert [resolved(world.again(), number) for number in NUMBERS] == subjects
