@@ -57,6 +57,7 @@ from backend.records_wiring import open_portability, open_records
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
 from backend.review_wiring import open_review
+from backend.rotations import end_rotations
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
@@ -87,6 +88,7 @@ def open_world(settings: Settings) -> World:
 
 
 def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
+    end_rotations(stores)
     tables = load_tables()
     labels = tables_with_map(settings.label_map_file)
     sealer = DocumentSealer(stores.keys)

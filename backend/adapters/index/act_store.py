@@ -51,7 +51,7 @@ class MongoActStore:
                         "created_at": act.created_at,
                         "holder": holder,
                         "leased_until": leased_until,
-                        "mark": self._marks.of(_content(act)),
+                        "mark": self._marks.of(content_of(act)),
                     }
                 )
             except DuplicateKeyError:
@@ -86,7 +86,7 @@ class MongoActStore:
             "state": state,
             "over": moving.is_over,
             "attempts": 0,
-            "mark": self._marks.of(_content(moving)),
+            "mark": self._marks.of(content_of(moving)),
         }
         with translated():
             moved = self._acts.update_one(
@@ -126,15 +126,15 @@ class MongoActStore:
                 _log.error("an act of the outbox is not carried out: %s", damage.code)
 
     def _act(self, document: Mapping[str, Any]) -> Act:
-        act = _act(document)
+        act = act_of(document)
         if document["_id"] != _key(act.kind, act.act_id):
             raise DocumentForged
-        self._marks.require(document.get("mark"), _content(act))
+        self._marks.require(document.get("mark"), content_of(act))
         return act
 
 
-def _content(act: Act) -> list[Any]:
-    """What is marked of an act: what it is, and how far it got."""
+def content_of(act: Act) -> list[Any]:
+    """Return what is marked of an act: what it is, and how far it got."""
     return [act.kind, act.act_id, act.state, act.created_at, act.data]
 
 
@@ -143,7 +143,8 @@ def _key(kind: str, act_id: str) -> str:
 
 
 @parser
-def _act(document: Mapping[str, Any]) -> Act:
+def act_of(document: Mapping[str, Any]) -> Act:
+    """Read an act. Raises DocumentMalformed."""
     return Act(
         kind=document["kind"],
         act_id=document["act_id"],

@@ -1,0 +1,24 @@
+"""Rotations that need the index to themselves: made on stopped stores, ended by the next start if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from backend.adapters.index.resealing import Resealing
+from backend.adapters.index.rotation import RotationAtRest
+from backend.stores import Stores
+
+_KINDS: Final[Mapping[str, type[RotationAtRest]]] = {kind.key_class: kind for kind in (Resealing,)}
+AT_REST: Final = tuple(_KINDS)
+"""The classes of keys that are rotated so."""
+
+
+def rotation_at_rest(stores: Stores, key_class: str) -> RotationAtRest:
+    return _KINDS[key_class](stores.database, stores.keys)
+
+
+def end_rotations(stores: Stores) -> None:
+    """Take up what a crash left of any: before anything else is opened that uses the index."""
+    for key_class in AT_REST:
+        rotation_at_rest(stores, key_class).finish()
