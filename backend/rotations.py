@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from backend.adapters.index.remarking import Remarking
 from backend.adapters.index.resealing import Resealing
 from backend.adapters.index.rotation import RotationAtRest
 from backend.stores import Stores
 
-_KINDS: Final[Mapping[str, type[RotationAtRest]]] = {kind.key_class: kind for kind in (Resealing,)}
+_KINDS: Final[Mapping[str, type[RotationAtRest]]] = {kind.key_class: kind for kind in (Resealing, Remarking)}
 AT_REST: Final = tuple(_KINDS)
 """The classes of keys that are rotated so."""
 

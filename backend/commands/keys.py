@@ -25,6 +25,7 @@ class Class(StrEnum):
     RECORD_NUMBER = "record-number"
     DOCUMENT_SIGNING = "document-signing"
     DOCUMENTS = "documents"
+    MARKS = "marks"
     AUDIT = "audit"
     PATIENT = "patient"
     SEGMENT = "segment"

@@ -76,7 +76,7 @@ def _refusal(row: ConsentRow, sealer: DocumentSealer) -> str | None:
 
 def _compare(row: ConsentRow, facts: ChainFacts, acts: MongoActStore, report: Report, where: str) -> None:
     recorded = facts.consents.get(row.consent_id)
-    act = acts.get(ACT, row.consent_id.hex())
+    act = acts.sound(ACT, row.consent_id.hex())
     if recorded is not None:
         waiting = act is not None and not act.is_over
         if (row.block, row.transaction) != (recorded.block, recorded.transaction) and not waiting:

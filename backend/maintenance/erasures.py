@@ -39,7 +39,7 @@ def read_gone(stores: Stores) -> Gone:
             gone.records.update(row.scope.records)
             if row.scope.is_person:
                 gone.subjects.add(row.scope.subject)
-    for act in MongoActStore(stores.database, stores.keys).unfinished([ACT]):
+    for act in MongoActStore(stores.database, stores.keys).sound_unfinished([ACT]):
         if "plan" in act.data:
             gone.commitments.update(map(Bytes32, act.data["plan"]["commitments"]))
     return gone

@@ -108,6 +108,18 @@ class MongoActStore:
             )
             return [self._act(document) for document in found]
 
+    def sound(self, kind: str, act_id: str) -> Act | None:
+        """``get`` for ``fsck``: None also for a damaged one, which it names elsewhere."""
+        try:
+            return self.get(kind, act_id)
+        except (DocumentForged, DocumentMalformed):
+            return None
+
+    def sound_unfinished(self, kinds: Sequence[str]) -> list[Act]:
+        """``unfinished`` for ``fsck``, without those that are damaged."""
+        with translated():
+            return list(self._sound(self._acts.find({"over": False, "kind": {"$in": list(kinds)}})))
+
     def due(self, *, now: UnixSeconds, limit: int) -> list[Act]:
         with translated():
             found = (

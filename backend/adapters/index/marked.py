@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from backend.adapters.index.act_store import act_of, content_of
 from backend.adapters.index.enrolment_store import enrolment_of
 from backend.adapters.index.identity_store import account_of, client_of
-from backend.adapters.index.marks import MARK, Marks
+from backend.adapters.index.marks import MARK, Marks, Purpose
 from backend.adapters.index.token_store import family_of, state_of
 from backend.identity.seal import Sealed, Sealer
 from backend.keystore import KeyStore
@@ -40,7 +40,7 @@ def marked_collections(keys: KeyStore) -> Mapping[str, Marked]:
             made=lambda document: {"seal": identity.seal(row(document)).seal},
         )
 
-    def whole(purpose: str) -> Marked:
+    def whole(purpose: Purpose) -> Marked:
         marks = Marks(keys, purpose)
         return Marked(require=marks.checked, made=lambda document: {MARK: marks.marked(document)[MARK]})
 
