@@ -8,9 +8,11 @@ from typing import Final
 from backend.adapters.index.remarking import Remarking
 from backend.adapters.index.resealing import Resealing
 from backend.adapters.index.rotation import RotationAtRest
+from backend.adapters.index.staff_reblinding import StaffReblinding
 from backend.stores import Stores
 
-_KINDS: Final[Mapping[str, type[RotationAtRest]]] = {kind.key_class: kind for kind in (Resealing, Remarking)}
+_ROTATIONS: Final = (Resealing, Remarking, StaffReblinding)
+_KINDS: Final[Mapping[str, type[RotationAtRest]]] = {kind.key_class: kind for kind in _ROTATIONS}
 AT_REST: Final = tuple(_KINDS)
 """The classes of keys that are rotated so."""
 

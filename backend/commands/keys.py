@@ -26,6 +26,7 @@ class Class(StrEnum):
     DOCUMENT_SIGNING = "document-signing"
     DOCUMENTS = "documents"
     MARKS = "marks"
+    STAFF_INDEX = "staff-index"
     AUDIT = "audit"
     PATIENT = "patient"
     SEGMENT = "segment"

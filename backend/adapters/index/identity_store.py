@@ -70,7 +70,7 @@ class MongoStaffStore:
 
     def by_username(self, username: str) -> StaffAccount | None:
         with translated():
-            found = self._staff.find_one({"username": self._blind.of(username)})
+            found = self._staff.find_one({"username": {"$in": self._blind.any_of(username)}})
         return None if found is None else account_of(found, self._documents)
 
     def all(self) -> Sequence[StaffAccount]:

@@ -6,8 +6,7 @@ planned which keys go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -41,9 +40,14 @@ class Resealing(RotationAtRest):
     def collections(self) -> Iterable[str]:
         return self._fields
 
-    def going(self) -> AbstractSet[KeyName]:
+    def survivors(self, earlier: Mapping[KeyName, Sequence[KeyName]]) -> Iterable[KeyName]:
         acts = MongoActStore(self._database, self._keys).unfinished([ERASURE])
-        return frozenset().union(*map(planned_keys, acts))
+        going = frozenset[KeyName]().union(*map(planned_keys, acts))
+        return [
+            name
+            for name, names in earlier.items()
+            if going.isdisjoint(names) and any(self._keys.exists(*each) for each in names)
+        ]
 
     def renewal(self) -> Renewal:
         sealer, marks = DocumentSealer(self._keys), marked_collections(self._keys)

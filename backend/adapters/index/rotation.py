@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -92,19 +91,14 @@ class RotationAtRest(ABC):
     def renewal(self) -> Renewal:
         """Return what renews, with the keys as they stand now."""
 
-    def going(self) -> AbstractSet[KeyName]:
-        """Return the keys that something else is about to destroy: no newer version of those is made."""
-        return frozenset()
+    def survivors(self, earlier: Mapping[KeyName, Sequence[KeyName]]) -> Iterable[KeyName]:
+        """Return those keys that get a newer version, all by default, given the earlier versions of each."""
+        return earlier
 
-    def _make_newest(self, old: Mapping[KeyName, Sequence[KeyName]], version: int) -> None:
-        going = self.going()
-        alive = [
-            versioned(name, version)
-            for name, earlier in old.items()
-            if going.isdisjoint(earlier) and any(self._keys.exists(*each) for each in earlier)
-        ]
-        for start in range(0, len(alive), MADE_TOGETHER):
-            self._keys.create_many(alive[start : start + MADE_TOGETHER])
+    def _make_newest(self, earlier: Mapping[KeyName, Sequence[KeyName]], version: int) -> None:
+        newest = [versioned(name, version) for name in self.survivors(earlier)]
+        for start in range(0, len(newest), MADE_TOGETHER):
+            self._keys.create_many(newest[start : start + MADE_TOGETHER])
 
     def _require_sound(self) -> None:
         renewed, damaged = self.renewal(), []
