@@ -61,6 +61,7 @@ from backend.rotations import end_rotations
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
+from backend.token_keys import token_key
 from backend.types import QueuePosition
 
 
@@ -287,7 +288,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         tables=tables,
         labels=labels,
         clock=clock,
-        cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
+        cursors=Cursors(token_key(stores.keys, "cursors")),
         idempotency_key=idempotency_key,
         identity=identity,
         open_subject=open_subject,

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from backend.adapters.index.remarking import Remarking
 from backend.adapters.index.resealing import Resealing
-from backend.adapters.index.rotation import RotationAtRest
+from backend.adapters.index.rotation import Renewal, RotationAtRest
 from backend.adapters.index.staff_reblinding import StaffReblinding
+from backend.adapters.index.token_rotation import TokenRotation
+from backend.keystore import KeyName
+from backend.records.mediation import KEY_CLASS, RECIPIENT_KEY
 from backend.stores import Stores
 
-_ROTATIONS: Final = (Resealing, Remarking, StaffReblinding)
+
+class CustodianKeyRotation(RotationAtRest):
+    """Nothing lies under this key: what is sealed to it is opened when it arrives."""
+
+    key_class = KEY_CLASS
+
+    def names(self) -> Iterable[KeyName]:
+        return (RECIPIENT_KEY,)
+
+    def collections(self) -> Iterable[str]:
+        return ()
+
+    def renewal(self) -> Renewal:
+        return lambda _collection, _document: {}
+
+
+_ROTATIONS: Final = (Resealing, Remarking, StaffReblinding, CustodianKeyRotation, TokenRotation)
 _KINDS: Final[Mapping[str, type[RotationAtRest]]] = {kind.key_class: kind for kind in _ROTATIONS}
 AT_REST: Final = tuple(_KINDS)
 """The classes of keys that are rotated so."""

@@ -27,6 +27,8 @@ class Class(StrEnum):
     DOCUMENTS = "documents"
     MARKS = "marks"
     STAFF_INDEX = "staff-index"
+    CUSTODIAN_RECIPIENT = "custodian-recipient"
+    TOKENS = "tokens"
     AUDIT = "audit"
     PATIENT = "patient"
     SEGMENT = "segment"
