@@ -23,8 +23,10 @@ from backend.bootstrap import World, open_world
 from backend.cli import app
 from backend.identity.people import INDEX_KEYS
 from backend.keystore import version_of
+from backend.maintenance.fsck import check_everything
 from backend.rotations import AT_REST
 from backend.settings import Settings
+from backend.types import SubjectId
 from tests.integration.softhsm import epoch_objects, new_token
 
 CLASSES = ["root", "epoch", "page", "name", "record-number", "document-signing", *AT_REST, "access-token"]
@@ -174,38 +176,74 @@ with open_rotation(Settings()) as rotation:
 """
 
 
+CHILD_AT_REST = """
+import sys
+from backend.bootstrap import clock
+from backend.rotations import rotation_at_rest
+from backend.settings import Settings
+from backend.stores import open_stores
+
+stores = open_stores(Settings())
+with stores.closing:
+    print("ready", flush=True)
+    while True:
+        rotation_at_rest(stores, sys.argv[1]).rotate(clock=clock)
+"""
+
+
+def test_rotation_at_rest_killed_at_any_time_is_ended_and_logged_by_the_next_start(
+    deployment: Deployment,
+) -> None:
+    key_class = "documents"
+    with closing(open_world(Settings())) as world:
+        subjects = enrolled(world)
+    chance = random.Random(7)
+    for _ in range(3):
+        kill_while(CHILD_AT_REST, key_class, after=chance.uniform(0, 0.5))
+        with closing(open_world(Settings())) as world:
+            state = version_of(world.stores.keys, key_class)
+            assert state.version == state.minimum == state.logged
+            assert enrolled(world) == subjects
+            assert check_everything(world.stores).damage == []
+    assert deployment.logged()[-1] == (key_class, state.version)
+    assert len(set(deployment.logged())) == len(deployment.logged())
+
+
+def enrolled(world: World) -> list[SubjectId]:
+    """Enrol forty people; nobody twice."""
+    return [
+        world.services.identity.enrolments.issue(
+            f"MRN-{number}", name="Ada Example", birth_date=None, checked_by="ab" * 16
+        ).subject_id
+        for number in range(40)
+    ]
+
+
+def kill_while(program: str, key_class: str, *, after: float) -> None:
+    """kill -9 of a program that rotates without end."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, key_class], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    time.sleep(after)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("key_class", ["page", "record-number"])
 def test_rotation_killed_at_any_time_can_be_repeated(deployment: Deployment, key_class: str) -> None:
-    """kill -9 of a program that rotates without end, each time after another while, then one more."""
+    """Each time after another while, then one more."""
     with closing(open_world(Settings())) as world:
-        numbers = [f"MRN-{number}" for number in range(40)]
-        subjects = [
-            world.services.identity.enrolments.issue(
-                number, name="Ada Example", birth_date=None, checked_by="ab" * 16
-            ).subject_id
-            for number in numbers
-        ]
+        subjects = enrolled(world)
     chance = random.Random(5)
     for _ in range(4):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, key_class],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0, 0.5))
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate(timeout=60)
+        kill_while(CHILD, key_class, after=chance.uniform(0, 0.5))
     deployment.answer("rotate", key_class)
     with closing(open_world(Settings())) as world:
         state = version_of(world.stores.keys, INDEX_KEYS)
         assert state.minimum == state.version
-        for number, subject in zip(numbers, subjects, strict=True):
-            again = world.services.identity.enrolments.issue(
-                number, name="Ada Example", birth_date=None, checked_by="ab" * 16
-            )
-            assert again.subject_id == subject  # found under the new key: nobody is enrolled twice
+        assert enrolled(world) == subjects  # found under the new key: nobody is enrolled twice
         newest = version_of(world.stores.keys, key_class)
         assert newest.logged == newest.version
     assert [entry for entry in deployment.logged() if entry[0] == key_class][-1] == (
