@@ -57,9 +57,11 @@ from backend.records_wiring import open_portability, open_records
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research
 from backend.review_wiring import open_review
+from backend.rotations import end_rotations
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
+from backend.token_keys import token_key
 from backend.types import QueuePosition
 
 
@@ -87,6 +89,7 @@ def open_world(settings: Settings) -> World:
 
 
 def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
+    end_rotations(stores)
     tables = load_tables()
     labels = tables_with_map(settings.label_map_file)
     sealer = DocumentSealer(stores.keys)
@@ -285,7 +288,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         tables=tables,
         labels=labels,
         clock=clock,
-        cursors=Cursors(stores.keys.get_or_create("master", "cursors").reveal()),
+        cursors=Cursors(token_key(stores.keys, "cursors")),
         idempotency_key=idempotency_key,
         identity=identity,
         open_subject=open_subject,

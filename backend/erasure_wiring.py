@@ -29,7 +29,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
 from backend.records.slot_book import SlotBook
-from backend.sealed import DocumentSealer, documents_key
+from backend.sealed import DocumentSealer, documents_keys
 from backend.settings import Settings
 from backend.stores import Stores
 from backend.types import SubjectId
@@ -155,7 +155,7 @@ def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -
         stores.database,
         opened=opened,
         names_of=(
-            lambda subject: [documents_key(subject)],
+            lambda subject: documents_keys(stores.keys, subject),
             slots.keys_of,
             StoredAuditKeys(stores.keys).names_of,
         ),

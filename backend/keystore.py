@@ -196,6 +196,29 @@ class KeyStore(Protocol):
         """Release files, locks and sessions. A closed store raises KeyStoreUnavailable."""
 
 
+def versioned(name: KeyName, version: int) -> KeyName:
+    """Return what names a version of a key: the first has the bare name."""
+    kind, bare = name
+    return name if version == 1 else (kind, f"{bare}/{version}")
+
+
+def secrets_in_use(keys: KeyStore, key_class: str, name: KeyName) -> tuple[Secret, ...]:
+    """Return the versions of a key that count, newest first: more than one while a rotation is under way.
+
+    Raises SecretNotFound where the newest was lost.
+    """
+    state = version_of(keys, key_class)
+    newest = versioned(name, state.version)
+    # Made where it is the first, or a rotation has not come to it yet; any other that is not there was lost.
+    may_be_new = state.version == 1 or state.minimum < state.version
+    found = [keys.get_or_create(*newest) if may_be_new else keys.get(*newest)]
+    for version in range(state.version - 1, state.minimum - 1, -1):
+        older = versioned(name, version)
+        if keys.exists(*older):  # not there: a rotation has destroyed it, and ends next
+            found.append(keys.get(*older))
+    return tuple(found)
+
+
 def version_of(keys: KeyStore, key_class: str) -> KeyVersion:
     """Return where a class of keys stands; at its first version where nothing was noted."""
     return next(

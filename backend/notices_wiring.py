@@ -38,6 +38,7 @@ from backend.notices.webhook_channel import WebhookChannel
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
+from backend.token_keys import token_key
 from backend.types import MemberId
 
 HOUR_SECONDS = 3600
@@ -166,7 +167,7 @@ def _open_mail(
     clock: Callable[[], int],
 ) -> _Mail:
     store = MongoContactStore(stores.database)
-    key = stores.keys.get_or_create("master", "contacts").reveal()
+    key = token_key(stores.keys, "contacts")
     book = ContactBook(store=store, sealer=sealer, key=key, audit=log, clock=clock)
     post = open_mail(settings)
     if post is None:

@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from backend.errors import IntegrityError
-from backend.keystore import KeyName, KeyStore, Secret
+from backend.keystore import KeyName, KeyStore, Secret, SecretNotFound, version_of, versioned
 from backend.types import SubjectId
 
+KEY_CLASS: Final = "documents"
+"""The class of keys that seal documents. All persons' and the custodian's are of one version."""
 _NONCE_BYTES: Final = 12
 
 
@@ -47,17 +49,21 @@ class DocumentSealer:
 
     ``share``: a second secret, of this document alone, without which it does not open either, so that it can
     be erased by itself.
+
+    The newest version of a key seals. Older ones open only while a rotation is under way, which is over
+    before a service starts.
     """
 
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
+        state = version_of(keys, KEY_CLASS)
+        self._versions = range(state.version, state.minimum - 1, -1)
 
     def seal(
         self, document: bytes, *, subject: SubjectId | None, place: str, share: Secret | None = None
     ) -> bytes:
         """Return nonce (12 bytes) and ciphertext with tag (16 bytes longer than the document)."""
-        name = documents_key(subject)
-        secret = self._keys.get_or_create(*name)
+        secret = self._keys.get_or_create(*documents_key(subject, self._versions[0]))
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + _cipher(secret, share).encrypt(nonce, document, place.encode())
 
@@ -65,18 +71,47 @@ class DocumentSealer:
         self, sealed: bytes, *, subject: SubjectId | None, place: str, share: Secret | None = None
     ) -> bytes:
         """Return the document; raise SealedDocumentRefused, or SecretNotFound when the person was erased."""
-        secret = self._keys.get(*documents_key(subject))
-        try:
-            return _cipher(secret, share).decrypt(
-                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode()
-            )
-        except (InvalidTag, ValueError) as refusal:
-            raise SealedDocumentRefused(f"document at {place.partition('/')[0]}") from refusal
+        return self._opened(sealed, subject, place, share)[0]
+
+    def renew(
+        self, sealed: bytes, *, subject: SubjectId | None, place: str, share: Secret | None = None
+    ) -> bytes:
+        """Return the document sealed under the newest key, as it is where it was so before. Raises as
+        ``open``: whoever was erased gets no new key."""
+        document, version = self._opened(sealed, subject, place, share)
+        if version == self._versions[0]:
+            return sealed
+        return self.seal(document, subject=subject, place=place, share=share)
+
+    def _opened(
+        self, sealed: bytes, subject: SubjectId | None, place: str, share: Secret | None
+    ) -> tuple[bytes, int]:
+        """Return the document and the version of the key that opened it."""
+        refusal: Exception = SecretNotFound()
+        for version in self._versions:
+            try:
+                secret = self._keys.get(*documents_key(subject, version))
+            except SecretNotFound:
+                continue
+            try:
+                nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+                return _cipher(secret, share).decrypt(nonce, ciphertext, place.encode()), version
+            except (InvalidTag, ValueError) as failure:
+                refusal = SealedDocumentRefused(f"document at {place.partition('/')[0]}")
+                refusal.__cause__ = failure
+        raise refusal
 
 
-def documents_key(subject: SubjectId | None) -> KeyName:
+def documents_key(subject: SubjectId | None, version: int) -> KeyName:
     """Return what names the key of a person's documents, or of the custodian's."""
-    return "patient", "documents/custodian" if subject is None else f"documents/{subject:024x}"
+    owner = "custodian" if subject is None else f"{subject:024x}"
+    return versioned(("patient", f"documents/{owner}"), version)
+
+
+def documents_keys(keys: KeyStore, subject: SubjectId | None) -> list[KeyName]:
+    """Return the names of all keys that open a person's documents: more than one during a rotation alone."""
+    state = version_of(keys, KEY_CLASS)
+    return [documents_key(subject, version) for version in range(state.minimum, state.version + 1)]
 
 
 def _cipher(key: Secret, share: Secret | None) -> AESGCMSIV:

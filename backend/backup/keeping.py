@@ -199,6 +199,7 @@ class _Reading:
         rest = {c: _union(before, since, c) for c in (before.keys() | since.keys()) - pointing}
         yield from self._sources.changed_documents(rest)
         self._secrets = self._sources.keys.take_changes()
+        yield from self._sources.versions()  # few, and each time all: nobody remembers which changed
         yield from self._sources.changed_secrets(self._secrets)
         roots = set(self._sources.blocks.pins())
         new = sorted(roots - self._current.pins)

@@ -50,6 +50,16 @@ class DropSecret(NamedTuple):
     name: str
 
 
+class NoteVersion(NamedTuple):
+    """Where a class of keys stands whose secrets are among these: the fields of ``KeyVersion``."""
+
+    key_class: str
+    version: int
+    minimum: int
+    made_at: int
+    logged: int
+
+
 class PutPin(NamedTuple):
     root: str
 
@@ -78,6 +88,7 @@ Operation: TypeAlias = (
     | ClearCollection
     | PutSecret
     | DropSecret
+    | NoteVersion
     | PutPin
     | DropPin
     | PutFile
@@ -89,6 +100,7 @@ _TAGS: Final[dict[str, type[Any]]] = {
     "clear": ClearCollection,
     "key": PutSecret,
     "unkey": DropSecret,
+    "version": NoteVersion,
     "pin": PutPin,
     "unpin": DropPin,
     "file": PutFile,

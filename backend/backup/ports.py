@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from backend.keystore import KeyName, Secret
+from backend.keystore import KeyName, KeyVersion, Secret
 
 Changes: TypeAlias = Mapping[str, set[Any] | None]  # by collection: ids and the like, None for all of it
 # Collection, what finds the document (a filter, as BSON), and as it is now (BSON); None: it is gone.
@@ -64,6 +64,12 @@ class KeyCopy(Protocol):
 
     def row(self, name: KeyName) -> Secret | None:
         """Return one secret, None when it is not there."""
+
+    def noted(self) -> tuple[KeyVersion, ...]:
+        """Return where the classes of keys stand that were noted; the store's own are not for a copy."""
+
+    def note_version(self, version: KeyVersion) -> None:
+        """Keep where a class stands."""
 
     def put_rows(self, rows: Iterable[tuple[KeyName, Secret]]) -> None:
         """Keep secrets that are not there yet, all or none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from backend.backup import block_copy, sealed_file
 from backend.backup.errors import BackupDamaged, BackupMissing, RecoveryKeyDiffers, RecoveryKeyExpired
@@ -12,6 +13,7 @@ from backend.backup.making import CHAIN, INDEX, KEYS, Manifest, read_pins
 from backend.backup.operations import (
     DropPin,
     DropSecret,
+    NoteVersion,
     Operation,
     PutFile,
     PutPin,
@@ -20,7 +22,7 @@ from backend.backup.operations import (
 from backend.backup.recovery_key import RecoveryKey
 from backend.backup.sealed_file import Header, Written
 from backend.backup.shelf import MANIFEST, PINS, Shelf, tail_part
-from backend.keystore import KeyName, Secret
+from backend.keystore import KeyName, KeyVersion, Secret
 from backend.records.blocks import Cid
 
 
@@ -123,6 +125,11 @@ class Backup:
             else:
                 names.add(name)
         return names
+
+    def versions(self) -> list[KeyVersion]:
+        """Return where the classes of keys stand at the end of the tail."""
+        noted = (each for each in chain(self.secrets(), self.tail()) if isinstance(each, NoteVersion))
+        return list({each.key_class: KeyVersion(*each) for each in noted}.values())
 
     def pins(self) -> set[Cid]:
         """Return the roots that count at the end of the tail."""

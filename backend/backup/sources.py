@@ -12,6 +12,7 @@ from backend.backup.operations import (
     DropPin,
     DropSecret,
     Journal,
+    NoteVersion,
     Operation,
     PutDocument,
     PutFile,
@@ -50,7 +51,12 @@ class Sources:
             collection, key, document = change
             yield DropDocuments(collection, key) if document is None else PutDocument(collection, document)
 
+    def versions(self) -> Iterator[Operation]:
+        for version in self.keys.noted():
+            yield NoteVersion(*version)
+
     def secrets(self) -> Iterator[Operation]:
+        yield from self.versions()
         for name, secret in self.keys.rows():
             yield PutSecret(*name, secret)
 

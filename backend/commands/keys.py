@@ -24,6 +24,11 @@ class Class(StrEnum):
     NAME = "name"
     RECORD_NUMBER = "record-number"
     DOCUMENT_SIGNING = "document-signing"
+    DOCUMENTS = "documents"
+    MARKS = "marks"
+    STAFF_INDEX = "staff-index"
+    CUSTODIAN_RECIPIENT = "custodian-recipient"
+    TOKENS = "tokens"
     AUDIT = "audit"
     PATIENT = "patient"
     SEGMENT = "segment"
@@ -76,16 +81,15 @@ def rotate(
 
 def _rotate(settings: Settings, key_class: Class, *, compromised: bool, from_stdin: bool) -> dict[str, Any]:
     from backend.maintenance.accounts import open_accounts
-    from backend.maintenance.key_rotation import open_rotation
+    from backend.maintenance.key_rotation import rotate_keys
 
     if key_class in {Class.ACCESS_TOKEN, Class.AUDIT}:
         with open_accounts(settings) as accounts:
             if key_class is Class.AUDIT:
                 return accounts.rotate_audit_keys()
             return accounts.rotate_signing_key(compromised=compromised)
-    with open_rotation(settings) as rotation:
-        passphrase = _passphrase(from_stdin) if key_class is Class.ROOT else None
-        return rotation.rotate(key_class.value, passphrase=passphrase, compromised=compromised)
+    passphrase = _passphrase(from_stdin) if key_class is Class.ROOT else None
+    return rotate_keys(settings, key_class.value, passphrase=passphrase, compromised=compromised)
 
 
 def _passphrase(from_stdin: bool) -> str:

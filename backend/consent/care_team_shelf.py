@@ -54,7 +54,7 @@ class CareTeamShelf:
         """
         for revision, sealed in self._rows.lists():
             with suppress(IntegrityError):
-                document = self._documents.open(sealed, subject=None, place=_list_place(revision))
+                document = self._documents.open(sealed, subject=None, place=list_place_of(revision))
                 if self._anchored(revision, document) and not self._exists(revision + 1):
                     found = json.loads(document)
                     return revision, {
@@ -70,19 +70,19 @@ class CareTeamShelf:
         sealed = self._rows.version(team, digest)
         if sealed is None:
             return None
-        document = self._documents.open(sealed, subject=None, place=_place(team, digest))
+        document = self._documents.open(sealed, subject=None, place=place_of(team, digest))
         return CareTeam.decode(document)
 
     def keep(self, changed: CareTeam, digests: Mapping[MemberId, Bytes32], *, revision: int) -> None:
         """Make a new version and the list with it durable as ``revision``. What fails may have been done."""
         digest = changed.digest
-        place = _place(changed.team_id, digest)
+        place = place_of(changed.team_id, digest)
         sealed = self._documents.seal(changed.encode(), subject=None, place=place)
         self._rows.put_version(changed.team_id, digest, sealed)
         listed = {team.hex(): digest.hex() for team, digest in sorted(digests.items())}
         document = json.dumps(listed, sort_keys=True, separators=(",", ":")).encode()
         self._rows.put_list(
-            revision, self._documents.seal(document, subject=None, place=_list_place(revision))
+            revision, self._documents.seal(document, subject=None, place=list_place_of(revision))
         )
         self._keys.put("master", _anchor(revision), Secret(digest_of(document)))  # from here on it counts
         self._keys.get_or_create("master", _BEGUN)
@@ -106,9 +106,11 @@ def _anchor(revision: int) -> str:
     return f"care-teams/{revision}"
 
 
-def _place(team: MemberId, digest: Bytes32) -> str:
+def place_of(team: MemberId, digest: Bytes32) -> str:
+    """Return where a version of a care team is sealed for."""
     return f"care_teams/{team.hex()}/{digest.hex()}"
 
 
-def _list_place(revision: int) -> str:
+def list_place_of(revision: int) -> str:
+    """Return where the list of a revision is sealed for."""
     return f"care_team_lists/{revision}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from backend.consent.evidence import EvidenceBook
-from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
+from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument, place_of
 from backend.consent.relay import ConsentRelay
 from backend.consent.subject_commands import read_command
 from backend.consent.terms import Delegation
@@ -72,9 +72,7 @@ class SubjectOpening:
             ConsentRow(
                 consent_id=identity,
                 subject=claim.subject_id,
-                sealed=self._sealer.seal(
-                    signed.encode(), subject=claim.subject_id, place=f"consents/{identity.hex()}"
-                ),
+                sealed=self._sealer.seal(signed.encode(), subject=claim.subject_id, place=place_of(identity)),
                 received_at=UnixSeconds(self._clock()),
                 delegate=guardianship.delegate,
             )

@@ -16,7 +16,7 @@ from typing import Final
 
 from backend.consent.assembly import assemble
 from backend.consent.evidence_set import EvidenceSet
-from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
+from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument, place_of
 from backend.consent.ledger_types import LedgerView, Membership, SubjectEvidence
 from backend.consent.ports import Ledger
 from backend.consent.prepared import Prepared, prepare
@@ -187,7 +187,7 @@ class EvidenceBook:
         return loaded
 
     def _opened(self, row: ConsentRow, subject: SubjectId) -> SignedDocument:
-        place = f"consents/{row.consent_id.hex()}"
+        place = place_of(row.consent_id)
         return SignedDocument.decode(self._sealer.open(row.sealed, subject=subject, place=place))
 
     def _at(

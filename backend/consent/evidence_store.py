@@ -55,6 +55,11 @@ class SignedDocument:
         )
 
 
+def place_of(consent: ConsentId) -> str:
+    """Return where a signed document is sealed for."""
+    return f"consents/{consent.hex()}"
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentRow:
     """One signed document in the index. ``sealed`` is an encoded SignedDocument, encrypted."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
+from backend.consent.evidence_store import place_of as place_of_consent
 from backend.consent.ledger_types import Receipt
 from backend.consent.paper_errors import PaperUnknown
 from backend.consent.paper_types import (
@@ -18,6 +19,7 @@ from backend.consent.paper_types import (
     PaperState,
     PaperStore,
     Signatures,
+    place_of,
 )
 from backend.consent.service import ConsentService
 from backend.consent.typed_data import consent_id
@@ -84,12 +86,12 @@ class PaperRecording:
 
     def opened(self, row: PaperRow) -> Paper:
         """Return the paper. Raises SealedDocumentRefused, SchemaUnknown."""
-        encoded = self._sealer.open(row.sealed, subject=row.subject, place=f"papers/{row.paper_id}")
+        encoded = self._sealer.open(row.sealed, subject=row.subject, place=place_of(row.paper_id))
         return Paper.decode(encoded, paper_id=row.paper_id, revision=row.revision)
 
     def sealed(self, paper: Paper) -> PaperRow:
         """Return the row of a paper, without its scan."""
-        place = f"papers/{paper.paper_id}"
+        place = place_of(paper.paper_id)
         sealed = self._sealer.seal(paper.encode(), subject=paper.subject, place=place)
         return PaperRow(
             paper.paper_id, paper.subject, paper.state.value, paper.revision, paper.consent_id, sealed
@@ -111,7 +113,7 @@ class PaperRecording:
             paper.delegation, _joined(paper).delegation, self._pairs.address_of(paper.pair)
         )
         identity = consent_id(paper.delegation)
-        sealed = self._sealer.seal(signed.encode(), subject=paper.subject, place=f"consents/{identity.hex()}")
+        sealed = self._sealer.seal(signed.encode(), subject=paper.subject, place=place_of_consent(identity))
         self._enrolments.mark_opened(paper.subject)  # an earlier code opens nothing any more
         self._index.put(
             ConsentRow(identity, paper.subject, sealed, UnixSeconds(self._clock()), paper.delegation.delegate)

@@ -151,6 +151,16 @@ class PaperRow:
     scan: bytes = field(default=b"", repr=False)
 
 
+def place_of(paper_id: str) -> str:
+    """Return where a paper is sealed for."""
+    return f"papers/{paper_id}"
+
+
+def scan_place_of(paper_id: str) -> str:
+    """Return where a paper's scan is sealed for."""
+    return f"papers/{paper_id}/scan"
+
+
 class PaperStore(Protocol):
     """Every write is durable on return. All raise IndexUnavailable."""
 

@@ -39,6 +39,7 @@ from backend.consent.paper_types import (
     PaperStore,
     Signatures,
     Witness,
+    scan_place_of,
 )
 from backend.consent.revocations import Revocation, RevocationService
 from backend.consent.scans import require_acceptable
@@ -166,7 +167,7 @@ class PaperConsents:
             lapses_at=UnixSeconds(now + SIGN_WITHIN_SECONDS),
         )
         self._log(codes.PAPER_BROUGHT, paper, by, scan=bytes(expected))
-        place = f"papers/{paper.paper_id}/scan"
+        place = scan_place_of(paper.paper_id)
         self._store.insert(
             replace(self._recording.sealed(paper), scan=self._sealer.seal(scan, subject=subject, place=place))
         )
@@ -250,7 +251,7 @@ class PaperConsents:
         """Return the scan and its media type, after the entry that says who saw it."""
         paper = self.get(paper_id)
         sealed = self._store.scan(paper_id) or b""
-        scan = self._sealer.open(sealed, subject=paper.subject, place=f"papers/{paper_id}/scan")
+        scan = self._sealer.open(sealed, subject=paper.subject, place=scan_place_of(paper_id))
         self._log(codes.CONSENT_READ, paper, by, outcome=Outcome.PERMITTED, scan=bytes(paper.digest))
         return scan, paper.media_type
 

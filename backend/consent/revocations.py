@@ -289,7 +289,9 @@ class RevocationService:
 
         def sealed(value: Any, part: str) -> bytes:
             # A document says what somebody consented to; the index holds that encrypted only.
-            return self._sealer.seal(json.dumps(value).encode(), subject=subject, place=_place(digest, part))
+            return self._sealer.seal(
+                json.dumps(value).encode(), subject=subject, place=place_of(digest, part)
+            )
 
         return {
             "digest": digest,
@@ -313,7 +315,7 @@ class RevocationService:
         def opened(part: str) -> Any:
             if data[part] is None:
                 return None
-            place = _place(data["digest"], part)
+            place = place_of(data["digest"], part)
             return json.loads(self._sealer.open(data[part], subject=_subject(act), place=place))
 
         document: Document | None = None
@@ -354,7 +356,8 @@ def _agent(revocation: Revocation, subject: SubjectId) -> Agent:
     return Agent(AgentKind.SUBJECT, f"{subject:024x}")
 
 
-def _place(digest: bytes, part: str) -> str:
+def place_of(digest: bytes, part: str) -> str:
+    """Return where a document that came with a stop is sealed for. ``part``: "document" or "via"."""
     return f"revocations/{digest.hex()}/{part}"
 
 

@@ -17,7 +17,7 @@ from backend.consent.authority import command_for, expected_signer, require_sign
 from backend.consent.contradiction import check_consistent
 from backend.consent.errors import InvalidTerms, UnderErasure
 from backend.consent.evidence import EvidenceBook
-from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument
+from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument, place_of
 from backend.consent.notices import NoticeBook
 from backend.consent.relay import ConsentRelay
 from backend.consent.requests import RequestService
@@ -172,7 +172,7 @@ class ConsentService:
                 # Of the document, not of the signature: a second signature of the same terms is a retry.
                 "digest": bytes(identity),
                 "subject": f"{document.subject:024x}",
-                "sealed": self._sealer.seal(encoded, subject=document.subject, place=_place(identity)),
+                "sealed": self._sealer.seal(encoded, subject=document.subject, place=place_of(identity)),
                 "received_at": self._clock(),
                 "delegate": document.delegate if isinstance(document, Delegation) else None,
             },
@@ -252,7 +252,7 @@ class ConsentService:
         identity = ConsentId(bytes.fromhex(act.act_id))
         subject = SubjectId(int(act.data["subject"], 16))
         return SignedDocument.decode(
-            self._sealer.open(act.data["sealed"], subject=subject, place=_place(identity))
+            self._sealer.open(act.data["sealed"], subject=subject, place=place_of(identity))
         )
 
 
@@ -261,10 +261,6 @@ def act_identity(act: Act, step: str = "") -> bytes:
     the entries of an act that leaves several apart."""
     name = f"{act.kind}:{act.act_id}:{step}" if step else f"{act.kind}:{act.act_id}"
     return hashlib.sha256(name.encode()).digest()[:16]
-
-
-def _place(identity: ConsentId) -> str:
-    return f"consents/{identity.hex()}"
 
 
 def _recorded(act: Act, identity: ConsentId) -> Recorded:

@@ -55,7 +55,7 @@ class LegalHolds:
             row = HoldRow(hold_id, scope, reason, attempt.begun_at, until, signed=b"")
             document = self._signer.sign(hold_document(row, custodian=self._custodian))
             sealed = self._sealer.seal(
-                json.dumps(document).encode(), subject=scope.subject, place=_place(hold_id)
+                json.dumps(document).encode(), subject=scope.subject, place=place_of(hold_id)
             )
             earlier = replace(row, signed=sealed)
             self._rows.insert(earlier)
@@ -90,7 +90,7 @@ class LegalHolds:
 
     def document(self, row: HoldRow) -> Any:
         """Return the reason as it was signed, for the patient."""
-        opened = self._sealer.open(row.signed, subject=row.scope.subject, place=_place(row.hold_id))
+        opened = self._sealer.open(row.signed, subject=row.scope.subject, place=place_of(row.hold_id))
         return json.loads(opened)
 
     def _say(
@@ -114,5 +114,6 @@ def active_hold(rows: HoldRows, scope: Scope, *, now: int) -> HoldRow | None:
     return max(standing, key=lambda row: row.until, default=None)
 
 
-def _place(hold_id: str) -> str:
+def place_of(hold_id: str) -> str:
+    """Return where the signed reason of a hold is sealed for."""
     return f"legal_holds/{hold_id}"

@@ -368,6 +368,11 @@ def _encoded(plan: Plan) -> dict[str, Any]:
     }
 
 
+def planned_keys(act: Act) -> frozenset[KeyName]:
+    """Return the keys that an erasure under way destroys; none until it has planned what goes."""
+    return frozenset(_decoded(act.data["plan"]).keys if "plan" in act.data else ())
+
+
 def _decoded(plan: Mapping[str, Any]) -> Plan:
     names: tuple[KeyName, ...] = tuple((kind, name) for kind, name in plan["keys"])
     return Plan(

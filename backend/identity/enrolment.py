@@ -28,6 +28,7 @@ from backend.identity.seal import Sealer
 from backend.identity.standing import Standing
 from backend.identity.types import Claim, Enrolment, Guardian, IssuedCode, Person
 from backend.keystore import KeyStore
+from backend.token_keys import token_key
 from backend.types import Address, SubjectId, UnixSeconds
 
 CODE_SECONDS: Final = 7 * 24 * 3600
@@ -52,7 +53,7 @@ class EnrolmentService:
         self._people = people
         self._commands = commands
         self._standing = standing
-        self._code_key = keys.get_or_create("master", "identity/enrolment-codes").reveal()
+        self._code_key = token_key(keys, "identity/enrolment-codes")
         self._sealer = sealer
         self._audit = audit
         self._clock = clock

@@ -24,6 +24,7 @@ from backend.identity.people import People
 from backend.identity.ports import EnrolmentStore
 from backend.identity.seal import Sealer
 from backend.keystore import KeyStore
+from backend.token_keys import token_key
 from backend.types import MAX_SUBJECT_ID, MemberId, SubjectId
 
 _CONTEXT: Final = b"assent/patient-ref/1"
@@ -32,7 +33,7 @@ _BYTES: Final = 48  # 16 of SIV, 32 of index
 
 class PatientReferences:
     def __init__(self, *, keys: KeyStore, people: People, store: EnrolmentStore, sealer: Sealer) -> None:
-        secret = keys.get_or_create("master", "identity/patient-refs").reveal()
+        secret = token_key(keys, "identity/patient-refs")
         self._cipher = AESSIV(HKDFExpand(algorithm=SHA512(), length=64, info=_CONTEXT).derive(secret))
         self._phantom_key = keys.get_or_create("master", "identity/phantoms").reveal()
         self._people = people

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from backend.identity.errors import PersonInvalid, RecordNumberInvalid
 from backend.identity.types import Guardian, Person
-from backend.keystore import KeyStore, version_of
+from backend.keystore import KeyName, KeyStore, secrets_in_use, version_of, versioned
 from backend.sealed import DocumentSealer
 from backend.types import SubjectId
 
-_PLACE: Final = "person/1"
-_CLAIM: Final = "claim/1"
+PERSON_PLACE: Final = "person/1"
+CLAIM_PLACE: Final = "claim/1"
 _MAX_RECORD_NUMBER: Final = 64
 _MAX_NAME: Final = 200
 
@@ -27,19 +27,17 @@ INDEX_KEYS: Final = "record-number"
 """The class of keys that blind record numbers."""
 
 
+_INDEX_KEY: Final[KeyName] = ("master", "identity/record-number")
+
+
 def index_key_name(version: int) -> str:
-    return "identity/record-number" if version == 1 else f"identity/record-number/{version}"
+    return versioned(_INDEX_KEY, version)[1]
 
 
 class People:
     def __init__(self, *, keys: KeyStore, documents: DocumentSealer) -> None:
-        state = version_of(keys, INDEX_KEYS)
-        self.index_version = state.version
-        self._index_keys = [
-            # Only the first is made here: a later one that is not there was lost.
-            (keys.get if version > 1 else keys.get_or_create)("master", index_key_name(version)).reveal()
-            for version in range(state.version, state.minimum - 1, -1)
-        ]
+        self.index_version = version_of(keys, INDEX_KEYS).version
+        self._index_keys = [secret.reveal() for secret in secrets_in_use(keys, INDEX_KEYS, _INDEX_KEY)]
         self._documents = documents
 
     def index(self, record_number: str) -> bytes:
@@ -57,21 +55,23 @@ class People:
 
     def seal(self, person: Person, subject_id: SubjectId) -> bytes:
         plain: dict[str, Any] = asdict(person) | {"evidence_salt": person.evidence_salt.hex()}
-        return self._documents.seal(json.dumps(plain).encode(), subject=subject_id, place=_PLACE)
+        return self._documents.seal(json.dumps(plain).encode(), subject=subject_id, place=PERSON_PLACE)
 
     def seal_claim(self, message: Mapping[str, Any], subject_id: SubjectId) -> bytes:
         """Seal what was signed to claim: a guardian's says for whom, with the salt of what is on chain."""
         text = json.dumps(message, sort_keys=True)
-        return self._documents.seal(text.encode(), subject=subject_id, place=_CLAIM)
+        return self._documents.seal(text.encode(), subject=subject_id, place=CLAIM_PLACE)
 
     def open_claim(self, sealed: bytes, subject_id: SubjectId) -> dict[str, Any]:
         """Raises as ``open``."""
-        found: dict[str, Any] = json.loads(self._documents.open(sealed, subject=subject_id, place=_CLAIM))
+        found: dict[str, Any] = json.loads(
+            self._documents.open(sealed, subject=subject_id, place=CLAIM_PLACE)
+        )
         return found
 
     def open(self, sealed: bytes, subject_id: SubjectId) -> Person:
         """Raises SealedDocumentRefused when damaged and SecretNotFound when the person was erased."""
-        plain = json.loads(self._documents.open(sealed, subject=subject_id, place=_PLACE))
+        plain = json.loads(self._documents.open(sealed, subject=subject_id, place=PERSON_PLACE))
         guardians = tuple(Guardian(**guardian) for guardian in plain.pop("guardians"))
         salt = bytes.fromhex(plain.pop("evidence_salt"))
         return Person(**plain, guardians=guardians, evidence_salt=salt)

@@ -10,11 +10,14 @@ import hmac
 import json
 from collections.abc import Set as AbstractSet
 from dataclasses import Field, fields, is_dataclass, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from backend.identity.errors import IdentityRecordTampered
-from backend.keystore import KeyStore
+from backend.keystore import KeyName, KeyStore, secrets_in_use
 
+KEY_CLASS: Final = "marks"
+"""The class of keys that mark documents of the index, these and those of ``backend.adapters.index.marks``."""
+SEAL_KEY: Final[KeyName] = ("master", "identity/seal")
 _FREE = frozenset({"seal", "attempts", "opened", "ended"})
 
 
@@ -31,28 +34,32 @@ Document = TypeVar("Document", bound=Sealed)
 
 
 class Sealer:
-    """``seal`` before writing, ``check`` after reading. Members that move by themselves stay outside."""
+    """``seal`` before writing, ``check`` after reading. Members that move by themselves stay outside.
+
+    The newest version of the key marks; an older one counts while a rotation is under way.
+    """
 
     def __init__(self, keys: KeyStore) -> None:
-        self._key = keys.get_or_create("master", "identity/seal").reveal()
+        self._keys = [secret.reveal() for secret in secrets_in_use(keys, KEY_CLASS, SEAL_KEY)]
 
     def seal(self, document: Document) -> Document:
-        return replace(document, seal=self._mark(document))
+        return replace(document, seal=_mark(document, self._keys[0]))
 
     def check(self, document: Document) -> Document:
         """Return the document; raises IdentityRecordTampered when it is not what was written."""
-        if not hmac.compare_digest(self._mark(document), document.seal):
+        if not any(hmac.compare_digest(_mark(document, key), document.seal) for key in self._keys):
             raise IdentityRecordTampered
         return document
 
-    def _mark(self, document: Sealed) -> bytes:
-        members = {
-            member.name: _plain(getattr(document, member.name))
-            for member in fields(document)
-            if member.name not in _FREE
-        }
-        text = json.dumps([type(document).__name__, members], sort_keys=True, separators=(",", ":"))
-        return hmac.digest(self._key, text.encode(), "sha256")
+
+def _mark(document: Sealed, key: bytes) -> bytes:
+    members = {
+        member.name: _plain(getattr(document, member.name))
+        for member in fields(document)
+        if member.name not in _FREE
+    }
+    text = json.dumps([type(document).__name__, members], sort_keys=True, separators=(",", ":"))
+    return hmac.digest(key, text.encode(), "sha256")
 
 
 def _plain(value: object) -> object:

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
-from backend.consent.evidence_store import ConsentRow, SignedDocument
+from backend.consent.evidence_store import ConsentRow, SignedDocument, place_of
 from backend.consent.service import ACT
 from backend.consent.typed_data import consent_id
 from backend.errors import AssentError, IntegrityError
@@ -60,7 +60,7 @@ def check_consents(stores: Stores, facts: ChainFacts, gone: Gone, report: Report
 
 def _refusal(row: ConsentRow, sealer: DocumentSealer) -> str | None:
     """Return the code of what is wrong with the document itself."""
-    place = f"consents/{row.consent_id.hex()}"
+    place = place_of(row.consent_id)
     try:
         document = SignedDocument.decode(sealer.open(row.sealed, subject=row.subject, place=place)).document
     except SecretNotFound:
@@ -76,7 +76,7 @@ def _refusal(row: ConsentRow, sealer: DocumentSealer) -> str | None:
 
 def _compare(row: ConsentRow, facts: ChainFacts, acts: MongoActStore, report: Report, where: str) -> None:
     recorded = facts.consents.get(row.consent_id)
-    act = acts.get(ACT, row.consent_id.hex())
+    act = acts.sound(ACT, row.consent_id.hex())
     if recorded is not None:
         waiting = act is not None and not act.is_over
         if (row.block, row.transaction) != (recorded.block, recorded.transaction) and not waiting:

@@ -13,7 +13,7 @@ from backend.erasure_wiring import open_erasables
 from backend.maintenance.report import Report
 from backend.records.manifest import manifest_share_of, salt_of, version_name
 from backend.records_wiring import open_slots
-from backend.sealed import DocumentSealer, documents_key
+from backend.sealed import DocumentSealer, documents_keys
 from backend.stores import Stores
 from backend.types import Bytes32, RecordId, SubjectId
 
@@ -39,7 +39,7 @@ def read_gone(stores: Stores) -> Gone:
             gone.records.update(row.scope.records)
             if row.scope.is_person:
                 gone.subjects.add(row.scope.subject)
-    for act in MongoActStore(stores.database, stores.keys).unfinished([ACT]):
+    for act in MongoActStore(stores.database, stores.keys).sound_unfinished([ACT]):
         if "plan" in act.data:
             gone.commitments.update(map(Bytes32, act.data["plan"]["commitments"]))
     return gone
@@ -68,7 +68,7 @@ def check_erasures(stores: Stores, report: Report) -> None:
 
 def _key_returned(stores: Stores, row: ErasureRow) -> bool:
     if row.scope.is_person:
-        return stores.keys.exists(*documents_key(row.scope.subject))
+        return any(stores.keys.exists(*name) for name in documents_keys(stores.keys, row.scope.subject))
     names = [version_name(record, 1) for record in row.scope.records]
     return any(
         stores.keys.exists(*name) for each in names for name in (salt_of(each), manifest_share_of(each))

@@ -26,12 +26,15 @@ from backend.interop.receipts.keys import DocumentKeys
 from backend.keystore import KeyVersion, WrappingClass, version_of
 from backend.maintenance.errors import RootInHsm
 from backend.records.slots import END_TO_END
+from backend.rotations import AT_REST, rotation_at_rest
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
+from backend.stores import open_stores
 
 PATIENT: Final = "patient"
 SEGMENT: Final = "segment"
 ACCESS_TOKEN: Final = "access-token"  # noqa: S105 - a class of keys; these are rotated while the service runs
+_NOTED: Final = (INDEX_KEYS, DOCUMENT_KEYS, *AT_REST)  # whose versions the key store keeps for others
 _WRAPPING: Final[dict[str, WrappingClass]] = {name: name for name in get_args(WrappingClass)}
 
 
@@ -43,17 +46,17 @@ class KeyRotation:
     def listed(self) -> list[dict[str, Any]]:
         """Return a line a class: version, when it was made, the lowest version in use. Never a secret."""
         keys = self._stores.keys
-        own = [found for found in keys.versions() if found.key_class not in {INDEX_KEYS, DOCUMENT_KEYS}]
+        own = [found for found in keys.versions() if found.key_class not in _NOTED]
         return [
             *(_line(version) for version in own),
-            *(_line(version_of(keys, key_class)) for key_class in (INDEX_KEYS, DOCUMENT_KEYS)),
+            *(_line(version_of(keys, key_class)) for key_class in _NOTED),
             _line(self._access_token()),
         ]
 
     def rotate(
         self, key_class: str, *, passphrase: str | None = None, compromised: bool = False
     ) -> dict[str, Any]:
-        """Replace the keys of a class, one of ``commands.keys.Class``, and log it.
+        """Replace the keys of a class, one of ``commands.keys.Class``, and log it: none of those ``AT_REST``.
 
         ``passphrase``: the new one, for the root. Raises RootInHsm; KeyStorePassphrase for an empty one.
         """
@@ -72,6 +75,10 @@ class KeyRotation:
             keys.rotate(_WRAPPING[key_class])
         log_rotations(keys, self._services.audit, clock=clock)
         return _line(version_of(keys, key_class))
+
+    def state(self, key_class: str) -> dict[str, Any]:
+        """Return where a class stands, whose rotation the start has logged."""
+        return _line(version_of(self._stores.keys, key_class))
 
     def _of_patients(self, key_class: str) -> dict[str, Any]:
         """Replace every patient's master, which wraps the segment keys, or these for what is written from now
@@ -108,6 +115,21 @@ class KeyRotation:
     def _access_token(self) -> KeyVersion:
         states = self._services.identity.ring.states()
         return KeyVersion(ACCESS_TOKEN, states[-1].generation, states[0].generation, states[-1].sign_from)
+
+
+def rotate_keys(
+    settings: Settings, key_class: str, *, passphrase: str | None = None, compromised: bool = False
+) -> dict[str, Any]:
+    """Replace the keys of a class of a stopped service, and log it. Raises as ``KeyRotation.rotate``,
+    DataDirectoryInUse while it runs, and DocumentsDamaged."""
+    if key_class in AT_REST:
+        stores = open_stores(settings)
+        with stores.closing:
+            rotation_at_rest(stores, key_class).rotate(clock=clock)
+        with open_rotation(settings) as rotation:
+            return rotation.state(key_class)
+    with open_rotation(settings) as rotation:
+        return rotation.rotate(key_class, passphrase=passphrase, compromised=compromised)
 
 
 @contextmanager

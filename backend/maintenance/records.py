@@ -63,7 +63,7 @@ class RecordCheck:
         for missing in sorted(self._facts.commitments - present):
             self._report.damaged("record_missing", f"commitment {missing.hex()}")
         self._currents(rows)
-        for act in self._acts.unfinished([ACT]):
+        for act in self._acts.sound_unfinished([ACT]):
             self._name_of_unfinished(act)
         self._leftovers()
 
@@ -162,7 +162,7 @@ class RecordCheck:
                 )
 
     def _act(self, row: VersionRow) -> Act | None:
-        return self._acts.get(ACT, version_name(row.record_id, row.version))
+        return self._acts.sound(ACT, version_name(row.record_id, row.version))
 
     def _name_of_unfinished(self, act: Act) -> None:
         self._report.counts["records being stored"] += 1

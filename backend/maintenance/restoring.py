@@ -184,6 +184,8 @@ def _restore_keys(
             keys.put_rows(kept)
             report.restored["secrets"] += len(kept)
             report.replayed["secrets erased since"] += len(batch) - len(kept)
+        for version in backup.versions():  # or nobody would know which of them count
+            keys.note_version(version)
     finally:
         keys.close()
     report.replayed["secrets made since"] = sum(secret is not None for secret in final.values())

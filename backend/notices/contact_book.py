@@ -105,7 +105,7 @@ class ContactBook:
 
     def digest(self, label: str, text: str) -> str:
         """Return a keyed hash, 64 hex digits."""
-        return hmac.digest(self._key, f"{label}\0{text}".encode(), "sha256").hex()
+        return _digest(self._key, label, text)
 
     def _end(self, subject: SubjectId, contact: Contact, state: ContactState) -> None:
         if contact.state is not ContactState.ACTIVE:
@@ -124,7 +124,7 @@ class ContactBook:
             ContactRow(
                 subject=subject,
                 sealed=self._sealer.seal(file.encode(), subject=subject, place=place_of(subject)),
-                token_hash="" if file.contact is None else self.digest("token", file.contact.token),
+                token_hash=token_hash(self._key, file),
                 revision=1 if row is None else row.revision + 1,
             )
         )
@@ -135,6 +135,15 @@ class ContactBook:
         except SecretNotFound:  # the patient was erased
             return EMPTY
         return ContactFile.decode(opened)
+
+
+def token_hash(key: bytes, file: ContactFile) -> str:
+    """Return by what a file is found from the link in a mail; empty without a confirmed address."""
+    return "" if file.contact is None else _digest(key, "token", file.contact.token)
+
+
+def _digest(key: bytes, label: str, text: str) -> str:
+    return hmac.digest(key, f"{label}\0{text}".encode(), "sha256").hex()
 
 
 def place_of(subject: SubjectId) -> str:

@@ -20,7 +20,7 @@ from backend.consent.key_terms import AllowMediated
 from backend.consent.ledger_types import BoundKey
 from backend.consent.typed_data import Domain, typed_data
 from backend.errors import InvalidInput
-from backend.keystore import KeyStore, Secret
+from backend.keystore import KeyName, KeyStore, Secret, secrets_in_use
 from backend.records import canonical
 from backend.records.context import SegmentKeyId
 from backend.records.end_to_end import NO_CONSENT, NoEncryptionKey
@@ -32,7 +32,9 @@ from backend.records.slot_book import SlotBook
 from backend.records.vault import Vault
 from backend.types import MAX_UINT40, Bytes32, UnixSeconds
 
-_KEY_NAME: Final = "recipient/1"
+KEY_CLASS: Final = "custodian-recipient"
+"""The class of the custodian's own key. Nothing that is stored is sealed to it."""
+RECIPIENT_KEY: Final[KeyName] = ("master", "recipient/1")
 
 
 class HandedKeyInvalid(InvalidInput):
@@ -163,4 +165,4 @@ class Mediation:
         )
 
     def _private(self) -> RecipientPrivateKey:
-        return RecipientPrivateKey(self._keys.get_or_create("master", _KEY_NAME))
+        return RecipientPrivateKey(secrets_in_use(self._keys, KEY_CLASS, RECIPIENT_KEY)[0])

@@ -33,10 +33,12 @@ from backend.backup.shelf import Shelf
 from backend.demo.actors import Provider
 from backend.erasure.receipt import verify_erasure
 from backend.identity.roles import Role
+from backend.maintenance.key_rotation import rotate_keys
 from backend.maintenance.restoring import RestoreReport, restore
 from backend.records.blocks import links
 from backend.research.budget import BudgetPolicy, PrivacyBudget
 from backend.research.types import NanoRho, StudyId
+from backend.rotations import AT_REST
 from backend.settings import Settings
 from backend.stores import open_stores
 from tests.integration.api.world import (
@@ -365,6 +367,38 @@ def test_older_backup_holds_nothing_that_a_newer_one_no_longer_has(tmp_path: Pat
     shutil.rmtree(data.data_directory)
     # Left to itself it would bring them back: what its chain and rows know of is not enough.
     assert not restore(data, older, shelf, keep_chain=False).damage
+
+
+def test_deployment_whose_keys_were_rotated_is_restored_with_the_versions_that_count(tmp_path: Path) -> None:
+    generate(tmp_path / "key", now=int(time.time()))
+    backup: dict[str, Any] = {
+        "backup_directory": tmp_path / "b",
+        "backup_recovery_key": tmp_path / "key.service",
+    }
+    with open_service(tmp_path / "data") as service:
+        operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
+        hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
+        patient = enrol(service, operator, hospital, 5)
+    for key_class in ("record-number", "document-signing", *AT_REST):
+        rotate_keys(settings_for(tmp_path / "data"), key_class)
+    with open_service(tmp_path / "data", **backup) as service:
+        service.world.services.anchorer.run_once()
+        versions = service.world.stores.keys.versions()
+    shelf, key = Shelf(tmp_path / "b"), read_private_half(tmp_path / "key")
+    found = Backup(shelf, shelf.newest(), key, now=int(time.time()))
+    report = restore(settings_for(tmp_path / "restored"), found, shelf, keep_chain=False)
+    assert not report.damage
+    with open_service(tmp_path / "restored") as service:
+        again = {version.key_class: version for version in service.world.stores.keys.versions()}
+        noted = [version for version in versions if version.key_class in ("record-number", *AT_REST)]
+        assert [again[version.key_class] for version in noted] == noted
+        for actor in (patient.wallet, hospital):
+            actor.api = service.anyone()
+            actor.sign_in()
+        assert hospital.find(patient.record_number)
+        assert raw(
+            patient.api, "GET", f"/v1/records/{patient.record_id}", params={"purpose": "PATRQT"}
+        ).is_success
 
 
 def test_erasure_that_only_the_chain_knows_is_carried_out_again(tmp_path: Path) -> None:

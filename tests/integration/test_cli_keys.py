@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -23,10 +24,13 @@ from backend.bootstrap import World, open_world
 from backend.cli import app
 from backend.identity.people import INDEX_KEYS
 from backend.keystore import version_of
+from backend.maintenance.fsck import check_everything
+from backend.rotations import AT_REST
 from backend.settings import Settings
+from backend.types import SubjectId
 from tests.integration.softhsm import epoch_objects, new_token
 
-CLASSES = ["root", "epoch", "page", "name", "record-number", "document-signing", "access-token"]
+CLASSES = ["root", "epoch", "page", "name", "record-number", "document-signing", *AT_REST, "access-token"]
 
 
 class Deployment:
@@ -97,7 +101,7 @@ def with_hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: HsmAccess) 
 
 def test_each_class_is_replaced_listed_and_logged(deployment: Deployment) -> None:
     assert deployment.versions() == dict.fromkeys(CLASSES, 1)
-    for key_class in ("epoch", "page", "name", "record-number", "document-signing"):
+    for key_class in ("epoch", "page", "name", "record-number", "document-signing", *AT_REST):
         line = deployment.answer("rotate", key_class)
         assert (line["class"], line["made_at"] is not None) == (key_class, True)
     deployment.answer("rotate")  # without a class: access tokens, as ever
@@ -109,8 +113,8 @@ def test_each_class_is_replaced_listed_and_logged(deployment: Deployment) -> Non
     assert "keystore_passphrase" in refused.stderr
     deployment.environment({"ASSENT_PASSPHRASE": "another passphrase"})
     versions = deployment.versions()
-    # Besides its own rotation the epoch rose with root, page and name, and with the two keys destroyed.
-    assert versions.pop("epoch") == 1 + 1 + 3 + 2
+    # Besides its own rotation the epoch rose with root, page and name, and with the keys destroyed of others.
+    assert versions.pop("epoch") == 1 + 1 + 3 + 2 + len(AT_REST) - 2  # two have no key yet
     assert set(versions.values()) == {2}
     assert {name for name, _ in deployment.logged()} == {*CLASSES} - {"access-token"}
 
@@ -173,41 +177,78 @@ with open_rotation(Settings()) as rotation:
 """
 
 
-@pytest.mark.parametrize("key_class", ["page", "record-number"])
-def test_rotation_killed_at_any_time_can_be_repeated(
-    deployment: Deployment, key_class: str, tmp_path: Path
+CHILD_AT_REST = """
+import sys
+from backend.bootstrap import clock
+from backend.rotations import rotation_at_rest
+from backend.settings import Settings
+from backend.stores import open_stores
+
+stores = open_stores(Settings())
+with stores.closing:
+    print("ready", flush=True)
+    while True:
+        rotation_at_rest(stores, sys.argv[1]).rotate(clock=clock)
+"""
+
+
+def test_rotation_at_rest_killed_at_any_time_is_ended_and_logged_by_the_next_start(
+    deployment: Deployment,
 ) -> None:
-    """kill -9 of a program that rotates without end, each time after another while, then one more."""
+    key_class = "documents"
     with closing(open_world(Settings())) as world:
-        numbers = [f"MRN-{number}" for number in range(40)]
-        subjects = [
-            world.services.identity.enrolments.issue(
-                number, name="Ada Example", birth_date=None, checked_by="ab" * 16
-            ).subject_id
-            for number in numbers
-        ]
-    chance = random.Random(5)
-    for _ in range(4):
-        with (tmp_path / "child.log").open("wb") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-c", CHILD, key_class], stdout=subprocess.PIPE, stderr=log
-            )
+        subjects = enrolled(world)
+    chance = random.Random(7)
+    for _ in range(3):
+        kill_while(CHILD_AT_REST, key_class, after=chance.uniform(0, 0.5))
+        with closing(open_world(Settings())) as world:
+            state = version_of(world.stores.keys, key_class)
+            assert state.version == state.minimum == state.logged
+            assert enrolled(world) == subjects
+            assert check_everything(world.stores).damage == []
+    assert deployment.logged()[-1] == (key_class, state.version)
+    assert len(set(deployment.logged())) == len(deployment.logged())
+
+
+def enrolled(world: World) -> list[SubjectId]:
+    """Enrol forty people; nobody twice."""
+    return [
+        world.services.identity.enrolments.issue(
+            f"MRN-{number}", name="Ada Example", birth_date=None, checked_by="ab" * 16
+        ).subject_id
+        for number in range(40)
+    ]
+
+
+def kill_while(program: str, key_class: str, *, after: float) -> None:
+    """kill -9 of a program that rotates without end."""
+    with tempfile.TemporaryFile() as log:
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, key_class], stdout=subprocess.PIPE, stderr=log
+        )
         assert child.stdout is not None
         if child.stdout.readline() != b"ready\n":
-            child.wait()
-            raise AssertionError((tmp_path / "child.log").read_text())
-        time.sleep(chance.uniform(0, 0.5))
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate(timeout=60)
+            child.wait(60)
+            log.seek(0)
+            raise AssertionError(log.read().decode())
+    time.sleep(after)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("key_class", ["page", "record-number"])
+def test_rotation_killed_at_any_time_can_be_repeated(deployment: Deployment, key_class: str) -> None:
+    """Each time after another while, then one more."""
+    with closing(open_world(Settings())) as world:
+        subjects = enrolled(world)
+    chance = random.Random(5)
+    for _ in range(4):
+        kill_while(CHILD, key_class, after=chance.uniform(0, 0.5))
     deployment.answer("rotate", key_class)
     with closing(open_world(Settings())) as world:
         state = version_of(world.stores.keys, INDEX_KEYS)
         assert state.minimum == state.version
-        for number, subject in zip(numbers, subjects, strict=True):
-            again = world.services.identity.enrolments.issue(
-                number, name="Ada Example", birth_date=None, checked_by="ab" * 16
-            )
-            assert again.subject_id == subject  # found under the new key: nobody is enrolled twice
+        assert enrolled(world) == subjects  # found under the new key: nobody is enrolled twice
         newest = version_of(world.stores.keys, key_class)
         assert newest.logged == newest.version
     assert [entry for entry in deployment.logged() if entry[0] == key_class][-1] == (

@@ -154,7 +154,7 @@ def a_record(stage: Stage) -> tuple[Scope, Check]:
         assert not RecordVersions(stores.database).versions(scope)
         assert not stores.keys.exists(*salt_of(version_name(record, 1)))
         assert not stores.commitments.committed(row.commitment)
-        assert stores.keys.exists(*documents_key(stage.subject))
+        assert stores.keys.exists(*documents_key(stage.subject, 1))
         assert stage.logged(erasure_id) == {
             "erasure.requested": 1, "erasure.done": 1, "record.erased": 1,
         }  # fmt: skip
@@ -170,7 +170,7 @@ def a_person(stage: Stage) -> tuple[Scope, Check]:
 
     def check(restrictions: Any, erasure_id: str) -> None:
         assert restrictions.erases(subject)
-        assert not stores.keys.exists(*documents_key(subject))
+        assert not stores.keys.exists(*documents_key(subject, 1))
         assert not RecordVersions(stores.database).versions(scope)
         assert stores.database["enrolments"].find_one({"_id": scope.subject_hex}) is None
         assert stage.logged(erasure_id)["erasure.done"] == 1

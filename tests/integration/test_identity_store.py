@@ -72,7 +72,7 @@ def _mongo_stores(database: Database[dict[str, Any]]) -> Stores:
         clients=MongoClientStore(database),
         families=MongoFamilyStore(database),
         signing_keys=MongoSigningKeyStates(database),
-        attempts=MongoAttemptCounter(database, blind=BlindIndex(keys, "attempts")),
+        attempts=MongoAttemptCounter(database, blind=BlindIndex(keys, "sign-in-attempts")),
         single_use=MongoSingleUse(database),
         enrolments=MongoEnrolmentStore(database),
     )

@@ -23,7 +23,7 @@ from backend.adapters.keys.root import Unlock
 from backend.audit.errors import EntryDamaged
 from backend.audit.leaf import Leaf
 from backend.audit.seal import open_body
-from backend.keystore import KeyStoreDamaged, Secret
+from backend.keystore import KeyStoreDamaged, KeyVersion, Secret
 from backend.records.blobs import load_blob
 from backend.records.blocks import Cid
 from backend.records.context import ContentContext, SegmentKeyId
@@ -201,6 +201,9 @@ class _OneKey:
 
     def get(self, *_: str) -> Secret:
         return self._secret
+
+    def versions(self) -> tuple[KeyVersion, ...]:
+        return ()
 
 
 def _opens(paper: SealedPaper, key: Secret, share: Secret | None) -> bool:

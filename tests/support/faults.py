@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 
@@ -23,8 +23,9 @@ class Faults:
         self.calls.clear()
         self._at, self._after, self._broken = at, after, False
 
-    def wrap(self, port: Any, name: str) -> Any:
-        return _Breaking(port, name, self)
+    def wrap(self, port: Any, name: str, *, only: Collection[str] | None = None) -> Any:
+        """``only``: the methods that break; by default all."""
+        return _Breaking(port, name, self, only)
 
     def call(self, name: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self._broken:
@@ -40,14 +41,15 @@ class Faults:
 
 
 class _Breaking:
-    def __init__(self, port: Any, name: str, faults: Faults) -> None:
+    def __init__(self, port: Any, name: str, faults: Faults, only: Collection[str] | None) -> None:
         self._port = port
         self._name = name
         self._faults = faults
+        self._only = only
 
     def __getattr__(self, attribute: str) -> Any:
         found = getattr(self._port, attribute)
-        if not callable(found):
+        if not callable(found) or (self._only is not None and attribute not in self._only):
             return found
 
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -10,7 +10,7 @@ import bson
 
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.backup.sources import Sources
-from backend.keystore import KeyName, Secret
+from backend.keystore import KeyName, KeyVersion, Secret
 
 
 class MemoryIndex:
@@ -75,6 +75,13 @@ class MemoryKeys:
     def __init__(self) -> None:
         self.secrets: dict[KeyName, Secret] = {}
         self.changes: set[KeyName] = set()
+        self.classes: dict[str, KeyVersion] = {}
+
+    def noted(self) -> tuple[KeyVersion, ...]:
+        return tuple(self.classes.values())
+
+    def note_version(self, version: KeyVersion) -> None:
+        self.classes[version.key_class] = version
 
     def make(self, name: str) -> Secret:
         self.changes.add(("salt", name))

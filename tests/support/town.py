@@ -7,12 +7,13 @@ import hashlib
 import io
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 from rich.console import Console
 
 from backend.audit.anchorer import Anchorer
@@ -77,6 +78,7 @@ class Town:
     paper_subject: str = ""
     paper_id: str = ""
     receiver: Receiver | None = None
+    restart: Callable[[Callable[[], None]], None] = field(init=False)  # does something while it is stopped
     before: list[Contents] = field(default_factory=list)  # the index at earlier times, oldest first
 
     @property
@@ -96,8 +98,20 @@ def town(directory: Path, **options: Any) -> Iterator[Town]:
             "smtp_ca_file": certificate,
             "mail_from": FROM,
         }
-        with open_service(directory, **options) as service:
-            yield _populate(service, mails, receiver)
+        with httpx.Client(timeout=60) as http, ExitStack() as running:
+            service = running.enter_context(open_service(directory, http=http, **options))
+            built = _populate(service, mails, receiver)
+            port = httpx.URL(service.url).port or 0
+
+            def restart(between: Callable[[], None]) -> None:
+                running.close()
+                between()
+                built.service = running.enter_context(
+                    open_service(directory, port=port, http=http, **options)
+                )
+
+            built.restart = restart
+            yield built
 
 
 def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:

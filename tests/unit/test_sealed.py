@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from backend.keystore import Secret, SecretNotFound
-from backend.sealed import DocumentSealer, SealedDocumentRefused
+from backend.keystore import Secret, SecretNotFound, version_of
+from backend.sealed import (
+    KEY_CLASS,
+    DocumentSealer,
+    SealedDocumentRefused,
+    documents_key,
+    documents_keys,
+)
 from backend.types import SubjectId
 from tests.support.memory_keys import MemoryKeyStore
 
@@ -71,3 +77,37 @@ def test_open_without_the_documents_own_share_is_refused(sealer: DocumentSealer)
     for other in (None, Secret.generate()):
         with pytest.raises(SealedDocumentRefused):
             sealer.open(sealed, subject=PATIENT, place="records/1", share=other)
+
+
+def begin_rotation(keys: MemoryKeyStore) -> DocumentSealer:
+    keys.note_version(version_of(keys, KEY_CLASS)._replace(version=2))
+    return DocumentSealer(keys)
+
+
+def test_document_of_before_opens_during_a_rotation_and_is_renewed_once(keys: MemoryKeyStore) -> None:
+    old = DocumentSealer(keys).seal(b"x", subject=PATIENT, place="consents/1")
+    sealer = begin_rotation(keys)
+    assert sealer.open(old, subject=PATIENT, place="consents/1") == b"x"
+    new = sealer.renew(old, subject=PATIENT, place="consents/1")
+    assert new != old
+    assert sealer.renew(new, subject=PATIENT, place="consents/1") == new
+    assert documents_keys(keys, PATIENT) == [documents_key(PATIENT, 1), documents_key(PATIENT, 2)]
+
+
+def test_document_below_the_lowest_version_is_refused(keys: MemoryKeyStore) -> None:
+    old = DocumentSealer(keys).seal(b"x", subject=PATIENT, place="consents/1")
+    new = begin_rotation(keys).renew(old, subject=PATIENT, place="consents/1")
+    keys.note_version(version_of(keys, KEY_CLASS)._replace(minimum=2))
+    sealer = DocumentSealer(keys)
+    assert sealer.open(new, subject=PATIENT, place="consents/1") == b"x"
+    with pytest.raises(SealedDocumentRefused):  # though its key is there yet
+        sealer.open(old, subject=PATIENT, place="consents/1")
+    assert documents_keys(keys, PATIENT) == [documents_key(PATIENT, 2)]
+
+
+def test_renewing_gives_no_key_to_somebody_who_was_erased(keys: MemoryKeyStore) -> None:
+    old = DocumentSealer(keys).seal(b"x", subject=PATIENT, place="consents/1")
+    keys.erase(*documents_key(PATIENT, 1))
+    with pytest.raises(SecretNotFound):
+        begin_rotation(keys).renew(old, subject=PATIENT, place="consents/1")
+    assert keys.everything() == {}

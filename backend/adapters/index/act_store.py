@@ -51,7 +51,7 @@ class MongoActStore:
                         "created_at": act.created_at,
                         "holder": holder,
                         "leased_until": leased_until,
-                        "mark": self._marks.of(_content(act)),
+                        "mark": self._marks.of(content_of(act)),
                     }
                 )
             except DuplicateKeyError:
@@ -86,7 +86,7 @@ class MongoActStore:
             "state": state,
             "over": moving.is_over,
             "attempts": 0,
-            "mark": self._marks.of(_content(moving)),
+            "mark": self._marks.of(content_of(moving)),
         }
         with translated():
             moved = self._acts.update_one(
@@ -108,6 +108,18 @@ class MongoActStore:
             )
             return [self._act(document) for document in found]
 
+    def sound(self, kind: str, act_id: str) -> Act | None:
+        """``get`` for ``fsck``: None also for a damaged one, which it names elsewhere."""
+        try:
+            return self.get(kind, act_id)
+        except (DocumentForged, DocumentMalformed):
+            return None
+
+    def sound_unfinished(self, kinds: Sequence[str]) -> list[Act]:
+        """``unfinished`` for ``fsck``, without those that are damaged."""
+        with translated():
+            return list(self._sound(self._acts.find({"over": False, "kind": {"$in": list(kinds)}})))
+
     def due(self, *, now: UnixSeconds, limit: int) -> list[Act]:
         with translated():
             found = (
@@ -126,15 +138,15 @@ class MongoActStore:
                 _log.error("an act of the outbox is not carried out: %s", damage.code)
 
     def _act(self, document: Mapping[str, Any]) -> Act:
-        act = _act(document)
+        act = act_of(document)
         if document["_id"] != _key(act.kind, act.act_id):
             raise DocumentForged
-        self._marks.require(document.get("mark"), _content(act))
+        self._marks.require(document.get("mark"), content_of(act))
         return act
 
 
-def _content(act: Act) -> list[Any]:
-    """What is marked of an act: what it is, and how far it got."""
+def content_of(act: Act) -> list[Any]:
+    """Return what is marked of an act: what it is, and how far it got."""
     return [act.kind, act.act_id, act.state, act.created_at, act.data]
 
 
@@ -143,7 +155,8 @@ def _key(kind: str, act_id: str) -> str:
 
 
 @parser
-def _act(document: Mapping[str, Any]) -> Act:
+def act_of(document: Mapping[str, Any]) -> Act:
+    """Read an act. Raises DocumentMalformed."""
     return Act(
         kind=document["kind"],
         act_id=document["act_id"],

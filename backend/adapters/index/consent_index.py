@@ -105,7 +105,7 @@ class MongoConsentIndex:
     def request(self, request_id: Bytes32) -> RequestRow | None:
         with translated():
             found = self._requests.find_one({"_id": request_id.hex()})
-        return _request(found) if found else None
+        return request_of(found) if found else None
 
     def answer_request(self, request_id: Bytes32, *, state: str, consent_id: ConsentId) -> None:
         with translated():
@@ -124,7 +124,7 @@ class MongoConsentIndex:
             "lapses_at": {"$gt": now},
         }
         with translated():
-            return [_request(document) for document in self._requests.find(query)]
+            return [request_of(document) for document in self._requests.find(query)]
 
     def requests_of(
         self,
@@ -144,7 +144,7 @@ class MongoConsentIndex:
             query["requester"] = requester.hex()
         with translated():
             found = self._requests.find(query).sort(_NEWEST_FIRST).limit(limit)
-            return [_request(document) for document in found]
+            return [request_of(document) for document in found]
 
     def asked_subjects(self) -> Sequence[SubjectId]:
         with translated():
@@ -205,7 +205,8 @@ def _consent(document: Mapping[str, Any]) -> ConsentRow:
 
 
 @parser
-def _request(document: Mapping[str, Any]) -> RequestRow:
+def request_of(document: Mapping[str, Any]) -> RequestRow:
+    """Read a row of requests. Raises DocumentMalformed."""
     consent_id = document["consent_id"]
     return RequestRow(
         request_id=Bytes32(bytes.fromhex(document["_id"])),

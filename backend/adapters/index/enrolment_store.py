@@ -54,7 +54,7 @@ class MongoEnrolmentStore:
             if counted.modified_count != 1:
                 return None
             found = self._enrolments.find_one({"code_prefix": code_prefix})
-        return None if found is None else _enrolment(found)
+        return None if found is None else enrolment_of(found)
 
     def clear_attempts(self, code_prefix: str) -> None:
         with translated():
@@ -67,21 +67,21 @@ class MongoEnrolmentStore:
     def unopened(self) -> Sequence[Enrolment]:
         with translated():
             found = self._enrolments.find({"claimed": True, "opened": False}).sort("claimed_at", ASCENDING)
-            return [_enrolment(document) for document in found]
+            return [enrolment_of(document) for document in found]
 
     def get(self, subject_id: SubjectId) -> Enrolment | None:
         with translated():
             found = self._enrolments.find_one({"_id": _key(subject_id)})
-        return None if found is None else _enrolment(found)
+        return None if found is None else enrolment_of(found)
 
     def by_record_index(self, record_index: bytes) -> Enrolment | None:
         with translated():
             found = self._enrolments.find_one({"record_index": record_index.hex()})
-        return None if found is None else _enrolment(found)
+        return None if found is None else enrolment_of(found)
 
     def by_account(self, account: Address) -> Sequence[Enrolment]:
         with translated():
-            return [_enrolment(found) for found in self._enrolments.find({"account": account})]
+            return [enrolment_of(found) for found in self._enrolments.find({"account": account})]
 
     def subjects(self) -> Sequence[SubjectId]:
         with translated():
@@ -113,7 +113,8 @@ def _members(enrolment: Enrolment) -> dict[str, Any]:
 
 
 @parser
-def _enrolment(found: Mapping[str, Any]) -> Enrolment:
+def enrolment_of(found: Mapping[str, Any]) -> Enrolment:
+    """Read a row of enrolments. Raises DocumentMalformed."""
     return Enrolment(
         subject_id=SubjectId(int(found["_id"], 16)),
         record_index=bytes.fromhex(found["record_index"]),

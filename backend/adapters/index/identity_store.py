@@ -66,21 +66,21 @@ class MongoStaffStore:
     def get(self, staff_id: str) -> StaffAccount | None:
         with translated():
             found = self._staff.find_one({"_id": staff_id})
-        return None if found is None else self._account(found)
+        return None if found is None else account_of(found, self._documents)
 
     def by_username(self, username: str) -> StaffAccount | None:
         with translated():
-            found = self._staff.find_one({"username": self._blind.of(username)})
-        return None if found is None else self._account(found)
+            found = self._staff.find_one({"username": {"$in": self._blind.any_of(username)}})
+        return None if found is None else account_of(found, self._documents)
 
     def all(self) -> Sequence[StaffAccount]:
         with translated():
-            found = [self._account(document) for document in self._staff.find()]
+            found = [account_of(document, self._documents) for document in self._staff.find()]
         return sorted(found, key=lambda account: account.username)
 
     def _members(self, account: StaffAccount) -> dict[str, Any]:
         sealed = self._documents.seal(
-            account.username.encode(), subject=None, place=_place_of_name(account.staff_id)
+            account.username.encode(), subject=None, place=place_of_name(account.staff_id)
         )
         return {
             "username": self._blind.of(account.username),
@@ -96,28 +96,30 @@ class MongoStaffStore:
             "seal": account.seal,
         }
 
-    @parser
-    def _account(self, found: Mapping[str, Any]) -> StaffAccount:
-        """Raises SealedDocumentRefused."""
-        staff_id = found["_id"]
-        name = self._documents.open(found["name"], subject=None, place=_place_of_name(staff_id))
-        return StaffAccount(
-            staff_id=staff_id,
-            username=name.decode(),
-            password=found["password"],
-            roles=known_roles(found["roles"]),
-            member_id=None if found["member_id"] is None else MemberId(found["member_id"]),
-            organisations=tuple(MemberId(member) for member in found["organisations"]),
-            account=None if found["account"] is None else Address(found["account"]),
-            disabled=bool(found["disabled"]),
-            created_at=UnixSeconds(found["created_at"]),
-            revision=found["revision"],
-            seal=found["seal"],
-        )
 
-
-def _place_of_name(staff_id: str) -> str:
+def place_of_name(staff_id: str) -> str:
+    """Return where a name of staff is sealed for."""
     return f"staff/{staff_id}"
+
+
+@parser
+def account_of(found: Mapping[str, Any], documents: DocumentSealer) -> StaffAccount:
+    """Read a row of staff. Raises DocumentMalformed, SealedDocumentRefused."""
+    staff_id = found["_id"]
+    name = documents.open(found["name"], subject=None, place=place_of_name(staff_id))
+    return StaffAccount(
+        staff_id=staff_id,
+        username=name.decode(),
+        password=found["password"],
+        roles=known_roles(found["roles"]),
+        member_id=None if found["member_id"] is None else MemberId(found["member_id"]),
+        organisations=tuple(MemberId(member) for member in found["organisations"]),
+        account=None if found["account"] is None else Address(found["account"]),
+        disabled=bool(found["disabled"]),
+        created_at=UnixSeconds(found["created_at"]),
+        revision=found["revision"],
+        seal=found["seal"],
+    )
 
 
 class MongoClientStore:
@@ -145,11 +147,11 @@ class MongoClientStore:
     def get(self, client_id: str) -> Client | None:
         with translated():
             found = self._clients.find_one({"_id": client_id})
-        return None if found is None else _client(found)
+        return None if found is None else client_of(found)
 
     def all(self) -> Sequence[Client]:
         with translated():
-            return [_client(found) for found in self._clients.find().sort("_id", ASCENDING)]
+            return [client_of(found) for found in self._clients.find().sort("_id", ASCENDING)]
 
 
 class MongoSingleUse:
@@ -241,7 +243,8 @@ def _client_members(client: Client) -> dict[str, Any]:
 
 
 @parser
-def _client(found: Mapping[str, Any]) -> Client:
+def client_of(found: Mapping[str, Any]) -> Client:
+    """Read a row of clients. Raises DocumentMalformed."""
     return Client(
         client_id=found["_id"],
         name=found["name"],

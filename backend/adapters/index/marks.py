@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import cbor2
 
 from backend.errors import IntegrityError
-from backend.keystore import KeyStore
+from backend.identity.seal import KEY_CLASS
+from backend.keystore import KeyName, KeyStore, secrets_in_use
 
 MARK: Final = "mark"
+Purpose: TypeAlias = Literal["acts", "consent_uses", "erasures", "legal_holds"]
 
 
 class DocumentForged(IntegrityError):
@@ -26,14 +28,17 @@ class DocumentForged(IntegrityError):
 
 
 class Marks:
-    """Marks of one kind of documents. ``purpose`` names it, so that no mark serves for another kind."""
+    """Marks of one kind of documents. ``purpose`` names it, so that no mark serves for another kind.
 
-    def __init__(self, keys: KeyStore, purpose: str) -> None:
-        self._key = keys.get_or_create("master", f"marks/{purpose}").reveal()
+    The newest version of the key marks; an older one counts while a rotation is under way.
+    """
+
+    def __init__(self, keys: KeyStore, purpose: Purpose) -> None:
+        self._keys = [secret.reveal() for secret in secrets_in_use(keys, KEY_CLASS, key_of(purpose))]
 
     def of(self, content: Any) -> bytes:
         """Return the mark of plain values: str, int, bytes, bool, None, lists and maps of these."""
-        return hmac.digest(self._key, cbor2.dumps(_plain(content), canonical=True), "sha256")
+        return _mark(content, self._keys[0])
 
     def marked(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return a document with the mark of all its other members."""
@@ -42,13 +47,24 @@ class Marks:
 
     def require(self, mark: Any, content: Any) -> None:
         """Raise DocumentForged unless this is the mark of the content."""
-        if not (isinstance(mark, bytes) and hmac.compare_digest(mark, self.of(content))):
+        if not isinstance(mark, bytes):
+            raise DocumentForged
+        if not any(hmac.compare_digest(mark, _mark(content, key)) for key in self._keys):
             raise DocumentForged
 
     def checked(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a document that ``marked`` gave. Raises DocumentForged."""
         self.require(document.get(MARK), {name: value for name, value in document.items() if name != MARK})
         return document
+
+
+def key_of(purpose: Purpose) -> KeyName:
+    """Return the name of the key, as its first version bears it."""
+    return "master", f"marks/{purpose}"
+
+
+def _mark(content: Any, key: bytes) -> bytes:
+    return hmac.digest(key, cbor2.dumps(_plain(content), canonical=True), "sha256")
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ class SealedMemberNames:
         self._documents = documents
 
     def put(self, member_id: MemberId, name: str) -> None:
-        sealed = self._documents.seal(name.encode(), subject=None, place=_place(member_id))
+        sealed = self._documents.seal(name.encode(), subject=None, place=place_of(member_id))
         with translated():
             self._names.update_one({"_id": member_id.hex()}, {"$set": {"name": sealed}}, upsert=True)
 
@@ -30,10 +30,11 @@ class SealedMemberNames:
         names = {}
         for document in found:
             member = MemberId(bytes.fromhex(document["_id"]))
-            opened = self._documents.open(document["name"], subject=None, place=_place(member))
+            opened = self._documents.open(document["name"], subject=None, place=place_of(member))
             names[member] = opened.decode()
         return names
 
 
-def _place(member_id: MemberId) -> str:
+def place_of(member_id: MemberId) -> str:
+    """Return where a member's name is sealed for."""
     return f"member_names/{member_id.hex()}"

@@ -33,7 +33,7 @@ class MongoFamilyStore:
     def get(self, family_id: str) -> Family | None:
         with translated():
             found = self._families.find_one({"_id": family_id})
-        return None if found is None else _family(found)
+        return None if found is None else family_of(found)
 
     def rotate(self, family_id: str, *, expected: bytes, family: Family) -> bool:
         with translated():
@@ -68,7 +68,7 @@ class MongoSigningKeyStates:
 
     def all(self) -> Sequence[SigningKeyState]:
         with translated():
-            return [_state(found) for found in self._states.find().sort("_id", ASCENDING)]
+            return [state_of(found) for found in self._states.find().sort("_id", ASCENDING)]
 
     def insert(self, state: SigningKeyState) -> bool:
         with translated():
@@ -103,7 +103,8 @@ def _family_members(family: Family) -> dict[str, Any]:
 
 
 @parser
-def _family(found: Mapping[str, Any]) -> Family:
+def family_of(found: Mapping[str, Any]) -> Family:
+    """Read a row of families. Raises DocumentMalformed."""
     family = Family(
         family_id=found["_id"],
         grant=Grant(
@@ -131,7 +132,8 @@ def _state_members(state: SigningKeyState) -> dict[str, Any]:
 
 
 @parser
-def _state(found: Mapping[str, Any]) -> SigningKeyState:
+def state_of(found: Mapping[str, Any]) -> SigningKeyState:
+    """Read a row of signing keys. Raises DocumentMalformed."""
     until = found["verify_until"]
     return SigningKeyState(
         generation=found["_id"],

@@ -183,8 +183,7 @@ class PagedKeyStore:
     def versions(self) -> tuple[KeyVersion, ...]:
         with self._locked():
             own = [self._versions[key_class] for key_class in CLASSES]
-            others = sorted(self._versions.keys() - {*CLASSES})
-            return (*own, *(self._versions[key_class] for key_class in others))
+        return (*own, *self.noted())
 
     def note_version(self, version: KeyVersion) -> None:
         with self._locked() as database:
@@ -231,6 +230,10 @@ class PagedKeyStore:
     def row(self, name: KeyName) -> Secret | None:
         with self._locked() as database:
             return self._find(database, *name)
+
+    def noted(self) -> tuple[KeyVersion, ...]:
+        with self._locked():
+            return tuple(self._versions[name] for name in sorted(self._versions.keys() - {*CLASSES}))
 
     def put_rows(self, rows: Iterable[tuple[KeyName, Secret]]) -> None:
         with self._locked() as database, database.transaction():

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -117,9 +117,14 @@ def serving(app: ASGIApp, listener: Any) -> Iterator[None]:
 
 
 @contextmanager
-def open_service(directory: Path, **options: Any) -> Iterator[Service]:
-    """Open a world below ``directory`` and serve it on a free port of 127.0.0.1. ``options``: settings."""
-    listener = bind("127.0.0.1", 0)
+def open_service(
+    directory: Path, *, port: int = 0, http: httpx.Client | None = None, **options: Any
+) -> Iterator[Service]:
+    """Open a world below ``directory`` and serve it on 127.0.0.1. ``options``: settings.
+
+    ``http``: a client that outlives the service, so that who holds it goes on after a restart on its port.
+    """
+    listener = bind("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = Settings(
         data_directory=directory,
@@ -137,8 +142,10 @@ def open_service(directory: Path, **options: Any) -> Iterator[Service]:
             max_body_bytes=settings.max_body_bytes,
             max_attachment_bytes=settings.max_attachment_bytes,
         )
-        with serving(app, listener), httpx.Client(base_url=url, timeout=60) as http:
-            yield Service(world, url, http)
+        with serving(app, listener), ExitStack() as closing:
+            client = http or closing.enter_context(httpx.Client(timeout=60))
+            client.base_url = httpx.URL(url)
+            yield Service(world, url, client)
     finally:
         world.close()
 

@@ -23,6 +23,7 @@ from backend.backup.reading import Backup
 from backend.backup.recovery_key import generate, read_private_half, service_path
 from backend.backup.shelf import Shelf
 from backend.errors import Unavailable
+from backend.keystore import KeyVersion
 from backend.records.blocks import Cid, Splitter
 from tests.support.memory_backup import MemorySite
 
@@ -236,3 +237,14 @@ def test_make_begins_a_new_generation_beside_the_caller(scene: Scene) -> None:
         pass
     assert scene.shelf.newest() != first
     assert scene.keeper.status()["generation"] == scene.shelf.newest()
+
+
+def test_each_part_says_which_versions_of_keys_count_and_the_last_one_is_right(scene: Scene) -> None:
+    before = KeyVersion("documents", 2, 2, 7, 1)
+    scene.site.keys.note_version(before)
+    scene.keeper.ship()
+    assert scene.backup().versions() == [before]
+    after = before._replace(logged=2)
+    scene.site.keys.note_version(after)
+    scene.keeper.ship()
+    assert scene.backup().versions() == [after]
