@@ -1,10 +1,11 @@
 """Search by identifier that answers alike whether or not there is such a patient (invariant 10).
 
-The answer is a reference: the identifier's keyed index, encrypted with AES-SIV (RFC 5297) for the one member
-that asked. Making it looks nothing up, so neither shape nor timing can tell. It is the same for the same
-member and identifier, useless to another member, and is resolved only when something is done with it. One
-that nobody stands behind resolves to a phantom subject id: it was never enrolled, so all that is asked of it
-waits for ever, as with a patient who does not answer.
+The answer is a reference: the identifier's keyed index and a phantom subject id, encrypted with AES-SIV (RFC
+5297) for the one member that asked. Making it looks nothing up, so neither shape nor timing can tell. It is
+the same for the same member and identifier, useless to another member, and is resolved only when something is
+done with it. One that nobody stands behind resolves to the phantom: it was never enrolled, so all that is
+asked of it waits for ever, as with a patient who does not answer. A phantom stays what it is whatever key is
+replaced, as a patient does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from backend.identity.errors import PatientReferenceInvalid
-from backend.identity.people import People
+from backend.identity.people import People, normal_record_number
 from backend.identity.ports import EnrolmentStore
 from backend.identity.seal import Sealer
 from backend.keystore import KeyStore
@@ -28,7 +29,9 @@ from backend.token_keys import token_key
 from backend.types import MAX_SUBJECT_ID, MemberId, SubjectId
 
 _CONTEXT: Final = b"assent/patient-ref/1"
-_BYTES: Final = 48  # 16 of SIV, 32 of index
+_INDEX_BYTES: Final = 32
+_PHANTOM_BYTES: Final = 12  # of a subject id
+_BYTES: Final = 16 + _INDEX_BYTES + _PHANTOM_BYTES  # with those of SIV
 
 
 class PatientReferences:
@@ -41,9 +44,9 @@ class PatientReferences:
         self._sealer = sealer
 
     def refer(self, member: MemberId, identifier: str) -> str:
-        """Return the reference, 64 characters. Raises RecordNumberInvalid."""
-        index = self._people.index(identifier)
-        return base64.urlsafe_b64encode(self._cipher.encrypt(index, self._bound_to(member))).decode()
+        """Return the reference, 80 characters. Raises RecordNumberInvalid."""
+        named = self._people.index(identifier) + self._phantom(identifier).to_bytes(_PHANTOM_BYTES)
+        return base64.urlsafe_b64encode(self._cipher.encrypt(named, self._bound_to(member))).decode()
 
     def resolve(self, member: MemberId, reference: str) -> SubjectId:
         """Return the subject id of the patient, or a phantom: callers cannot and must not tell which.
@@ -55,19 +58,19 @@ class PatientReferences:
             raw = base64.b64decode(reference, altchars=b"-_", validate=True)
             if len(raw) != _BYTES:
                 raise PatientReferenceInvalid(field="patient_ref")
-            index = self._cipher.decrypt(raw, self._bound_to(member))
+            named = self._cipher.decrypt(raw, self._bound_to(member))
         except (InvalidTag, binascii.Error, ValueError) as refusal:
             raise PatientReferenceInvalid(field="patient_ref") from refusal
-        phantom = self._phantom(index)  # computed in both cases: the same work
-        found = self._store.by_record_index(index)
+        found = self._store.by_record_index(named[:_INDEX_BYTES])
         # Before the claim nobody can answer a request, so an issued code changes nothing to be seen.
         if found is None or self._sealer.check(found).account is None:
-            return phantom
+            return SubjectId(int.from_bytes(named[_INDEX_BYTES:]))
         return found.subject_id
 
     def _bound_to(self, member: MemberId) -> list[bytes]:
         version = self._people.index_version
         return [_CONTEXT, member] if version == 1 else [_CONTEXT, member, version.to_bytes(8)]
 
-    def _phantom(self, index: bytes) -> SubjectId:
-        return SubjectId(int.from_bytes(hmac.digest(self._phantom_key, index, "sha256")) % MAX_SUBJECT_ID + 1)
+    def _phantom(self, identifier: str) -> SubjectId:
+        name = normal_record_number(identifier).encode()
+        return SubjectId(int.from_bytes(hmac.digest(self._phantom_key, name, "sha256")) % MAX_SUBJECT_ID + 1)

@@ -69,6 +69,14 @@ def test_reference_of_before_the_rotation_is_refused_whether_or_not_there_is_a_p
             world.again().references.resolve(CLINIC, reference)
 
 
+def test_phantom_stays_what_it_is_as_a_patient_does(world: World) -> None:
+    """Or whoever kept the ids of before would know after a rotation who is a patient (invariant 10)."""
+    (patient, *_), phantom = enrolled(world), resolved(world, "unknown")
+    rotation(world).rotate(clock=world.clock)
+    assert resolved(world.again(), "unknown") == phantom
+    assert resolved(world.again(), NUMBERS[0]) == patient
+
+
 def test_both_keys_find_while_the_rotation_is_under_way(world: World) -> None:
     enrolled(world)
     world.keys.get_or_create("master", index_key_name(2))
