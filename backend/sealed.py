@@ -67,6 +67,10 @@ class DocumentSealer:
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + _cipher(secret, share).encrypt(nonce, document, place.encode())
 
+    def has_key(self, subject: SubjectId) -> bool:
+        """Whether there is a key of this person: not before the first document, and not after an erasure."""
+        return any(self._keys.exists(*documents_key(subject, version)) for version in self._versions)
+
     def open(
         self, sealed: bytes, *, subject: SubjectId | None, place: str, share: Secret | None = None
     ) -> bytes:

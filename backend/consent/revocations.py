@@ -287,8 +287,13 @@ class RevocationService:
         document = revocation.document
         digest = hashlib.sha256(_act_id(revocation).encode()).digest()
 
-        def sealed(value: Any, part: str) -> bytes:
+        # Nobody who was erased gets a key again; the stop itself counts as any other.
+        erased = self._restrictions.erases(subject) and not self._sealer.has_key(subject)
+
+        def sealed(value: Any, part: str) -> bytes | None:
             # A document says what somebody consented to; the index holds that encrypted only.
+            if erased or not value:
+                return None
             return self._sealer.seal(
                 json.dumps(value).encode(), subject=subject, place=place_of(digest, part)
             )
@@ -299,12 +304,8 @@ class RevocationService:
             "consent": revocation.consent,
             "epoch": revocation.epoch,
             "signature": revocation.signature,
-            "document": None
-            if document is None
-            else sealed([type(document).__name__, to_json(document)], "document"),
-            "via": sealed([to_json(delegation) for delegation in revocation.via], "via")
-            if revocation.via
-            else None,
+            "document": sealed(document and [type(document).__name__, to_json(document)], "document"),
+            "via": sealed([to_json(delegation) for delegation in revocation.via], "via"),
             "desk": revocation.desk,
         }
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from backend.consent.deciding import DecisionService
+from backend.consent.terms_json import to_json
 from backend.demo.actors import Api, Provider, Wallet
 from backend.erasure.receipt import verify_erasure
 from backend.identity.roles import Role
 from backend.records.vault import Vault
+from backend.types import SubjectId
 from tests.integration.api.world import (
     EVERYTHING,
     Patient,
@@ -141,6 +143,33 @@ def test_erased_person_is_unknown_and_the_code_gives_the_receipt(
         headers={"Content-Type": "text/plain"},
     )
     assert_problem(stored, 409, "under_erasure")
+
+
+def test_stop_that_comes_after_the_erasure_counts_and_keeps_nothing_of_the_person(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    """Whoever held it hands it in with the document, which would be sealed under a key made anew."""
+    patient = new_patient()
+    consent = patient.permit(clinic.member_id)
+    stop = patient.api.post("/v1/revocations/draft", {"consent_id": consent})
+    (kept,) = service.world.services.evidence.documents(SubjectId(int(patient.subject, 16))).values()
+    body = {
+        "consent_id": consent,
+        "signature": patient.wallet.sign_typed(stop["typed_data"]),
+        "document": to_json(kept.document),
+    }
+    asked = ask(patient.api, patient.subject, grace_hours=0)
+    deadline = time.monotonic() + 20
+    while service.world.services.erasure.erasures.get(asked["erasure_id"]).state != "erased":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stopped = raw(service.anyone(), "POST", "/v1/revocations", json=body)
+    assert stopped.status_code == 200, stopped.text
+    subject = patient.subject.removeprefix("0x")
+    keys = service.world.stores.keys
+    assert not [name for (_, name), _ in keys.rows() if name.startswith(f"documents/{subject}")]
+    acts = service.world.stores.database["acts"].find({"kind": "revocation"})
+    assert [a["data"]["document"] for a in acts if a["act_id"].startswith(consent[2:])] == [None]
 
 
 def test_person_can_enrol_again_as_somebody_new(
