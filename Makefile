@@ -12,7 +12,7 @@ BUNDLES ?=
 KILL_POINTS ?= 200
 
 .PHONY: help run demo kubo softhsm hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither \
-  brownie proofs differential integration demo-test fuzz test-faults bench lock clean
+  brownie proofs differential integration demo-test fuzz test-faults test-tampering bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -160,6 +160,8 @@ fuzz: $(STAMPS)/dev $(STAMPS)/contracts ## every route against generated request
 
 test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite: KILL_POINTS=N kills, 200 without
 	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=3600 tests/integration/test_crash.py
+
+test-tampering: $(STAMPS)/dev $(STAMPS)/contracts ## every stored document changed, not some of each collection
 	@ASSENT_TAMPER_ALL=1 $(BIN)/pytest -q --timeout=1800 tests/integration/stores/test_tampering.py
 
 bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
