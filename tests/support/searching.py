@@ -6,8 +6,13 @@ import base64
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from backend.demo.privacy import SHORTEST
+
+# Of base64, of which the files hold megabytes, so many characters do not stand anywhere by chance.
+_TELLING: Final = 8
+_BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 
 
 def forms(text: str) -> set[bytes]:
@@ -18,7 +23,7 @@ def forms(text: str) -> set[bytes]:
         # Without the characters at both ends that depend on what lies beside it.
         encoded = base64.b64encode(bytes(lead) + plain)
         inner = encoded[(0, 2, 3)[lead] : -4 if (lead + len(plain)) % 3 else None]
-        if len(inner) > SHORTEST:
+        if len(inner) >= _TELLING:
             found |= {inner, inner.replace(b"+", b"-").replace(b"/", b"_")}
     return found
 
@@ -36,6 +41,14 @@ def found_in(files: Iterable[Path], needles: Iterable[str]) -> dict[str, set[str
             candidates = by_start.get(content[at : at + SHORTEST])
             if candidates is not None:
                 for form, needle in candidates:
-                    if content.startswith(form, at):
+                    if content.startswith(form, at) and (
+                        len(form) >= _TELLING or _stands_alone(content, at, at + len(form))
+                    ):
                         hits[needle].add(path.name)
     return dict(hits)
+
+
+def _stands_alone(content: bytes, start: int, end: int) -> bool:
+    """Whether a short text is one, and no part of a longer run of characters such as base64."""
+    beside = content[max(0, start - 1) : start] + content[end : end + 1]
+    return not _BASE64 & set(beside)

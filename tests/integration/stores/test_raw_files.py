@@ -62,3 +62,10 @@ def test_search_finds_a_name_that_was_put_there(site: Site, tmp_path: Path, enco
     assert found_in([copy], [name]) == {}
     copy.write_bytes(copy.read_bytes() + encode(name.encode()) + b"more")  # type: ignore[operator]
     assert found_in([copy], [name]) == {name: {"keys.db"}}
+
+
+def test_short_word_is_found_where_it_stands_alone_and_not_within_base64(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b'AAorder9A {"state": "order"}')
+    assert found_in([tmp_path / "file"], ["order"]) == {"order": {"file"}}
+    (tmp_path / "file").write_bytes(b"AAorder9A")
+    assert found_in([tmp_path / "file"], ["order"]) == {}
