@@ -63,7 +63,7 @@ class Encryption:
         self._cipher = Cobblestone256Encryptor(key.reveal(), context)
 
     def add(self, piece: bytes | memoryview) -> Iterator[bytes]:
-        """Yield what comes out of a piece of any size, about 64 KiB at a time; take all of it."""
+        """Yield what comes out of a piece of any size, about 128 KiB at a time; take all of it."""
         for part in _parts(piece):
             if out := self._cipher.update(part):
                 yield out
