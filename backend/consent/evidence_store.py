@@ -9,7 +9,7 @@ from typing import Protocol
 
 from backend.consent.terms import Delegation, Document, Grant
 from backend.consent.terms_json import from_json, to_json
-from backend.sealed import require_schema
+from backend.sealed import DocumentSealer, require_schema
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 SCHEMA_VERSION = 1
@@ -71,6 +71,12 @@ class ConsentRow:
     delegate: Address | None = None  # of a delegation: the account it gives powers to
     block: BlockNumber | None = None  # where it was recorded
     transaction: Bytes32 | None = None
+
+    def opened(self, sealer: DocumentSealer) -> SignedDocument:
+        """Return the document. Raises SecretNotFound when the person was erased, SealedDocumentRefused,
+        SchemaUnknown."""
+        place = place_of(self.consent_id)
+        return SignedDocument.decode(sealer.open(self.sealed, subject=self.subject, place=place))
 
 
 @dataclass(frozen=True, slots=True)

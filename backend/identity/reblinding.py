@@ -46,11 +46,10 @@ class Reblinding:
             people = People(keys=self._keys, documents=self._documents)
             for subject in self._store.subjects():
                 self._blind_again(people, subject)
+            old = [index_key_name(version) for version in range(1, state.version)]
+            self._keys.erase_many(("master", name) for name in old)
             state = state._replace(minimum=state.version)
             self._keys.note_version(state)
-        # Last, and each time: a start that still counted on a key that is gone could do nothing.
-        old = [index_key_name(version) for version in range(1, state.version)]
-        self._keys.erase_many(("master", name) for name in old)
         return state
 
     def _blind_again(self, people: People, subject: SubjectId) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
-from backend.consent.evidence_store import ConsentRow, SignedDocument, place_of
+from backend.consent.evidence_store import ConsentRow
 from backend.consent.service import ACT
 from backend.consent.typed_data import consent_id
 from backend.errors import AssentError, IntegrityError
@@ -60,9 +60,8 @@ def check_consents(stores: Stores, facts: ChainFacts, gone: Gone, report: Report
 
 def _refusal(row: ConsentRow, sealer: DocumentSealer) -> str | None:
     """Return the code of what is wrong with the document itself."""
-    place = place_of(row.consent_id)
     try:
-        document = SignedDocument.decode(sealer.open(row.sealed, subject=row.subject, place=place)).document
+        document = row.opened(sealer).document
     except SecretNotFound:
         return "consent_key_missing"
     except IntegrityError:

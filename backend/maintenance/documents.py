@@ -13,13 +13,12 @@ from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.contact_store import MongoContactStore
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.index.erasure_store import MongoHoldRows
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import MALFORMED, translated
 from backend.adapters.index.identity_store import MongoStaffStore
 from backend.adapters.index.marked import marked_collections
 from backend.adapters.index.message_store import MongoDeliveryStore
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.paper_store import MongoPaperStore
-from backend.adapters.index.rotation import MALFORMED
 from backend.adapters.index.sealed_fields import fields_by_collection
 from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.study_store import MongoStudyStore

@@ -13,7 +13,7 @@ from backend.erasure_wiring import open_erasables
 from backend.maintenance.report import Report
 from backend.records.manifest import manifest_share_of, salt_of, version_name
 from backend.records_wiring import open_slots
-from backend.sealed import DocumentSealer, documents_keys
+from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import Bytes32, RecordId, SubjectId
 
@@ -62,13 +62,13 @@ def check_erasures(stores: Stores, report: Report) -> None:
             if count:
                 where = f"{count} {erasable.name} of erasure {row.erasure_id}"
                 report.damaged("erased_row_returned", where)
-        if _key_returned(stores, row):
+        if _key_returned(stores, sealer, row):
             report.damaged("erased_key_returned", f"erasure {row.erasure_id}")
 
 
-def _key_returned(stores: Stores, row: ErasureRow) -> bool:
+def _key_returned(stores: Stores, sealer: DocumentSealer, row: ErasureRow) -> bool:
     if row.scope.is_person:
-        return any(stores.keys.exists(*name) for name in documents_keys(stores.keys, row.scope.subject))
+        return sealer.has_key(row.scope.subject)
     names = [version_name(record, 1) for record in row.scope.records]
     return any(
         stores.keys.exists(*name) for each in names for name in (salt_of(each), manifest_share_of(each))

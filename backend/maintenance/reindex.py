@@ -11,7 +11,6 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.projections import Projections
 from backend.adapters.index.record_index import MongoRecordIndex
-from backend.consent.evidence_store import SignedDocument, place_of
 from backend.consent.service import ACT as CONSENT_ACT
 from backend.consent.terms import ZERO32, Grant, Kind
 from backend.maintenance.chain_facts import ChainFacts, read_chain
@@ -54,8 +53,7 @@ def _answers(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
         row = index.get(consent)
         if row is None:
             continue
-        place = place_of(consent)
-        document = SignedDocument.decode(sealer.open(row.sealed, subject=row.subject, place=place)).document
+        document = row.opened(sealer).document
         if isinstance(document, Grant) and document.request != ZERO32:
             act = acts.get(CONSENT_ACT, consent.hex())
             if act is None or act.is_over:

@@ -8,7 +8,7 @@ from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.use_store import MongoUseStore
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
-from backend.consent.evidence_store import ConsentRow, SignedDocument
+from backend.consent.evidence_store import ConsentRow
 from backend.consent.terms import Grant
 from backend.consent.uses import UNLIMITED, UNUSED, limit_of
 from backend.errors import AssentError, IntegrityError
@@ -53,9 +53,8 @@ class LoggedUses:
 
 
 def _is_limited(row: ConsentRow, sealer: DocumentSealer) -> bool:
-    place = f"consents/{row.consent_id.hex()}"
     try:
-        document = SignedDocument.decode(sealer.open(row.sealed, subject=row.subject, place=place)).document
+        document = row.opened(sealer).document
     except (AssentError, ValueError, KeyError, TypeError):
         return False  # erased, or damaged and named as such
     return isinstance(document, Grant) and limit_of(document.terms) != UNLIMITED

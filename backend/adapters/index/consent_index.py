@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import parser, sorted_out, translated
+from backend.adapters.index.order import newest_first
 from backend.consent.evidence_store import ConsentRow, RequestRow
 from backend.consent.states import State
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
-
-_NEWEST_FIRST: Final = [("created_at", DESCENDING), ("_id", ASCENDING)]  # two of one second keep their places
 
 
 class MongoConsentIndex:
@@ -143,7 +142,7 @@ class MongoConsentIndex:
         if requester is not None:
             query["requester"] = requester.hex()
         with translated():
-            found = self._requests.find(query).sort(_NEWEST_FIRST).limit(limit)
+            found = self._requests.find(query).sort(newest_first("created_at")).limit(limit)
             return [request_of(document) for document in found]
 
     def asked_subjects(self) -> Sequence[SubjectId]:

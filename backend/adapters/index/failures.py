@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from pymongo.errors import PyMongoError
 
@@ -13,6 +13,8 @@ from backend.adapters.index.server import IndexUnavailable
 from backend.errors import IntegrityError
 from backend.waiting import about_to_wait
 
+# What a malformed document raises when it is read.
+MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,7 +42,7 @@ def parser(read: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return read(*args, **kwargs)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
+        except MALFORMED as fault:
             raise DocumentMalformed from fault
 
     return call

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import parser, translated
+from backend.adapters.index.order import newest_first
 from backend.notices.types import Delivery, DeliveryState, NoticeReason, Reminder, RevocationNotice, Topic
 from backend.types import ConsentId, LogIndex, MemberId, SubjectId, UnixSeconds
-
-_NEWEST_FIRST: Final = [("created_at", DESCENDING), ("_id", ASCENDING)]  # two of one second keep their places
 
 
 class MongoEndpointStore:
@@ -118,7 +117,7 @@ class MongoDeliveryStore:
         if receiver is not None:
             query["receiver"] = receiver
         with translated():
-            found = self._deliveries.find(query).sort(_NEWEST_FIRST).limit(limit)
+            found = self._deliveries.find(query).sort(newest_first("created_at")).limit(limit)
             return [self._read(document) for document in found]
 
     def count(self, state: DeliveryState) -> int:
@@ -201,7 +200,7 @@ class MongoRevocationNoticeStore:
         if consent is not None:
             query["consent"] = consent.hex()
         with translated():
-            found = self._notices.find(query).sort(_NEWEST_FIRST).limit(limit)
+            found = self._notices.find(query).sort(newest_first("created_at")).limit(limit)
             return [_notice(document) for document in found]
 
     def late(self, *, now: UnixSeconds) -> int:

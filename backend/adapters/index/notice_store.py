@@ -9,10 +9,11 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import parser, translated
+from backend.adapters.index.order import newest_first
 from backend.consent.notices import Notice, NoticeRow
 from backend.types import Bytes32, UnixSeconds
 
-_NEWEST_FIRST: Final = [("published_at", -1), ("_id", 1)]
+_NEWEST_FIRST: Final = newest_first("published_at")
 
 
 class MongoNoticeStore:

@@ -13,9 +13,9 @@ from typing import Any
 from pymongo.database import Database
 
 from backend.adapters.index.act_store import MongoActStore
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import MALFORMED, translated
 from backend.adapters.index.marked import marked_collections
-from backend.adapters.index.rotation import MALFORMED, Document, Renewal, RotationAtRest
+from backend.adapters.index.rotation import Document, Renewal, RotationAtRest
 from backend.adapters.index.sealed_fields import SEALED_FIELDS, SealedField, fields_by_collection
 from backend.erasure.service import ACT as ERASURE
 from backend.erasure.service import planned_keys

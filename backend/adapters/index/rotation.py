@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from pymongo import UpdateOne
 from pymongo.database import Database
 
-from backend.adapters.index.failures import translated
+from backend.adapters.index.failures import MALFORMED, translated
 from backend.errors import AssentError, OperatorError, Unavailable
 from backend.keystore import KeyName, KeyStore, KeyVersion, version_of, versioned
 
@@ -25,8 +25,6 @@ Document: TypeAlias = Mapping[str, Any]
 READ_TOGETHER: Final = 100
 MADE_TOGETHER: Final = 1000
 WRITE_BYTES: Final = 4 * 1024 * 1024  # a scan takes megabytes: about so much waits to be written at most
-# What a malformed document raises when it is read.
-MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 Renewal: TypeAlias = Callable[[str, Document], Document]

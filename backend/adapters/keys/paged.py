@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, cast
 
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
 from backend.adapters.durable import OwnerLock, sync_directory, write_file
 from backend.adapters.keys.database import SCHEMA_VERSION, KeyDatabase, PageRow, SecretRow, StoreRow
 from backend.adapters.keys.epochs import EpochKeys, Place
@@ -313,18 +315,15 @@ class PagedKeyStore:
         stored = database.page(page)
         if stored is None:
             return []
-        ring, key = self._keyring, self._open_page(stored)
-        labels = ring.label_cipher(key)
-        return [
-            (
-                (
-                    cast(KeyKind, row.kind),
-                    ring.open_label(row.label, cipher=labels, kind=row.kind, name=row.name),
-                ),
-                ring.unwrap_secret(row.wrapped, page_key=key, kind=row.kind, name=row.name),
-            )
-            for row in database.in_page(page)
-        ]
+        key = self._open_page(stored)
+        labels = self._keyring.label_cipher(key)
+        return [self._open_row(row, key, labels) for row in database.in_page(page)]
+
+    def _open_row(self, row: SecretRow, key: Secret, labels: AESSIV) -> tuple[KeyName, Secret]:
+        """Return name and secret, given the page's key and what it derives for names."""
+        name = self._keyring.open_label(row.label, cipher=labels, kind=row.kind, name=row.name)
+        secret = self._keyring.unwrap_secret(row.wrapped, page_key=key, kind=row.kind, name=row.name)
+        return (cast(KeyKind, row.kind), name), secret
 
     def _damaged_in(self, database: KeyDatabase, page: int) -> list[str]:
         stored = database.page(page)
@@ -340,8 +339,7 @@ class PagedKeyStore:
         found = [] if len(rows) == count else [f"page {page}: {len(rows)} secrets of {count}"]
         for row in rows:
             try:
-                self._keyring.open_label(row.label, cipher=labels, kind=row.kind, name=row.name)
-                self._keyring.unwrap_secret(row.wrapped, page_key=key, kind=row.kind, name=row.name)
+                self._open_row(row, key, labels)
             except KeyStoreDamaged:
                 found.append(_place(row))
         return found
@@ -426,10 +424,8 @@ class PagedKeyStore:
         old_labels, labels = ring.label_cipher(old_key), ring.label_cipher(key)
         changed = []
         for row in database.in_page(page.page):
-            kind, old = row.kind, row.name
-            secret = ring.unwrap_secret(row.wrapped, page_key=old_key, kind=kind, name=old)
-            name = ring.open_label(row.label, cipher=old_labels, kind=kind, name=old)
-            new = old if name_key == self._name_key else blind_name(name_key, kind, name)
+            (kind, name), secret = self._open_row(row, old_key, old_labels)
+            new = row.name if name_key == self._name_key else blind_name(name_key, kind, name)
             wrapped = ring.wrap_secret(secret, page_key=key, kind=kind, name=new)
             label = ring.seal_label(name, cipher=labels, kind=kind, name=new)
             changed.append((row, SecretRow(kind, new, page.page, wrapped, label)))

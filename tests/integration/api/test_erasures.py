@@ -49,6 +49,14 @@ def ended(api: Api, erasure_id: str) -> dict[str, Any]:
         time.sleep(0.05)
 
 
+def until_erased(service: Service, erasure_id: str) -> None:
+    """Wait, also for a person, who cannot ask any more."""
+    deadline = time.monotonic() + 20
+    while service.world.services.erasure.erasures.get(erasure_id).state != "erased":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def read(reader: Api, record: str, purpose: str = "TREAT") -> Any:
     return raw(reader, "GET", f"/v1/records/{record}", params={"purpose": purpose})
 
@@ -159,10 +167,7 @@ def test_stop_that_comes_after_the_erasure_counts_and_keeps_nothing_of_the_perso
         "document": to_json(kept.document),
     }
     asked = ask(patient.api, patient.subject, grace_hours=0)
-    deadline = time.monotonic() + 20
-    while service.world.services.erasure.erasures.get(asked["erasure_id"]).state != "erased":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until_erased(service, asked["erasure_id"])
     stopped = raw(service.anyone(), "POST", "/v1/revocations", json=body)
     assert stopped.status_code == 200, stopped.text
     subject = patient.subject.removeprefix("0x")
@@ -177,10 +182,7 @@ def test_person_can_enrol_again_as_somebody_new(
 ) -> None:
     patient = new_patient()
     asked = ask(patient.api, patient.subject, grace_hours=0)
-    deadline = time.monotonic() + 20
-    while service.world.services.erasure.erasures.get(asked["erasure_id"]).state != "erased":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until_erased(service, asked["erasure_id"])
     issued = desk.post("/v1/enrolments", {"record_number": patient.record_number, "name": "Anew"})
     wallet = Wallet(service.anyone())
     wallet.claim(issued["code"])
@@ -376,10 +378,7 @@ def test_document_sealed_while_its_patient_was_erased_leaves_nothing(
     def erased_meanwhile(vault: Vault, *parts: Any, **more: Any) -> Any:
         if not asked:
             asked.append(ask(patient.api, patient.subject, grace_hours=0)["erasure_id"])
-            deadline = time.monotonic() + 20
-            while erasure.get(asked[0]).state != "erased":
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until_erased(service, asked[0])
         return seal(vault, *parts, **more)
 
     monkeypatch.setattr(Vault, "store", erased_meanwhile)
