@@ -36,16 +36,24 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     answer: Callable[[int], int] = lambda _: 204  # number of the call, from 0 -> status
 
-    def of(self, topic: str) -> list[Got]:
-        return [each for each in self.got if each.json["type"] == topic]
+    def of(self, topic: str, subject: str | None = None) -> list[Got]:
+        """Return the messages of a topic; with a subject, only those about that patient."""
+        found = [each for each in self.got if each.json["type"] == topic]
+        return [each for each in found if subject in (None, each.json["data"].get("subject"))]
 
-    def wait(self, topic: str, number: int = 1, *, seconds: float = 20) -> list[Got]:
-        """Return the messages of a topic once there are so many."""
+    def wait(
+        self, topic: str, number: int = 1, *, subject: str | None = None, seconds: float = 20
+    ) -> list[Got]:
+        """Return the messages of a topic once there are so many.
+
+        A custodian's own system is told of all its patients, of what happened to others just
+        before it registered, too: a test of one patient names them.
+        """
         deadline = time.monotonic() + seconds
-        while len(self.of(topic)) < number:
+        while len(self.of(topic, subject)) < number:
             assert time.monotonic() < deadline, (topic, [each.json["type"] for each in self.got])
             time.sleep(0.02)
-        return self.of(topic)
+        return self.of(topic, subject)
 
 
 def verified(secret: str, headers: dict[str, str], body: bytes) -> bool:
