@@ -61,6 +61,12 @@ $(STAMPS)/proofs-tools: requirements/proofs.txt | $(STAMPS)
 	@.venv-proofs/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/proofs.txt
 	@touch $@
 
+$(STAMPS)/checkers: requirements/checkers.txt | $(STAMPS)
+	@test -x .venv-checkers/bin/python || $(PYTHON) -m venv .venv-checkers
+	@echo "installing the outside checkers of anonymization in their own environment ..."
+	@.venv-checkers/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/checkers.txt
+	@touch $@
+
 CONTRACT_SOURCES := $(shell find contracts -name '*.sol' 2>/dev/null)
 $(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(STAMPS)/node
 	@echo "compiling the contracts ..."
@@ -168,10 +174,10 @@ bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run
 
 clean: ## remove what set-up and the programs made (not the data directory)
-	rm -rf .build .venv .venv-brownie .venv-proofs node_modules build out cache
+	rm -rf .build .venv .venv-brownie .venv-proofs .venv-checkers node_modules build out cache
 
 lock: $(STAMPS)/dev ## lock the dependencies again, with hashes and without addresses
-	@for part in runtime dev brownie proofs; do \
+	@for part in runtime dev brownie proofs checkers; do \
 	  $(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	    -o requirements/$$part.txt requirements/$$part.in; done
 	@npm install --package-lock-only --ignore-scripts --silent
