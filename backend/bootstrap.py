@@ -71,6 +71,7 @@ class World:
 
     services: Services
     stores: Stores
+    driver: Driver
     closing: ExitStack
 
     def close(self) -> None:
@@ -364,7 +365,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         erasure=erasure,
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )
-    return World(services=services, stores=stores, closing=closing)
+    return World(services=services, stores=stores, driver=driver, closing=closing)
 
 
 def clock() -> int:
