@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.research.errors import HierarchyInvalid, ValueOutsideDomain
+from backend.research.anonymize.errors import HierarchyInvalid, ValueOutsideDomain
 from backend.research.us_states import STATE_LINES
 from backend.research.variables import MISSING, OTHER, Kind, Value, Variable
 

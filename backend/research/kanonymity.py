@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.research.errors import AnonymizationInvalid, CohortTooSmall, TableUseless
+from backend.research.anonymize.errors import AnonymizationInvalid, CohortTooSmall, TableUseless
 from backend.research.hierarchy import Codes, Hierarchy
 from backend.research.mondrian import Ints, Partition
 from backend.research.outputs import MINIMUM_K

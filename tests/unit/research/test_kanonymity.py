@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.research.errors import (
+from backend.research.anonymize.errors import (
     AnonymizationInvalid,
     CohortTooSmall,
-    ReleaseUnverified,
     TableUseless,
     ValueOutsideDomain,
 )
+from backend.research.errors import ReleaseUnverified
 from backend.research.hierarchy import from_lines, from_text, with_missing
 from backend.research.kanonymity import Anonymized, anonymize
 from backend.research.verify import verify_containment, verify_disjoint, verify_k
