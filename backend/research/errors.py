@@ -17,25 +17,6 @@ class DuoTermInvalid(InvalidInput):
     )
 
 
-class HierarchyInvalid(InvalidInput):
-    code = "hierarchy_invalid"
-    remedy = (
-        "Every line of a hierarchy goes from one value to '*' and all lines have the same number of levels."
-    )
-
-
-class ValueOutsideDomain(InvalidInput):
-    code = "value_outside_domain"
-    remedy = "A value is not in the public domain declared for its column. Widen the declared domain."
-
-
-class AnonymizationInvalid(InvalidInput):
-    code = "anonymization_invalid"
-    remedy = (
-        "k is at least 5, the suppression limit lies in [0, 1], and there is one row of known columns each."
-    )
-
-
 class StudyNotFound(NotFound):
     code = "study_not_found"
 
@@ -72,18 +53,6 @@ class LedgerBusy(Unavailable):
 class BudgetLedgerDamaged(IntegrityError):
     code = "privacy_ledger_damaged"
     remedy = "The ledger of spent privacy budget does not verify. No answer is given; tell the operator."
-
-
-class CohortTooSmall(Conflict):
-    code = "cohort_too_small"
-    remedy = "Too few patients to release a table. Widen the study, or wait until more patients consent."
-
-
-class TableUseless(Conflict):
-    code = "table_fully_generalised"
-    remedy = (
-        "Nothing but '*' would be left of the quasi-identifiers. Ask for fewer of them or for a smaller k."
-    )
 
 
 class ContributionUnbounded(IntegrityError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.research.hierarchy import from_lines, leaf_of, lines_of
-from backend.research.kanonymity import ReleaseReport, anonymize
+from backend.research.anonymize.hierarchy import Hierarchy
 from backend.research.outputs import Table
 from backend.research.study import Proposal, quasi_identifiers
+from backend.research.study_table import ReleaseReport, anonymize
+from backend.research.variable_lines import leaf_of, lines_of
 from backend.research.variables import Role, Value
 from backend.research.verify import verify_containment, verify_disjoint, verify_k
 
@@ -40,7 +41,7 @@ def release(
     }
     done = anonymize(
         original,
-        {name: from_lines(name, lines[name]) for name in names},
+        {name: Hierarchy.parse(lines[name], column=name) for name in names},
         k=table.k,
         suppression_limit=table.suppression_millionths / 1_000_000,
         minimum_cohort=proposal.minimum_cohort,

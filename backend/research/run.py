@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from backend.research.anonymize.errors import CohortTooSmall, TableUseless
 from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
 from backend.research.cohort import distinct, eligible, respecting_minimum, snapshot
 from backend.research.dp import epsilon_of, tally
 from backend.research.duo import parse_use
-from backend.research.errors import CohortTooSmall, TableUseless
 from backend.research.extraction import extract
 from backend.research.permits import require_permitted
 from backend.research.plan import EXCLUDED, INCLUDED, Question, plan

@@ -1,0 +1,28 @@
+"""Least loss, classes may lie inside each other: peel, cut further, absorb what is left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.research.anonymize.absorb import absorb
+from backend.research.anonymize.criteria import holds, scratch_for
+from backend.research.anonymize.peel import peel
+from backend.research.anonymize.problem import Ids, Problem
+from backend.research.anonymize.refine import refine
+
+
+def max_utility(problem: Problem) -> tuple[Ids, int]:
+    """Return the class of each tuple (-1: suppressed) and a number above every class.
+
+    No more than the limit is suppressed when one class of all rows satisfies the rule.
+    """
+    class_of, classes = peel(problem)
+    if classes == 0:
+        everyone = np.arange(len(class_of), dtype=np.int32)
+        rule = problem.rule
+        if not holds(problem.tuples, rule, everyone, 0, len(everyone), scratch_for(rule)):
+            return class_of, 0
+        class_of, classes = np.zeros_like(class_of), 1
+    class_of, classes = refine(problem, class_of, classes)
+    absorb(problem, class_of, classes)
+    return class_of, classes

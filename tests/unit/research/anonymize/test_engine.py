@@ -1,0 +1,331 @@
+"""Whatever the table, the model and the mode: every promise holds, or there is an error with the reason."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from backend.errors import AssentError
+from backend.research.anonymize.engine import anonymize
+from backend.research.anonymize.errors import (
+    AnonymizationInvalid,
+    CohortTooSmall,
+    ModelUnsatisfiable,
+    TableUseless,
+    ValueOutsideDomain,
+)
+from backend.research.anonymize.hierarchy import Hierarchy
+from backend.research.anonymize.types import Anonymized, Diversity, DiversityKind, Mode, PrivacyModel
+from tests.unit.research.anonymize import naive
+
+LINES = {
+    "sex": [("f", "*"), ("m", "*")],
+    "age": [(str(year), f"{year // 2 * 2}+", f"{year // 4 * 4}~", "*") for year in range(8)],
+    "city": [("x1", "x", "*"), ("y1", "y", "*"), ("x2", "x", "*"), ("y2", "y", "*"), ("z", "z", "*")],
+}
+HIERARCHIES = {name: Hierarchy.parse(lines, column=name) for name, lines in LINES.items()}
+DIVERSITIES = [
+    None,
+    Diversity(DiversityKind.DISTINCT, 2),
+    Diversity(DiversityKind.DISTINCT, 3),
+    Diversity(DiversityKind.ENTROPY, 1.8),
+    Diversity(DiversityKind.RECURSIVE, 2, 1.5),
+    Diversity(DiversityKind.RECURSIVE, 3, 4.0),
+]
+
+rows = st.tuples(
+    *(st.sampled_from([line[0] for line in lines]) for lines in LINES.values()),
+    st.sampled_from("aaabbcd"),
+    st.sampled_from("pq"),
+)
+tables = st.lists(rows, min_size=1, max_size=60).flatmap(
+    lambda some: st.integers(1, 3).map(lambda times: some * times)
+)
+models = st.builds(
+    PrivacyModel,
+    st.integers(2, 6),
+    st.sampled_from(DIVERSITIES),
+    st.sampled_from([None, None, 0.0, 0.2, 0.5]),
+)
+limits = st.sampled_from([0.0, 0.05, 0.3, 1.0])
+
+
+def columns_of(table: Sequence[tuple[str, ...]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """(quasi-identifiers, sensitive columns)"""
+    names = [*LINES, "illness", "ward"]
+    columns = {name: [row[place] for row in table] for place, name in enumerate(names)}
+    return {name: columns[name] for name in LINES}, {name: columns[name] for name in names[3:]}
+
+
+def run(
+    table: Sequence[tuple[str, ...]],
+    model: PrivacyModel,
+    *,
+    limit: float = 0.0,
+    mode: Mode = Mode.STRICT,
+    patients: Sequence[object] | None = None,
+) -> Anonymized:
+    quasi, sensitive = columns_of(table)
+    return anonymize(
+        quasi, HIERARCHIES, sensitive, model=model, suppression=limit, mode=mode, patients=patients
+    )
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tables, models, limits, st.sampled_from(Mode), st.booleans(), st.randoms(use_true_random=False))
+def test_every_release_keeps_every_promise(table, model, limit, mode, several, random) -> None:  # type: ignore[no-untyped-def]
+    quasi, sensitive = columns_of(table)
+    people = [random.randrange(len(table)) for _ in table] if several else None
+    whole = range(len(table)) if people is None else people
+    guarded = sensitive if model.needs_sensitive else {}
+    possible = naive.satisfied(range(len(table)), model, guarded, whole, len(table))
+    try:
+        done = run(table, model, limit=limit, mode=mode, patients=people)
+    except CohortTooSmall:
+        assert len(set(whole)) < model.k
+        return
+    except ModelUnsatisfiable:
+        assert not possible
+        return
+    except TableUseless:
+        return
+    naive.check(done, quasi, LINES, model=model, sensitive=guarded, limit=limit, people=people)
+    assert naive.loss_of(done, LINES) < 1.0
+    if mode is Mode.STRICT:
+        assert naive.disjoint(done, LINES)
+    if mode is Mode.FULL_DOMAIN:
+        assert done.levels is not None
+        for name, level in done.levels.items():
+            released = {line[0]: line[level] for line in LINES[name]}
+            assert all(
+                label in {None, released[value]}
+                for label, value in zip(done.quasi[name], quasi[name], strict=True)
+            )
+    again = run(table, model, limit=limit, mode=mode, patients=people)
+    assert again.class_id.tolist() == done.class_id.tolist()
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tables, models, limits, st.booleans(), st.randoms(use_true_random=False))
+def test_full_domain_is_the_optimum_of_all_combinations_of_levels(
+    table, model, limit, several, random
+) -> None:  # type: ignore[no-untyped-def]
+    people = [random.randrange(len(table)) for _ in table] if several else list(range(len(table)))
+    assume(len(set(people)) >= model.k)
+    quasi, sensitive = columns_of(table)
+    guarded = sensitive if model.needs_sensitive else {}
+    least = _by_brute_force(quasi, guarded, model, limit, people)
+    try:
+        done = run(table, model, limit=limit, mode=Mode.FULL_DOMAIN, patients=people)
+    except ModelUnsatisfiable:
+        assert least is None
+        return
+    except TableUseless:
+        assert least is not None
+        assert least > 1 - 1e-9
+        return
+    assert least is not None
+    assert naive.loss_of(done, LINES) == pytest.approx(least, abs=1e-9)
+
+
+def _by_brute_force(
+    quasi: dict[str, list[str]],
+    sensitive: dict[str, list[str]],
+    model: PrivacyModel,
+    limit: float,
+    people: Sequence[object],
+) -> float | None:
+    """The least loss of all nodes that publish something, suppressing what fails; None: there is none."""
+    total, least = len(people), None
+    path = {name: {line[0]: line for line in lines} for name, lines in LINES.items()}
+    span = {
+        (name, label): (len(naive.leaves(lines, label)) - 1) / (len(lines) - 1)
+        for name, lines in LINES.items()
+        for line in lines
+        for label in line
+    }
+    for levels in itertools.product(*(range(len(lines[0])) for lines in LINES.values())):
+        groups = defaultdict(list)
+        for row in range(total):
+            cells = (path[name][quasi[name][row]][at] for name, at in zip(LINES, levels, strict=True))
+            groups[tuple(cells)].append(row)
+        lost, suppressed = 0.0, 0
+        for cells, members in groups.items():
+            if naive.satisfied(members, model, sensitive, people, total):
+                lost += len(members) * sum(span[pair] for pair in zip(LINES, cells, strict=True)) / len(LINES)
+            else:
+                suppressed += len(members)
+        if suppressed < total and suppressed <= limit * total + 1e-9:
+            mean = (lost + suppressed) / total
+            least = mean if least is None else min(least, mean)
+    return least
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_equal_rows_are_released_as_they_are(mode: Mode) -> None:
+    table = [("f", "7", "x1", "a", "p")] * 6 + [("m", "0", "z", "a", "p")] * 5
+    done = run(table, PrivacyModel(5), mode=mode)
+    assert [tuple(done.quasi[name][row] for name in LINES) for row in (0, 10)] == [
+        table[0][:3],
+        table[10][:3],
+    ]
+    assert not done.suppressed.any()
+    assert done.class_id.tolist() in ([0] * 6 + [1] * 5, [1] * 6 + [0] * 5)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_one_patient_with_many_rows_is_one_patient(mode: Mode) -> None:
+    table = [("f", "1", "x1", "a", "p")] * 20 + [("m", "5", "y1", "a", "p")] * 20
+    people = ["the same"] * 20 + [str(place) for place in range(20)]
+    with pytest.raises(TableUseless):  # each sex has patients enough only together with the other
+        run(table, PrivacyModel(5), mode=mode, patients=people)
+    alone = run(table, PrivacyModel(5), mode=mode)
+    assert set(alone.quasi["sex"]) == {"f", "m"}
+    several = [f"{place % 5}" for place in range(20)] * 2  # each patient is in both
+    both = run(table, PrivacyModel(5), mode=mode, patients=several)
+    assert set(both.quasi["sex"]) == {"f", "m"}
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [({"age": "secret"}, "age"), ({"city": None}, "city"), ({"sex": float("nan")}, "sex")],
+)
+def test_value_outside_its_hierarchy_is_refused_without_being_named(
+    mode: Mode, change: dict[str, object], column: str
+) -> None:
+    quasi, _ = columns_of([("f", "1", "x1", "a", "p")] * 9)
+    quasi[column][3] = change[column]  # type: ignore[call-overload]
+    with pytest.raises(ValueOutsideDomain) as refusal:
+        anonymize(quasi, HIERARCHIES, {}, model=PrivacyModel(5), suppression=0.0, mode=mode)
+    assert refusal.value.field == column
+    assert refusal.value.code == "value_outside_domain"
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_missing_sensitive_values_and_patients_are_refused(missing: float | None) -> None:
+    quasi, _ = columns_of([("f", "1", "x1", "a", "p")] * 9)
+    with pytest.raises(ValueOutsideDomain) as refusal:
+        anonymize(
+            quasi,
+            HIERARCHIES,
+            {"dose": pl.Series([1.0] * 8 + [missing])},
+            model=PrivacyModel(5, t=0.5),
+            suppression=0.0,
+            mode=Mode.STRICT,
+        )
+    assert refusal.value.field == "dose"
+    with pytest.raises(ValueOutsideDomain) as refusal:
+        anonymize(
+            quasi,
+            HIERARCHIES,
+            {},
+            model=PrivacyModel(5),
+            suppression=0.0,
+            mode=Mode.STRICT,
+            patients=[1.0] * 8 + [missing],
+        )
+    assert refusal.value.field == "patient"
+
+
+def test_numbers_are_read_as_their_text() -> None:
+    ages = Hierarchy.parse(LINES["age"], column="age")
+    done = anonymize(
+        {"age": pl.Series([3] * 5 + [4] * 5)},
+        {"age": ages},
+        {},
+        model=PrivacyModel(5),
+        suppression=0.0,
+        mode=Mode.STRICT,
+    )
+    assert done.quasi["age"].to_list() == ["3"] * 5 + ["4"] * 5
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        (PrivacyModel(10), CohortTooSmall),
+        (PrivacyModel(5, Diversity(DiversityKind.DISTINCT, 3)), ModelUnsatisfiable),
+        (PrivacyModel(5, Diversity(DiversityKind.ENTROPY, 1.99)), ModelUnsatisfiable),
+        (PrivacyModel(5, Diversity(DiversityKind.RECURSIVE, 2, 0.5)), ModelUnsatisfiable),
+        (PrivacyModel(5, Diversity(DiversityKind.DISTINCT, 1_000_000_000)), ModelUnsatisfiable),
+        (PrivacyModel(6), TableUseless),
+    ],
+)
+def test_what_cannot_be_satisfied_is_an_error_and_tells_no_number(
+    mode: Mode, model: PrivacyModel, error: type[AssentError]
+) -> None:
+    table = [("f", "0", "x1", "a", "p")] * 3 + [("m", "7", "z", "b", "q")] * 6
+    table[0] = ("f", "0", "y1", "b", "q")
+    with pytest.raises(error) as refusal:
+        run(table, model, mode=mode)
+    assert not any(character.isdigit() for character in str(refusal.value))
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_nothing_but_suppressed_rows_is_an_error(mode: Mode) -> None:
+    table = [("f", "0", "x1", "a", "p")] * 5
+    with pytest.raises(ModelUnsatisfiable):
+        run(table, PrivacyModel(5, Diversity(DiversityKind.ENTROPY, 2)), limit=1.0, mode=mode)
+
+
+def test_shapes_that_cannot_be_are_refused() -> None:
+    quasi, sensitive = columns_of([("f", "1", "x1", "a", "p")] * 9)
+    good = PrivacyModel(5)
+
+    def attempt(**changes: object) -> None:
+        settings_: dict[str, object] = {"model": good, "suppression": 0.0, "mode": Mode.STRICT}
+        settings_ |= changes
+        columns = settings_.pop("quasi", quasi)
+        guarded = settings_.pop("sensitive", sensitive)
+        anonymize(columns, HIERARCHIES, guarded, **settings_)  # type: ignore[arg-type]
+
+    for changes in (
+        {"suppression": 1.5},
+        {"suppression": float("nan")},
+        {"quasi": {}},
+        {"quasi": {"shoe": ["42"] * 9}},
+        {"quasi": {"sex": ["f"], "age": []}},
+        {"patients": ["a"]},
+        {"model": PrivacyModel(5, t=0.1), "sensitive": {}},
+    ):
+        with pytest.raises(AnonymizationInvalid):
+            attempt(**changes)
+    with pytest.raises(CohortTooSmall):
+        attempt(quasi={"sex": []}, sensitive={})
+
+
+@pytest.mark.parametrize("mode", [Mode.STRICT, Mode.MAX_UTILITY])
+@pytest.mark.parametrize("width", [12, 40])
+def test_keys_wider_than_64_bits_stay_exact(mode: Mode, width: int) -> None:
+    """Rows that differ in one column only, whichever, are not confused: 100 values a column, many columns."""
+    lines = [(str(value), f"{value // 10}t", "*") for value in range(100)]
+    names = [f"q{place}" for place in range(width)]
+    hierarchies = {name: Hierarchy.parse(lines, column=name) for name in names}
+    rows_ = [["0"] * width for _ in range(5)]
+    for place in range(width):
+        other = ["0"] * width
+        other[place] = "99"
+        rows_ += [other] * 5
+    quasi = {name: [row[place] for row in rows_] for place, name in enumerate(names)}
+    done = anonymize(quasi, hierarchies, {}, model=PrivacyModel(5), suppression=0.0, mode=mode)
+    assert {name: column.to_list() for name, column in done.quasi.items()} == quasi
+    assert len(set(done.class_id.tolist())) == width + 1
+
+
+def test_a_lattice_too_large_for_an_optimum_is_refused_in_full_domain_mode() -> None:
+    names = [f"q{place}" for place in range(21)]
+    hierarchies = {name: Hierarchy.parse([("a", "*"), ("b", "*")], column=name) for name in names}
+    with pytest.raises(AnonymizationInvalid):
+        anonymize(
+            dict.fromkeys(names, ["a"] * 9), hierarchies, {}, model=PrivacyModel(5), suppression=0.0,
+            mode=Mode.FULL_DOMAIN,
+        )  # fmt: skip
