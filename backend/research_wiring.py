@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
+from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
@@ -79,6 +80,7 @@ def open_research(
         studies=MongoStudyStore(stores.database), permits=permits, uses=uses, policy=policy, clock=clock
     )
     book = CaseBook(store=MongoCaseStore(stores.database), sealer=sealer, audit=log, clock=clock)
+    names = SealedMemberNames(stores.database, sealer)
     roll = RegisteredBoard(members, clock=clock)
     documents = StudyDocuments(
         store=MongoDocumentStore(stores.database), sealer=sealer, book=book, clock=clock
@@ -102,6 +104,8 @@ def open_research(
             driver=driver,
             domain=domain,
             threshold=stores.deployment.market_terms.board_threshold,
+            custodian=settings.custodian_name or settings.tenant,
+            name_of=lambda member: names.of([member]).get(member, ""),
             clock=clock,
         ),
         suspensions=StudySuspensions(

@@ -17,10 +17,12 @@ from backend.api.schemas import Body, Hex32, HexSignature, Moment, bytes32, mome
 from backend.api.security import Caller, needs
 from backend.api.studies import (
     ConditionView,
+    DifferenceView,
     DocumentView,
     QuestionView,
     StudyView,
     condition_views,
+    difference_view,
     document_views,
     person,
     question_views,
@@ -29,6 +31,7 @@ from backend.api.studies import (
 )
 from backend.consent.typed_data import typed_data
 from backend.identity.roles import Scope
+from backend.research.board.reasons import Fit, fits
 from backend.research.board.service import EthicsBoard
 from backend.research.board.types import Case, Decision, Motion, MotionKind, Recusal, Seat, Signed
 from backend.research.study import State, Study
@@ -164,10 +167,30 @@ class UsageView(BaseModel):
     releases: int
 
 
+class FitView(BaseModel):
+    """Whether consents with this DUO term allow the study, so far as the term goes."""
+
+    term: str
+    label: str
+    kind: str = Field(description="permission: one of a consent's must fit; modifier: all must")
+    fits: bool
+    reason: str
+
+
+class VersionView(BaseModel):
+    study_id: str
+    title: str
+    state: str
+    epsilon_spent: str
+
+
 class FileView(BaseModel):
     """The file of a study."""
 
     study: StudyView
+    difference: DifferenceView
+    versions_before: list[VersionView] = Field(description="newest first; each has a budget of its own")
+    consents: list[FitView] = Field(description="which kinds of consent fit the study's DUO terms, and why")
     rules: str = Field(description="what a permit signed now is for: the proposal with these conditions")
     documents: list[DocumentView]
     complete: bool
@@ -353,6 +376,9 @@ def _file(study: str, caller: Caller) -> FileView:
     conditions = found.conditions if decided else case.conditions
     return FileView(
         study=study_view(found),
+        difference=difference_view(found, services.studies),
+        versions_before=[_version_view(each, board) for each in services.studies.versions_before(found)],
+        consents=[_fit_view(fit) for fit in fits(found.proposal)],
         rules=to_hex(found.rules if decided else board.rules(found, case)),
         documents=document_views(found, board),
         complete=not board.documents.missing(found),
@@ -384,6 +410,25 @@ def _row(study: Study, board: EthicsBoard, now: int) -> RowView:
         epsilon_limit=usage.epsilon_limit,
         runs=len(usage.runs),
         releases=usage.releases,
+    )
+
+
+def _version_view(study: Study, board: EthicsBoard) -> VersionView:
+    return VersionView(
+        study_id=to_hex(study.study_id),
+        title=study.proposal.title,
+        state=study.state.value,
+        epsilon_spent=board.usage.of(study).epsilon_spent,
+    )
+
+
+def _fit_view(fit: Fit) -> FitView:
+    return FitView(
+        term=fit.term,
+        label=fit.label,
+        kind="permission" if fit.is_permission else "modifier",
+        fits=fit.fits,
+        reason=fit.reason,
     )
 
 

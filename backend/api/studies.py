@@ -35,6 +35,7 @@ from backend.errors import NotFound, TooLarge
 from backend.identity.principal import Principal
 from backend.identity.roles import Role as Position
 from backend.identity.roles import Scope
+from backend.research.board.difference import differences, version_of
 from backend.research.board.documents import MAX_DOCUMENT_BYTES
 from backend.research.board.ports import StudyRun
 from backend.research.board.service import EthicsBoard
@@ -42,6 +43,7 @@ from backend.research.board.types import Case, MotionKind, Person
 from backend.research.canonical import digest_of
 from backend.research.errors import StudyNotFound
 from backend.research.outputs import Count, Filter, Histogram, Output, Table
+from backend.research.service import StudyService
 from backend.research.study import Proposal, Study
 from backend.research.study_terms import (
     MEDIA_TYPES,
@@ -169,6 +171,18 @@ class QuestionView(BaseModel):
     asked_at: datetime | None
     answer: str
     answered_at: datetime | None
+
+
+class ChangeView(BaseModel):
+    member: str
+    before: str = Field(description="empty: it is new")
+    after: str = Field(description="empty: it is gone")
+
+
+class DifferenceView(BaseModel):
+    version: str = Field(description="first, amendment or renewal (nothing but the period changes)")
+    amends: str | None
+    changes: list[ChangeView]
 
 
 class AnswerBody(Body):
@@ -324,6 +338,22 @@ def answer_question(study: Hex32, number: int, body: AnswerBody, caller: Proposi
     return question_views(services.board.preparation.answer(found, number, body.text, by=person(principal)))
 
 
+@router.get("/{study}/difference", response_model=DifferenceView)
+def get_difference(study: Hex32, caller: Seeing) -> DifferenceView:
+    """What a new version changes in the study that it amends."""
+    return difference_view(_visible(study, caller), caller.services.studies)
+
+
+@router.get("/{study}/letter", response_class=Response)
+def get_letter(study: Hex32, caller: Seeing) -> Response:
+    """The board's decision as a PDF, for the board and the researcher."""
+    services, found = caller.services, _visible(study, caller)
+    before = next(iter(services.studies.versions_before(found)), None)
+    content = services.board.letter(found, before)
+    name = f'attachment; filename="decision-{found.study_id.hex()[:16]}.pdf"'
+    return Response(content, media_type="application/pdf", headers={"Content-Disposition": name})
+
+
 @router.post("/{study}/closing", response_model=StudyView)
 def close(study: Hex32, body: ClosingBody, caller: Proposing) -> StudyView:
     """Withdraw a proposal, or end a study of your own, for good."""
@@ -402,6 +432,17 @@ def study_view(study: Study) -> StudyView:
         reason=study.reason,
         proposal=study.proposal.as_json(),
         conditions=[ConditionView(text=item.text, due=_due(item)) for item in study.conditions],
+    )
+
+
+def difference_view(study: Study, studies: StudyService) -> DifferenceView:
+    amends = study.proposal.amends
+    before = None if amends is None else studies.get(amends).proposal
+    changes = () if before is None else differences(before, study.proposal)
+    return DifferenceView(
+        version=version_of(before, study.proposal).value,
+        amends=None if amends is None else to_hex(amends),
+        changes=[ChangeView(member=item.member, before=item.before, after=item.after) for item in changes],
     )
 
 

@@ -143,6 +143,9 @@ def _decision_json(item: Decision) -> dict[str, Any]:
         "at": item.at,
         "block": item.block,
         "transaction": None if item.transaction is None else item.transaction.hex(),
+        "submit_by": item.submit_by,
+        "custodian": item.custodian,
+        "researcher": item.researcher,
     }
 
 
@@ -159,4 +162,7 @@ def _decision(item: Mapping[str, Any]) -> Decision:
         at=UnixSeconds(item["at"]),
         block=item["block"],
         transaction=None if transaction is None else Bytes32(bytes.fromhex(transaction)),
+        submit_by=None if item["submit_by"] is None else UnixSeconds(item["submit_by"]),
+        custodian=item["custodian"],
+        researcher=item["researcher"],
     )

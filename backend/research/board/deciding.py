@@ -42,7 +42,7 @@ from backend.research.permit_data import permit_for
 from backend.research.service import StudyService
 from backend.research.study import Event, State, Study
 from backend.research.types import StudyId
-from backend.types import Address, Bytes32, UnixSeconds
+from backend.types import Address, Bytes32, MemberId, UnixSeconds
 
 _LOG = logging.getLogger("assent.research")
 ACT: Final = "board_decision"
@@ -66,7 +66,8 @@ class Ballot:
 class BoardDecisions:
     """Build the steps once, with the constructor, before acts are driven.
 
-    ``threshold``: what the deployment of the contract fixed; the contract counts again.
+    ``threshold``: what the deployment of the contract fixed; the contract counts again. ``custodian`` and
+    ``name_of`` (the name of a member, '' where it is not known) are for the letters.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class BoardDecisions:
         driver: Driver,
         domain: Domain,
         threshold: int,
+        custodian: str,
+        name_of: Callable[[MemberId], str],
         clock: Callable[[], int],
     ) -> None:
         self._book = book
@@ -94,6 +97,8 @@ class BoardDecisions:
         self._driver = driver
         self._domain = domain
         self.threshold = threshold
+        self._custodian = custodian
+        self._name_of = name_of
         self._clock = clock
         outbox.register(ACT, {"received": self._relay, "relayed": self._follow, "followed": self._log})
 
@@ -350,6 +355,9 @@ class BoardDecisions:
             at=UnixSeconds(self._clock()),
             block=act.data["block"],
             transaction=Bytes32(bytes(act.data["transaction"])),
+            submit_by=motion.submit_by or None,
+            custodian=self._custodian,
+            researcher=self._name_of(self._studies.get(case.study).proposal.researcher),
         )
         return replace(case.without_motion(kind), decisions=(*case.decisions, decision))
 

@@ -11,7 +11,7 @@ from backend.consent.member_terms import (
     RevokeStudy,
     SuspendStudy,
 )
-from backend.research.board.types import Case, Motion, MotionKind
+from backend.research.board.types import Case, Decision, Motion, MotionKind
 from backend.research.study import State, Study, rules_of
 from backend.types import Bytes32, UnixSeconds
 
@@ -58,6 +58,20 @@ def motion_for(study: Study, case: Case, kind: MotionKind, *, round_: int, now: 
         rules=rules,
         submit_by=UnixSeconds(submit_by),
         round=round_ if kind is MotionKind.RESUME else 0,
+    )
+
+
+def motion_of(study: Study, decision: Decision) -> Motion:
+    """Return the motion that became this decision, for what was signed."""
+    kind = MotionKind(decision.kind)
+    return Motion(
+        kind=kind,
+        number=decision.number,
+        reason=decision.reason,
+        rules=rules_of(study.proposal, decision.conditions) if kind is MotionKind.PERMIT else b"",
+        submit_by=decision.submit_by or UnixSeconds(0),
+        round=0,
+        signatures=decision.signed,
     )
 
 

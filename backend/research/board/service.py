@@ -10,11 +10,13 @@ from backend.consent.typed_data import Domain
 from backend.research.board.case_book import CaseBook, entry_of
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
+from backend.research.board.errors import LetterAbsent
+from backend.research.board.letter import Letter, render
 from backend.research.board.ports import BoardLedger, BoardRoll
 from backend.research.board.preparing import BoardPreparation
 from backend.research.board.stops import StudyStops
 from backend.research.board.suspending import StudySuspensions
-from backend.research.board.types import Case, Person
+from backend.research.board.types import Case, MotionKind, Person
 from backend.research.board.usage import StudyUsage
 from backend.research.study import Event, State, Study, rules_of
 from backend.research.types import StudyId
@@ -53,6 +55,14 @@ class EthicsBoard:
     def rules(self, study: Study, case: Case) -> Bytes32:
         """What a permit signed now would be for."""
         return rules_of(study.proposal, case.conditions)
+
+    def letter(self, study: Study, before: Study | None) -> bytes:
+        """Return the letter about the permit or the refusal, as a PDF. Raises LetterAbsent."""
+        case = self.book.get(study.study_id)
+        decision = case.decided(MotionKind.PERMIT) or case.decided(MotionKind.REFUSE)
+        if decision is None:
+            raise LetterAbsent
+        return render(Letter(study, decision, before, self.domain))
 
     def guard(self, study: StudyId) -> Callable[[], None]:
         """Return what raises StudyNotPermitted once a stop of the study arrives after this call."""

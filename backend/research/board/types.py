@@ -103,9 +103,11 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the board decided and where the chain has it, with the names of that time, so that a letter stays.
+    """What the board decided and where the chain has it.
 
-    ``kind``: of a motion, or SUSPEND. ``block`` and ``transaction`` None: on its way to the chain.
+    Names (of members, of ``custodian`` and ``researcher``) are those of that time, so that a letter stays as
+    it is. ``kind``: of a motion, or SUSPEND. ``submit_by``: as signed, of a permit. ``block`` and
+    ``transaction`` None: on its way to the chain.
     """
 
     kind: str
@@ -118,6 +120,9 @@ class Decision:
     at: UnixSeconds
     block: int | None = None
     transaction: Bytes32 | None = None
+    submit_by: UnixSeconds | None = None
+    custodian: str = ""
+    researcher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pypdf
 import pytest
 
 from backend.demo.actors import Api, Provider, Wallet
@@ -506,6 +508,60 @@ def test_amendment_is_decided_anew_and_its_predecessor_runs_until_then(
     assert run(researcher, version).status_code == 200
     third = raw(researcher.api, "POST", "/v1/studies", json=proposal(amends=study))
     assert_problem(third, 409, "study_amends_nothing")
+
+
+def test_difference_and_kinds_of_consent_are_shown_to_the_board(
+    researcher: Provider, board: list[Person], study: str
+) -> None:
+    permitted(study, board)
+    later = (datetime.now(UTC) + timedelta(days=300)).isoformat()
+    original = researcher.api.get(f"/v1/studies/{study}")["proposal"]
+    start = datetime.fromtimestamp(original["period"][0], UTC).isoformat()
+    renewal = proposal(amends=study, not_before=start, not_after=later)
+    version = researcher.api.post("/v1/studies", renewal)["study_id"]
+    found = researcher.api.get(f"/v1/studies/{version}/difference")
+    assert (found["version"], found["amends"]) == ("renewal", study)
+    assert [change["member"] for change in found["changes"]] == ["period.to"]
+    file = board[0].api.get(f"/v1/board/studies/{version}")
+    assert file["difference"] == found
+    assert [item["study_id"] for item in file["versions_before"]] == [study]
+    consents = {item["term"]: item for item in file["consents"]}
+    assert consents["DUO:0000042"]["fits"]
+    assert not consents["DUO:0000011"]["fits"]
+    assert consents["DUO:0000011"]["reason"]
+    assert researcher.api.get(f"/v1/studies/{study}/difference")["version"] == "first"
+
+
+def test_letter_tells_the_decision_and_stays_the_same(
+    service: Service, operator: Api, researcher: Provider, secretary: Api, board: list[Person], study: str
+) -> None:
+    path = f"/v1/studies/{study}/letter"
+    assert_problem(raw(researcher.api, "GET", path), 404, "decision_letter_absent")
+    body = {"conditions": [{"text": "Publish within a year."}]}
+    secretary.call("PUT", f"/v1/board/studies/{study}/conditions", json=body)
+    board[2].api.post(f"/v1/board/studies/{study}/recusals", {"reason": "a cousin"})
+    permitted(study, board)
+    letter = raw(researcher.api, "GET", path)
+    assert (letter.status_code, letter.headers["content-type"]) == (200, "application/pdf")
+    pages = pypdf.PdfReader(io.BytesIO(letter.content)).pages
+    text = " ".join(" ".join(page.extract_text().split()) for page in pages)
+    file = board[0].api.get(f"/v1/board/studies/{study}")
+    for words in (
+        "The study is permitted.",
+        "1. Publish within a year.",
+        "Institute of Numbers",
+        NAMES[0],
+        NAMES[1],
+        f"without a part in it: {NAMES[2]}.",
+        f"block {file['decisions'][0]['block']}",
+        file["rules"],
+        file["decisions"][0]["transaction"],
+    ):
+        assert words in text, words
+    board[0].suspend(study)  # what comes after changes nothing in it
+    assert raw(secretary, "GET", path).content == letter.content
+    stranger = workbench(service, operator, "A fourth institute")
+    assert_problem(raw(stranger.api, "GET", path), 404, "study_not_found")
 
 
 def test_researcher_withdraws_and_nobody_else_does(

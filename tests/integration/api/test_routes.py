@@ -192,6 +192,8 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/studies/{study}/questions"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("POST", "/v1/studies/{study}/questions/{number}/answer"): frozenset({"researcher"}),
     ("POST", "/v1/studies/{study}/closing"): frozenset({"researcher"}),
+    ("GET", "/v1/studies/{study}/difference"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/studies/{study}/letter"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("GET", "/v1/board/members"): frozenset({"board", "secretary"}),
     ("GET", "/v1/board/studies"): frozenset({"board", "secretary"}),
     ("GET", "/v1/board/studies/{study}"): frozenset({"board", "secretary"}),
