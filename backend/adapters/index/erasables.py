@@ -51,6 +51,9 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "notices": "published texts",
         "notice_cursor": "how far the log was read",
         "studies": "proposals of researchers",
+        "board_cases": "what an ethics board said of a study, and who of it signed",
+        "study_documents": "protocols of studies",
+        "study_runs": "which results of studies were released, by their digests",
         "research_answers": "figures about groups, noised",
         "privacy_charges": "what was spent of a dataset's privacy budget",
     }
