@@ -74,7 +74,7 @@ class Answer:
             bounds = ("value", "low", "high")  # decimals as text, so that digests are exact
             return {
                 "name": [each["name"] for each in self.estimates],
-                **{bound: [float(each[bound]) for each in self.estimates] for bound in bounds},
+                **{bound: [_decimal(each[bound]) for each in self.estimates] for bound in bounds},
             }
         return {
             "level": list(self.levels),
@@ -290,6 +290,11 @@ class Study:
             self._lab._sleep(_LOOK_EVERY_SECONDS)
             answer = self._lab._one("GET", f"/v1/studies/{self.study_id}/runs/{answer['run_id']}")
         return RunResult(answer)
+
+
+def _decimal(text: str) -> float | None:
+    """None where the noise hides the number."""
+    return float(text) if text else None
 
 
 def _plain(draft: Mapping[str, Any]) -> Json:

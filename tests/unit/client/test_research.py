@@ -26,7 +26,10 @@ RESULT = {
             "levels": ["sum", "count"],
             "values": [2000, 50],
             "error_95": 9,
-            "estimates": [{"name": "mean", "value": "40.0", "low": "38.1", "high": "42.2"}],
+            "estimates": [
+                {"name": "mean", "value": "40.0", "low": "38.1", "high": "42.2"},
+                {"name": "slope", "value": "", "low": "", "high": ""},
+            ],
         },
     ],
     "table": {"columns": ["sex", "age"], "rows": [["f", "30-39"], ["m", "*"]], "report": {"k_reached": 5}},
@@ -158,7 +161,7 @@ def test_run_that_takes_too_long_is_an_error() -> None:
 def test_answers_become_frames_of_estimates_or_of_levels() -> None:
     result = RunResult(RESULT)
     assert result["smokers"].to_polars().rows() == [("patients", 41, 6)]
-    assert result["age"].to_polars().rows() == [("mean", 40.0, 38.1, 42.2)]
+    assert result["age"].to_polars().rows() == [("mean", 40.0, 38.1, 42.2), ("slope", None, None, None)]
     assert list(result["smokers"].to_pandas().columns) == ["level", "value", "error_95"]
 
 
