@@ -165,6 +165,8 @@ class BoardDecisions:
                 self._stops.accept(_study_id(act), act.act_id)
 
     def _require_ready(self, study: Study, case: Case) -> None:
+        if self._clock() >= study.proposal.not_after:
+            raise MotionUnfit
         if self._documents.missing(study):
             raise ProposalIncomplete
         if self.threshold > 1 and case.preparation is None:
@@ -367,9 +369,11 @@ class BoardDecisions:
                 self._studies.approve(study.study_id, conditions=decision.conditions)
             except StudyNotPermitted as refusal:
                 chain = self._ledger.state(study.study_id)
-                if not chain.revoked_at:
+                over = self._clock() >= study.proposal.not_after
+                if not (chain.revoked_at or over):
                     raise DecisionNotFinal from refusal
-                self._studies.follow(study.study_id, Event.CLOSE, reason="revoked on the chain")
+                reason = "its period is over" if over else "revoked on the chain"
+                self._studies.follow(study.study_id, Event.CLOSE, reason=reason)
         before = study.proposal.amends
         if before is not None:
             self.close(before, reason=f"replaced by 0x{study.study_id.hex()}")
