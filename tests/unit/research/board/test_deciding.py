@@ -24,6 +24,7 @@ from backend.research.board.errors import (
     Recused,
 )
 from backend.research.board.types import MotionKind, Person
+from backend.research.errors import AmendsNothing
 from backend.research.study import State, Study, rules_of
 from backend.research.study_terms import Condition, ProtocolDocument
 from backend.research.types import StudyId
@@ -348,6 +349,16 @@ def test_permit_of_an_amendment_closes_the_version_before(board: World, put: Put
     closed = board.studies.get(first.study_id)
     assert (closed.state, closed.reason) == (State.CLOSED, f"replaced by 0x{second.study_id.hex()}")
     assert not board.is_live(first), "also for a run that began before"
+
+
+def test_of_two_amendments_of_one_version_the_second_is_not_permitted(board: World, put: Put) -> None:
+    first = permitted(board, put(board))
+    second = put(board, amends=StudyId(first.study_id), runs=3)
+    third = put(board, amends=StudyId(first.study_id), runs=4)
+    permitted(board, second)
+    with pytest.raises(AmendsNothing):
+        board.sign(third, PERMIT, 0)
+    board.sign(third, REFUSE, 0, reason="overtaken")
 
 
 def test_refused_amendment_leaves_the_version_before(board: World, put: Put) -> None:
