@@ -17,6 +17,18 @@ class DuoTermInvalid(InvalidInput):
     )
 
 
+class ViewInvalid(InvalidInput):
+    code = "view_invalid"
+    remedy = "Correct the named element of the view definition; docs/catalogue.md says what is supported."
+
+
+class ViewFailed(InvalidInput):
+    """For whoever tries a view. Over a patient's records it is caught: the value counts as not recorded."""
+
+    code = "view_failed"
+    remedy = "The view does not fit this resource. Correct its paths, types or conditions."
+
+
 class StudyNotFound(NotFound):
     code = "study_not_found"
 
