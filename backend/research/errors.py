@@ -29,6 +29,11 @@ class ViewFailed(InvalidInput):
     remedy = "The view does not fit this resource. Correct its paths, types or conditions."
 
 
+class ViewChanged(Conflict):
+    code = "view_changed"
+    remedy = "The study names a view that is no longer what it was. Propose it again with today's catalogue."
+
+
 class StudyNotFound(NotFound):
     code = "study_not_found"
 

@@ -263,6 +263,8 @@ def _variable_json(variable: Variable) -> dict[str, Any]:
         "levels": list(variable.levels),
         "reference_date": variable.reference_date,
         "active_only": variable.active_only,
+        # Left out where there is none, so that digests signed before there were views stay what they were.
+        **({"source": variable.source.as_json()} if variable.source is not None else {}),
     }
 
 
