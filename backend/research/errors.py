@@ -29,6 +29,11 @@ class ViewFailed(InvalidInput):
     remedy = "The view does not fit this resource. Correct its paths, types or conditions."
 
 
+class CatalogueDisabled(Conflict):
+    code = "catalogue_disabled"
+    remedy = "This custodian spends no privacy budget on counts of its catalogue (ASSENT_CATALOGUE_EPSILON)."
+
+
 class ViewChanged(Conflict):
     code = "view_changed"
     remedy = "The study names a view that is no longer what it was. Propose it again with today's catalogue."
