@@ -26,15 +26,15 @@ from backend.bootstrap import World, open_world
 from backend.consent.drafting import Wish
 from backend.consent.member_terms import PermitStudy
 from backend.consent.terms import Grant, Kind, ResearchTerms
-from backend.consent.typed_data import RESEARCH_NAME, Domain, digest
+from backend.consent.typed_data import Domain, digest
 from backend.idempotency import Attempt
 from backend.identity.roles import Role as Position
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.storing import NewDocument
 from backend.records.vault import Vault
+from backend.research.board.types import MotionKind, Person
 from backend.research.extraction import readable
 from backend.research.outputs import Count, Filter, Histogram
-from backend.research.permit_data import permit_for
 from backend.research.study import Proposal, Study
 from backend.research.types import NO_EPSILON_CAP
 from backend.research.variables import Kind as Measure
@@ -159,10 +159,17 @@ def _approved(world: World, proposal: Proposal) -> Study:
     services, board = world.services, Account.create()
     _admit(world, "Ethics board", Position.ETHICS_BOARD, board.address)
     study, _ = services.studies.propose(proposal)
-    permit = permit_for(study, submit_by=UnixSeconds(int(time.time()) + _HOUR))
-    domain = Domain(services.domain.chain_id, services.research_contract, RESEARCH_NAME)
-    services.permits.record(permit, Address(board.address), _signed(board, permit, domain))
-    return services.studies.approve(study.study_id)
+    permit = services.board.decisions.ballot(study, MotionKind.PERMIT).command
+    if not isinstance(permit, PermitStudy):
+        raise TypeError("a motion to permit is a permit")
+    services.board.decisions.sign(
+        study,
+        MotionKind.PERMIT,
+        _signed(board, permit, services.board.domain),
+        submit_by=permit.submit_by,
+        by=Person(Agent.account(Address(board.address)), Address(board.address)),
+    )
+    return services.studies.get(study.study_id)
 
 
 def _patient(world: World, bundle: dict[str, Any], researcher: MemberId) -> SubjectId:

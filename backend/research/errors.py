@@ -29,6 +29,15 @@ class ViewFailed(InvalidInput):
     remedy = "The view does not fit this resource. Correct its paths, types or conditions."
 
 
+class RunNotFound(NotFound):
+    code = "study_run_not_found"
+
+
+class RunResultTooLarge(Conflict):
+    code = "study_run_result_too_large"
+    remedy = "The run's table is too large to be handed out here. Ask for fewer columns, or for answers only."
+
+
 class CatalogueDisabled(Conflict):
     code = "catalogue_disabled"
     remedy = "This custodian spends no privacy budget on counts of its catalogue (ASSENT_CATALOGUE_EPSILON)."

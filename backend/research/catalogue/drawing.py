@@ -70,9 +70,17 @@ class CatalogueDrawer:
         return rho_within(self._policy.epsilon, self._budget.policy.delta_exponent)
 
     @property
-    def expected_error(self) -> int:
-        """The ``error_95`` that each count of this period has or will have."""
+    def expected_error(self) -> int | None:
+        """The ``error_95`` that each count of this period has or will have; None where none are drawn."""
+        if self._policy.epsilon == 0:
+            return None
         return expected_error(HISTOGRAM_SENSITIVITY_SQUARED, self._share(self._counted()))
+
+    @property
+    def reference_date(self) -> str:
+        """The first day of this period: ages are taken then."""
+        start = self.period * self._policy.period_seconds
+        return datetime.fromtimestamp(start, tz=UTC).date().isoformat()
 
     def newest(self) -> Drawing | None:
         return self._store.newest(self._budget.policy.ledger)
@@ -121,7 +129,7 @@ class CatalogueDrawer:
                 offers=offers,
                 rho=charge.rho,
                 drawn_at=UnixSeconds(self._clock()),
-                reference_date=self._reference_date(),
+                reference_date=self.reference_date,
                 consents=_noisy(CONSENTS, consents, share),
                 counts=tuple(
                     _noisy(variable.name, tally, share)
@@ -138,14 +146,10 @@ class CatalogueDrawer:
         return self._budget.debit(charge_id, study, rho, study_limit=NanoRho(2**62))
 
     def _counted(self) -> list[Offer]:
-        return [offer for offer in self._catalogue.at(self._reference_date()) if offer.counted]
+        return [offer for offer in self._catalogue.at(self.reference_date) if offer.counted]
 
     def _share(self, counted: Sequence[Offer]) -> NanoRho:
         return NanoRho(self.price // (len(counted) + 1))
-
-    def _reference_date(self) -> str:
-        start = self.period * self._policy.period_seconds
-        return datetime.fromtimestamp(start, tz=UTC).date().isoformat()
 
 
 def _noisy(name: str, tally: dict[str, int], rho: NanoRho) -> Counts:

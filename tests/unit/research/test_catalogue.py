@@ -241,7 +241,7 @@ def test_fitting_kinds_follow_the_duo_match() -> None:
 
 
 def test_quote_says_why_terms_fit_what_remains_price_and_error(
-    scene: Scene, proposal_with: Callable[..., Proposal]
+    scene: Scene, exact: None, proposal_with: Callable[..., Proposal]
 ) -> None:
     proposal = proposal_with()
     assert quote(proposal, None, delta_exponent=6).remaining is None
