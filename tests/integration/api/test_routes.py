@@ -213,11 +213,11 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/runs/{run}"): frozenset({"researcher"}),
-    ("GET", "/v1/catalogue"): frozenset({"researcher", "board", "patient"}),
-    ("GET", "/v1/catalogue/views/{name}"): frozenset({"researcher", "board", "patient"}),
+    ("GET", "/v1/catalogue"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/catalogue/views/{name}"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("POST", "/v1/catalogue/draws"): frozenset({"operator"}),
     ("POST", "/v1/catalogue/quotes"): frozenset({"researcher"}),
-    ("POST", "/v1/catalogue/samples"): frozenset({"researcher", "board", "patient"}),
+    ("POST", "/v1/catalogue/samples"): frozenset({"researcher", "board", "secretary", "patient"}),
 }
 BODILESS: Final = frozenset(
     {
