@@ -119,7 +119,7 @@ class Proposal:
             "title": self.title,
             "purpose": self.purpose,
             "duo": list(self.duo),
-            "variables": [_variable_json(variable) for variable in self.variables],
+            "variables": [variable_json(variable) for variable in self.variables],
             "outputs": [{"name": output.name, **outputs.as_json(output)} for output in self.outputs],
             "period": [self.not_before, self.not_after],
             "epsilon": self.epsilon,
@@ -251,7 +251,7 @@ def quasi_identifiers(proposal: Proposal, table: Table) -> tuple[Variable, ...]:
     return tuple(variable for variable in found if variable.role is Role.QUASI)
 
 
-def _variable_json(variable: Variable) -> dict[str, Any]:
+def variable_json(variable: Variable) -> dict[str, Any]:
     return {
         "name": variable.name,
         "kind": variable.kind.value,
@@ -263,6 +263,8 @@ def _variable_json(variable: Variable) -> dict[str, Any]:
         "levels": list(variable.levels),
         "reference_date": variable.reference_date,
         "active_only": variable.active_only,
+        # Left out where there is none, so that digests signed before there were views stay what they were.
+        **({"source": variable.source.as_json()} if variable.source is not None else {}),
     }
 
 

@@ -204,6 +204,12 @@ STORED: Final[dict[str, Stored]] = {
     "idempotency": unprotected(MARK),
     "abdm_artefacts": unprotected(FINDS),
     "abdm_notifications": unprotected(QUEUE),
+    "research_jobs": documents(
+        "research_jobs",
+        _nothing,
+        {"(?!_id|result (flipped|truncated)).*": "says how far a run got; what it may do is the permit's"},
+    ),
+    "catalogue_drawings": unprotected("figures about groups, noised"),
     "research_answers": unprotected("figures about groups, noised"),
     "research_uses": unprotected(
         "what a patient is shown of studies", lambda row: (f"own {row['subject']} studies/uses",)

@@ -54,6 +54,8 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "board_cases": "what an ethics board said of a study, and who of it signed",
         "study_documents": "protocols of studies",
         "study_runs": "which results of studies were released, by their digests",
+        "research_jobs": "how far a run of a study got, and its result: figures and a table of groups",
+        "catalogue_drawings": "figures about groups, noised",
         "research_answers": "figures about groups, noised",
         "privacy_charges": "what was spent of a dataset's privacy budget",
     }
