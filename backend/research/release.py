@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
+from backend.research.anonymize.domains import read_domains
+from backend.research.anonymize.overlaps import overlapping
+from backend.research.anonymize.published import classes_of
+from backend.research.anonymize.refusals import ReleaseUnverified
+from backend.research.anonymize.verify import require_containment, require_k, require_suppression
 from backend.research.hierarchy import from_lines, leaf_of, lines_of
 from backend.research.kanonymity import ReleaseReport, anonymize
 from backend.research.outputs import Table
 from backend.research.study import Proposal, quasi_identifiers
 from backend.research.variables import Role, Value
-from backend.research.verify import verify_containment, verify_disjoint, verify_k
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +51,19 @@ def release(
         suppression_limit=table.suppression_millionths / 1_000_000,
         minimum_cohort=proposal.minimum_cohort,
     )
-    kept_original = {name: [original[name][place] for place in done.kept] for name in names}
-    verify_k(done.columns, names, table.k)
-    verify_containment(kept_original, done.columns, lines)
-    verify_disjoint(done.columns, names, lines)
+    released = pl.DataFrame({name: list(done.columns[name]) for name in names})
+    kept = pl.DataFrame({name: [original[name][place] for place in done.kept] for name in names})
+    domains = read_domains(lines)
+    require_suppression(len(ordered), released.height, table.suppression_millionths / 1_000_000)
+    classes = classes_of(released, domains)
+    require_k(classes, table.k)
+    require_containment(kept, released, domains)
+    if overlapping(classes, domains):
+        raise ReleaseUnverified("two classes overlap")
     cells: dict[str, Sequence[str]] = dict(done.columns)
     for name in table.variables:
         variable = proposal.by_name[name]
         if variable.role is Role.SENSITIVE:
             cells[name] = [variable.level_of(ordered[place][name]) for place in done.kept]
-    released = tuple(zip(*(cells[name] for name in table.variables), strict=True))
-    return ReleasedTable(table.variables, tuple(names), released, done.report)
+    made = tuple(zip(*(cells[name] for name in table.variables), strict=True))
+    return ReleasedTable(table.variables, tuple(names), made, done.report)
