@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from backend.adapters.index.release_store import MongoReleaseStore
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
 from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.settings import Settings
@@ -43,6 +45,12 @@ def open_research(settings: Settings, stores: Stores, *, clock: Callable[[], int
         budget=PrivacyBudget(store=MongoBudgetStore(stores.database), policy=policy, clock=clock),
         answers=MongoAnswerStore(stores.database),
         uses=uses,
+        releases=ReleaseLedger(
+            store=MongoReleaseStore(stores.database, stores.keys),
+            keys=StoredStudyKeys(stores.keys),
+            ledger=settings.tenant,
+            clock=clock,
+        ),
         clock=clock,
     )
     studies = StudyService(

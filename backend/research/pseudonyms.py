@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from backend.research.releases.types import Mark
 from backend.research.types import Pseudonym, StudyId
 from backend.types import SubjectId
 
@@ -17,6 +18,12 @@ def pseudonym(study_key: bytes, study: StudyId, subject: SubjectId) -> Pseudonym
 def row_order(study_key: bytes, study: StudyId, subject: SubjectId, table: bytes) -> bytes:
     """A sort key that puts rows in an order unrelated to patients and to other tables, the same each time."""
     return _tag(study_key, b"assent-row-order-1" + table, study, subject)
+
+
+def release_mark(study_key: bytes, study: StudyId, subject: SubjectId) -> Mark:
+    """What stands for the subject in the release ledger (16 bytes): another one in each study, and not the
+    pseudonym that the study's recipient knows."""
+    return Mark(_tag(study_key, b"assent-release-mark-1", study, subject)[:16])
 
 
 def _tag(study_key: bytes, purpose: bytes, study: StudyId, subject: SubjectId) -> bytes:

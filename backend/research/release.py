@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,27 +17,33 @@ from backend.research.kanonymity import ReleaseReport, anonymize
 from backend.research.outputs import Table
 from backend.research.study import Proposal, quasi_identifiers
 from backend.research.variables import Role, Value
+from backend.types import SubjectId
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasedTable:
-    """One row a patient, in an order that tells nothing; one cell for each name in ``columns``."""
+    """One row a patient, in an order that tells nothing; one cell for each name in ``columns``.
+
+    ``class_of`` tells which patients share their quasi-identifiers: for the release ledger, never released.
+    """
 
     columns: tuple[str, ...]
     quasi_identifiers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     report: ReleaseReport
+    class_of: Mapping[SubjectId, int]
 
 
 def release(
-    proposal: Proposal, table: Table, rows: Sequence[tuple[bytes, dict[str, Value]]]
+    proposal: Proposal, table: Table, rows: Sequence[tuple[bytes, SubjectId, dict[str, Value]]]
 ) -> ReleasedTable:
-    """Anonymize one row a patient, given with its sort key, and verify the result.
+    """Anonymize one row a patient, given with its sort key and patient, and verify the result.
 
     Raises CohortTooSmall and TableUseless, which say nothing about how many; ReleaseUnverified when the
     independent check disagrees with the engine.
     """
-    ordered = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+    placed = sorted(rows, key=lambda item: item[0])
+    ordered = [row for _, _, row in placed]
     quasi = quasi_identifiers(proposal, table)
     names = [variable.name for variable in quasi]
     lines = {variable.name: lines_of(variable) for variable in quasi}
@@ -60,10 +66,13 @@ def release(
     require_containment(kept, released, domains)
     if overlapping(classes, domains):
         raise ReleaseUnverified("two classes overlap")
+    class_of = {
+        placed[place][1]: number for place, number in zip(done.kept, classes.of_row.tolist(), strict=True)
+    }
     cells: dict[str, Sequence[str]] = dict(done.columns)
     for name in table.variables:
         variable = proposal.by_name[name]
         if variable.role is Role.SENSITIVE:
             cells[name] = [variable.level_of(ordered[place][name]) for place in done.kept]
     made = tuple(zip(*(cells[name] for name in table.variables), strict=True))
-    return ReleasedTable(table.variables, tuple(names), made, done.report)
+    return ReleasedTable(table.variables, tuple(names), made, done.report, class_of)

@@ -46,6 +46,7 @@ def classes_of(
         .with_row_index("row")
         .group_by("key")
         .agg(pl.len().alias("rows"), pl.col("row").first())
+        .sort("key")
         .with_row_index("class")
     )
     # A left join keeps the order of the rows.
