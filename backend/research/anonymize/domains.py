@@ -16,6 +16,7 @@ from backend.research.anonymize.refusals import ReleaseUnverified
 
 Lines = Iterable[Sequence[str]]  # (value, group, ..., root) for each value, as in a hierarchy file
 Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,11 +44,11 @@ class Domain:
         """For each label (values - 1) / (all values - 1), the normalised certainty penalty of a cell."""
         return (self.span - 1) / max(len(self.values) - 1, 1)
 
-    def label_codes(self, cells: pl.Series) -> Ints:
+    def label_codes(self, cells: pl.Series) -> Codes:
         """The places in ``labels`` of released cells; raises ReleaseUnverified for one that is no label."""
         return _codes(cells, self.labels, f"column {self.column}: a released group is not in its hierarchy")
 
-    def value_codes(self, cells: pl.Series) -> Ints:
+    def value_codes(self, cells: pl.Series) -> Codes:
         """The places in ``values`` of original cells; raises ReleaseUnverified for one that is no value."""
         return _codes(cells, self.values, f"column {self.column}: an original value is not in its hierarchy")
 
@@ -88,18 +89,18 @@ def read_domain(column: str, lines: Lines) -> Domain:
     )
 
 
-def _codes(cells: pl.Series, known: tuple[str, ...], refusal: str) -> Ints:
+def _codes(cells: pl.Series, known: tuple[str, ...], refusal: str) -> Codes:
     if cells.null_count():
         raise ReleaseUnverified(refusal)
     if isinstance(cells.dtype, pl.Enum):
         # Coded already: only the dictionary of strings has to be looked up.
         place = {label: number for number, label in enumerate(known)}
-        table = np.array([place.get(label, -1) for label in cells.dtype.categories], dtype=np.int64)
-        codes: Ints = table[cells.to_physical().to_numpy()]
-        if codes.size and int(codes.min()) < 0:
+        table = np.array([place.get(label, -1) for label in cells.dtype.categories], dtype=np.int32)
+        codes = table[cells.to_physical().to_numpy()]
+        if bool((table < 0).any()) and bool((codes < 0).any()):
             raise ReleaseUnverified(refusal)
         return codes
     try:
-        return cells.cast(pl.String).cast(pl.Enum(known)).to_physical().to_numpy().astype(np.int64)
+        return cells.cast(pl.String).cast(pl.Enum(known)).to_physical().to_numpy().astype(np.int32)
     except pl.exceptions.PolarsError:
         raise ReleaseUnverified(refusal) from None

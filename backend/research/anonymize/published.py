@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from backend.research.anonymize.domains import Domain, Ints
+from backend.research.anonymize.domains import Codes, Domain, Ints
 
 _WIDEST_KEY = 2**63
 
@@ -58,10 +58,15 @@ def classes_of(
         pairs = pl.DataFrame([member, patients.alias("patient")]).unique()
         people = np.bincount(pairs["class"].to_numpy(), minlength=len(rows)).astype(np.int64)
     example = groups["row"].to_numpy()
-    return Classes(member.to_numpy(), rows, people, {name: found[example] for name, found in codes.items()})
+    return Classes(
+        member.to_numpy(),
+        rows,
+        people,
+        {name: found[example].astype(np.int64) for name, found in codes.items()},
+    )
 
 
-def joint_key(codes: Sequence[Ints], sizes: Sequence[int]) -> Ints:
+def joint_key(codes: Sequence[Codes], sizes: Sequence[int]) -> Ints:
     """One number for each combination of codes, equal exactly where all codes are equal.
 
     A mixed-radix number; where that would pass 63 bits, what was joined so far is numbered anew.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from backend.research.anonymize.domains import Domain
+from backend.research.anonymize.domains import Domain, Ints
 from backend.research.anonymize.overlaps import overlapping
 from backend.research.anonymize.published import Classes, classes_of
 from backend.research.anonymize.reached import Reached, reached
@@ -34,15 +34,15 @@ class Promise:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """A release and what it was made from; row i of ``original`` and ``patients`` belongs to released row i.
+    """A release and what it was made from; released row i was row ``kept[i]`` of ``original``.
 
-    ``released`` has the quasi-identifiers and the sensitive columns as they would leave. ``sensitive_before``
-    has the sensitive columns of all ``rows_before`` rows of the input, those left out included.
+    ``patients`` names the patient of each released row. ``released`` has the quasi-identifiers and the sensitive columns as they would leave. ``sensitive_before``
+    has the sensitive columns of all rows of the input, those left out included.
     """
 
-    rows_before: int
     released: pl.DataFrame
     original: pl.DataFrame
+    kept: Ints
     sensitive_before: pl.DataFrame
     patients: pl.Series | None
     domains: Mapping[str, Domain]
@@ -62,10 +62,10 @@ class Verified:
 
 def verify(material: Material, promise: Promise) -> Verified:
     """Count everything again; raises ReleaseUnverified unless the release keeps its whole promise."""
-    require_suppression(material.rows_before, material.released.height, promise.suppression)
+    require_suppression(material.original.height, material.released.height, promise.suppression)
     classes = classes_of(material.released, material.domains, material.patients)
     require_k(classes, promise.model.k)
-    require_containment(material.original, material.released, material.domains)
+    require_containment(material.original, material.kept, material.released, material.domains)
     if promise.disjoint and overlapping(classes, material.domains):
         raise ReleaseUnverified("two classes overlap")
     counted = {
@@ -97,14 +97,17 @@ def require_k(classes: Classes, k: int) -> None:
 
 
 def require_containment(
-    original: pl.DataFrame, released: pl.DataFrame, domains: Mapping[str, Domain]
+    original: pl.DataFrame, kept: Ints, released: pl.DataFrame, domains: Mapping[str, Domain]
 ) -> None:
-    """Raise unless each released cell is a group that holds the original value of its row."""
-    if original.height != released.height:
-        raise ReleaseUnverified("original and released rows differ in number")
+    """Raise unless each released cell is a group that holds the original value of its row, and no row of the
+    original was released twice."""
+    if len(kept) != released.height or len(np.unique(kept)) != len(kept):
+        raise ReleaseUnverified("released rows are not rows of the input, each once at most")
     for name, domain in domains.items():
-        label, value = domain.label_codes(released[name]), domain.value_codes(original[name])
-        if not bool(np.all((domain.first[label] <= value) & (value <= domain.last[label]))):
+        places = np.arange(len(domain.values))
+        holds = (domain.first[:, None] <= places) & (places <= domain.last[:, None])
+        label, value = domain.label_codes(released[name]), domain.value_codes(original[name])[kept]
+        if not bool(holds.reshape(-1)[label * np.int64(len(places)) + value].all()):
             raise ReleaseUnverified(f"column {name}: a released group does not hold the original value")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,7 @@ def verified(
     released, domains = pl.DataFrame(dict(done.columns)), read_domains(lines)
     classes = classes_of(released, domains, pl.Series(people) if people is not None else None)
     require_k(classes, k)
-    require_containment(pl.DataFrame(dict(kept)), released, domains)
+    require_containment(pl.DataFrame(dict(kept)), np.arange(released.height), released, domains)
     assert overlapping(classes, domains) == 0
     return classes
 

@@ -28,9 +28,10 @@ DOMAINS = read_domains(LINES)
 
 # Two classes of four rows: ages 0 and 1 in city x, ages 4 to 7 in y1.
 ORIGINAL = {
-    "age": ["0", "1", "0", "1", "4", "5", "6", "7"],
-    "city": ["x1", "x2", "x2", "x1", "y1", "y1", "y1", "y1"],
+    "age": ["3", "0", "1", "0", "1", "4", "5", "6", "7", "2"],
+    "city": ["z", "x1", "x2", "x2", "x1", "y1", "y1", "y1", "y1", "z"],
 }
+KEPT = np.arange(1, 9)
 RELEASED = {
     "age": ["0+"] * 4 + ["4~"] * 4,
     "city": ["x"] * 4 + ["y1"] * 4,
@@ -41,9 +42,9 @@ ILL_BEFORE = [*RELEASED["ill"], "d", "d"]  # two rows of ten were left out
 
 def material(**released: list[str]) -> Material:
     return Material(
-        rows_before=10,
         released=pl.DataFrame({**RELEASED, **released}),
         original=pl.DataFrame(ORIGINAL),
+        kept=KEPT,
         sensitive_before=pl.DataFrame({"ill": ILL_BEFORE}),
         patients=None,
         domains=DOMAINS,
@@ -102,10 +103,11 @@ def test_overlapping_classes_are_refused_where_disjoint_ones_are_promised() -> N
 
 def test_more_rows_left_out_than_allowed_are_refused() -> None:
     refused(material(), promise(suppression=0.19), "limit")
-    refused(replace(material(), rows_before=7), promise(), "more than there were")
-    empty = replace(
-        material(), released=pl.DataFrame(RELEASED).clear(), original=pl.DataFrame(ORIGINAL).clear()
-    )
+    twice = replace(material(), kept=np.array([1, 1, 3, 4, 5, 6, 7, 8]))
+    refused(twice, promise(), "each once at most")
+    more = replace(material(), original=pl.DataFrame(ORIGINAL)[:7])
+    refused(more, promise(), "more than there were")
+    empty = replace(material(), released=pl.DataFrame(RELEASED).clear(), kept=KEPT[:0])
     refused(empty, promise(suppression=1.0), "no row")
 
 
