@@ -9,14 +9,13 @@ import numpy as np
 import polars as pl
 
 from backend.research.anonymize.domains import read_domains
-from backend.research.anonymize.overlaps import overlapping
-from backend.research.anonymize.published import classes_of
-from backend.research.anonymize.refusals import ReleaseUnverified
-from backend.research.anonymize.verify import require_containment, require_k, require_suppression
-from backend.research.hierarchy import from_lines, leaf_of, lines_of
-from backend.research.kanonymity import ReleaseReport, anonymize
+from backend.research.anonymize.hierarchy import Hierarchy
+from backend.research.anonymize.types import PrivacyModel
+from backend.research.anonymize.verify import Material, Promise, verify
 from backend.research.outputs import Table
 from backend.research.study import Proposal, quasi_identifiers
+from backend.research.study_table import ReleaseReport, anonymize
+from backend.research.variable_lines import leaf_of, lines_of
 from backend.research.variables import Role, Value
 from backend.types import SubjectId
 
@@ -53,26 +52,32 @@ def release(
     }
     done = anonymize(
         original,
-        {name: from_lines(name, lines[name]) for name in names},
+        {name: Hierarchy.parse(lines[name], column=name) for name in names},
         k=table.k,
         suppression_limit=table.suppression_millionths / 1_000_000,
         minimum_cohort=proposal.minimum_cohort,
     )
-    released = pl.DataFrame({name: list(done.columns[name]) for name in names})
-    domains = read_domains(lines)
-    require_suppression(len(ordered), released.height, table.suppression_millionths / 1_000_000)
-    classes = classes_of(released, domains)
-    require_k(classes, table.k)
-    require_containment(pl.DataFrame(original), np.array(done.kept), released, domains)
-    if overlapping(classes, domains):
-        raise ReleaseUnverified("two classes overlap")
-    class_of = {
-        placed[place][1]: number for place, number in zip(done.kept, classes.of_row.tolist(), strict=True)
-    }
+    verified = verify(
+        Material(
+            released=pl.DataFrame({name: list(done.columns[name]) for name in names}),
+            original=pl.DataFrame(original),
+            kept=np.array(done.kept),
+            sensitive_before=pl.DataFrame(),
+            patients=None,
+            domains=read_domains(lines),
+        ),
+        Promise(
+            model=PrivacyModel(table.k),
+            disjoint=True,
+            suppression=table.suppression_millionths / 1_000_000,
+        ),
+    )
+    members = zip(done.kept, verified.classes.of_row.tolist(), strict=True)
+    class_of = {placed[place][1]: number for place, number in members}
     cells: dict[str, Sequence[str]] = dict(done.columns)
     for name in table.variables:
         variable = proposal.by_name[name]
         if variable.role is Role.SENSITIVE:
             cells[name] = [variable.level_of(ordered[place][name]) for place in done.kept]
-    made = tuple(zip(*(cells[name] for name in table.variables), strict=True))
-    return ReleasedTable(table.variables, tuple(names), made, done.report, class_of)
+    released = tuple(zip(*(cells[name] for name in table.variables), strict=True))
+    return ReleasedTable(table.variables, tuple(names), released, done.report, class_of)

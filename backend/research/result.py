@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.research.canonical import digest_of
-from backend.research.kanonymity import ReleaseReport
 from backend.research.plan import EXCLUDED, INCLUDED
 from backend.research.release import ReleasedTable
+from backend.research.study_table import ReleaseReport
 from backend.research.types import Answer, Pseudonym, StudyId
 from backend.types import BlockNumber
 

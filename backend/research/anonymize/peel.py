@@ -56,7 +56,7 @@ def _count(ladders: list[list[tuple[int, int]]]) -> int:
 
 @kernel
 def _rank(nodes: Ints, done: NDArray[np.bool_], margins: Floats, weight: int, best: Ids, kept: Floats) -> int:
-    """Put the nodes of least mean loss, done ones aside, into ``best``, rising (``kept``); return how many."""
+    """Put the nodes not done of least mean loss into ``best``, rising (``kept``); return how many."""
     found = 0
     for node in range(len(nodes)):
         if done[node]:

@@ -36,8 +36,9 @@ class Promise:
 class Material:
     """A release and what it was made from; released row i was row ``kept[i]`` of ``original``.
 
-    ``patients`` names the patient of each released row. ``released`` has the quasi-identifiers and the sensitive columns as they would leave. ``sensitive_before``
-    has the sensitive columns of all rows of the input, those left out included.
+    ``patients`` names the patient of each released row. ``released`` has the quasi-identifiers and the
+    sensitive columns as they would leave. ``sensitive_before`` has the sensitive columns of all rows of the
+    input, those left out included.
     """
 
     released: pl.DataFrame

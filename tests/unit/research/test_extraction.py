@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.research.anonymize.hierarchy import Hierarchy
 from backend.research.extraction import extract
-from backend.research.hierarchy import from_lines, leaf_of, lines_of
+from backend.research.variable_lines import leaf_of, lines_of
 from backend.research.variables import CATEGORY_BIT, Kind, Role, Value, Variable
 
 SYNTHEA = Path(__file__).parents[4] / "shared" / "data" / "synthea"
@@ -251,12 +252,12 @@ def of_variable_has(variable: Variable, value: Value) -> None:
 
 @pytest.mark.parametrize("variable", ALL, ids=lambda variable: variable.name)
 def test_hierarchies_cover_the_whole_public_domain(variable: Variable) -> None:
-    hierarchy = from_lines(variable.name, lines_of(variable))
+    hierarchy = Hierarchy.parse(lines_of(variable), column=variable.name)
     values: list[Value] = [None, "nowhere"]
     if variable.edges:
         values = [None, *(Decimal(number) for number in range(-5, 2_100))]
-    assert all(leaf_of(variable, value) in hierarchy.code_of for value in values)
-    assert hierarchy.label[0] == ("*",)
+    assert all(leaf_of(variable, value) in hierarchy.leaves for value in values)
+    assert set(hierarchy.names[-1]) == {"*"}
 
 
 def test_hierarchy_of_years_widens_on_round_numbers_and_cuts_at_the_ends() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -13,20 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.research.anonymize.domains import Lines, read_domains
+from backend.research.anonymize.domains import read_domains
 from backend.research.anonymize.errors import (
     AnonymizationInvalid,
     CohortTooSmall,
     TableUseless,
     ValueOutsideDomain,
 )
-from backend.research.anonymize.overlaps import overlapping
-from backend.research.anonymize.published import Classes, classes_of
-from backend.research.anonymize.verify import require_containment, require_k
-from backend.research.hierarchy import from_lines, from_text, with_missing
-from backend.research.kanonymity import Anonymized, anonymize
-
-ADULT = Path(__file__).parents[4] / "shared" / "data" / "adult"
+from backend.research.anonymize.hierarchy import Hierarchy
+from backend.research.anonymize.types import PrivacyModel
+from backend.research.anonymize.verify import Material, Promise, verify
+from backend.research.study_table import StudyTable, anonymize
+from backend.research.variable_lines import with_missing
 
 LINES = {
     "sex": with_missing([("f", "*"), ("m", "*")]),
@@ -42,7 +37,7 @@ LINES = {
         ]
     ),
 }
-HIERARCHIES = {name: from_lines(name, lines) for name, lines in LINES.items()}
+HIERARCHIES = {name: Hierarchy.parse(lines, column=name) for name, lines in LINES.items()}
 
 rows = st.tuples(*(st.sampled_from([line[0] for line in lines]) for lines in LINES.values()))
 
@@ -51,26 +46,19 @@ def columns_of(table: Sequence[tuple[str, ...]]) -> dict[str, list[str]]:
     return {name: [row[place] for row in table] for place, name in enumerate(LINES)}
 
 
-def verified(
-    done: Anonymized,
-    kept: Mapping[str, Sequence[str]],
-    lines: Mapping[str, Lines],
-    k: int,
-    people: list[str] | None = None,
-) -> Classes:
-    released, domains = pl.DataFrame(dict(done.columns)), read_domains(lines)
-    classes = classes_of(released, domains, pl.Series(people) if people is not None else None)
-    require_k(classes, k)
-    require_containment(pl.DataFrame(dict(kept)), np.arange(released.height), released, domains)
-    assert overlapping(classes, domains) == 0
-    return classes
-
-
-def check(done: Anonymized, columns: dict[str, list[str]], people: list[str] | None, k: int) -> None:
-    kept = {name: [column[place] for place in done.kept] for name, column in columns.items()}
-    owners = [people[place] for place in done.kept] if people is not None else None
-    classes = verified(done, kept, LINES, k, owners)
-    assert (int(classes.people.min()), len(classes)) == (done.report.k_reached, done.report.classes)
+def check(done: StudyTable, columns: dict[str, list[str]], k: int) -> None:
+    found = verify(
+        Material(
+            released=pl.DataFrame({name: list(cells) for name, cells in done.columns.items()}),
+            original=pl.DataFrame(columns),
+            kept=np.array(done.kept),
+            sensitive_before=pl.DataFrame(),
+            patients=None,
+            domains=read_domains(LINES),
+        ),
+        Promise(model=PrivacyModel(k), disjoint=True, suppression=1.0),
+    )
+    assert (found.k, len(found.classes)) == (done.report.k_reached, done.report.classes)
     assert done.report.rows_released + done.report.rows_suppressed == len(columns["sex"])
 
 
@@ -89,33 +77,9 @@ def test_anonymize_random_tables_keeps_every_promise(
         return
     except TableUseless:
         return
-    check(done, columns, None, k)
+    check(done, columns, k)
     assert done.report.rows_suppressed <= limit * len(table)
     assert 0 <= done.report.loss < 1
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(rows, st.integers(0, 25)), min_size=1, max_size=120))
-def test_anonymize_counts_patients_not_rows(table: list[tuple[tuple[str, ...], int]]) -> None:
-    columns = columns_of([row for row, _ in table])
-    people = [str(person) for _, person in table]
-    try:
-        done = anonymize(columns, HIERARCHIES, k=5, suppression_limit=0.2, patients=people)
-    except CohortTooSmall:
-        assert len(set(people)) < 5
-        return
-    except TableUseless:
-        return
-    check(done, columns, people, 5)
-
-
-def test_anonymize_one_patient_with_many_rows_is_one_patient() -> None:
-    table = [("f", "1", "x1")] * 20 + [("m", "30", "y1")] * 20
-    people = ["the same"] * 20 + [str(place) for place in range(20)]
-    with pytest.raises(TableUseless):  # each sex has patients enough only together with the other
-        anonymize(columns_of(table), HIERARCHIES, k=5, suppression_limit=0.0, patients=people)
-    alone = anonymize(columns_of(table), HIERARCHIES, k=5, suppression_limit=0.0)
-    assert set(alone.columns["sex"]) == {"f", "m"}
 
 
 def test_anonymize_equal_rows_are_released_as_they_are_and_missing_is_a_value() -> None:
@@ -155,7 +119,7 @@ def test_anonymize_small_cohort_is_refused_without_telling_how_small(size: int, 
 def test_anonymize_nothing_but_stars_is_an_error_not_an_empty_success() -> None:
     lines = {"sex": LINES["sex"]}
     with pytest.raises(TableUseless):
-        anonymize({"sex": ["f"] * 4 + ["m"] * 4}, {"sex": from_lines("sex", lines["sex"])}, k=5,
+        anonymize({"sex": ["f"] * 4 + ["m"] * 4}, {"sex": Hierarchy.parse(lines["sex"], column="sex")}, k=5,
                   suppression_limit=0.0)  # fmt: skip
 
 
@@ -165,7 +129,6 @@ def test_anonymize_nothing_but_stars_is_an_error_not_an_empty_success() -> None:
         ({"k": 4}, AnonymizationInvalid),
         ({"suppression_limit": 1.5}, AnonymizationInvalid),
         ({"suppression_limit": float("nan")}, AnonymizationInvalid),
-        ({"patients": ["a"]}, AnonymizationInvalid),
     ],
 )
 def test_anonymize_bad_parameters_are_refused(changes: dict[str, object], error: type[Exception]) -> None:
@@ -184,50 +147,3 @@ def test_anonymize_value_outside_its_hierarchy_is_refused_without_being_named() 
         anonymize({"sex": ["f"], "age": []}, HIERARCHIES, k=5, suppression_limit=0.0)
     with pytest.raises(AnonymizationInvalid):
         anonymize({"shoe": ["42"] * 9}, HIERARCHIES, k=5, suppression_limit=0.0)
-
-
-def adult() -> tuple[dict[str, list[str]], dict[str, list[tuple[str, ...]]]]:
-    if not ADULT.is_dir():
-        pytest.skip("the Adult table is not here (../shared/data/adult)")
-    names = [
-        "sex",
-        "age",
-        "race",
-        "marital-status",
-        "education",
-        "native-country",
-        "workclass",
-        "salary-class",
-    ]
-    with (ADULT / "adult.csv").open() as source:
-        table = list(csv.DictReader(source, delimiter=";"))
-    lines = {
-        name: [
-            tuple(line.split(";"))
-            for line in (ADULT / f"adult_hierarchy_{name}.csv").read_text().splitlines()
-            if line
-        ]
-        for name in names
-    }
-    return {name: [row[name] for row in table] for name in names}, lines
-
-
-def test_anonymize_adult_table_loses_five_percent_at_most() -> None:
-    columns, lines = adult()
-    hierarchies = {name: from_lines(name, found) for name, found in lines.items()}
-    start = time.perf_counter()
-    done = anonymize(columns, hierarchies, k=5, suppression_limit=0.04)
-    seconds = time.perf_counter() - start
-    assert done.report.loss <= 0.05
-    assert seconds < 30  # 3 s on the machine it was measured on
-    kept = {name: [column[place] for place in done.kept] for name, column in columns.items()}
-    assert int(verified(done, kept, lines, 5).people.min()) == 5
-    pycanon = pytest.importorskip("pycanon.anonymity", reason="pycanon is a development dependency")
-    pandas = pytest.importorskip("pandas", reason="pandas comes with pycanon")
-    assert pycanon.k_anonymity(pandas.DataFrame(dict(done.columns)), list(columns)) == done.report.k_reached
-
-
-def test_hierarchy_text_form_reads_as_lines() -> None:
-    found = from_text("city", "x1;x;*\nx2;x;*\ny1;y;*\n\n")
-    assert found.code_of == {"x1": 0, "x2": 1, "y1": 2}
-    assert found.leaves.tolist() == [[3, 3, 3], [2, 2, 1], [1, 1, 1]]

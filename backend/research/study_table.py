@@ -1,0 +1,96 @@
+"""A study's k-anonymous table, and what is told of it.
+
+Loss is the normalised certainty penalty: for a cell (leaves - 1) / (domain - 1) of the published group, for a
+suppressed row 1 in every cell; reported per column and as the mean over columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.research.anonymize import engine
+from backend.research.anonymize.errors import AnonymizationInvalid, CohortTooSmall
+from backend.research.anonymize.hierarchy import Hierarchy
+from backend.research.anonymize.types import Mode, PrivacyModel
+from backend.research.outputs import MINIMUM_K
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReport:
+    """Losses are in [0, 1].
+
+    ``class_sizes`` counts patients: (least, 25 %, 50 %, 75 %, most). ``average_class`` is C_avg, rows
+    over (classes x k).
+    """
+
+    k_asked: int
+    k_reached: int
+    rows_released: int
+    rows_suppressed: int
+    classes: int
+    class_sizes: tuple[int, int, int, int, int]
+    average_class: float
+    loss: float
+    loss_by_column: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTable:
+    """``columns`` are the published quasi-identifiers of the rows ``kept`` (places in the input)."""
+
+    kept: tuple[int, ...]
+    columns: Mapping[str, tuple[str, ...]]
+    report: ReleaseReport
+
+
+def anonymize(
+    columns: Mapping[str, Sequence[str]],
+    hierarchies: Mapping[str, Hierarchy],
+    *,
+    k: int,
+    suppression_limit: float,
+    minimum_cohort: int = 0,
+) -> StudyTable:
+    """Publish ``columns`` (the quasi-identifiers, one row a patient) in disjoint classes of k patients.
+
+    ``suppression_limit`` is the largest share of rows left out. Raises what the engine raises, and
+    CohortTooSmall for fewer patients than ``minimum_cohort`` too.
+    """
+    if k < MINIMUM_K:
+        raise AnonymizationInvalid(f"k is at least {MINIMUM_K}")
+    if len(next(iter(columns.values()), ())) < minimum_cohort:
+        raise CohortTooSmall
+    done = engine.anonymize(
+        columns, hierarchies, {}, model=PrivacyModel(k), suppression=suppression_limit, mode=Mode.STRICT
+    )
+    kept = np.flatnonzero(~done.suppressed)
+    published = {name: tuple(labels.gather(kept).to_list()) for name, labels in done.quasi.items()}
+    sizes = np.bincount(done.class_id[kept])
+    quantiles = np.quantile(sizes, [0, 0.25, 0.5, 0.75, 1], method="lower").tolist()
+    losses = {
+        name: _loss(hierarchies[name], labels, len(done.class_id)) for name, labels in published.items()
+    }
+    report = ReleaseReport(
+        k_asked=k,
+        k_reached=int(sizes.min()),
+        rows_released=len(kept),
+        rows_suppressed=len(done.class_id) - len(kept),
+        classes=len(sizes),
+        class_sizes=(quantiles[0], quantiles[1], quantiles[2], quantiles[3], quantiles[4]),
+        average_class=len(kept) / (len(sizes) * k),
+        loss=float(np.mean(list(losses.values()))),
+        loss_by_column=losses,
+    )
+    return StudyTable(tuple(kept.tolist()), published, report)
+
+
+def _loss(hierarchy: Hierarchy, labels: Sequence[str], rows: int) -> float:
+    """The mean loss of a column's cells, those of ``rows`` that are not among the labels being suppressed."""
+    cost = {
+        label: (last - first) / max(hierarchy.size - 1, 1)
+        for label, (first, last) in hierarchy.interval.items()
+    }
+    return (sum(cost[label] for label in labels) + rows - len(labels)) / rows
