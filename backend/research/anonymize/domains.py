@@ -96,11 +96,13 @@ def _codes(cells: pl.Series, known: tuple[str, ...], refusal: str) -> Codes:
         # Coded already: only the dictionary of strings has to be looked up.
         place = {label: number for number, label in enumerate(known)}
         table = np.array([place.get(label, -1) for label in cells.dtype.categories], dtype=np.int32)
-        codes = table[cells.to_physical().to_numpy()]
+        codes: Codes = table[cells.to_physical().to_numpy()]
         if bool((table < 0).any()) and bool((codes < 0).any()):
             raise ReleaseUnverified(refusal)
         return codes
     try:
-        return cells.cast(pl.String).cast(pl.Enum(known)).to_physical().to_numpy().astype(np.int32)
+        coded = cells.cast(pl.String).cast(pl.Enum(known))
     except pl.exceptions.PolarsError:
         raise ReleaseUnverified(refusal) from None
+    found: Codes = coded.to_physical().to_numpy().astype(np.int32)
+    return found

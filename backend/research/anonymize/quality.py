@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from backend.research.anonymize.domains import Domain, Ints
+from backend.research.anonymize.domains import Codes, Domain, Ints
 from backend.research.anonymize.overlaps import containing
 from backend.research.anonymize.published import Classes
 
@@ -133,7 +133,7 @@ def class_sizes(classes: Classes, rows: int, k: int) -> ClassSizes:
     )
 
 
-def _column(domain: Domain, before: Ints, kept: Ints, label: Ints) -> ColumnQuality:
+def _column(domain: Domain, before: Codes, kept: Codes, label: Codes) -> ColumnQuality:
     rows, size = len(before), len(domain.values)
     cells = np.bincount(label, minlength=len(domain.labels))
     levels = np.bincount(domain.level, weights=cells, minlength=domain.height + 1)
@@ -149,7 +149,7 @@ def _column(domain: Domain, before: Ints, kept: Ints, label: Ints) -> ColumnQual
     )
 
 
-def _entropy_lost(domain: Domain, counts: Ints, kept: Ints, label: Ints) -> float:
+def _entropy_lost(domain: Domain, counts: Ints, kept: Codes, label: Codes) -> float:
     """Bits lost over the bits lost if every cell were the root.
 
     A cell loses -log2 of the share that its value has among the rows of the input within the released group.
