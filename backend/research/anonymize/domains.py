@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from backend.research.anonymize.refusals import ReleaseUnverified
 
 Lines = Iterable[Sequence[str]]  # (value, group, ..., root) for each value, as in a hierarchy file
+_LARGEST_TABLE = 20_000_000
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
@@ -46,11 +48,36 @@ class Domain:
 
     def label_codes(self, cells: pl.Series) -> Codes:
         """The places in ``labels`` of released cells; raises ReleaseUnverified for one that is no label."""
-        return _codes(cells, self.labels, f"column {self.column}: a released group is not in its hierarchy")
+        return text_codes(cells, self.labels, self._no_label)
 
     def value_codes(self, cells: pl.Series) -> Codes:
         """The places in ``values`` of original cells; raises ReleaseUnverified for one that is no value."""
-        return _codes(cells, self.values, f"column {self.column}: an original value is not in its hierarchy")
+        return text_codes(cells, self.values, self._no_value)
+
+    def all_hold(self, groups: pl.Series, values: pl.Series, kept: Ints) -> bool:
+        """Whether group i of ``groups`` holds the value at ``kept[i]`` of ``values``, for every i.
+
+        Raises ReleaseUnverified for a cell that is no label, or no value.
+        """
+        group, label = _coded(groups, self.labels, self._no_label)
+        value, place = _coded(values, self.values, self._no_value)
+        if len(label) * len(place) > _LARGEST_TABLE:
+            codes, at = label[group], place[value][kept]
+            inside = (self.first[codes] <= at) & (at <= self.last[codes])
+            return bool((inside & (codes >= 0) & (at >= 0)).all())
+        holds = (self.first[label][:, None] <= place) & (place <= self.last[label][:, None])
+        holds &= (label >= 0)[:, None] & (place >= 0)
+        # One look-up a row in the table of all pairs, whose codes are small.
+        pair = group.astype(np.int32) * np.int32(len(place)) + value[kept]
+        return bool(holds.reshape(-1)[pair].all())
+
+    @property
+    def _no_label(self) -> str:
+        return f"column {self.column}: a released group is not in its hierarchy"
+
+    @property
+    def _no_value(self) -> str:
+        return f"column {self.column}: an original value is not in its hierarchy"
 
 
 def read_domains(lines: Mapping[str, Lines]) -> dict[str, Domain]:
@@ -89,20 +116,27 @@ def read_domain(column: str, lines: Lines) -> Domain:
     )
 
 
-def _codes(cells: pl.Series, known: tuple[str, ...], refusal: str) -> Codes:
+def text_codes(cells: pl.Series, known: tuple[str, ...], refusal: str) -> Codes:
+    """The place in ``known`` of each cell's text; raises ReleaseUnverified (``refusal``) where it is not."""
+    physical, place = _coded(cells, known, refusal)
+    codes: Codes = place[physical]
+    if bool((place < 0).any()) and bool((codes < 0).any()):
+        raise ReleaseUnverified(refusal)
+    return codes
+
+
+def _coded(cells: pl.Series, known: tuple[str, ...], refusal: str) -> tuple[NDArray[Any], Codes]:
+    """The cells' own small codes, and for each the place of its text in ``known`` (-1: it is not there).
+
+    Where cells are coded already, only their dictionary of strings has to be looked up.
+    """
     if cells.null_count():
         raise ReleaseUnverified(refusal)
-    if isinstance(cells.dtype, pl.Enum):
-        # Coded already: only the dictionary of strings has to be looked up.
-        place = {label: number for number, label in enumerate(known)}
-        table = np.array([place.get(label, -1) for label in cells.dtype.categories], dtype=np.int32)
-        codes: Codes = table[cells.to_physical().to_numpy()]
-        if bool((table < 0).any()) and bool((codes < 0).any()):
-            raise ReleaseUnverified(refusal)
-        return codes
-    try:
-        coded = cells.cast(pl.String).cast(pl.Enum(known))
-    except pl.exceptions.PolarsError:
-        raise ReleaseUnverified(refusal) from None
-    found: Codes = coded.to_physical().to_numpy().astype(np.int32)
-    return found
+    if not isinstance(cells.dtype, pl.Enum):
+        try:
+            cells = cells.cast(pl.String).cast(pl.Enum(known))
+        except pl.exceptions.PolarsError:
+            raise ReleaseUnverified(refusal) from None
+    place = {text: number for number, text in enumerate(known)}
+    found = [place.get(text, -1) for text in cells.dtype.categories]  # type: ignore[attr-defined]
+    return cells.to_physical().to_numpy(), np.array(found, dtype=np.int32)

@@ -79,11 +79,11 @@ def containing(classes: Classes, domains: Mapping[str, Domain]) -> NDArray[np.bo
     """
     names = sorted(domains, key=lambda name: -len(np.unique(classes.labels[name])))
     node = np.zeros(len(classes), dtype=np.int64)
-    levels: list[tuple[Ints, int, Ints]] = []
+    levels: list[tuple[Ints, Ints, Ints]] = []
     for name in names:
-        size = len(domains[name].labels)
-        keys, node_below = np.unique(node * size + classes.labels[name], return_inverse=True)
-        levels.append((keys, size, _wider(domains[name])))
+        used, label = np.unique(classes.labels[name], return_inverse=True)
+        keys, node_below = np.unique(node * len(used) + label, return_inverse=True)
+        levels.append((keys, label, _wider(domains[name], used)))
         node = node_below
     class_of_leaf = np.empty(len(classes), dtype=np.int64)
     class_of_leaf[node] = np.arange(len(classes))
@@ -91,10 +91,10 @@ def containing(classes: Classes, domains: Mapping[str, Domain]) -> NDArray[np.bo
     for start in range(0, len(classes), _QUERIES_AT_ONCE):
         query = np.arange(start, min(start + _QUERIES_AT_ONCE, len(classes)))
         at = np.zeros(len(query), dtype=np.int64)
-        for name, (keys, size, wider) in zip(names, levels, strict=True):
-            options = wider[classes.labels[name][query]]
-            wanted = at[:, None] * size + options
-            place = _look_up(keys, np.where(options >= 0, wanted, -1), (int(at.max(initial=0)) + 1) * size)
+        for keys, label, wider in levels:
+            options = wider[label[query]]
+            wanted = np.where(options >= 0, at[:, None] * len(wider) + options, -1)
+            place = _look_up(keys, wanted, (int(at.max(initial=0)) + 1) * len(wider))
             rows, ways = np.nonzero(place >= 0)
             query, at = query[rows], place[rows, ways]
         holder = class_of_leaf[at]
@@ -113,13 +113,12 @@ def _look_up(keys: Ints, wanted: Ints, span: int) -> Ints:
     return np.where(keys[place] == wanted, place, -1)
 
 
-def _wider(domain: Domain) -> Ints:
-    """[label, way]: the labels that hold a label, itself included; -1 fills up."""
-    holds = (domain.first[None, :] <= domain.first[:, None]) & (domain.last[:, None] <= domain.last[None, :])
+def _wider(domain: Domain, used: Ints) -> Ints:
+    """[label, way]: which of the labels used hold a label, itself included; -1 fills up."""
+    first, last = domain.first[used], domain.last[used]
     # Two labels for the same values (a group of one) hold each other, and so do classes that bear them.
-    widest = int(holds.sum(axis=1).max())
-    table = np.full((len(domain.labels), widest), -1, dtype=np.int64)
-    for label, row in enumerate(holds):
-        found = np.flatnonzero(row)
+    holders = [np.flatnonzero((first <= low) & (high <= last)) for low, high in zip(first, last, strict=True)]
+    table = np.full((len(used), max(map(len, holders))), -1, dtype=np.int64)
+    for label, found in enumerate(holders):
         table[label, : len(found)] = found
     return table

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from backend.research.anonymize.domains import Ints
+from backend.research.anonymize.domains import Codes, Ints, text_codes
 from backend.research.anonymize.published import Classes
-from backend.research.anonymize.refusals import ReleaseUnverified
+
+_DENSE_COUNTS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +22,7 @@ class Reached:
     entropy of a class's values in nats, so that entropy l-diversity means ``entropy >= l``. ``distance``: the
     largest distance between the values of a class and those of the whole input: half the sum of absolute
     differences, which is the earth mover's distance with equal ground distance (Li et al. 2007, section 4).
-    ``counts`` holds (class, count) of each value in each class, ordered by class and falling count.
+    ``counts`` holds (class, count) of each value in each class.
     """
 
     distinct: int
@@ -35,7 +37,8 @@ class Reached:
         """
         place = pl.int_range(pl.len()).over("class")
         sums = (
-            self.counts.with_columns(place.alias("place"))
+            self.counts.sort("class", "count", descending=[False, True])
+            .with_columns(place.alias("place"))
             .group_by("class")
             .agg(
                 pl.col("count").first().alias("most"),
@@ -51,21 +54,9 @@ class Reached:
 def reached(classes: Classes, released: pl.Series, before: pl.Series) -> Reached:
     """Count a sensitive column: ``released`` beside the classes' rows, ``before`` over the whole input."""
     names, shares = _distribution(before)
-    place = {name: number for number, name in enumerate(names)}
-    values = _numbered(released, place)
+    values = _numbered(released, names)
     pairs = classes.of_row.astype(np.int64) * len(names) + values
-    counts = (
-        pl.DataFrame({"pair": pairs})
-        .group_by("pair")
-        .agg(pl.len().alias("count"))
-        .select(
-            (pl.col("pair") // len(names)).alias("class"),
-            (pl.col("pair") % len(names)).alias("value"),
-            pl.col("count").cast(pl.Int64),
-        )
-        .sort("class", "count", descending=[False, True])
-    )
-    member, value, count = (counts[name].to_numpy() for name in ("class", "value", "count"))
+    member, value, count = _counted(pairs, len(classes), len(names))
     share = count / classes.rows[member]
     size = len(classes)
     distinct = np.bincount(member, minlength=size)
@@ -77,20 +68,27 @@ def reached(classes: Classes, released: pl.Series, before: pl.Series) -> Reached
         distinct=int(distinct.min()),
         entropy=float(np.exp(entropy.min())),
         distance=float(((apart + lacking) / 2).max()),
-        counts=counts.select("class", "count"),
+        counts=pl.DataFrame({"class": member, "count": count}),
     )
 
 
-def _distribution(before: pl.Series) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _counted(pairs: Ints, classes: int, values: int) -> tuple[Ints, Ints, Ints]:
+    """(class, value, count) of each pair of a class and a value that there is, ordered by class."""
+    if classes * values <= _DENSE_COUNTS:
+        counts = np.bincount(pairs, minlength=classes * values)
+        found = np.flatnonzero(counts)
+        count = counts[found]
+    else:
+        found, count = np.unique(pairs, return_counts=True)
+    return found // values, found % values, count
+
+
+def _distribution(before: pl.Series) -> tuple[list[str], NDArray[np.float64]]:
     found = before.value_counts(name="count")
     names = found[before.name].cast(pl.String).to_list()
     return names, found["count"].to_numpy() / before.len()
 
 
-def _numbered(cells: pl.Series, place: dict[str, int]) -> Ints:
+def _numbered(cells: pl.Series, names: list[str]) -> Codes:
     """The number of each cell's value; a value that the input does not have gets none and is refused."""
-    distinct = cells.unique()
-    names = distinct.cast(pl.String).to_list()
-    if any(name not in place for name in names):
-        raise ReleaseUnverified(f"column {cells.name}: a released value is not one of the input")
-    return cells.replace_strict(distinct, [place[name] for name in names], return_dtype=pl.Int64).to_numpy()
+    return text_codes(cells, tuple(names), f"column {cells.name}: a released value is not one of the input")

@@ -42,9 +42,9 @@ def columns_of(path: Path, delimiter: str) -> tuple[str, ...]:
 def read_table(path: Path, schema: Schema, leaves: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """Read all columns but identifiers; ``leaves`` are the values of each quasi-identifier's hierarchy.
 
-    Quasi-identifiers come as Enum of their leaves, sensitive columns as Categorical, the patient as String.
-    Raises SchemaInvalid when file and schema name different columns, TableInvalid for a file that is no table
-    and ValueOutsideDomain, naming the column, for a value that is missing or outside.
+    Quasi-identifiers come as Enum of their leaves, sensitive columns as Enum of the values they have, the patient
+    as String. Raises SchemaInvalid when file and schema name different columns, TableInvalid for a file that is
+    no table and ValueOutsideDomain, naming the column, for a value that is missing or outside.
     """
     schema.require_columns(columns_of(path, schema.delimiter))
     kinds: dict[str, pl.DataType] = {}
@@ -61,7 +61,10 @@ def read_table(path: Path, schema: Schema, leaves: Mapping[str, Sequence[str]]) 
     for column in schema.columns:
         if column.role in (Role.QUASI, Role.SENSITIVE, Role.PATIENT):
             _require_values(frame[column.name])
-    return frame
+    # Each column its own few values from here on, instead of numbers shared by the whole process.
+    return frame.with_columns(
+        pl.col(name).cast(pl.Enum(frame[name].unique().cast(pl.String).sort())) for name in schema.sensitive
+    )
 
 
 def _read_csv(path: Path, schema: Schema, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:
