@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.commands import (
+    anonymize,
     archive,
     backups,
     clients,
@@ -78,6 +79,7 @@ def demo(
     raise typer.Exit(0 if held else 1)
 
 
+app.command("anonymize")(anonymize.anonymize)
 app.command("decide")(deciding.decide)
 app.command("open")(sealed.open_sealed)
 app.command("deploy")(upkeep.deploy)

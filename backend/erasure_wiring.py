@@ -7,7 +7,9 @@ from typing import Any
 
 from backend.adapters.index.erasables import RecordVersions, erasables, under_way
 from backend.adapters.index.erasure_store import MongoErasureRows, MongoHoldRows
+from backend.adapters.index.marks import Marks
 from backend.adapters.keys.audit_keys import StoredAuditKeys
+from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.audit.log import AuditLog
 from backend.audit.proof import ProofBuilder
 from backend.consent.evidence import EvidenceBook
@@ -29,6 +31,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
 from backend.records.slot_book import SlotBook
+from backend.research.pseudonyms import release_mark
 from backend.sealed import DocumentSealer, documents_keys
 from backend.settings import Settings
 from backend.stores import Stores
@@ -151,6 +154,7 @@ def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -
         except IntegrityError:
             return None  # nobody can read it
 
+    studies = StoredStudyKeys(stores.keys)
     return erasables(
         stores.database,
         opened=opened,
@@ -159,4 +163,6 @@ def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -
             slots.keys_of,
             StoredAuditKeys(stores.keys).names_of,
         ),
+        mark_of=lambda study, subject: release_mark(studies.study_key(study), study, subject),
+        marked=Marks(stores.keys, "release_members").marked,
     )

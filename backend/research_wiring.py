@@ -10,6 +10,7 @@ from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStor
 from backend.adapters.index.catalogue_store import MongoDrawingStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
+from backend.adapters.index.release_store import MongoReleaseStore
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
@@ -34,6 +35,7 @@ from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.jobs.driver import RunJobs
+from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.research.types import Charge, NanoRho
@@ -92,6 +94,12 @@ def open_research(
         budget=budget,
         answers=MongoAnswerStore(stores.database),
         uses=uses,
+        releases=ReleaseLedger(
+            store=MongoReleaseStore(stores.database, stores.keys),
+            keys=StoredStudyKeys(stores.keys),
+            ledger=settings.tenant,
+            clock=clock,
+        ),
         clock=clock,
     )
     studies = StudyService(

@@ -98,11 +98,6 @@ class ContributionUnbounded(IntegrityError):
     remedy = "One patient appears more than once in an aggregate. Nothing was released."
 
 
-class ReleaseUnverified(IntegrityError):
-    code = "release_unverified"
-    remedy = "The independent check of the table failed. Nothing was released; tell the operator."
-
-
 class NoiseUncalibrated(IntegrityError):
     code = "noise_uncalibrated"
     remedy = "The noise would cost more than was charged. Nothing was released; tell the operator."

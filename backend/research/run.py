@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from backend.research.anonymize.errors import CohortTooSmall, TableUseless
+from backend.research.anonymize.refusals import ReleaseOverlap
 from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
@@ -17,6 +18,7 @@ from backend.research.plan import EXCLUDED, INCLUDED, Question, plan
 from backend.research.ports import AnswerStore, PermitReader, StudyKeys, UseStore
 from backend.research.pseudonyms import pseudonym, row_order
 from backend.research.release import ReleasedTable, release
+from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import RunResult, ranges
 from backend.research.study import Study, table_of
 from backend.research.types import Candidate, Charge, NanoRho, Pseudonym
@@ -35,6 +37,7 @@ class StudyRunner:
         budget: PrivacyBudget,
         answers: AnswerStore,
         uses: UseStore,
+        releases: ReleaseLedger,
         clock: Callable[[], int],
     ) -> None:
         self._permits = permits
@@ -42,6 +45,7 @@ class StudyRunner:
         self._budget = budget
         self._answers = Answers(budget=budget, store=answers)
         self._uses = uses
+        self._releases = releases
         self._clock = clock
 
     def run(self, study: Study, candidates: Iterable[Candidate]) -> RunResult:
@@ -72,6 +76,11 @@ class StudyRunner:
         table, refusal = cohort.table()
         # A permit that ended meanwhile stops the release; what was charged stays charged.
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
+        if table is not None:
+            try:
+                self._releases.admit(study.study_id, table.report.k_asked, table.class_of)
+            except ReleaseOverlap as refused:
+                table, refusal = None, refused.code
         run_id = digest_of(["assent-run-1", study.study_id.hex(), cohort.snapshot.hex(), permit.block])
         self._uses.record(study.study_id, run_id, sorted(cohort.rows), at=UnixSeconds(self._clock()))
         included, excluded = ranges(answers[0])
@@ -126,7 +135,11 @@ class _Cohort:
         self._extract(group)
         study = self._study.study_id
         rows = [
-            (row_order(self._key, study, candidate.subject, self.snapshot), self._row(candidate))
+            (
+                row_order(self._key, study, candidate.subject, self.snapshot),
+                candidate.subject,
+                self._row(candidate),
+            )
             for candidate in group
         ]
         try:

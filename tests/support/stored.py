@@ -215,6 +215,16 @@ STORED: Final[dict[str, Stored]] = {
         "what a patient is shown of studies", lambda row: (f"own {row['subject']} studies/uses",)
     ),
     "privacy_marks": unprotected("from where on a patient's own budget counts"),
+    "research_releases": documents(
+        "research_releases",
+        _nothing,
+        {"deleted": "the newest release is forgotten; one before it is missed by the chain"},
+    ),
+    "release_members": documents(
+        "release_members",
+        _nothing,
+        {"deleted": "missed when the next table is released", "rolled back.*": "before somebody was erased"},
+    ),
     "privacy_charges": unprotected("a chain of charges that each debit extends; not anchored yet"),
     "erasures": unprotected(
         "what was destroyed stays destroyed; a lock that is lifted in the index is a gap"

@@ -15,10 +15,13 @@ from pymongo.database import Database
 
 from backend.adapters.index.failures import translated
 from backend.adapters.index.record_index import row_of
+from backend.adapters.index.release_store import ReleaseMembers
 from backend.erasure.ports import Erasable
 from backend.erasure.types import Scope
 from backend.keystore import KeyName
 from backend.records.ports import VersionRow
+from backend.research.releases.types import Mark
+from backend.research.types import StudyId
 from backend.types import SubjectId, subject_text
 
 LATER: Final = frozenset({"revocations"})
@@ -56,6 +59,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "study_runs": "which results of studies were released, by their digests",
         "research_jobs": "how far a run of a study got, and its result: figures and a table of groups",
         "catalogue_drawings": "figures about groups, noised",
+        "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
         "privacy_charges": "what was spent of a dataset's privacy budget",
     }
@@ -180,6 +184,8 @@ def erasables(
     *,
     opened: Callable[[Mapping[str, Any]], bytes | None],
     names_of: Sequence[Callable[[SubjectId], Iterable[KeyName]]],
+    mark_of: Callable[[StudyId, SubjectId], Mark],
+    marked: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> tuple[Erasable, ...]:
     """Return all classes, in the order in which they are erased: what finds others comes after them."""
 
@@ -209,6 +215,7 @@ def erasables(
         rows("blocked_requesters", "requester_blocks", _by_subject),
         rows("research_uses", "research_uses", _by_subject),
         rows("privacy_marks", "privacy_marks", lambda scope: _privacy_marks(database, scope)),
+        ReleaseMembers(database, mark_of=mark_of, marked=marked),
         rows("key_slots", "key_slots", _by_subject),
         rows("encryption_keys", "recipient_keys", lambda scope: {"holder": f"subject/{scope.subject_hex}"}),
         rows("legal_holds", "legal_holds", _by_subject),

@@ -57,4 +57,6 @@ def marked_collections(keys: KeyStore) -> Mapping[str, Marked]:
         "consent_uses": whole("consent_uses"),
         "erasures": whole("erasures"),
         "legal_holds": whole("legal_holds"),
+        "release_members": whole("release_members"),
+        "research_releases": whole("research_releases"),
     }

@@ -17,7 +17,9 @@ from backend.identity.seal import KEY_CLASS
 from backend.keystore import KeyName, KeyStore, secrets_in_use
 
 MARK: Final = "mark"
-Purpose: TypeAlias = Literal["acts", "consent_uses", "erasures", "legal_holds"]
+Purpose: TypeAlias = Literal[
+    "acts", "consent_uses", "erasures", "legal_holds", "release_members", "research_releases"
+]
 
 
 class DocumentForged(IntegrityError):

@@ -11,6 +11,7 @@ import pytest
 
 from backend.research.budget import BudgetPolicy, PrivacyBudget
 from backend.research.outputs import Count, Filter, Histogram, Table
+from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.study import Event, Proposal, State, Study, propose
 from backend.research.types import (
@@ -25,6 +26,7 @@ from backend.research.types import (
 )
 from backend.research.variables import Kind, Role, Variable
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
+from tests.support.memory_releases import MemoryReleaseStore
 
 NOW = 1_790_000_000
 
@@ -170,6 +172,7 @@ class World:
     permits: Permits
     now: list[int]
     policy: BudgetPolicy
+    releases: MemoryReleaseStore = field(default_factory=MemoryReleaseStore)
 
     @property
     def budget(self) -> PrivacyBudget:
@@ -183,6 +186,9 @@ class World:
             budget=self.budget,
             answers=self.answers,
             uses=self.uses,
+            releases=ReleaseLedger(
+                store=self.releases, keys=Keys(), ledger="hospital", clock=lambda: self.now[0]
+            ),
             clock=lambda: self.now[0],
         )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.research.anonymize.domains import read_domains
 from backend.research.anonymize.errors import (
     AnonymizationInvalid,
     CohortTooSmall,
@@ -15,10 +18,10 @@ from backend.research.anonymize.errors import (
     ValueOutsideDomain,
 )
 from backend.research.anonymize.hierarchy import Hierarchy
-from backend.research.errors import ReleaseUnverified
+from backend.research.anonymize.types import PrivacyModel
+from backend.research.anonymize.verify import Material, Promise, verify
 from backend.research.study_table import StudyTable, anonymize
 from backend.research.variable_lines import with_missing
-from backend.research.verify import verify_containment, verify_disjoint, verify_k
 
 LINES = {
     "sex": with_missing([("f", "*"), ("m", "*")]),
@@ -44,10 +47,18 @@ def columns_of(table: Sequence[tuple[str, ...]]) -> dict[str, list[str]]:
 
 
 def check(done: StudyTable, columns: dict[str, list[str]], k: int) -> None:
-    kept = {name: [column[place] for place in done.kept] for name, column in columns.items()}
-    assert verify_k(done.columns, list(columns), k) == done.report.k_reached
-    verify_containment(kept, done.columns, LINES)
-    assert verify_disjoint(done.columns, list(columns), LINES) == done.report.classes
+    found = verify(
+        Material(
+            released=pl.DataFrame({name: list(cells) for name, cells in done.columns.items()}),
+            original=pl.DataFrame(columns),
+            kept=np.array(done.kept),
+            sensitive_before=pl.DataFrame(),
+            patients=None,
+            domains=read_domains(LINES),
+        ),
+        Promise(model=PrivacyModel(k), disjoint=True, suppression=1.0),
+    )
+    assert (found.k, len(found.classes)) == (done.report.k_reached, done.report.classes)
     assert done.report.rows_released + done.report.rows_suppressed == len(columns["sex"])
 
 
@@ -136,22 +147,3 @@ def test_anonymize_value_outside_its_hierarchy_is_refused_without_being_named() 
         anonymize({"sex": ["f"], "age": []}, HIERARCHIES, k=5, suppression_limit=0.0)
     with pytest.raises(AnonymizationInvalid):
         anonymize({"shoe": ["42"] * 9}, HIERARCHIES, k=5, suppression_limit=0.0)
-
-
-def test_verify_refuses_what_breaks_a_promise() -> None:
-    good = {"sex": ["f"] * 5 + ["m"] * 5}
-    verify_k(good, ["sex"], 5)
-    with pytest.raises(ReleaseUnverified):
-        verify_k({"sex": ["f"] * 6 + ["m"] * 4}, ["sex"], 5)
-    with pytest.raises(ReleaseUnverified):
-        verify_k(good, ["sex"], 5, ["one"] * 5 + list("abcde"))
-    with pytest.raises(ReleaseUnverified):
-        verify_k({"sex": []}, ["sex"], 5)
-    with pytest.raises(ReleaseUnverified):
-        verify_containment({"city": ["x1"]}, {"city": ["y"]}, LINES)
-    with pytest.raises(ReleaseUnverified):
-        verify_containment({"city": ["x1", "x1"]}, {"city": ["x"]}, LINES)
-    with pytest.raises(ReleaseUnverified):
-        verify_disjoint({"city": ["x", "x1"]}, ["city"], LINES)
-    with pytest.raises(ReleaseUnverified):
-        verify_disjoint({"city": ["q"]}, ["city"], LINES)

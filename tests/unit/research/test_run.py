@@ -254,3 +254,19 @@ def test_run_whose_permit_ends_meanwhile_releases_nothing(
     with pytest.raises(StudyNotPermitted):
         world.runner.run(study, people)
     assert not world.uses.runs
+
+
+def test_run_after_a_consent_ended_releases_no_table_that_singles_somebody_out(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 301)]
+    first = world.runner.run(study, people)
+    assert first.table is not None
+    assert len(world.releases.kept) == 1
+    assert world.runner.run(study, people).table == first.table  # the same release, entered once
+    assert len(world.releases.kept) == 1
+    later = world.runner.run(study, people[:-1])
+    assert (later.table, later.table_refusal) == (None, "release_overlap")
+    assert len(later.answers) == len(first.answers)  # the answers are given all the same
+    assert len(world.releases.kept) == 1

@@ -1,0 +1,12 @@
+"""Errors of de-identified exports."""
+
+from __future__ import annotations
+
+from backend.errors import IntegrityError
+
+
+class ExportInvalid(IntegrityError):
+    """What was to be exported is not the record of one patient."""
+
+    code = "export_not_one_patient"
+    remedy = "An export holds the resources of one patient with exactly one Patient. Nothing was released."
