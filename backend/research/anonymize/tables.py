@@ -43,8 +43,8 @@ def read_table(path: Path, schema: Schema, leaves: Mapping[str, Sequence[str]]) 
     """Read all columns but identifiers; ``leaves`` are the values of each quasi-identifier's hierarchy.
 
     Quasi-identifiers come as Enum of their leaves, sensitive columns as Enum of the values they have, the
-    patient as String. Raises SchemaInvalid when file and schema name different columns, TableInvalid for a file
-    that is no table and ValueOutsideDomain, naming the column, for a value that is missing or outside.
+    patient as String. Raises SchemaInvalid when file and schema name different columns, TableInvalid for a
+    file that is no table and ValueOutsideDomain, naming the column, for a value that is missing or outside.
     """
     schema.require_columns(columns_of(path, schema.delimiter))
     kinds: dict[str, pl.DataType] = {}
