@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from backend.research.anonymize.errors import CohortTooSmall, TableUseless
+from backend.research.anonymize.errors import CohortTooSmall, ModelUnsatisfiable, TableUseless
 from backend.research.anonymize.refusals import ReleaseOverlap
 from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
@@ -144,7 +144,7 @@ class _Cohort:
         ]
         try:
             return release(proposal, table, rows), ""
-        except (CohortTooSmall, TableUseless) as refused:
+        except (CohortTooSmall, ModelUnsatisfiable, TableUseless) as refused:
             return None, refused.code
 
     def _count(self, members: dict[SubjectId, dict[str, Value]], question: Question) -> list[int]:
