@@ -15,6 +15,7 @@ import pytest
 
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
+from backend.types import SubjectId
 from tests.integration.api.world import (
     Patient,
     Service,
@@ -207,7 +208,9 @@ def test_view_definition_is_shown(people: People) -> None:
     assert_problem(raw(api, "GET", "/v1/catalogue/views/nosuch"), 404, "not_found")
 
 
-def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(people: People) -> None:
+def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(
+    service: Service, people: People
+) -> None:
     study, api = approved(people), people.researcher.api
     result = api.post(f"/v1/studies/{study}/runs")
     assert {answer["name"] for answer in result["answers"]} == {"participants", "visits", "women"}
@@ -215,8 +218,22 @@ def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(people: P
     assert (listed["state"], listed["percent"], listed["result"]) == ("done", 100, None)
     shown = api.get(f"/v1/studies/{study}/runs/{listed['run_id']}")
     assert shown["result"] == result
-    entry = next(entry for entry in people.patients[0].accesses() if entry["action"] == "compute")
-    assert {name.partition("/")[0] for name in entry["segments"]} or entry["records"]
+    patient = people.patients[0]
+    entry = next(entry for entry in patient.accesses() if entry["action"] == "compute")
+    services = service.world.services
+    (manifest,) = services.reading.manifests.of_subject(SubjectId(int(patient.subject, 16)))
+    categories = services.tables.categories
+    needed = [categories.mask(["demographics"]), categories.mask(["encounters"])]
+    permitted = categories.mask(CATEGORIES)
+    expected = {
+        part.name
+        for part in manifest.segments
+        if any(part.categories & mask for mask in needed)
+        and not part.categories & ~permitted
+        and not part.sensitivities
+    }
+    assert set(entry["segments"]) == expected
+    assert len(expected) < len(manifest.segments)
 
 
 def test_run_that_is_not_waited_for_says_where_to_look(people: People) -> None:
