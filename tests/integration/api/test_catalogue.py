@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
@@ -60,6 +62,10 @@ def operator(service: Service) -> Api:
 
 @pytest.fixture(scope="module")
 def people(service: Service, operator: Api) -> People:
+    return admitted(service, operator, patients=6)
+
+
+def admitted(service: Service, operator: Api, *, patients: int) -> People:
     desk = staff(service, "desk", Role.IDENTITY_DESK)
     hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
     member = operator.post("/v1/members", {"name": "Institute", "roles": ["researcher"]})["member_id"]
@@ -67,12 +73,12 @@ def people(service: Service, operator: Api) -> People:
     researcher = Provider(service.anyone(), client["client_id"], client["client_secret"], member)
     researcher.sign_in()
     board, board_api = _board(service, operator)
-    patients = [enrol(service, desk, hospital, number) for number in range(20, 26)]
-    consents = [_permit(patient, member, "compute") for patient in patients]
+    enrolled = [enrol(service, desk, hospital, number) for number in range(20, 20 + patients)]
+    consents = [_permit(patient, member, "compute") for patient in enrolled]
     tenant = "0x" + service.world.stores.tenant.hex()
-    for patient in patients:
+    for patient in enrolled:
         _permit(patient, tenant, "query")
-    return People(researcher, board, board_api, patients, consents)
+    return People(researcher, board, board_api, enrolled, consents)
 
 
 def _board(service: Service, operator: Api) -> tuple[Wallet, Api]:
@@ -282,3 +288,21 @@ def test_patient_who_revoked_is_in_no_later_run(people: People) -> None:
     assert uses(leaving) == 1
     assert uses(people.patients[0]) == 2
     assert sum(entry["action"] == "compute" for entry in leaving.accesses()) == reads
+
+
+def test_run_that_was_queued_before_a_stop_goes_on_after_the_next_start(tmp_path: Path) -> None:
+    with open_service(tmp_path) as before:
+        people = admitted(before, staff(before, "operator", Role.OPERATOR), patients=1)
+        study = approved(people)
+        before.world.services.runs.close()  # nobody drives the queue any more
+        begun = people.researcher.api.call("POST", f"/v1/studies/{study}/runs", params={"wait": 0})
+        assert (begun.status_code, begun.json()["state"]) == (202, "queued")
+    with open_service(tmp_path) as after, httpx.Client(base_url=after.url, timeout=60) as http:
+        people.researcher.api.http = http
+        people.researcher.sign_in()
+        deadline = time.monotonic() + 60
+        while (found := people.researcher.api.get(begun.headers["location"]))["state"] != "done":
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        assert found["run_id"] == begun.json()["run_id"]
+        assert found["result"]["answers"]
