@@ -243,7 +243,11 @@ class ReadingService:
             parts, guard = self._open(opened, reader, withheld_left_out=True)
         except UsesExhausted:
             return (), ()  # somebody else took the last use meanwhile
-        entries = [(trail.permitted(reader, record), guard) for record in opened]
+        entries = [
+            (trail.permitted(reader, _only(record, of_record)), guard)
+            for record, of_record in zip(opened, parts, strict=True)
+            if of_record
+        ]
         return [part for of_record in parts for part in of_record], entries
 
     def list(
@@ -428,6 +432,12 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     except AssentError as refusal:
         return refusal
     return ConsentRequired()
+
+
+def _only(record: Judged, opened: Sequence[ReleasedSegment]) -> Judged:
+    """The record without the permitted segments that were not opened."""
+    names = {part.segment.name for part in opened}
+    return replace(record, permitted=tuple(pair for pair in record.permitted if pair[0].name in names))
 
 
 def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:
