@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from backend.audit.entry import AuditEvent
 from backend.audit.log import AuditLog
@@ -40,6 +41,7 @@ from backend.types import ConsentId, RecordId, SubjectId, UnixSeconds
 from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
+GATHERERS: Final = 4  # threads that open the records of different patients for one computation
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
 
 
@@ -58,6 +60,9 @@ class ReleasedSegment:
     def pieces(self) -> Iterable[bytes]:
         """The content, whichever way it leaves."""
         return (self.payload,) if self.stream is None else self.stream
+
+
+Gathered: TypeAlias = tuple[Sequence[ReleasedSegment], Sequence[tuple[AuditEvent, Guard | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,8 @@ class ReadingService:
         found: list[Sequence[ReleasedSegment]] = [()] * len(readers)
         waiting = list(range(len(readers)))
         for attempt in range(ATTEMPTS):
-            gathered = {place: self._gather(readers[place], wanted) for place in waiting}
+            asking = [readers[place] for place in waiting]
+            gathered = dict(zip(waiting, self._gather_all(asking, wanted), strict=True))
             entries = [(place, entry) for place, (_, of) in gathered.items() for entry in of]
             outcomes = self._audit.append_all([entry for _, entry in entries])
             restricted: set[int] = set()
@@ -214,9 +220,15 @@ class ReadingService:
                 break
         yield from found
 
-    def _gather(
-        self, reader: Reader, wanted: Callable[[SubjectId], Part]
-    ) -> tuple[Sequence[ReleasedSegment], Sequence[tuple[AuditEvent, Guard | None]]]:
+    def _gather_all(self, readers: Sequence[Reader], wanted: Callable[[SubjectId], Part]) -> list[Gathered]:
+        """``_gather`` for each, some at a time: most of it is waiting for the stores."""
+        about_to_wait()
+        if len(readers) == 1:
+            return [self._gather(readers[0], wanted)]
+        with ThreadPoolExecutor(GATHERERS) as pool:
+            return list(pool.map(lambda reader: self._gather(reader, wanted), readers))
+
+    def _gather(self, reader: Reader, wanted: Callable[[SubjectId], Part]) -> Gathered:
         """One reader's segments, opened, and the entries that must be durable before they are used."""
         asked = wanted(reader.question.subject)
         with self._unavailability_logged(reader):
@@ -231,7 +243,11 @@ class ReadingService:
             parts, guard = self._open(opened, reader, withheld_left_out=True)
         except UsesExhausted:
             return (), ()  # somebody else took the last use meanwhile
-        entries = [(trail.permitted(reader, record), guard) for record in opened]
+        entries = [
+            (trail.permitted(reader, _only(record, of_record)), guard)
+            for record, of_record in zip(opened, parts, strict=True)
+            if of_record
+        ]
         return [part for of_record in parts for part in of_record], entries
 
     def list(
@@ -416,6 +432,12 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     except AssentError as refusal:
         return refusal
     return ConsentRequired()
+
+
+def _only(record: Judged, opened: Sequence[ReleasedSegment]) -> Judged:
+    """The record without the permitted segments that were not opened."""
+    names = {part.segment.name for part in opened}
+    return replace(record, permitted=tuple(pair for pair in record.permitted if pair[0].name in names))
 
 
 def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -25,12 +26,15 @@ from backend.records.judging import Part
 from backend.records.obligations import IN_FIGURES_ONLY, OF_A_STUDY
 from backend.records.reading import ReadingService
 from backend.records.trail import Reader
+from backend.research.cohort import CHUNK
 from backend.research.extraction import PatientRecords, readable
 from backend.research.study import Study
 from backend.research.types import Candidate, Opened, ResearchTerms
 from backend.research.variables import Variable
 from backend.research.views.types import View
 from backend.types import ConsentId, MemberId, SubjectId
+
+DECIDERS: Final = 4  # threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,7 @@ class CandidateSource:
         masks = tuple(dict.fromkeys(variable.categories for variable in use.variables))
         segments = [Segment(categories=mask, sensitivities=0) for mask in masks]
         opening = _Opening(self.reading, use, self.views)
-        for subject in self.index.subjects():
-            question = self._question(subject, use)
-            decisions = self.decisions.decide(question, segments)
+        for subject, question, decisions in self._decided(use, segments):
             permitted = {
                 mask
                 for mask, decision in zip(masks, decisions, strict=True)
@@ -100,6 +102,20 @@ class CandidateSource:
                     ),
                     ahead=opening.ahead,
                 )
+
+    def _decided(
+        self, use: Use, segments: Sequence[Segment]
+    ) -> Iterator[tuple[SubjectId, Question, tuple[Decision, ...]]]:
+        """Everybody's decisions, some patients' at a time: most of it is waiting for chain and index."""
+
+        def decide(subject: SubjectId) -> tuple[SubjectId, Question, tuple[Decision, ...]]:
+            question = self._question(subject, use)
+            return subject, question, self.decisions.decide(question, segments)
+
+        subjects = self.index.subjects()
+        with ThreadPoolExecutor(DECIDERS) as pool:
+            for start in range(0, len(subjects), CHUNK):
+                yield from pool.map(decide, subjects[start : start + CHUNK])
 
     def _question(self, subject: SubjectId, use: Use) -> Question:
         return Question(

@@ -11,15 +11,17 @@ import pytest
 from pymongo.database import Database
 
 from backend.adapters.index.catalogue_store import MongoDrawingStore
+from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.failures import DocumentMalformed
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.audit.entry import Agent, AgentKind
+from backend.consent.evidence_store import ConsentRow
 from backend.records.ports import VersionRow
 from backend.research.catalogue.types import Counts, Drawing
 from backend.research.jobs.types import Job, JobId, JobState, Phase
 from backend.research.types import NanoRho, StudyId
-from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
+from backend.types import Bytes32, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
 Mongo = Database[dict[str, Any]]
 STUDY, OTHER = StudyId(b"1" * 32), StudyId(b"2" * 32)
@@ -105,6 +107,17 @@ def test_run_moves_by_revision(mongo: Mongo) -> None:
     assert not store.replace(claimed[1])
     assert store.get(queued.job_id) == claimed[0]
     assert store.get(JobId(bytes(16))) is None
+
+
+@pytest.mark.parametrize("text", ["123456789012345678901234", "1234e5678901234567890123", "0" * 24])
+def test_subjects_whose_ids_look_like_numbers_are_found(mongo: Mongo, text: str) -> None:
+    subject = SubjectId(int(text, 16))
+    consents = MongoConsentIndex(mongo)
+    for number, whose in enumerate((subject, SubjectId(0xABC))):
+        consent = ConsentId(bytes([number]) * 32)
+        consents.put(ConsentRow(consent, whose, b"s", UnixSeconds(1)))
+    assert set(consents.subjects()) == {subject, 0xABC}
+    assert [row.subject for row in consents.of_subject(subject)] == [subject]
 
 
 def test_records_of_one_second_are_paged_without_a_gap_and_without_one_twice(mongo: Mongo) -> None:

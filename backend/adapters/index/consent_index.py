@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import parser, sorted_out, translated
 from backend.adapters.index.order import newest_first
+from backend.adapters.index.values import text_values
 from backend.consent.evidence_store import ConsentRow, RequestRow
 from backend.consent.states import State
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
@@ -79,7 +80,7 @@ class MongoConsentIndex:
 
     def subjects(self) -> Sequence[SubjectId]:
         with translated():
-            return [SubjectId(int(subject, 16)) for subject in self._consents.distinct("subject")]
+            return [SubjectId(int(subject, 16)) for subject in text_values(self._consents, "subject")]
 
     def put_request(self, row: RequestRow) -> bool:
         document = {
@@ -148,7 +149,7 @@ class MongoConsentIndex:
 
     def asked_subjects(self) -> Sequence[SubjectId]:
         with translated():
-            return [SubjectId(int(subject, 16)) for subject in self._requests.distinct("subject")]
+            return [SubjectId(int(subject, 16)) for subject in text_values(self._requests, "subject")]
 
     def block(self, subject: SubjectId, requester: MemberId, *, at: UnixSeconds) -> bool:
         document = {

@@ -16,6 +16,7 @@ from pymongo.database import Database
 from backend.adapters.index.failures import translated
 from backend.adapters.index.record_index import row_of
 from backend.adapters.index.release_store import ReleaseMembers
+from backend.adapters.index.values import text_values
 from backend.erasure.ports import Erasable
 from backend.erasure.types import Scope
 from backend.keystore import KeyName
@@ -176,7 +177,7 @@ class RecordVersions:
     def subjects(self) -> Sequence[SubjectId]:
         """Everybody who has a record."""
         with translated():
-            return sorted(SubjectId(int(subject, 16)) for subject in self._rows.distinct("subject"))
+            return sorted(SubjectId(int(subject, 16)) for subject in text_values(self._rows, "subject"))
 
 
 def erasables(
@@ -309,5 +310,5 @@ def _paper_acts(database: _Database, scope: Scope) -> Query:
 
 def _privacy_marks(database: _Database, scope: Scope) -> Query:
     with translated():
-        ledgers = database["privacy_charges"].distinct("ledger")
+        ledgers = text_values(database["privacy_charges"], "ledger")
     return {"_id": {"$in": [f"{ledger}:{scope.subject_hex}" for ledger in ledgers]}}

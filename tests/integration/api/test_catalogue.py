@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
+from backend.types import SubjectId
 from tests.integration.api.world import (
     Patient,
     Service,
@@ -59,6 +62,10 @@ def operator(service: Service) -> Api:
 
 @pytest.fixture(scope="module")
 def people(service: Service, operator: Api) -> People:
+    return admitted(service, operator, patients=6)
+
+
+def admitted(service: Service, operator: Api, *, patients: int) -> People:
     desk = staff(service, "desk", Role.IDENTITY_DESK)
     hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
     member = operator.post("/v1/members", {"name": "Institute", "roles": ["researcher"]})["member_id"]
@@ -66,12 +73,12 @@ def people(service: Service, operator: Api) -> People:
     researcher = Provider(service.anyone(), client["client_id"], client["client_secret"], member)
     researcher.sign_in()
     board, board_api = _board(service, operator)
-    patients = [enrol(service, desk, hospital, number) for number in range(20, 26)]
-    consents = [_permit(patient, member, "compute") for patient in patients]
+    enrolled = [enrol(service, desk, hospital, number) for number in range(20, 20 + patients)]
+    consents = [_permit(patient, member, "compute") for patient in enrolled]
     tenant = "0x" + service.world.stores.tenant.hex()
-    for patient in patients:
+    for patient in enrolled:
         _permit(patient, tenant, "query")
-    return People(researcher, board, board_api, patients, consents)
+    return People(researcher, board, board_api, enrolled, consents)
 
 
 def _board(service: Service, operator: Api) -> tuple[Wallet, Api]:
@@ -207,7 +214,9 @@ def test_view_definition_is_shown(people: People) -> None:
     assert_problem(raw(api, "GET", "/v1/catalogue/views/nosuch"), 404, "not_found")
 
 
-def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(people: People) -> None:
+def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(
+    service: Service, people: People
+) -> None:
     study, api = approved(people), people.researcher.api
     result = api.post(f"/v1/studies/{study}/runs")
     assert {answer["name"] for answer in result["answers"]} == {"participants", "visits", "women"}
@@ -215,8 +224,22 @@ def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(people: P
     assert (listed["state"], listed["percent"], listed["result"]) == ("done", 100, None)
     shown = api.get(f"/v1/studies/{study}/runs/{listed['run_id']}")
     assert shown["result"] == result
-    entry = next(entry for entry in people.patients[0].accesses() if entry["action"] == "compute")
-    assert {name.partition("/")[0] for name in entry["segments"]} or entry["records"]
+    patient = people.patients[0]
+    entry = next(entry for entry in patient.accesses() if entry["action"] == "compute")
+    services = service.world.services
+    (manifest,) = services.reading.manifests.of_subject(SubjectId(int(patient.subject, 16)))
+    categories = services.tables.categories
+    needed = [categories.mask(["demographics"]), categories.mask(["encounters"])]
+    permitted = categories.mask(CATEGORIES)
+    expected = {
+        part.name
+        for part in manifest.segments
+        if any(part.categories & mask for mask in needed)
+        and not part.categories & ~permitted
+        and not part.sensitivities
+    }
+    assert set(entry["segments"]) == expected
+    assert len(expected) < len(manifest.segments)
 
 
 def test_run_that_is_not_waited_for_says_where_to_look(people: People) -> None:
@@ -265,3 +288,21 @@ def test_patient_who_revoked_is_in_no_later_run(people: People) -> None:
     assert uses(leaving) == 1
     assert uses(people.patients[0]) == 2
     assert sum(entry["action"] == "compute" for entry in leaving.accesses()) == reads
+
+
+def test_run_that_was_queued_before_a_stop_goes_on_after_the_next_start(tmp_path: Path) -> None:
+    with open_service(tmp_path) as before:
+        people = admitted(before, staff(before, "operator", Role.OPERATOR), patients=1)
+        study = approved(people)
+        before.world.services.runs.close()  # nobody drives the queue any more
+        begun = people.researcher.api.call("POST", f"/v1/studies/{study}/runs", params={"wait": 0})
+        assert (begun.status_code, begun.json()["state"]) == (202, "queued")
+    with open_service(tmp_path) as after, httpx.Client(base_url=after.url, timeout=60) as http:
+        people.researcher.api.http = http
+        people.researcher.sign_in()
+        deadline = time.monotonic() + 60
+        while (found := people.researcher.api.get(begun.headers["location"]))["state"] != "done":
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        assert found["run_id"] == begun.json()["run_id"]
+        assert found["result"]["answers"]
