@@ -20,6 +20,7 @@ from backend.consent.member_book import MemberBook
 from backend.consent.typed_data import RESEARCH_NAME, Domain
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.records.ports import RecipientKeys
 from backend.research.board.case_book import CaseBook
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
@@ -34,6 +35,7 @@ from backend.research.candidates import CandidateSource
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
+from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
@@ -62,6 +64,7 @@ class Studying:
     candidates: CandidateSource
     catalogue: CatalogueService
     runs: RunJobs
+    datasets: DatasetService
 
 
 def open_research(
@@ -167,6 +170,7 @@ def open_studying(
     research: Research,
     *,
     source: CandidateSource,
+    recipients: RecipientKeys,
     sealer: DocumentSealer,
     log: AuditLog,
     clock: Callable[[], int],
@@ -208,4 +212,14 @@ def open_studying(
         clock=clock,
         alone=settings.index_uri is None,  # the lock on the data directory
     )
-    return Studying(candidates, catalogue, runs)
+    datasets = DatasetService(
+        tenant=stores.tenant,
+        runs=runs,
+        candidates=candidates,
+        permits=research.permits,
+        guard=research.board.guard,
+        recipients=recipients,
+        audit=log,
+        clock=clock,
+    )
+    return Studying(candidates, catalogue, runs, datasets)

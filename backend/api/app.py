@@ -18,6 +18,7 @@ from backend.api import (
     consent_requests,
     consents,
     contact,
+    datasets,
     decision_interfaces,
     decisions,
     encryption_keys,
@@ -118,6 +119,7 @@ def create_api(services: Services) -> FastAPI:
         boards,
         runs,
         catalogue,
+        datasets,
         health,
     ):
         app.include_router(module.router)

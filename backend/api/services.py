@@ -65,6 +65,7 @@ from backend.records.storing import StoringService
 from backend.research.board.service import EthicsBoard
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.service import CatalogueService
+from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
@@ -129,6 +130,7 @@ class Services:
     runner: StudyRunner
     catalogue: CatalogueService
     runs: RunJobs
+    datasets: DatasetService
     webhooks: Endpoints
     deliveries: Deliveries
     contacts: Contacts
