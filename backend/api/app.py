@@ -24,6 +24,7 @@ from backend.api import (
     end_to_end,
     enrolments,
     erasures,
+    escrows,
     fhir_audit,
     fhir_consents,
     health,
@@ -34,6 +35,8 @@ from backend.api import (
     notices,
     oauth,
     paper_consents,
+    payments,
+    payouts,
     portability,
     previews,
     problems,
@@ -118,6 +121,9 @@ def create_api(services: Services) -> FastAPI:
         boards,
         runs,
         catalogue,
+        escrows,
+        payouts,
+        payments,
         health,
     ):
         app.include_router(module.router)
