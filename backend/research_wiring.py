@@ -10,6 +10,7 @@ from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStor
 from backend.adapters.index.catalogue_store import MongoDrawingStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
+from backend.adapters.index.money_store import MongoShareStore
 from backend.adapters.index.release_store import MongoReleaseStore
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.study_store import MongoStudyStore
@@ -37,6 +38,8 @@ from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
+from backend.research.money.earning import EarningUses
+from backend.research.money.results import Results
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
@@ -82,7 +85,9 @@ def open_research(
     ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     stops = StudyStops()
     permits = StoppablePermits(ledger, stops)
-    uses = MongoUseStore(stores.database)
+    uses = EarningUses(
+        uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
+    )
     policy = BudgetPolicy(
         ledger=settings.tenant,
         epsilon=round(settings.privacy_budget_epsilon * 1_000_000),
@@ -171,6 +176,7 @@ def open_studying(
     *,
     source: CandidateSource,
     recipients: RecipientKeys,
+    results: Results,
     sealer: DocumentSealer,
     log: AuditLog,
     clock: Callable[[], int],
@@ -205,6 +211,7 @@ def open_studying(
         permits=research.permits,
         guard=research.board.guard,
         usage=research.board.usage,
+        commits=results,
         runner=research.runner,
         candidates=candidates,
         audit=log,

@@ -25,6 +25,7 @@ from backend.api import (
     end_to_end,
     enrolments,
     erasures,
+    escrows,
     fhir_audit,
     fhir_consents,
     health,
@@ -35,6 +36,8 @@ from backend.api import (
     notices,
     oauth,
     paper_consents,
+    payments,
+    payouts,
     portability,
     previews,
     problems,
@@ -120,6 +123,9 @@ def create_api(services: Services) -> FastAPI:
         runs,
         catalogue,
         datasets,
+        escrows,
+        payouts,
+        payments,
         health,
     ):
         app.include_router(module.router)

@@ -67,6 +67,7 @@ from backend.research.candidates import CandidateSource
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
+from backend.research.money.services import MoneyServices
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.types import MemberId
@@ -131,6 +132,7 @@ class Services:
     catalogue: CatalogueService
     runs: RunJobs
     datasets: DatasetService
+    money: MoneyServices
     webhooks: Endpoints
     deliveries: Deliveries
     contacts: Contacts

@@ -27,6 +27,7 @@ from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPerm
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
 from backend.research.permits import require_permitted
 from backend.research.ports import PermitReader
+from backend.research.result import RunResult
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.research.study import Study
@@ -66,6 +67,11 @@ class KeptResult:
     apart: bool
 
 
+class Commits(Protocol):
+    def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
+        """Have the chain hold the result's hash, before it is released; the same again does nothing."""
+
+
 class _Interrupted(Exception):
     """The service stops, or another process took the job: it is not ended here."""
 
@@ -81,6 +87,7 @@ class RunJobs:
         permits: PermitReader,
         guard: Callable[[StudyId], Callable[[], None]],
         usage: Usage,
+        commits: Commits,
         runner: StudyRunner,
         candidates: Candidates,
         audit: AuditLog,
@@ -93,6 +100,7 @@ class RunJobs:
         self._permits = permits
         self._guard = guard  # raises StudyNotPermitted once a stop of the study arrives
         self._usage = usage
+        self._commits = commits
         self._runner = runner
         self._candidates = candidates
         self._audit = audit
@@ -238,6 +246,7 @@ class RunJobs:
                 "apart": study.proposal.dataset is not None,
             }
             sealed = self._sealed(job.job_id, kept)
+            self._commits.commit(study, result, by=job.agent)
             # The entry is the ordering point: a stop received before it keeps the result here.
             entry = _entry(job, study, result.digest, self._clock())
             self._audit.append(entry, guard=guard, act=bytes(job.job_id))
