@@ -71,6 +71,7 @@ class World:
 
     services: Services
     stores: Stores
+    driver: Driver
     closing: ExitStack
 
     def close(self) -> None:
@@ -198,11 +199,20 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         digest=tables_digest(tables, labels),
         subjects=(identity.enrolments.subjects, consent_index.subjects, consent_index.asked_subjects),
     )
-    research = open_research(settings, stores, clock=clock)
     members = open_members(
         stores,
         sealer=sealer,
         restrictions=restrictions,
+        outbox=outbox,
+        driver=driver,
+        log=log,
+        clock=clock,
+    )
+    research = open_research(
+        settings,
+        stores,
+        members=members.book,
+        sealer=sealer,
         outbox=outbox,
         driver=driver,
         log=log,
@@ -266,7 +276,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.
-    for restricting in (revocations, consents, members.stops, recipients.patients):
+    for restricting in (revocations, consents, members.stops, recipients.patients, research.board):
         restricting.restore_restrictions()
     open_subject.complete_all()
     if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
@@ -329,7 +339,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         prompt_reading=PromptReading(reading=records.reading, log=prompt_log),
         previews=PreviewService(manifests=records.manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
-        permits=research.permits,
+        board=research.board,
         candidates=CandidateSource(
             index=consent_index,
             evidence=evidence,
@@ -338,7 +348,6 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             tables=tables,
         ),
         runner=research.runner,
-        research_contract=stores.deployment.contracts["ResearchMarket"].address,
         webhooks=messages.endpoints,
         deliveries=messages.deliveries,
         contacts=messages.contacts,
@@ -364,7 +373,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         erasure=erasure,
         checks={**_checks(stores), "care teams": members.care_teams.check},
     )
-    return World(services=services, stores=stores, closing=closing)
+    return World(services=services, stores=stores, driver=driver, closing=closing)
 
 
 def clock() -> int:

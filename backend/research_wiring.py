@@ -6,15 +6,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
+from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.release_store import MongoReleaseStore
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
+from backend.audit.log import AuditLog
+from backend.consent.member_book import MemberBook
+from backend.consent.typed_data import RESEARCH_NAME, Domain
+from backend.outbox.driver import Driver
+from backend.outbox.service import Outbox
+from backend.research.board.case_book import CaseBook
+from backend.research.board.deciding import BoardDecisions
+from backend.research.board.documents import StudyDocuments
+from backend.research.board.preparing import BoardPreparation
+from backend.research.board.roll import RegisteredBoard
+from backend.research.board.service import EthicsBoard
+from backend.research.board.stops import StoppablePermits, StudyStops
+from backend.research.board.suspending import StudySuspensions
+from backend.research.board.usage import StudyUsage
 from backend.research.budget import BudgetPolicy, PrivacyBudget
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
+from backend.research.types import Charge, NanoRho
+from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
 
@@ -25,13 +43,25 @@ YEAR_SECONDS: Final = 365 * 24 * 3600
 @dataclass(frozen=True, slots=True)
 class Research:
     studies: StudyService
-    permits: LedgerPermits
+    board: EthicsBoard
     runner: StudyRunner
 
 
-def open_research(settings: Settings, stores: Stores, *, clock: Callable[[], int]) -> Research:
-    """Return research's services, ready to use."""
-    permits = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
+def open_research(
+    settings: Settings,
+    stores: Stores,
+    *,
+    members: MemberBook,
+    sealer: DocumentSealer,
+    outbox: Outbox,
+    driver: Driver,
+    log: AuditLog,
+    clock: Callable[[], int],
+) -> Research:
+    """Return research's services, whose steps the outbox then knows."""
+    ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
+    stops = StudyStops()
+    permits = StoppablePermits(ledger, stops)
     uses = MongoUseStore(stores.database)
     policy = BudgetPolicy(
         ledger=settings.tenant,
@@ -39,10 +69,11 @@ def open_research(settings: Settings, stores: Stores, *, clock: Callable[[], int
         delta_exponent=DELTA_EXPONENT,
         period_seconds=YEAR_SECONDS,
     )
+    charges = MongoBudgetStore(stores.database)
     runner = StudyRunner(
         permits=permits,
         keys=StoredStudyKeys(stores.keys),
-        budget=PrivacyBudget(store=MongoBudgetStore(stores.database), policy=policy, clock=clock),
+        budget=PrivacyBudget(store=charges, policy=policy, clock=clock),
         answers=MongoAnswerStore(stores.database),
         uses=uses,
         releases=ReleaseLedger(
@@ -56,4 +87,57 @@ def open_research(settings: Settings, stores: Stores, *, clock: Callable[[], int
     studies = StudyService(
         studies=MongoStudyStore(stores.database), permits=permits, uses=uses, policy=policy, clock=clock
     )
-    return Research(studies, permits, runner)
+    book = CaseBook(store=MongoCaseStore(stores.database), sealer=sealer, audit=log, clock=clock)
+    names = SealedMemberNames(stores.database, sealer)
+    roll = RegisteredBoard(members, clock=clock)
+    documents = StudyDocuments(
+        store=MongoDocumentStore(stores.database), sealer=sealer, book=book, clock=clock
+    )
+    domain = Domain(
+        stores.chain.chain_id, stores.deployment.contracts["ResearchMarket"].address, RESEARCH_NAME
+    )
+    board = EthicsBoard(
+        book=book,
+        roll=roll,
+        documents=documents,
+        preparation=BoardPreparation(book=book, documents=documents, roll=roll, clock=clock),
+        decisions=BoardDecisions(
+            book=book,
+            studies=studies,
+            documents=documents,
+            roll=roll,
+            ledger=ledger,
+            stops=stops,
+            outbox=outbox,
+            driver=driver,
+            domain=domain,
+            threshold=stores.deployment.market_terms.board_threshold,
+            custodian=settings.custodian_name or settings.tenant,
+            name_of=lambda member: names.of([member]).get(member, ""),
+            clock=clock,
+        ),
+        suspensions=StudySuspensions(
+            book=book,
+            studies=studies,
+            roll=roll,
+            ledger=ledger,
+            stops=stops,
+            outbox=outbox,
+            driver=driver,
+            domain=domain,
+            clock=clock,
+        ),
+        stops=stops,
+        ledger=ledger,
+        usage=StudyUsage(
+            runs=MongoRunStore(stores.database),
+            spent=lambda study: _spent(charges.last_of_study(policy.ledger, study)),
+            policy=policy,
+        ),
+        domain=domain,
+    )
+    return Research(studies, board, runner)
+
+
+def _spent(charge: Charge | None) -> NanoRho:
+    return NanoRho(0) if charge is None else charge.study_spent

@@ -140,6 +140,12 @@ class Settings(BaseSettings):
         description="in which the patient can cancel, where the request says nothing",
     )
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
+    board_threshold: int = Field(
+        default=1,
+        ge=1,
+        le=255,
+        description="members a decision of the ethics board takes; fixed when the contracts are deployed",
+    )
 
     @property
     def is_development(self) -> bool:

@@ -20,7 +20,7 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.commitments import CommitmentLedger
 from backend.adapters.ledger.custodian import admit_custodian
 from backend.adapters.ledger.deployment import deploy_or_attach
-from backend.adapters.ledger.deployment_file import Deployment
+from backend.adapters.ledger.deployment_file import Deployment, MarketTerms
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.keys import KeyLedger
@@ -112,6 +112,7 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         admission_delay_seconds=(
             DEVELOPMENT_ADMISSION_DELAY_SECONDS if settings.is_development else ADMISSION_DELAY_SECONDS
         ),
+        market_terms=MarketTerms(board_threshold=settings.board_threshold),
     )
     ledgers = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
     participants = RegistryParticipants(ledgers.members)

@@ -72,8 +72,7 @@ def _appends(database: Database[dict[str, Any]], directory: Path) -> list[Result
         events = [
             _read(SubjectId(1 + number % _PATIENTS), number) for number in range(CLIENTS * ENTRIES_EACH)
         ]
-        for event in events[:CLIENTS]:  # audit keys are made on first use
-            log.append(event)
+        _append_all(log, events, clients=CLIENTS)  # audit keys are made on first use
         alone, together = [], []
         for _ in range(ROUNDS):
             alone.append(ONE_BY_ONE / _seconds(lambda: _append_all(log, events[:ONE_BY_ONE], clients=1)))

@@ -44,9 +44,8 @@ def _against_aes() -> list[Result]:
     blocks, as from the block store."""
     key = Secret.generate()
     plain = bytearray(os.urandom(1 << 20) * (SIZE_BYTES >> 20))
-    sealed = bytearray()
-    for piece in encrypt(_pieces(plain), key=key, context=_LABEL):
-        sealed += piece
+    # In one allocation, as ``plain``: memory that grew bit by bit is read a tenth slower, by whatever cipher.
+    sealed = bytearray(b"".join(encrypt(_pieces(plain), key=key, context=_LABEL)))
 
     def reference() -> None:
         cipher, out = AESGCM(key.reveal()), bytearray(_CHUNK + 16)

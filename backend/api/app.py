@@ -11,6 +11,7 @@ from backend.api import (
     audit,
     backups,
     blocked_requesters,
+    boards,
     care_teams,
     clients,
     consent_requests,
@@ -112,6 +113,7 @@ def create_api(services: Services) -> FastAPI:
         affected,
         fhir_audit,
         studies,
+        boards,
         health,
     ):
         app.include_router(module.router)

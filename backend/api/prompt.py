@@ -8,6 +8,7 @@ docs/decisions/0007-reads-on-the-event-loop.md.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -40,7 +41,7 @@ class PromptLog:
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
-        self._turn: list[Waiting] = []
+        self._turn: _Turn | None = None
 
     async def append(self, event: AuditEvent) -> None:
         """Return when the entry is durable; raise AuditUnavailable."""
@@ -52,32 +53,74 @@ class PromptLog:
     async def append_once(self, event: AuditEvent, *, guard: Guard | None) -> None:
         """Return when the entry is durable; raise what its guard raises, AuditUnavailable, or StaleSeal, with
         which the caller starts again."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[AppendedEntry] = loop.create_future()
-
-        def answer(outcome: AppendedEntry | Exception) -> None:
-            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-                loop.call_soon_threadsafe(_settle, answered, outcome)
-
-        waiting = self._audit.prepare(event, guard=guard, answer=answer)
         # Entries of one turn of the loop go to the log together: one commit serves them all.
-        if not self._turn:
-            loop.call_soon(self._submit)
-        self._turn.append(waiting)
-        try:
-            async with asyncio.timeout(self._audit.timeout_seconds):
-                await answered
-        except TimeoutError as late:
-            waiting.abandoned = True
-            raise AuditUnavailable from late
+        turn = self._turn
+        if turn is None:
+            loop = asyncio.get_running_loop()
+            turn = self._turn = _Turn(loop)
+            loop.call_soon(self._submit, turn)
+        await turn.add(self._audit, event, guard)
 
-    def _submit(self) -> None:
-        entries, self._turn = self._turn, []
+    def _submit(self, turn: _Turn) -> None:
+        self._turn = None
+        turn.submit(self._audit)
+
+
+class _Turn:
+    """Entries that were made in one turn of the loop, and their answers: one timer and one waking for all."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[Waiting, asyncio.Future[AppendedEntry]]] = []
+        self._answered: deque[tuple[asyncio.Future[AppendedEntry], AppendedEntry | Exception]] = deque()
+        self._waking = False  # the loop was told, and has not looked yet
+        self._timer: asyncio.TimerHandle | None = None
+        self._open = 0
+
+    def add(self, audit: AuditLog, event: AuditEvent, guard: Guard | None) -> asyncio.Future[AppendedEntry]:
+        answered: asyncio.Future[AppendedEntry] = self._loop.create_future()
+        waiting = audit.prepare(event, guard=guard, answer=lambda outcome: self._answer(answered, outcome))
+        self._waiting.append((waiting, answered))
+        return answered
+
+    def submit(self, audit: AuditLog) -> None:
+        if not self._waiting:
+            return  # the one entry could not be prepared
+        self._open = len(self._waiting)
+        self._timer = self._loop.call_later(audit.timeout_seconds, self._give_up)
         try:
-            self._audit.submit(entries)
+            audit.submit(waiting for waiting, _ in self._waiting)
         except AuditUnavailable as failure:
-            for waiting in entries:
+            for waiting, _ in self._waiting:
                 waiting.answer(failure)
+
+    def _answer(self, answered: asyncio.Future[AppendedEntry], outcome: AppendedEntry | Exception) -> None:
+        """Called by the sequencer's thread."""
+        self._answered.append((answered, outcome))
+        if not self._waking:
+            self._waking = True
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._waking = False  # before looking: what is answered from here on wakes the loop again
+        while self._answered:
+            answered, outcome = self._answered.popleft()
+            self._open -= 1
+            if answered.done():
+                continue
+            if isinstance(outcome, Exception):
+                answered.set_exception(outcome)
+            else:
+                answered.set_result(outcome)
+        if self._open == 0 and self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self) -> None:
+        for waiting, answered in self._waiting:
+            if not answered.done():
+                waiting.abandoned = True
+                answered.set_exception(AuditUnavailable())
 
 
 class PromptReading:
@@ -96,12 +139,3 @@ class PromptReading:
         except (MustWait, RestrictionArrived, StaleSeal):
             return await run_in_threadpool(self._reading.read, wanted)
         return judgement.settle()
-
-
-def _settle(answered: asyncio.Future[AppendedEntry], outcome: AppendedEntry | Exception) -> None:
-    if answered.done():
-        return
-    if isinstance(outcome, Exception):
-        answered.set_exception(outcome)
-    else:
-        answered.set_result(outcome)

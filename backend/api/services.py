@@ -27,11 +27,9 @@ from backend.consent.drafting import Drafter
 from backend.consent.enrolling import SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
-from backend.consent.ledger_types import Receipt
 from backend.consent.member_admissions import MemberAdmissions
 from backend.consent.member_book import MemberBook
 from backend.consent.member_stops import MemberStops
-from backend.consent.member_terms import PermitStudy
 from backend.consent.notices import NoticeBook
 from backend.consent.papers import PaperConsents
 from backend.consent.requests import RequestService
@@ -64,16 +62,11 @@ from backend.records.reading import ReadingService
 from backend.records.replaying import Replayer
 from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
+from backend.research.board.service import EthicsBoard
 from backend.research.candidates import CandidateSource
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
-from backend.types import Address, MemberId
-
-
-class PermitRelay(Protocol):
-    """Records a board member's signed permit on the chain."""
-
-    def record(self, permit: PermitStudy, board: Address, signature: bytes) -> Receipt: ...
+from backend.types import MemberId
 
 
 class Backups(Protocol):
@@ -129,10 +122,9 @@ class Services:
     prompt_reading: PromptReading
     previews: PreviewService
     studies: StudyService
-    permits: PermitRelay
+    board: EthicsBoard
     candidates: CandidateSource
     runner: StudyRunner
-    research_contract: Address
     webhooks: Endpoints
     deliveries: Deliveries
     contacts: Contacts

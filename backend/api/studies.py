@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field, StringConstraints
 
 from backend.api.idempotent import Key, attempt
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import (
+    AccountText,
     Body,
     Code,
     Hex32,
     HexSignature,
     HexSubject,
     Moment,
+    account,
     bytes32,
+    moment,
     seconds,
     subject_id,
 )
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
-from backend.consent.typed_data import RESEARCH_NAME, Domain, typed_data
-from backend.errors import NotFound, NotPermitted
+from backend.consent.typed_data import typed_data
+from backend.errors import NotFound, TooLarge
 from backend.identity.principal import Principal
 from backend.identity.roles import Role as Position
 from backend.identity.roles import Scope
+from backend.research.board.difference import differences, version_of
+from backend.research.board.documents import MAX_DOCUMENT_BYTES
+from backend.research.board.ports import StudyRun
+from backend.research.board.service import EthicsBoard
+from backend.research.board.types import Case, MotionKind, Person
+from backend.research.canonical import digest_of
 from backend.research.errors import StudyNotFound
 from backend.research.outputs import Count, Filter, Histogram, Output, Table
-from backend.research.permit_data import SUBMIT_WITHIN_SECONDS, permit_for
-from backend.research.study import Event, Proposal, Study
-from backend.research.types import StudyId
+from backend.research.service import StudyService
+from backend.research.study import Proposal, Study
+from backend.research.study_terms import (
+    MEDIA_TYPES,
+    Basis,
+    Condition,
+    Dataset,
+    DiversityRule,
+    Price,
+    ProtocolDocument,
+    TableMode,
+)
+from backend.research.types import Candidate, Resource, StudyId
 from backend.research.variables import Kind, Role, Variable
 from backend.types import UnixSeconds, to_hex
 
@@ -74,6 +97,32 @@ class OutputBody(Body):
     k: int = Field(default=5, ge=5, le=1000)
 
 
+class PriceBody(Body):
+    """What is offered, in the smallest unit of a token of the chain."""
+
+    token: AccountText
+    amount: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,38}$")]
+    basis: Basis = Basis.PATIENT
+
+
+class DocumentBody(Body):
+    """A paper that the board reads. Its bytes are uploaded afterwards and must have this digest."""
+
+    name: str = Field(min_length=1, max_length=100)
+    media_type: Literal["application/pdf", "text/plain"] = "application/pdf"
+    sha256: Hex32
+
+
+class DatasetBody(Body):
+    """The privacy model of the released table, beside its k. Numbers are decimal text."""
+
+    mode: TableMode = TableMode.STRICT
+    diversity: DiversityRule = DiversityRule.NONE
+    l: str = Field(default="", max_length=10)  # noqa: E741 - the letter the definition uses
+    c: str = Field(default="", max_length=10)
+    t: str = Field(default="", max_length=10)
+
+
 class ProposalBody(Body):
     title: str = Field(min_length=1, max_length=300)
     purpose: Code = "HRESCH"
@@ -85,6 +134,17 @@ class ProposalBody(Body):
     epsilon: float = Field(gt=0, le=10, description="privacy loss of the whole study")
     runs: int = Field(default=1, ge=1, le=366)
     minimum_cohort: int = Field(default=5, ge=5, le=1_000_000)
+    price: PriceBody | None = None
+    documents: Annotated[list[DocumentBody], Field(max_length=20)] = []
+    dataset: DatasetBody | None = None
+    amends: Hex32 | None = Field(default=None, description="the study of which this is a new version")
+
+
+class ConditionView(BaseModel):
+    text: str
+    due: datetime | None
+    met_at: datetime | None = None
+    overdue: bool = False
 
 
 class StudyView(BaseModel):
@@ -92,9 +152,45 @@ class StudyView(BaseModel):
     state: str
     reason: str
     proposal: dict[str, Any]
+    conditions: list[ConditionView] = Field(description="of the permit")
     expected_errors: dict[str, int] | None = Field(
         default=None, description="95 % error of each answer, told when the study is proposed"
     )
+
+
+class DocumentView(BaseModel):
+    name: str
+    media_type: str
+    sha256: str
+    stored_at: datetime | None = Field(description="null: not uploaded yet")
+
+
+class QuestionView(BaseModel):
+    number: int
+    text: str
+    asked_at: datetime | None
+    answer: str
+    answered_at: datetime | None
+
+
+class ChangeView(BaseModel):
+    member: str
+    before: str = Field(description="empty: it is new")
+    after: str = Field(description="empty: it is gone")
+
+
+class DifferenceView(BaseModel):
+    version: str = Field(description="first, amendment or renewal (nothing but the period changes)")
+    amends: str | None
+    changes: list[ChangeView]
+
+
+class AnswerBody(Body):
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class ClosingBody(Body):
+    reason: str = Field(min_length=1, max_length=2000)
 
 
 class PermitDraft(BaseModel):
@@ -106,10 +202,6 @@ class ApprovalBody(Body):
 
     submit_by: int = Field(ge=0, lt=2**40)
     signature: HexSignature
-
-
-class RefusalBody(Body):
-    reason: str = Field(min_length=1, max_length=2000)
 
 
 class UseView(BaseModel):
@@ -137,23 +229,27 @@ def propose(body: ProposalBody, caller: Proposing, idempotency_key: Key = None) 
                 runs=body.runs,
                 minimum_cohort=body.minimum_cohort,
                 salt=act.draw("salt"),
+                price=_price(body.price),
+                documents=tuple(_document(item) for item in body.documents),
+                dataset=None if body.dataset is None else Dataset(**body.dataset.model_dump()),
+                amends=None if body.amends is None else study_id(body.amends),
             )
         )
         if not act.finished:
             _log(caller, codes.STUDY_PROPOSED, study)
     errors = {question.name: question.expected_error for question in plan.questions}
-    return _view(study).model_copy(update={"expected_errors": errors})
+    return study_view(study).model_copy(update={"expected_errors": errors})
 
 
 @router.get("", response_model=list[StudyView])
 def list_studies(caller: Seeing, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> list[StudyView]:
     """Studies you may see: your own as a researcher, all as a board."""
     services, principal = caller
-    board = Position.ETHICS_BOARD in principal.roles
+    board = _is_board(principal)
     if not board and principal.member_id is None:
         return []
     return [
-        _view(study)
+        study_view(study)
         for study in services.studies.page(researcher=None if board else principal.member_id, limit=limit)
     ]
 
@@ -172,54 +268,236 @@ def list_uses(
     ]
 
 
+@router.get("/{study}", response_model=StudyView)
+def get_study(study: Hex32, caller: Seeing) -> StudyView:
+    """One study, of your own or as the board."""
+    return study_view(_visible(study, caller))
+
+
+@router.get("/{study}/documents", response_model=list[DocumentView])
+def list_documents(study: Hex32, caller: Seeing) -> list[DocumentView]:
+    """The papers that the proposal names, and which of them are there."""
+    return document_views(_visible(study, caller), caller.services.board)
+
+
+@router.put(
+    "/{study}/documents",
+    status_code=201,
+    response_model=DocumentView,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES
+            },
+        }
+    },
+)
+async def bring_document(study: Hex32, request: Request, caller: Proposing) -> DocumentView:
+    """Upload a paper that the proposal names: its bytes, at most 8 MiB. It is told by its SHA-256.
+
+    Kept encrypted; the board and you can read it, and every reading is logged. The same again is harmless.
+    """
+    services, principal = caller
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MAX_DOCUMENT_BYTES:
+        raise TooLarge
+    content = await request.body()
+
+    def bring() -> DocumentView:
+        found = _own(services.studies.get(study_id(study)), principal)
+        document = services.board.documents.bring(found, content, by=agent_of(principal))
+        views = document_views(found, services.board)
+        return next(view for view in views if view.sha256 == to_hex(document.sha256))
+
+    return await run_in_threadpool(bring)
+
+
+@router.get("/{study}/documents/{document}", response_class=Response)
+def read_document(study: Hex32, document: Hex32, caller: Seeing) -> Response:
+    """A paper's bytes, for the board and for who brought it. Who read it is logged."""
+    services, principal = caller
+    paper, content = services.board.documents.read(
+        _visible(study, caller), bytes32(document), by=agent_of(principal)
+    )
+    return Response(content, media_type=paper.media_type, headers={"Content-Disposition": "attachment"})
+
+
+@router.get("/{study}/questions", response_model=list[QuestionView])
+def list_questions(study: Hex32, caller: Seeing) -> list[QuestionView]:
+    """What the board asked, and the answers."""
+    found = _visible(study, caller)
+    return question_views(caller.services.board.book.get(found.study_id))
+
+
+@router.post("/{study}/questions/{number}/answer", response_model=list[QuestionView])
+def answer_question(study: Hex32, number: int, body: AnswerBody, caller: Proposing) -> list[QuestionView]:
+    """Answer the board. An answer stands; what changes the proposal is an amendment."""
+    services, principal = caller
+    found = _own(services.studies.get(study_id(study)), principal)
+    return question_views(services.board.preparation.answer(found, number, body.text, by=person(principal)))
+
+
+@router.get("/{study}/difference", response_model=DifferenceView)
+def get_difference(study: Hex32, caller: Seeing) -> DifferenceView:
+    """What a new version changes in the study that it amends."""
+    return difference_view(_visible(study, caller), caller.services.studies)
+
+
+@router.get("/{study}/letter", response_class=Response)
+def get_letter(study: Hex32, caller: Seeing) -> Response:
+    """The board's decision as a PDF, for the board and the researcher."""
+    services, found = caller.services, _visible(study, caller)
+    before = next(iter(services.studies.versions_before(found)), None)
+    content = services.board.letter(found, before)
+    name = f'attachment; filename="decision-{found.study_id.hex()[:16]}.pdf"'
+    return Response(content, media_type="application/pdf", headers={"Content-Disposition": name})
+
+
+@router.post("/{study}/closing", response_model=StudyView)
+def close(study: Hex32, body: ClosingBody, caller: Proposing) -> StudyView:
+    """Withdraw a proposal, or end a study of your own, for good."""
+    services, principal = caller
+    found = _own(services.studies.get(study_id(study)), principal)
+    return study_view(services.board.close(found, reason=body.reason, by=person(principal)))
+
+
 @router.get("/{study}/permit-draft", response_model=PermitDraft)
 def draft_permit(study: Hex32, caller: Approving, spend: Spending) -> PermitDraft:
     """Get the permit to sign with the board member's wallet."""
     spend(Limited.DRAFT)
     services, _ = caller
-    submit_by = UnixSeconds(services.clock() + SUBMIT_WITHIN_SECONDS)
-    permit = permit_for(services.studies.get(_study_id(study)), submit_by=submit_by)
-    return PermitDraft(
-        typed_data=typed_data(
-            permit, Domain(services.domain.chain_id, services.research_contract, RESEARCH_NAME)
-        )
-    )
+    ballot = services.board.decisions.ballot(services.studies.get(study_id(study)), MotionKind.PERMIT)
+    return PermitDraft(typed_data=typed_data(ballot.command, services.board.domain))
 
 
 @router.post("/{study}/approval", response_model=StudyView)
 def approve(study: Hex32, body: ApprovalBody, caller: Approving) -> StudyView:
-    """Record the signed permit on the chain and approve the study."""
+    """Sign the permit. With the last signature that it takes, it goes to the chain; the study is approved."""
     services, principal = caller
-    if principal.account is None:
-        raise NotPermitted("This board account has no wallet registered to sign with.")
-    found = services.studies.get(_study_id(study))
-    permit = permit_for(found, submit_by=UnixSeconds(body.submit_by))
-    services.permits.record(permit, principal.account, bytes.fromhex(body.signature[2:]))
-    approved = services.studies.approve(found.study_id)
-    _log(caller, codes.STUDY_APPROVED, approved)
-    return _view(approved)
-
-
-@router.post("/{study}/refusal", response_model=StudyView)
-def refuse(study: Hex32, body: RefusalBody, caller: Approving) -> StudyView:
-    """Refuse a proposal, with the reason."""
-    services, _ = caller
-    refused = services.studies.change(_study_id(study), Event.REFUSE, reason=body.reason)
-    _log(caller, codes.STUDY_APPROVED, refused, outcome=Outcome.DENIED)
-    return _view(refused)
+    found = services.studies.get(study_id(study))
+    services.board.decisions.sign(
+        found,
+        MotionKind.PERMIT,
+        bytes.fromhex(body.signature[2:]),
+        submit_by=UnixSeconds(body.submit_by),
+        by=person(principal),
+    )
+    return study_view(services.studies.get(found.study_id))
 
 
 @router.post("/{study}/runs")
 def run(study: Hex32, caller: Running) -> dict[str, Any]:
     """Run an approved study over those whose consent is live now. An unchanged cohort costs nothing."""
     services, principal = caller
-    found = _own(services.studies.get(_study_id(study)), principal)
+    found = _own(services.studies.get(study_id(study)), principal)
+    guard = services.board.guard(found.study_id)
     candidates = services.candidates.of(
         found, agent=agent_of(principal), researcher=requesting_member(principal)
     )
-    result = services.runner.run(found, candidates)
-    _log(caller, codes.STUDY_RUN, found, detail={"result": result.digest})
-    return {**result.as_json(), "digest": to_hex(result.digest)}
+    result = services.runner.run(found, _while_permitted(candidates, guard))
+    # The entry is the ordering point: a stop received before it keeps the result here.
+    _log(caller, codes.STUDY_RUN, found, detail={"result": result.digest}, guard=guard)
+    answer = result.as_json()
+    table = b"" if result.table is None else digest_of(answer["table"])
+    services.board.usage.record(
+        StudyRun(found.study_id, result.run_id, result.digest, table, UnixSeconds(services.clock()))
+    )
+    return {**answer, "digest": to_hex(result.digest)}
+
+
+def _while_permitted(candidates: Iterable[Candidate], guard: Callable[[], None]) -> Iterator[Candidate]:
+    """The same candidates, of whom none is opened once the study was stopped."""
+    for candidate in candidates:
+
+        def resources(of: Candidate = candidate) -> Iterable[Resource]:
+            guard()
+            return of.resources()
+
+        yield replace(candidate, resources=resources)
+
+
+def person(principal: Principal) -> Person:
+    return Person(agent_of(principal), principal.account)
+
+
+def study_id(text: str) -> StudyId:
+    return StudyId(bytes32(text))
+
+
+def study_view(study: Study) -> StudyView:
+    return StudyView(
+        study_id=to_hex(study.study_id),
+        state=study.state.value,
+        reason=study.reason,
+        proposal=study.proposal.as_json(),
+        conditions=[ConditionView(text=item.text, due=_due(item)) for item in study.conditions],
+    )
+
+
+def difference_view(study: Study, studies: StudyService) -> DifferenceView:
+    amends = study.proposal.amends
+    before = None if amends is None else studies.get(amends).proposal
+    changes = () if before is None else differences(before, study.proposal)
+    return DifferenceView(
+        version=version_of(before, study.proposal).value,
+        amends=None if amends is None else to_hex(amends),
+        changes=[ChangeView(member=item.member, before=item.before, after=item.after) for item in changes],
+    )
+
+
+def condition_views(conditions: Sequence[Condition], case: Case, now: int) -> list[ConditionView]:
+    """Conditions with what the secretary found met."""
+    met = {item.condition: item.at for item in case.met}
+    return [
+        ConditionView(
+            text=item.text,
+            due=_due(item),
+            met_at=moment(met[place]) if place in met else None,
+            overdue=item.due is not None and now >= item.due and place not in met,
+        )
+        for place, item in enumerate(conditions)
+    ]
+
+
+def document_views(study: Study, board: EthicsBoard) -> list[DocumentView]:
+    present = board.documents.present(study)
+    return [
+        DocumentView(
+            name=item.name,
+            media_type=item.media_type,
+            sha256=to_hex(item.sha256),
+            stored_at=moment(present[item.sha256]) if item.sha256 in present else None,
+        )
+        for item in study.proposal.documents
+    ]
+
+
+def question_views(case: Case) -> list[QuestionView]:
+    return [
+        QuestionView(
+            number=item.number,
+            text=item.text,
+            asked_at=moment(item.asked_at),
+            answer=item.answer,
+            answered_at=None if item.answered_at is None else moment(item.answered_at),
+        )
+        for item in case.questions
+    ]
+
+
+def _due(condition: Condition) -> datetime | None:
+    return None if condition.due is None else moment(condition.due)
+
+
+def _is_board(principal: Principal) -> bool:
+    return not principal.roles.isdisjoint({Position.ETHICS_BOARD, Position.BOARD_SECRETARY})
+
+
+def _visible(study: str, caller: Caller) -> Study:
+    """The study, for the board and for its researcher; for others there is none."""
+    found = caller.services.studies.get(study_id(study))
+    return found if _is_board(caller.principal) else _own(found, caller.principal)
 
 
 def _own(study: Study, principal: Principal) -> Study:
@@ -228,8 +506,14 @@ def _own(study: Study, principal: Principal) -> Study:
     return study
 
 
-def _study_id(text: str) -> StudyId:
-    return StudyId(bytes32(text))
+def _price(body: PriceBody | None) -> Price | None:
+    if body is None:
+        return None
+    return Price(account(body.token, field="price.token"), int(body.amount), body.basis)
+
+
+def _document(body: DocumentBody) -> ProtocolDocument:
+    return ProtocolDocument(body.name, body.media_type, bytes32(body.sha256))
 
 
 def _variable(body: VariableBody) -> Variable:
@@ -248,31 +532,23 @@ def _output(body: OutputBody) -> Output:
     raise NotFound
 
 
-def _view(study: Study) -> StudyView:
-    return StudyView(
-        study_id=to_hex(study.study_id),
-        state=study.state.value,
-        reason=study.reason,
-        proposal=study.proposal.as_json(),
-    )
-
-
 def _log(
     caller: Caller,
     code: str,
     study: Study,
     *,
-    outcome: Outcome = Outcome.CHANGED,
     detail: dict[str, bytes] | None = None,
+    guard: Callable[[], None] | None = None,
 ) -> None:
     caller.services.audit.append(
         AuditEvent(
             type=code,
-            outcome=outcome,
+            outcome=Outcome.CHANGED,
             occurred_at_ms=caller.services.clock() * 1000,
             actor=agent_of(caller.principal),
             organisation=caller.principal.member_id,
             purpose=study.proposal.purpose,
             detail={"study": bytes(study.study_id), **(detail or {})},
-        )
+        ),
+        guard=guard,
     )

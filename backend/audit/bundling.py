@@ -68,8 +68,8 @@ class BundleBuilder:
         self._token = token
         self._time = max(recorded_at_ms, state.recorded_at_ms)
         self._closed = closed  # chains that a later epoch has taken over
-        self._compact = state.tree.compact()
-        self._first = self._compact.size
+        self._before = state.tree.compact()
+        self._first = self._before.size
         self._ends: dict[bytes, ChainEnd] = {}
         self._leaves: list[bytes] = []
         self._hashes: list[bytes] = []
@@ -104,12 +104,13 @@ class BundleBuilder:
         self._leaves.append(leaf)
         self._hashes.append(hashed)
         self._entries.append(entry)
-        self._compact.append(hashed)
         if entry.act:
             self._acts[entry.act] = AppendedEntry(appended.index, hashed, repeated=True)
         return appended
 
     def bundle(self) -> Bundle:
+        after = self._before.copy()
+        after.extend(self._hashes)
         return Bundle(
             first=LogIndex(self._first),
             token=self._token,
@@ -117,7 +118,7 @@ class BundleBuilder:
             bodies=tuple(e.sealed.body for e in self._entries),
             hashes=tuple(self._hashes),
             acts=tuple(e.act for e in self._entries),
-            root=self._compact.root(),
+            root=after.root(),
         )
 
     def _end(self, pseudonym: bytes) -> ChainEnd:

@@ -56,6 +56,15 @@ CARE_TEAM_CHANGED: Final = "care_team.changed"
 # research
 STUDY_PROPOSED: Final = "study.proposed"
 STUDY_APPROVED: Final = "study.approved"
+STUDY_REVIEWED: Final = "study.reviewed"  # prepared, asked about, answered, recused from, conditions written
+STUDY_SIGNED: Final = "study.signed"  # by one member of the board
+STUDY_REFUSED: Final = "study.refused"
+STUDY_SUSPENDED: Final = "study.suspended"
+STUDY_RESUMED: Final = "study.resumed"
+STUDY_REVOKED: Final = "study.revoked"
+STUDY_CLOSED: Final = "study.closed"
+STUDY_DOCUMENT_STORED: Final = "study.document_stored"
+STUDY_DOCUMENT_READ: Final = "study.document_read"
 STUDY_RUN: Final = "study.run"
 STUDY_USED_DATA: Final = "study.used_data"
 # emergency

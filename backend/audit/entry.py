@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from backend.audit import cbor
 from backend.audit.errors import EntryDamaged, InvalidEvent
@@ -173,11 +173,10 @@ class AuditEvent:
     def encode(self) -> bytes:
         """Return the event as deterministic CBOR, without the fields that are empty."""
         values: dict[str, object] = {"v": 1}
-        for name in _FIELDS:
+        for name, empty, write in _WRITERS:
             value = getattr(self, name)
-            if value in _EMPTY.get(name, ()):
-                continue
-            values[name] = _plain(name, value)
+            if value != empty:
+                values[name] = value if write is None else write(value)
         return cbor.encode(values)
 
     @classmethod
@@ -211,15 +210,30 @@ def _groups(value: Iterable[Iterable[Any]]) -> tuple[Group, ...]:
     return tuple(Group(*group) for group in value)
 
 
-_FIELDS = tuple(f.name for f in fields(AuditEvent))
-_EMPTY: dict[str, tuple[object, ...]] = {
-    **dict.fromkeys(("organisation", "subject", "purpose", "action"), (None,)),
-    **dict.fromkeys(("final_block", "head_block", "queue_position"), (None,)),
-    **dict.fromkeys(("groups", "records", "segments", "consents", "reasons"), ((),)),
-    "obligations": (0,),
-    "detail": ({},),
-    "basis": (b"",),
+def _plain_agent(agent: Agent) -> list[object]:
+    marks = [agent.token, agent.session] if agent.token or agent.session else []
+    return [agent.kind.value, agent.id, *marks]
+
+
+_NEVER_EMPTY: Final = object()  # equal to no value: the field is always written
+_EMPTY: dict[str, object] = {
+    **dict.fromkeys(("organisation", "subject", "purpose", "action"), None),
+    **dict.fromkeys(("final_block", "head_block", "queue_position"), None),
+    **dict.fromkeys(("groups", "records", "segments", "consents", "reasons"), ()),
+    "obligations": 0,
+    "detail": {},
+    "basis": b"",
 }
+_WRITE: dict[str, Callable[[Any], object]] = {
+    "subject": lambda value: value.to_bytes(_SUBJECT_BYTES, "big"),
+    "actor": _plain_agent,
+    **dict.fromkeys(("outcome", "action"), lambda value: value.value),
+    "groups": lambda value: [list(group) for group in value],
+    **dict.fromkeys(("records", "segments", "consents", "reasons"), list),
+    "detail": dict,
+}
+# name, the value that is left out, how it is written where CBOR cannot take it as it is
+_WRITERS = tuple((f.name, _EMPTY.get(f.name, _NEVER_EMPTY), _WRITE.get(f.name)) for f in fields(AuditEvent))
 _READERS: dict[str, Callable[[Any], object]] = {
     "outcome": Outcome,
     "action": Action,
@@ -228,25 +242,6 @@ _READERS: dict[str, Callable[[Any], object]] = {
     "groups": _groups,
     **dict.fromkeys(("records", "segments", "consents", "reasons"), tuple),
 }
-
-
-def _plain(name: str, value: object) -> object:
-    match value:
-        case int() if name == "subject":
-            return value.to_bytes(_SUBJECT_BYTES, "big")
-        case Agent():
-            marks = [value.token, value.session] if value.token or value.session else []
-            return [value.kind.value, value.id, *marks]
-        case StrEnum():
-            return value.value
-        case tuple() if name == "groups":
-            return [list(group) for group in value]
-        case tuple():
-            return list(value)
-        case MappingProxyType():
-            return dict(value)
-        case _:
-            return value
 
 
 def _is_group(group: Group) -> bool:

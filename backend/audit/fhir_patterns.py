@@ -170,6 +170,20 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.CARE_TEAM_CHANGED: _alert("110136", "U"),
         codes.STUDY_PROPOSED: _create("study"),
         codes.STUDY_APPROVED: _update("study"),
+        **dict.fromkeys(
+            (
+                codes.STUDY_REVIEWED,
+                codes.STUDY_SIGNED,
+                codes.STUDY_REFUSED,
+                codes.STUDY_SUSPENDED,
+                codes.STUDY_RESUMED,
+                codes.STUDY_REVOKED,
+                codes.STUDY_CLOSED,
+            ),
+            _update("study"),
+        ),
+        codes.STUDY_DOCUMENT_STORED: _create("study"),
+        codes.STUDY_DOCUMENT_READ: _read("study"),
         codes.STUDY_RUN: _run("study"),
         codes.STUDY_USED_DATA: _run("study"),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started

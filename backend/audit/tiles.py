@@ -46,8 +46,7 @@ class TileTree:
             if len(some) == TILE_WIDTH:
                 compact.append_subtree(self._close_tiles(compact.size // TILE_WIDTH), _TILE_HEIGHT)
                 continue
-            for leaf in some:
-                compact.append(leaf)
+            compact.extend(some)
             if compact.size % TILE_WIDTH == 0:
                 self._close_tiles(compact.size // TILE_WIDTH - 1)
         self._compact = compact  # published last: whoever sees the size finds the rows

@@ -8,6 +8,7 @@ from backend.client.api import AssentClient, RequestRefused
 from backend.client.end_to_end import Chain, Prepared, hand_over, prepare, share_key
 from backend.client.keys import KeyRefused, PrivateKey, new_key, read_key, write_key
 from backend.client.opening import OpenedSegment, open_file, open_segment
+from backend.client.research import Researcher
 
 __all__ = [
     "AssentClient",
@@ -17,6 +18,7 @@ __all__ = [
     "Prepared",
     "PrivateKey",
     "RequestRefused",
+    "Researcher",
     "hand_over",
     "new_key",
     "open_file",

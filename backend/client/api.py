@@ -29,6 +29,15 @@ class RequestRefused(AssentError):
         self.status = status
         self.problem = problem
 
+    @classmethod
+    def of(cls, answer: httpx.Response) -> RequestRefused:
+        """Read the problem out of an answer that is none of success."""
+        try:
+            problem = answer.json()
+        except ValueError:
+            problem = {}
+        return cls(answer.status_code, problem if isinstance(problem, dict) else {})
+
 
 class AssentClient:
     """One signed-in caller. ``token`` is an access token; httpx errors pass."""
@@ -149,9 +158,5 @@ class AssentClient:
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:
         if not answer.is_success:
-            try:
-                problem = answer.json()
-            except ValueError:
-                problem = {}
-            raise RequestRefused(answer.status_code, problem if isinstance(problem, dict) else {})
+            raise RequestRefused.of(answer)
         return answer

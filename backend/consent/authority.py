@@ -6,9 +6,9 @@ The contract checks all of it again; here a wrong signature gets an answer that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from backend.consent.errors import SignatureInvalid
-from backend.consent.relay import ConsentRelay
 from backend.consent.terms import (
     Command,
     DelegatedDelegation,
@@ -23,6 +23,12 @@ from backend.consent.terms import (
 from backend.consent.typed_data import Domain, Signable, consent_id, digest, recover
 from backend.errors import InvalidInput
 from backend.types import Address, ConsentId
+
+
+class WalletCheck(Protocol):
+    """The part of a relay that knows contract wallets."""
+
+    def is_valid_signature(self, account: Address, digest: bytes, signature: bytes) -> bool: ...
 
 
 class WrongSigner(InvalidInput):
@@ -60,7 +66,7 @@ def expected_signer(document: Document | None, controller: Address, via: Sequenc
 
 
 def require_signed_by(
-    command: Signable, signature: bytes, account: Address, *, domain: Domain, relay: ConsentRelay
+    command: Signable, signature: bytes, account: Address, *, domain: Domain, relay: WalletCheck
 ) -> None:
     """Raise SignatureInvalid or WrongSigner unless the account, an EOA or a contract, signed the command."""
     message_digest = digest(command, domain)

@@ -368,7 +368,12 @@ def _encoded(plan: Plan) -> dict[str, Any]:
     }
 
 
-def planned_keys(act: Act) -> frozenset[KeyName]:
+def going_keys(acts: Iterable[Act]) -> frozenset[KeyName]:
+    """Return the keys that erasures under way destroy: what is made beside them now would outlive them."""
+    return frozenset[KeyName]().union(*map(_planned_keys, acts))
+
+
+def _planned_keys(act: Act) -> frozenset[KeyName]:
     """Return the keys that an erasure under way destroys; none until it has planned what goes."""
     return frozenset(_decoded(act.data["plan"]).keys if "plan" in act.data else ())
 

@@ -18,6 +18,7 @@ class Role(StrEnum):
     PROVIDER = "provider"
     RESEARCHER = "researcher"
     ETHICS_BOARD = "ethics_board"
+    BOARD_SECRETARY = "board_secretary"  # prepares what the ethics board decides, and signs nothing
     AUDITOR = "auditor"
     DEVICE_GATEWAY = "device_gateway"
     RESPONDER = "responder"
@@ -45,6 +46,7 @@ class Scope(StrEnum):
     STUDY_PROPOSE = "studies:propose"
     STUDY_RUN = "studies:run"
     STUDY_APPROVE = "studies:approve"
+    STUDY_PREPARE = "studies:prepare"
     STUDY_READ = "studies:read"
     AUDIT_READ = "audit:read"
     PARTICIPANT_MANAGE = "participants:manage"
@@ -81,6 +83,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
         ),
         Role.RESEARCHER: frozenset({Scope.STUDY_PROPOSE, Scope.STUDY_RUN, Scope.STUDY_READ}),
         Role.ETHICS_BOARD: frozenset({Scope.STUDY_APPROVE, Scope.STUDY_READ}),
+        Role.BOARD_SECRETARY: frozenset({Scope.STUDY_PREPARE, Scope.STUDY_READ}),
         Role.AUDITOR: frozenset({Scope.AUDIT_READ, Scope.SYSTEM_READ, Scope.DECISION_REVIEW}),
         Role.DEVICE_GATEWAY: frozenset({Scope.READING_WRITE}),
         Role.RESPONDER: frozenset({Scope.PATIENT_SEARCH, Scope.EMERGENCY_OPEN, Scope.RECORD_READ}),

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import Passphrase
@@ -18,6 +19,8 @@ from backend.audit import codes
 from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.key_rotations import log_rotations
 from backend.bootstrap import World, clock, open_world
+from backend.erasure.service import ACT as ERASURE
+from backend.erasure.service import going_keys
 from backend.identity.people import INDEX_KEYS
 from backend.identity.reblinding import Reblinding
 from backend.identity.seal import Sealer
@@ -42,6 +45,7 @@ class KeyRotation:
     def __init__(self, world: World) -> None:
         self._stores = world.stores
         self._services = world.services
+        self._driver = world.driver
 
     def listed(self) -> list[dict[str, Any]]:
         """Return a line a class: version, when it was made, the lowest version in use. Never a secret."""
@@ -82,9 +86,14 @@ class KeyRotation:
 
     def _of_patients(self, key_class: str) -> dict[str, Any]:
         """Replace every patient's master, which wraps the segment keys, or these for what is written from now
-        on; those that a patient keeps end to end are the patient's to replace. Log it once."""
+        on; those that a patient keeps end to end are the patient's to replace. Log it once.
+
+        Whose erasure is under way gets none."""
+        # Nothing is carried on meanwhile: an erasure writes down what goes and then destroys just that.
+        self._driver.close()
         slots = self._services.slots
-        subjects = slots.subjects()
+        going = going_keys(MongoActStore(self._stores.database, self._stores.keys).unfinished([ERASURE]))
+        subjects = [subject for subject in slots.subjects() if going.isdisjoint(slots.keys_of(subject))]
         for subject in subjects:
             if key_class == PATIENT:
                 slots.rotate_master(subject)

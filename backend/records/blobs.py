@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from backend.records.blocks import (
-    BLOCK_BYTES,
-    BlobAddress,
-    BlobDigest,
-    Block,
-    Splitter,
-)
+from backend.records.blocks import BLOCK_BYTES, BlobAddress, Block, Splitter
 from backend.records.envelope_errors import BlobMismatch
 from backend.records.storage_ports import BlockStore, Pin
 
@@ -34,19 +28,18 @@ def store_blobs(store: BlockStore, blobs: Iterable[Iterable[bytes]]) -> tuple[Bl
 
 
 def load_blob(store: BlockStore, address: BlobAddress) -> Iterator[bytes]:
-    """Yield a blob block by block, each checked against its CID; at the end the whole against its digest.
+    """Yield a blob block by block, each checked against its CID and for its length.
 
     The root is not fetched: the address says all that it holds, and was checked to say the same when its
     manifest was read. ``fsck`` looks at roots. Raises BlockMissing, BlockCorrupt, NotCanonical, BlobMismatch,
     StorageUnavailable.
     """
-    whole, left = BlobDigest(), address.size_bytes
+    left = address.size_bytes
     for cid in address.blocks:
         data = store.get_block(cid)
         if len(data) != min(left, BLOCK_BYTES):
             raise BlobMismatch
         left -= len(data)
-        whole.add(Block(cid, data))
         yield data
-    if whole.digest() != address.sha256:
+    if left:
         raise BlobMismatch

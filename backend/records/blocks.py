@@ -35,8 +35,7 @@ _RAW_PREFIX: Final = b"\x01\x55\x12\x20"  # version 1, raw, sha2-256, 32 bytes
 _DAG_CBOR_PREFIX: Final = b"\x01\x71\x12\x20"
 _LINK_TAG: Final = 42
 
-# SHA-256 runs without the interpreter lock; the blob's own digest is computed beside the blocks' digests.
-_hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="digest")
+# SHA-256 runs without the interpreter lock.
 _naming = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cid")
 _AHEAD: Final = 2  # blocks that are being hashed while the next ones are made
 
@@ -48,12 +47,15 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlobAddress:
-    """Where a blob is and what it must be: what a manifest keeps."""
+    """Where a blob is and what it must be: what a manifest keeps.
+
+    The root is the blob's digest: it is one over the blocks' digests and the size, and a second one over the
+    same bytes would say nothing more (docs/decisions/0031).
+    """
 
     root: Cid
     blocks: tuple[Cid, ...]  # the root's children, in order
     size_bytes: int
-    sha256: bytes  # of the whole blob
 
     def require_root(self) -> None:
         """Raise NotCanonical unless ``root`` is the CID of just these blocks and this size."""
@@ -125,43 +127,6 @@ def links(root: bytes) -> tuple[Cid, ...]:
     return children
 
 
-class BlobDigest:
-    """SHA-256 of a whole blob, fed block by block. A blob of one block costs no second hash.
-
-    Holds a few blocks: those that are being hashed in another thread, and those that came meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._waiting: list[Block] = []
-        self._running: Future[None] | None = None
-
-    def add(self, block: Block) -> None:
-        """Take the next block. Its CID must already be known to be right."""
-        self._waiting.append(block)
-        if len(self._waiting) > _AHEAD:
-            self._hash_waiting()
-
-    def digest(self) -> bytes:
-        """Return the digest; call it once, after the last block."""
-        if self._running is None and len(self._waiting) == 1:
-            return digest_of(self._waiting[0].cid)
-        if self._running is not None:
-            self._running.result()
-        self._update(self._waiting)
-        return self._hash.digest()
-
-    def _hash_waiting(self) -> None:
-        blocks, self._waiting = self._waiting, []
-        if self._running is not None:
-            self._running.result()
-        self._running = _hashing.submit(self._update, blocks)
-
-    def _update(self, blocks: Iterable[Block]) -> None:
-        for block in blocks:
-            self._hash.update(block.data)
-
-
 class Splitter:
     """Iterates over the blocks of a blob, the root last; afterwards ``address`` tells where it is.
 
@@ -182,17 +147,16 @@ class Splitter:
 
     def __iter__(self) -> Iterator[Block]:
         cids: list[Cid] = []
-        whole, size = BlobDigest(), 0
+        size = 0
         for block in _named(_blocks_of(self._blob)):
             if len(cids) == MAX_BLOCKS:
                 raise BlobTooLarge
-            whole.add(block)
             size += len(block.data)
             cids.append(block.cid)
             yield block
         encoded = encode_root(cids, size)
         root = Block(root_cid(encoded), encoded)
-        self._address = BlobAddress(root.cid, tuple(cids), size, whole.digest())
+        self._address = BlobAddress(root.cid, tuple(cids), size)
         yield root
 
 

@@ -22,6 +22,7 @@ from backend.records.context import DEFAULT_SUITES, ContentContext, SegmentKeyId
 from backend.records.envelope import Opened, decrypt, encrypt, open_, unframe
 from backend.records.envelope_errors import NotCanonical, WrapRefused
 from backend.records.frame import Source, frame
+from backend.records.headed import beginning, take_header
 from backend.records.sealing import (
     SEALED_BYTES,
     RecipientKey,
@@ -34,7 +35,6 @@ from backend.types import ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
 MEDIA_TYPE: Final = "application/vnd.assent.delivery"
 _MAGIC: Final = b"assent-delivery/1\n"
-_LENGTH_BYTES: Final = 4
 _MAX_HEADER_BYTES: Final = 8192
 _FIELDS: Final[dict[str, type]] = {
     "v": int, "suite": int, "tenant": bytes, "record_id": bytes, "version": int, "segment": str,
@@ -81,8 +81,7 @@ class Header:
         return canonical.encode(["assent/delivery/1", replace(self, sealed=b"").encode()])
 
     def prefix(self) -> bytes:
-        encoded = self.encode()
-        return _MAGIC + len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded
+        return beginning(_MAGIC, self.encode())
 
 
 def deliver(
@@ -158,27 +157,8 @@ def open_delivery(
 
 def read_header(delivery: Iterable[bytes]) -> tuple[Header, Iterator[bytes]]:
     """Take the header off a delivery; nothing of it is verified. Raises NotCanonical."""
-    pieces = iter(delivery)
-    buffer = bytearray()
-    fixed = len(_MAGIC) + _LENGTH_BYTES
-    end = fixed
-    for piece in pieces:
-        buffer += piece
-        if len(buffer) < end:
-            continue
-        if not buffer.startswith(_MAGIC):
-            break
-        end = fixed + int.from_bytes(buffer[len(_MAGIC) : fixed], "big")
-        if end > fixed + _MAX_HEADER_BYTES:
-            break
-        if len(buffer) >= end:
-            return _decode(bytes(buffer[fixed:end])), _chained(bytes(buffer[end:]), pieces)
-    raise NotCanonical("not a delivery")
-
-
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+    encoded, rest = take_header(delivery, _MAGIC, max_bytes=_MAX_HEADER_BYTES, what="a delivery")
+    return _decode(encoded), rest
 
 
 def _bound(header: Header) -> bytes:

@@ -26,7 +26,7 @@ from backend.records.padding import padded_size
 _CHUNK_BYTES: Final = 16 * 1024  # plaintext of one chunk of the format
 # What the cipher is given at a time. Small enough that its output's memory is used again while in the cache:
 # with 1 MiB at a time a third of the time goes into fresh pages.
-_PART_BYTES: Final = 128 * 1024
+_PART_BYTES: Final = 256 * 1024
 _TAG_BYTES: Final = 16
 _HEADER_BYTES: Final = 56  # the format's nonce and commitment
 
@@ -63,7 +63,7 @@ class Encryption:
         self._cipher = Cobblestone256Encryptor(key.reveal(), context)
 
     def add(self, piece: bytes | memoryview) -> Iterator[bytes]:
-        """Yield what comes out of a piece of any size, about 128 KiB at a time; take all of it."""
+        """Yield what comes out of a piece of any size, about 256 KiB at a time; take all of it."""
         for part in _parts(piece):
             if out := self._cipher.update(part):
                 yield out
@@ -73,7 +73,7 @@ class Encryption:
 
 
 def encrypt(plaintext: Iterable[bytes | memoryview], *, key: Secret, context: bytes) -> Iterator[bytes]:
-    """Encrypt a stream of pieces of any size; yields pieces of about 128 KiB at most."""
+    """Encrypt a stream of pieces of any size; yields pieces of about 256 KiB at most."""
     encryption = Encryption(key, context)
     for piece in plaintext:
         yield from encryption.add(piece)

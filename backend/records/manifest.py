@@ -17,7 +17,7 @@ from backend.records.context import SUITE_1, SuiteNumber
 from backend.records.envelope_errors import NotCanonical
 from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +131,14 @@ def _encode_segment(segment: SegmentManifest) -> list[Any]:
         segment.name, segment.kind, segment.key_epoch, segment.categories, segment.sensitivities,
         segment.data_from, segment.data_to, segment.media_type, segment.resources, segment.size_bytes,
         segment.sha256, segment.wrapped_dek,
-        [address.root, list(address.blocks), address.size_bytes, address.sha256], segment.suite,
+        [address.root, list(address.blocks), address.size_bytes], segment.suite,
     ]  # fmt: skip
 
 
 def _decode_segment(value: list[Any]) -> SegmentManifest:
     try:
-        *plain, (root, blocks, size_bytes, sha256), suite = value
-        address = BlobAddress(Cid(root), tuple(Cid(block) for block in blocks), size_bytes, sha256)
+        *plain, (root, blocks, size_bytes), suite = value
+        address = BlobAddress(Cid(root), tuple(Cid(block) for block in blocks), size_bytes)
         address.require_root()
         return SegmentManifest(**dict(zip(_SEGMENT_FIELDS, [*plain, address, suite], strict=True)))
     except (TypeError, ValueError) as failure:

@@ -6,6 +6,7 @@ readers, and an erasure share that only the key store holds. Nothing here decide
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -173,7 +174,7 @@ class Vault:
             media_type=sealed.media_type,
             resources=1,
             size_bytes=address.size_bytes,
-            sha256=address.sha256,
+            sha256=hashlib.sha256(sealed.ciphertext).digest(),
             wrapped_dek=sealed.wrapped_dek,
             address=address,
             suite=context.suite,

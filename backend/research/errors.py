@@ -26,6 +26,13 @@ class StudyStateConflict(Conflict):
     remedy = "The study's state does not allow this. Read the study and decide again."
 
 
+class AmendsNothing(Conflict):
+    """The study to be amended or renewed is not one's own, was never permitted, or is over."""
+
+    code = "study_amends_nothing"
+    remedy = "Amend or renew a study of your own before its permit ends; propose a new one afterwards."
+
+
 class StudyNotPermitted(NotPermitted):
     code = "study_not_permitted"
     remedy = (

@@ -17,7 +17,7 @@ def require_permitted(study: Study, permit: Permit | None, now: int) -> Permit:
         permit is None
         or not permit.is_live
         or study.state is not State.APPROVED
-        or permit.proposal_digest != proposal.digest
+        or permit.rules != study.rules
         or not permit.not_before <= now < permit.not_after
         or not proposal.not_before <= now < proposal.not_after
     ):

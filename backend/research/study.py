@@ -13,9 +13,24 @@ from backend.research.duo import parse_use
 from backend.research.errors import StudyInvalid, StudyStateConflict
 from backend.research.outputs import Count, Histogram, Output, Table
 from backend.research.purposes import RESEARCH_PURPOSE_BIT
+from backend.research.study_terms import (
+    Condition,
+    Dataset,
+    DiversityRule,
+    Price,
+    ProtocolDocument,
+    TableMode,
+    condition_json,
+    dataset_json,
+    document_json,
+    price_json,
+    validate_dataset,
+    validate_documents,
+    validate_price,
+)
 from backend.research.types import StudyId
 from backend.research.variables import Role, Variable, validate_variable
-from backend.types import MemberId, UnixSeconds
+from backend.types import Bytes32, MemberId, UnixSeconds
 
 MAX_VARIABLES = 40
 MAX_OUTPUTS = 40
@@ -31,6 +46,11 @@ class State(StrEnum):
     REFUSED = "refused"
     SUSPENDED = "suspended"
     CLOSED = "closed"
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether a run may come after it, at once or after the board resumed the study."""
+        return self in (State.APPROVED, State.SUSPENDED)
 
 
 class Event(StrEnum):
@@ -59,6 +79,10 @@ class Proposal:
     ``epsilon`` (millionths) is for the whole study and is shared equally by ``runs``. The period is
     half-open, unix seconds. ``minimum_cohort`` holds beside each patient's own. ``salt`` is 32 random bytes,
     so that the id on the chain tells nothing about the text.
+
+    ``price`` is what the researcher offers, ``documents`` the papers the board reads, ``dataset`` the privacy
+    model of the table, where there is one. ``amends`` names the study of which this is a new version: the
+    version before may run until this one is permitted or its own permit ends.
     """
 
     researcher: MemberId
@@ -73,11 +97,24 @@ class Proposal:
     runs: int
     minimum_cohort: int
     salt: bytes
+    price: Price | None = None
+    documents: tuple[ProtocolDocument, ...] = ()
+    dataset: Dataset | None = None
+    amends: StudyId | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Canonical-JSON material of the whole proposal."""
+        more = {
+            "price": price_json(self.price),
+            "documents": [document_json(document) for document in self.documents],
+            "dataset": dataset_json(self.dataset),
+            "amends": None if self.amends is None else self.amends.hex(),
+        }
+        # Without any of these it is written as before there were any: the ids of such proposals stand.
+        extended = any(more.values())
         return {
-            "schema": 1,
+            "schema": 2 if extended else 1,
+            **(more if extended else {}),
             "researcher": self.researcher.hex(),
             "title": self.title,
             "purpose": self.purpose,
@@ -109,10 +146,16 @@ class Study:
     state: State
     reason: str = ""  # of the last refusal, suspension or closing
     version: int = 1
+    conditions: tuple[Condition, ...] = ()  # as the board signed them
 
     @property
     def study_id(self) -> StudyId:
         return StudyId(self.proposal.digest)
+
+    @property
+    def rules(self) -> Bytes32:
+        """32 bytes: what the permit on the chain is for."""
+        return rules_of(self.proposal, self.conditions)
 
     def after(self, event: Event, *, reason: str = "") -> Study:
         """The study after an event; raises StudyStateConflict when its state does not allow it."""
@@ -120,6 +163,15 @@ class Study:
         if state is None:
             raise StudyStateConflict(f"a study that is {self.state} cannot {event}")
         return replace(self, state=state, reason=reason, version=self.version + 1)
+
+
+def rules_of(proposal: Proposal, conditions: tuple[Condition, ...]) -> Bytes32:
+    """What a board signs: the digest of the proposal, with that of its conditions where there are any."""
+    if not conditions:
+        return Bytes32(proposal.digest)
+    return Bytes32(
+        digest_of(["assent-rules-1", proposal.digest.hex(), [condition_json(item) for item in conditions]])
+    )
 
 
 def propose(proposal: Proposal) -> Study:
@@ -163,7 +215,25 @@ def propose(proposal: Proposal) -> Study:
     _require(
         sum(isinstance(output, Table) for output in proposal.outputs) <= 1, "one table a study", "outputs"
     )
+    _validate_terms(proposal)
     return Study(proposal, State.PROPOSED)
+
+
+def _validate_terms(proposal: Proposal) -> None:
+    if proposal.price is not None:
+        validate_price(proposal.price)
+    validate_documents(proposal.documents)
+    if proposal.dataset is not None:
+        validate_dataset(proposal.dataset)
+        _require(table_of(proposal) is not None, "a privacy model is that of a table", "dataset")
+        _require(
+            proposal.dataset.mode is TableMode.STRICT
+            and proposal.dataset.diversity is DiversityRule.NONE
+            and not proposal.dataset.t,
+            "tables are released with k-anonymity in disjoint classes; ask for no more",
+            "dataset",
+        )
+    _require(proposal.amends is None or len(proposal.amends) == 32, "a study id is 32 bytes", "amends")
 
 
 def questions(proposal: Proposal) -> tuple[Count | Histogram, ...]:

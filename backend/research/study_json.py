@@ -8,6 +8,8 @@ from typing import Any
 from backend.research.errors import StudyDamaged
 from backend.research.outputs import Count, Filter, Histogram, Output, Table
 from backend.research.study import Proposal
+from backend.research.study_terms import dataset_from, document_from, price_from
+from backend.research.types import StudyId
 from backend.research.variables import Kind, Role, Variable
 from backend.types import MemberId, UnixSeconds
 
@@ -28,6 +30,10 @@ def proposal_from_json(document: Mapping[str, Any]) -> Proposal:
             runs=_whole(document["runs"]),
             minimum_cohort=_whole(document["minimum_cohort"]),
             salt=bytes.fromhex(document["salt"]),
+            price=price_from(document.get("price")),
+            documents=tuple(document_from(item) for item in document.get("documents", ())),
+            dataset=dataset_from(document.get("dataset")),
+            amends=StudyId(bytes.fromhex(document["amends"])) if document.get("amends") else None,
         )
         same = proposal.as_json() == dict(document)
     except (KeyError, IndexError, TypeError, ValueError) as wrong:

@@ -55,10 +55,10 @@ class Candidate:
 class Permit:
     """The ethics board's permit as the chain has it at ``block``.
 
-    ``proposal_digest`` is what the board signed; the window is half-open, unix seconds.
+    ``rules`` is what the board signed (``Study.rules``); the window is half-open, unix seconds.
     """
 
-    proposal_digest: bytes
+    rules: bytes
     not_before: UnixSeconds
     not_after: UnixSeconds
     is_live: bool

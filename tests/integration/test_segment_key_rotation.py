@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.demo.actors import Provider
+from backend.erasure.destruction import Destruction
+from backend.erasure.service import ACT as ERASURE
+from backend.erasure.service import going_keys
+from backend.errors import Unavailable
 from backend.identity.roles import Role
 from backend.maintenance.fsck import check_everything
 from backend.maintenance.key_rotation import open_rotation
 from backend.records.envelope_errors import WrapRefused
 from backend.settings import Settings
-from backend.types import RecordId
+from backend.types import RecordId, SubjectId
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, raw, staff
 
 
@@ -72,3 +78,25 @@ def test_records_are_read_after_each_rotation_and_old_wraps_open_nothing(directo
             services.end_to_end._vault.read(manifest, manifest.segments[0])
         codes = {found.code for found in check_everything(service.world.stores).damage}
         assert "wrap_refused" in codes
+
+
+def test_person_whose_erasure_is_under_way_gets_no_new_master(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erasure has written down what it destroys: a master made after that would outlive it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Destruction, "erase_rows", lambda *_: (_ for _ in ()).throw(Unavailable()))
+        with open_service(directory) as service:
+            _, patient = people(service)
+            patient.api.post("/v1/erasures", {"subject": patient.subject, "grace_hours": 0})
+            acts = MongoActStore(service.world.stores.database, service.world.stores.keys)
+            deadline = time.monotonic() + 20
+            while not going_keys(acts.unfinished([ERASURE])):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        assert rotate(directory, "patient")["patients"] == 0
+        assert rotate(directory, "segment")["patients"] == 0
+    subject = SubjectId(int(patient.subject, 16))
+    with open_service(directory) as service:  # the start takes the erasure up and ends it
+        slots = service.world.services.slots
+        assert not any(service.world.stores.keys.exists(*name) for name in slots.keys_of(subject))

@@ -217,20 +217,20 @@ def test_pin_of_a_blob_with_a_missing_block_is_refused(store: BlockStore, lost: 
 def test_load_of_a_blob_under_another_manifest_is_refused(store: BlockStore) -> None:
     one, two = put(store, os.urandom(BLOCK_BYTES + 7)), put(store, os.urandom(BLOCK_BYTES + 7))
     contradicting = [
-        BlobAddress(two.root, one.blocks, one.size_bytes, one.sha256),
-        BlobAddress(one.root, two.blocks, one.size_bytes, one.sha256),
-        BlobAddress(one.root, one.blocks, one.size_bytes - 1, one.sha256),
-        BlobAddress(one.root, one.blocks[:1], one.size_bytes, one.sha256),
-        BlobAddress(one.blocks[0], (), 0, one.sha256),
+        BlobAddress(two.root, one.blocks, one.size_bytes),
+        BlobAddress(one.root, two.blocks, one.size_bytes),
+        BlobAddress(one.root, one.blocks, one.size_bytes - 1),
+        BlobAddress(one.root, one.blocks[:1], one.size_bytes),
+        BlobAddress(one.blocks[0], (), 0),
     ]
     for address in contradicting:  # refused when the manifest is read, before any block is
         with pytest.raises(NotCanonical):
             address.require_root()
     wrong = [
-        BlobAddress(one.root, two.blocks, one.size_bytes, one.sha256),
-        BlobAddress(one.root, one.blocks, one.size_bytes - 1, one.sha256),
-        BlobAddress(one.root, one.blocks, one.size_bytes, two.sha256),
-        BlobAddress(one.root, one.blocks[:1], one.size_bytes, one.sha256),
+        BlobAddress(one.root, one.blocks, one.size_bytes - 1),
+        BlobAddress(one.root, one.blocks, one.size_bytes + 1),
+        BlobAddress(one.root, one.blocks[:1], one.size_bytes),
+        BlobAddress(one.root, one.blocks[::-1], one.size_bytes),
     ]
     for address in wrong:
         with pytest.raises(BlobMismatch):

@@ -198,7 +198,7 @@ store = DirectoryBlockStore(Path(sys.argv[1]))
 while True:
     blobs = [os.urandom(9000) for _ in range(3)]
     for address in store_blobs(store, [[blob] for blob in blobs]):
-        print(address.root, address.blocks[0], address.sha256.hex(), flush=True)
+        print(address.root, address.blocks[0], flush=True)
 """
 
 
@@ -233,11 +233,10 @@ def test_killed_process_loses_no_blob_it_acknowledged(tmp_path: Path) -> None:
     pinned = set(store.pins())
     store.collect_garbage()
     assert len(acknowledged) > 100
-    for root, first, digest in acknowledged:
+    for root, first in acknowledged:
         assert parse_cid(root) in pinned
         data = store.get_block(parse_cid(first))
-        splitter = Splitter([data])
-        *_, last = splitter
-        assert (last.cid, splitter.address.sha256.hex()) == (root, digest)
+        *_, last = Splitter([data])
+        assert last.cid == root
         assert root_cid(store.get_block(parse_cid(root))) == root
     store.close()

@@ -177,6 +177,21 @@ STORED: Final[dict[str, Stored]] = {
             )
         },
     ),
+    "board_cases": documents(
+        "board_cases",
+        _always("board"),
+        {
+            "rolled back.*|deleted": (
+                "what was said since is in the log; what was permitted is on the chain, with its conditions"
+            ),
+        },
+    ),
+    "study_documents": documents(
+        "study_documents",
+        _always("board"),
+        {"stored_at .*": ORDER, "study .*": FINDS, "deleted": "missed, and asked for again"},
+    ),
+    "study_runs": unprotected("repeats the log for the board's list", _always("board list")),
     "acts": documents("acts", _nothing, {".*": OVER}),
     "revocation_notices": unprotected(QUEUE, lambda row: (f"own {row['subject']} notices-of-revocation",)),
     "reminders": unprotected(QUEUE),

@@ -55,6 +55,9 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "notice_cursor": "how far the log was read",
         "studies": "proposals of researchers",
         "research_releases": "which studies got a table, of how many, and what it promised",
+        "board_cases": "what an ethics board said of a study, and who of it signed",
+        "study_documents": "protocols of studies",
+        "study_runs": "which results of studies were released, by their digests",
         "research_answers": "figures about groups, noised",
         "privacy_charges": "what was spent of a dataset's privacy budget",
     }

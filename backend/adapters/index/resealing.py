@@ -18,7 +18,7 @@ from backend.adapters.index.marked import marked_collections
 from backend.adapters.index.rotation import Document, Renewal, RotationAtRest
 from backend.adapters.index.sealed_fields import SEALED_FIELDS, SealedField, fields_by_collection
 from backend.erasure.service import ACT as ERASURE
-from backend.erasure.service import planned_keys
+from backend.erasure.service import going_keys
 from backend.keystore import KeyName, KeyStore, SecretNotFound, version_of
 from backend.sealed import KEY_CLASS, DocumentSealer, documents_key
 from backend.types import SubjectId
@@ -42,7 +42,7 @@ class Resealing(RotationAtRest):
 
     def survivors(self, earlier: Mapping[KeyName, Sequence[KeyName]]) -> Iterable[KeyName]:
         acts = MongoActStore(self._database, self._keys).unfinished([ERASURE])
-        going = frozenset[KeyName]().union(*map(planned_keys, acts))
+        going = going_keys(acts)
         return [
             name
             for name, names in earlier.items()

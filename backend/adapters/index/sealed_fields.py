@@ -21,6 +21,8 @@ from backend.identity.people import CLAIM_PLACE, PERSON_PLACE
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.notices import contact_book, delivering, endpoints
 from backend.records import manifest, slot_book, storing
+from backend.research.board import case_book, documents
+from backend.research.types import StudyId
 from backend.types import Bytes32, ConsentId, MemberId, SubjectId
 
 Document: TypeAlias = Mapping[str, Any]
@@ -101,6 +103,15 @@ def _care_team(document: Document) -> str:
     return care_team_shelf.place_of(MemberId(bytes.fromhex(team)), Bytes32(bytes.fromhex(digest)))
 
 
+def _study(name: str) -> StudyId:
+    return StudyId(bytes.fromhex(name))
+
+
+def _protocol(document: Document) -> str:
+    study, _, digest = document["_id"].partition("/")
+    return documents.place_of(_study(study), bytes.fromhex(digest))
+
+
 def _consent(name: str) -> str:
     return evidence_store.place_of(ConsentId(bytes.fromhex(name)))
 
@@ -148,6 +159,10 @@ SEALED_FIELDS: Final = (
         _custodian,
         lambda document: member_name(MemberId(bytes.fromhex(document["_id"]))),
     ),
+    SealedField(
+        "board_cases", "sealed", _custodian, lambda document: case_book.place_of(_study(document["_id"]))
+    ),
+    SealedField("study_documents", "sealed", _custodian, _protocol),
     SealedField("care_teams", "sealed", _custodian, _care_team),
     SealedField(
         "care_team_lists",

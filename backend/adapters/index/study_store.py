@@ -13,6 +13,7 @@ from backend.adapters.index.failures import parser, translated
 from backend.research.errors import StudyDamaged
 from backend.research.study import State, Study
 from backend.research.study_json import proposal_from_json
+from backend.research.study_terms import condition_from, condition_json
 from backend.research.types import StudyId
 from backend.types import MemberId, UnixSeconds
 
@@ -39,6 +40,7 @@ class MongoStudyStore:
                         "state": study.state.value,
                         "reason": study.reason,
                         "version": study.version,
+                        "conditions": [condition_json(item) for item in study.conditions],
                         "proposed_at": at,
                         "changed_at": at,
                     }
@@ -61,6 +63,7 @@ class MongoStudyStore:
                         "state": study.state.value,
                         "reason": study.reason,
                         "version": study.version,
+                        "conditions": [condition_json(item) for item in study.conditions],
                         "changed_at": at,
                     }
                 },
@@ -89,6 +92,7 @@ def _study(document: Mapping[str, Any]) -> Study:
         state=State(document["state"]),
         reason=document["reason"],
         version=document["version"],
+        conditions=tuple(condition_from(item) for item in document.get("conditions", ())),
     )
     # The index is untrusted: the id is the digest, so an altered proposal is another study.
     if study.study_id.hex() != document["_id"]:

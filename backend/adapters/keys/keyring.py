@@ -22,7 +22,9 @@ from backend.records.envelope_errors import WrapRefused
 from backend.records.wrapping import unwrap, wrap
 
 _CACHED_PAGES: Final = 1024  # some 100 KiB, a quarter of a million secrets
-_CACHED_SECRETS: Final = 8192  # some 4 MiB; a read needs five, and opening one costs 50 microseconds
+# Some 16 MiB. A read needs five, and opening one costs 50 microseconds; the audit keys of the patients of a
+# busy day must fit beside the others, since a round over more of them than fit finds none.
+_CACHED_SECRETS: Final = 32_768
 
 
 class Keyring:

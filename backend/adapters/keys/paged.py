@@ -128,6 +128,11 @@ class PagedKeyStore:
                 raise
 
     def get(self, kind: KeyKind, name: str) -> Secret:
+        with self._lock:  # what is in memory needs no database, and a read of the log asks for nothing else
+            if self._database is not None and not self._unsettled:
+                cached = self._keyring.cached_secret((kind, name))
+                if cached is not None:
+                    return cached
         with self._locked() as database:
             secret = self._recall(database, kind, name)
         if secret is None:
@@ -148,11 +153,12 @@ class PagedKeyStore:
             if None not in found:
                 return tuple(secret for secret in found if secret is not None)
             with database.transaction():
-                return tuple(
+                made = [
                     # Looked up again: one call may name a secret twice.
                     self._find(database, kind, name) or self._insert(database, kind, name, Secret.generate())
                     for kind, name in wanted
-                )
+                ]
+            return tuple(map(self._keyring.remember_secret, wanted, made))
 
     def put(self, kind: KeyKind, name: str, secret: Secret) -> None:
         with self._locked() as database:

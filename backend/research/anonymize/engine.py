@@ -70,7 +70,9 @@ def anonymize(
         raise ModelUnsatisfiable("a sensitive column has fewer values than l")
     problem = problem_of(codes, ordered, guarded, model=model, suppression=suppression, patients=people)
     class_of, levels = classes_of(problem, mode)
-    return _released(problem, dict(zip(quasi, ordered, strict=True)), class_of, levels, mode, model)
+    return _released(
+        problem, dict(zip(quasi, ordered, strict=True)), class_of, levels=levels, mode=mode, model=model
+    )
 
 
 def classes_of(problem: Problem, mode: Mode) -> tuple[Ids, Ints | None]:
@@ -96,6 +98,7 @@ def _released(
     problem: Problem,
     hierarchies: Mapping[str, Hierarchy],
     class_of: Ids,
+    *,
     levels: Ints | None,
     mode: Mode,
     model: PrivacyModel,

@@ -46,8 +46,8 @@ class Done:
 def anonymize_file(paths: Paths, request: Request, *, population_size: int | None = None) -> Done:
     """Read, anonymize, verify, measure and write.
 
-    ``population_size``: how many people the rows were drawn from; where it is not given, the number of rows of
-    ``paths.population``.
+    ``population_size``: how many people the rows were drawn from; where it is not given, the number of rows
+    of ``paths.population``.
 
     Raises SchemaInvalid, TableInvalid, HierarchyInvalid, ValueOutsideDomain and what ``release`` raises; then
     no file is there that was not there before.

@@ -60,7 +60,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
 ANY: Final = frozenset(
     {
         *("patient", "provider", "operator", "desk", "auditor", "stranger", "researcher", "board"),
-        *("team administrator", "officer"),
+        *("team administrator", "officer", "secretary"),
     }
 )
 # Who may try the others. A token never opens a record by itself: the read is decided as well.
@@ -182,17 +182,41 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/fhir/AuditEvent/_search"): frozenset({"patient", "auditor"}),
     ("GET", "/fhir/AuditEvent/{entry}"): frozenset({"patient", "auditor"}),
     ("POST", "/v1/studies"): frozenset({"researcher"}),
-    ("GET", "/v1/studies"): frozenset({"researcher", "board", "patient"}),
+    ("GET", "/v1/studies"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/studies/{study}"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/studies/{study}/documents"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("PUT", "/v1/studies/{study}/documents"): frozenset({"researcher"}),
+    ("GET", "/v1/studies/{study}/documents/{document}"): frozenset(
+        {"researcher", "board", "secretary", "patient"}
+    ),
+    ("GET", "/v1/studies/{study}/questions"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("POST", "/v1/studies/{study}/questions/{number}/answer"): frozenset({"researcher"}),
+    ("POST", "/v1/studies/{study}/closing"): frozenset({"researcher"}),
+    ("GET", "/v1/studies/{study}/difference"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/studies/{study}/letter"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/board/members"): frozenset({"board", "secretary"}),
+    ("GET", "/v1/board/studies"): frozenset({"board", "secretary"}),
+    ("GET", "/v1/board/studies/{study}"): frozenset({"board", "secretary"}),
+    ("POST", "/v1/board/studies/{study}/preparation"): frozenset({"secretary"}),
+    ("PUT", "/v1/board/studies/{study}/conditions"): frozenset({"board", "secretary"}),
+    ("POST", "/v1/board/studies/{study}/conditions/{condition}/met"): frozenset({"secretary"}),
+    ("POST", "/v1/board/studies/{study}/questions"): frozenset({"board", "secretary"}),
+    ("POST", "/v1/board/studies/{study}/recusals"): frozenset({"board"}),
+    ("GET", "/v1/board/studies/{study}/motions/{kind}"): frozenset({"board"}),
+    ("POST", "/v1/board/studies/{study}/motions/{kind}"): frozenset({"board"}),
+    ("GET", "/v1/board/studies/{study}/suspension"): frozenset({"board"}),
+    ("POST", "/v1/board/studies/{study}/suspension"): frozenset({"board"}),
+    ("POST", "/v1/board/studies/{study}/closing"): frozenset({"secretary"}),
     ("GET", "/v1/studies/uses"): frozenset({"patient"}),
     ("GET", "/v1/studies/{study}/permit-draft"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/approval"): frozenset({"board"}),
-    ("POST", "/v1/studies/{study}/refusal"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
 }
 BODILESS: Final = frozenset(
     {
         ("POST", "/v1/auth/sign-out"),
         ("POST", "/v1/backups"),
+        ("POST", "/v1/board/studies/{study}/conditions/{condition}/met"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
         ("POST", "/v1/erasures/{erasure}/cancel"),
@@ -252,6 +276,7 @@ def tokens(
         "stranger": stranger.api,
         "researcher": staff(service, "researcher", Role.RESEARCHER),
         "board": staff(service, "board", Role.ETHICS_BOARD),
+        "secretary": staff(service, "secretary", Role.BOARD_SECRETARY),
         "team administrator": staff(service, "team-administrator", Role.TEAM_ADMINISTRATOR),
         "officer": staff(service, "privacy-officer", Role.PRIVACY_OFFICER),
     }

@@ -35,7 +35,7 @@ def part(categories: int, data_to: int) -> SegmentManifest:
         size_bytes=1,
         sha256=bytes(32),
         wrapped_dek=bytes(40),
-        address=BlobAddress(Cid(b""), (), 0, bytes(32)),
+        address=BlobAddress(Cid(b""), (), 0),
     )
 
 

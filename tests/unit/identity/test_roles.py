@@ -24,6 +24,7 @@ WANTED = {
     "provider",
     "researcher",
     "ethics_board",
+    "board_secretary",
     "auditor",
     "device_gateway",
     "responder",

@@ -29,7 +29,7 @@ def _manifest(record: RecordId, category: str) -> Manifest:
     part = SegmentManifest(
         *("s0000", category, 1, w.categories(category), 0, w.DATA_TIME, UnixSeconds(w.DATA_TIME + 1)),
         *("text/plain", 1, 1, b"", b""),
-        address=BlobAddress(b"", (), 0, b""),  # type: ignore[arg-type]
+        address=BlobAddress(b"", (), 0),  # type: ignore[arg-type]
     )
     return Manifest(record, 1, w.SUBJECT, w.HOSPITAL, "attachment", w.START, b"", (part,))
 

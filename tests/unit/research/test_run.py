@@ -233,7 +233,7 @@ def test_run_without_a_live_permit_for_this_proposal_is_refused(
     elif how == "none":
         world.permits.known.clear()
     else:
-        world.permits.known[study.study_id] = replace(permit, proposal_digest=b"x" * 32)
+        world.permits.known[study.study_id] = replace(permit, rules=b"x" * 32)
     with pytest.raises(StudyNotPermitted):
         world.runner.run(study, [candidate_with(number) for number in range(1, 60)])
     assert not world.budget_store.entries

@@ -66,7 +66,7 @@ def test_approve_needs_a_live_permit_for_exactly_this_proposal(
         service.change(study.study_id, Event.APPROVE, reason="")
     world.approved(proposal_with())
     permit = world.permits.known[study.study_id]
-    for wrong in (replace(permit, proposal_digest=b"x" * 32), replace(permit, is_live=False)):
+    for wrong in (replace(permit, rules=b"x" * 32), replace(permit, is_live=False)):
         world.permits.known[study.study_id] = wrong
         with pytest.raises(StudyNotPermitted):
             service.approve(study.study_id)

@@ -1,0 +1,321 @@
+"""Research from Python: find variables, propose a study, run it, take the answers into a data frame.
+
+    with Researcher("http://localhost:8000", client_id, secret) as lab:
+        quote = lab.quote(draft)            # patients, price, epsilon, expected errors: nothing is spent
+        study = lab.propose(draft)
+        study.wait_until_approved()
+        result = study.run()
+        result["ages"].to_polars()          # levels, values, error_95
+
+``draft`` is the body of ``POST /v1/studies`` (docs/catalogue.md); times may be ``datetime``. polars or pandas
+is needed only for the methods named after it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from backend.client.api import RequestRefused
+from backend.errors import AssentError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+_TIMEOUT_SECONDS: Final = 60.0
+_LOOK_EVERY_SECONDS: Final = 0.5
+_EARLY_SECONDS: Final = 30  # a token is renewed so long before it ends
+_DECIDED: Final = ("approved", "refused", "closed", "suspended", "revoked")
+
+Json = dict[str, Any]
+Progress = Callable[[str, int], None]  # phase and percent
+
+
+class StudyNotApproved(AssentError):
+    """The ethics board has not permitted the study, or not in the time one would wait."""
+
+    code = "study_not_approved"
+    remedy = "Read 'state' and 'reason' of the study; a refused one is proposed anew."
+
+
+class RunFailed(AssentError):
+    """A run ended without a result. ``problem`` is its code."""
+
+    code = "run_failed"
+    remedy = "See the run's 'code'. What was charged for it stays; the same run again costs nothing more."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One protected answer. ``error_95`` bounds the error of each single value with 95 % probability;
+    ``estimates`` are what follows from the values (a mean, a slope, a curve) with bounds of their own."""
+
+    name: str
+    levels: tuple[str, ...]
+    values: tuple[int, ...]
+    error_95: int
+    body: Mapping[str, Any]  # all of it, as the service sent it
+
+    @property
+    def estimates(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(self.body.get("estimates", ()))
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Estimates where there are any (name, value, low, high), else levels, values and error."""
+        if self.estimates:
+            bounds = ("value", "low", "high")  # decimals as text, so that digests are exact
+            return {
+                "name": [each["name"] for each in self.estimates],
+                **{bound: [_decimal(each[bound]) for each in self.estimates] for bound in bounds},
+            }
+        return {
+            "level": list(self.levels),
+            "value": list(self.values),
+            "error_95": [self.error_95] * len(self.values),
+        }
+
+    def to_polars(self) -> polars.DataFrame:
+        import polars  # noqa: PLC0415 - only who asks for a frame needs it
+
+        return polars.DataFrame(self.columns())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        import pandas  # noqa: PLC0415
+
+        return pandas.DataFrame(self.columns())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An anonymized table: a row a patient, in an order that tells nothing."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    report: Mapping[str, Any]
+
+    def columns(self) -> dict[str, list[str]]:
+        return {name: [row[place] for row in self.rows] for place, name in enumerate(self.names)}
+
+    def to_polars(self) -> polars.DataFrame:
+        import polars  # noqa: PLC0415
+
+        return polars.DataFrame(self.columns(), schema=dict.fromkeys(self.names, polars.String))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        import pandas  # noqa: PLC0415
+
+        return pandas.DataFrame(self.columns(), columns=list(self.names))
+
+
+class RunResult(Mapping[str, Answer]):
+    """The answers of a run by name. ``included`` and ``excluded`` are protected ranges of patients."""
+
+    def __init__(self, body: Json) -> None:
+        self.body = body
+        self.included: tuple[int, int] = tuple(body["included"])
+        self.excluded: tuple[int, int] = tuple(body["excluded"])
+        self.epsilon = float(body["epsilon"])
+        self._answers = {
+            each["name"]: Answer(
+                each["name"], tuple(each["levels"]), tuple(each["values"]), each["error_95"], each
+            )
+            for each in body["answers"]
+        }
+
+    def __getitem__(self, name: str) -> Answer:
+        return self._answers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    @property
+    def table(self) -> Table | None:
+        """The anonymized table; None where none was asked for, or where ``table_refusal`` says why not."""
+        found = self.body.get("table")
+        if found is None:
+            return None
+        return Table(tuple(found["columns"]), tuple(map(tuple, found["rows"])), found["report"])
+
+    @property
+    def table_refusal(self) -> str:
+        return str(self.body.get("table_refusal", ""))
+
+
+class Researcher:
+    """A researcher's system, signed in as an OAuth2 client (RFC 6749 section 4.4). httpx errors pass."""
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS, transport=transport)
+        self._login = (client_id, client_secret)
+        self._token, self._token_ends = "", 0.0
+        self._clock = clock
+        self._sleep = sleep
+
+    def catalogue(self) -> Json:
+        """Return what is on offer: ``offers`` (variables, with protected counts) and ``views``."""
+        return self._one("GET", "/v1/catalogue")
+
+    def sample(self, draft: Mapping[str, Any], *, rows: int = 1000, seed: int = 1) -> bytes:
+        """Return invented rows (CSV) of the draft's variables, made from their domains alone: to write an
+        analysis with before anything is approved."""
+        body = {"variables": _plain(draft)["variables"], "rows": rows, "seed": seed, "format": "csv"}
+        return self._send("POST", "/v1/catalogue/samples", body).content
+
+    def quote(self, draft: Mapping[str, Any]) -> Json:
+        """Return what a draft would get and cost, without proposing it: a range of patients, DUO verdicts,
+        price, epsilon, the error of each answer."""
+        return self._one("POST", "/v1/catalogue/quotes", _plain(draft))
+
+    def propose(self, draft: Mapping[str, Any]) -> Study:
+        """Propose a study. Safe to repeat only with the same object: a second call is a second study."""
+        return Study(self, self._one("POST", "/v1/studies", _plain(draft)))
+
+    def studies(self) -> list[Study]:
+        return [Study(self, each) for each in self._list("GET", "/v1/studies")]
+
+    def study(self, study_id: str) -> Study:
+        found = next((each for each in self.studies() if each.study_id == study_id), None)
+        if found is None:
+            raise RequestRefused(404, {"code": "study_not_found", "detail": "It is none of your studies."})
+        return found
+
+    def budget(self) -> Json:
+        """Return the custodian's promise to its patients, and what of its budget is spent."""
+        return self._one("GET", "/v1/privacy-budget")
+
+    def receipts(self) -> Json:
+        """Return what your organisation spent and still may, with a receipt for each charge."""
+        return self._one("GET", "/v1/privacy-budget/own")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Researcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _one(self, method: str, path: str, body: Json | None = None) -> Json:
+        found: Json = self._send(method, path, body).json()
+        return found
+
+    def _list(self, method: str, path: str) -> list[Json]:
+        found: list[Json] = self._send(method, path, None).json()
+        return found
+
+    def _send(self, method: str, path: str, body: Json | None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._signed_in()}"}
+        if method == "POST":
+            headers["Idempotency-Key"] = secrets.token_hex(16)  # a retry of httpx makes nothing twice
+        return _checked(self._http.request(method, path, json=body, headers=headers))
+
+    def _signed_in(self) -> str:
+        if self._clock() >= self._token_ends:
+            asked = self._http.post(
+                "/oauth2/token", data={"grant_type": "client_credentials"}, auth=self._login
+            )
+            answer = _checked(asked).json()
+            self._token = answer["access_token"]
+            self._token_ends = self._clock() + max(0, answer["expires_in"] - _EARLY_SECONDS)
+        return self._token
+
+
+class Study:
+    """A study of the researcher's. ``body`` is the service's own view of it."""
+
+    def __init__(self, lab: Researcher, body: Json) -> None:
+        self._lab = lab
+        self.body = body
+
+    @property
+    def study_id(self) -> str:
+        return str(self.body["study_id"])
+
+    @property
+    def state(self) -> str:
+        return str(self.body["state"])
+
+    def refresh(self) -> Study:
+        self.body = self._lab.study(self.study_id).body
+        return self
+
+    def wait_until_approved(self, *, seconds: float = 3600) -> Study:
+        """Return once the ethics board has permitted it. Raises StudyNotApproved: refused, or not in time."""
+        deadline = self._lab._clock() + seconds
+        while self.state not in _DECIDED and self._lab._clock() < deadline:
+            self._lab._sleep(_LOOK_EVERY_SECONDS)
+            self.refresh()
+        if self.state != "approved":
+            raise StudyNotApproved(f"the study is {self.state}: {self.body.get('reason', '')}")
+        return self
+
+    def run(self, *, seconds: float = 3600, progress: Progress | None = None) -> RunResult:
+        """Run it over those who consent now, and wait for the result. Over unchanged consents it is free.
+
+        ``progress`` is called with phase and percent. Raises RunFailed, also when the time is up (the run
+        goes on: call again).
+        """
+        answer = self._lab._one("POST", f"/v1/studies/{self.study_id}/runs")
+        deadline = self._lab._clock() + seconds
+        while "answers" not in answer:  # not ended yet: a view of the run instead of its result
+            if answer.get("result") is not None:
+                return RunResult(answer["result"])
+            if answer["state"] in ("failed", "stopped") or self._lab._clock() >= deadline:
+                raise RunFailed(f"the run is {answer['state']}: {answer['code']}")
+            if progress is not None:
+                progress(answer["phase"], answer["percent"])
+            self._lab._sleep(_LOOK_EVERY_SECONDS)
+            answer = self._lab._one("GET", f"/v1/studies/{self.study_id}/runs/{answer['run_id']}")
+        return RunResult(answer)
+
+
+def _decimal(text: str) -> float | None:
+    """None where the noise hides the number."""
+    return float(text) if text else None
+
+
+def _plain(draft: Mapping[str, Any]) -> Json:
+    return {name: _plain_value(value) for name, value in draft.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return _plain(value)
+        case str():
+            return value
+        case Sequence():
+            return [_plain_value(each) for each in value]
+        case _:
+            return value
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if not answer.is_success:
+        raise RequestRefused.of(answer)
+    return answer

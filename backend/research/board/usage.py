@@ -1,0 +1,51 @@
+"""What became of a study that the board permitted: runs, releases, and privacy budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backend.research.board.ports import RunStore, StudyRun
+from backend.research.budget import BudgetPolicy
+from backend.research.dp import epsilon_of
+from backend.research.plan import plan
+from backend.research.study import Study
+from backend.research.types import NanoRho, StudyId
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """``epsilon_spent`` and ``epsilon_limit`` as decimal text, at the custodian's delta."""
+
+    runs: Sequence[StudyRun]
+    epsilon_spent: str
+    epsilon_limit: str
+
+    @property
+    def releases(self) -> int:
+        """How many different tables left."""
+        return len({run.table for run in self.runs if run.table})
+
+
+class StudyUsage:
+    def __init__(self, *, runs: RunStore, spent: Callable[[StudyId], NanoRho], policy: BudgetPolicy) -> None:
+        self._runs = runs
+        self._spent = spent
+        self._policy = policy
+
+    def record(self, run: StudyRun) -> None:
+        """Keep that a result is released, before it leaves."""
+        self._runs.record(run)
+
+    def of(self, study: Study) -> Usage:
+        exponent = self._policy.delta_exponent
+        limit = plan(study.proposal, delta_exponent=exponent).study_limit
+        return Usage(
+            runs=self._runs.of_study(study.study_id),
+            epsilon_spent=_text(self._spent(study.study_id), exponent),
+            epsilon_limit=_text(limit, exponent),
+        )
+
+
+def _text(rho: NanoRho, exponent: int) -> str:
+    return f"{epsilon_of(rho, exponent):.6f}" if rho else "0"
