@@ -32,8 +32,8 @@ def keeps_promises(classes: Classes, promises: Sequence[int]) -> bool:
 
 
 def _groups(classes: Classes) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
-    """For each set of releases that is all that somebody was in: which ones, and how many people of all who were
-    in them share each combination of classes. Who was in more stands in a narrower combination there, too."""
+    """For each set of releases that is all that somebody was in: which ones, and how many people of all who
+    were in them share each combination of classes. Who was in more stands in a narrower one there, too."""
     people = classes[:, (classes != ABSENT).any(axis=0)]
     if people.shape[1] == 0:
         return []
