@@ -55,7 +55,7 @@ from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.previews import PreviewService
 from backend.records_wiring import open_portability, open_records
 from backend.research.candidates import CandidateSource
-from backend.research_wiring import open_research
+from backend.research_wiring import open_research, open_studying
 from backend.review_wiring import open_review
 from backend.rotations import end_rotations
 from backend.sealed import DocumentSealer
@@ -218,6 +218,21 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         clock=clock,
     )
+    studying = open_studying(
+        settings,
+        stores,
+        research,
+        source=CandidateSource(
+            index=consent_index,
+            evidence=evidence,
+            decisions=decisions,
+            reading=records.reading,
+            tables=tables,
+        ),
+        sealer=sealer,
+        log=log,
+        clock=clock,
+    )
     history = HistoryService(index=consent_index, ledger=stores.ledger)
     abdm = open_abdm(
         stores,
@@ -284,7 +299,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    running: list[Beside] = [anchorer, purging, members.watch, erasure.jobs, *messages.beside]
+    closing.callback(studying.catalogue.close)
+    running: list[Beside] = [studying.runs, anchorer, purging, members.watch, erasure.jobs, *messages.beside]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -340,14 +356,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         previews=PreviewService(manifests=records.manifests, decisions=decisions, accesses=accesses),
         studies=research.studies,
         board=research.board,
-        candidates=CandidateSource(
-            index=consent_index,
-            evidence=evidence,
-            decisions=decisions,
-            reading=records.reading,
-            tables=tables,
-        ),
+        candidates=studying.candidates,
         runner=research.runner,
+        catalogue=studying.catalogue,
+        runs=studying.runs,
         webhooks=messages.endpoints,
         deliveries=messages.deliveries,
         contacts=messages.contacts,

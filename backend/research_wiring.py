@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
+from backend.adapters.index.catalogue_store import MongoDrawingStore
+from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.release_store import MongoReleaseStore
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
@@ -28,6 +30,11 @@ from backend.research.board.stops import StoppablePermits, StudyStops
 from backend.research.board.suspending import StudySuspensions
 from backend.research.board.usage import StudyUsage
 from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.candidates import CandidateSource
+from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
+from backend.research.catalogue.offers import load_catalogue
+from backend.research.catalogue.service import CatalogueService
+from backend.research.jobs.driver import RunJobs
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
@@ -37,6 +44,7 @@ from backend.settings import Settings
 from backend.stores import Stores
 
 DELTA_EXPONENT: Final = 6  # of the privacy promise: delta = 10^-6
+DAY_SECONDS: Final = 24 * 3600
 YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
@@ -44,7 +52,16 @@ YEAR_SECONDS: Final = 365 * 24 * 3600
 class Research:
     studies: StudyService
     board: EthicsBoard
+    permits: StoppablePermits
     runner: StudyRunner
+    budget: PrivacyBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Studying:
+    candidates: CandidateSource
+    catalogue: CatalogueService
+    runs: RunJobs
 
 
 def open_research(
@@ -70,10 +87,11 @@ def open_research(
         period_seconds=YEAR_SECONDS,
     )
     charges = MongoBudgetStore(stores.database)
+    budget = PrivacyBudget(store=charges, policy=policy, clock=clock)
     runner = StudyRunner(
         permits=permits,
         keys=StoredStudyKeys(stores.keys),
-        budget=PrivacyBudget(store=charges, policy=policy, clock=clock),
+        budget=budget,
         answers=MongoAnswerStore(stores.database),
         uses=uses,
         releases=ReleaseLedger(
@@ -136,8 +154,58 @@ def open_research(
         ),
         domain=domain,
     )
-    return Research(studies, board, runner)
+    return Research(studies, board, permits, runner, budget)
 
 
 def _spent(charge: Charge | None) -> NanoRho:
     return NanoRho(0) if charge is None else charge.study_spent
+
+
+def open_studying(
+    settings: Settings,
+    stores: Stores,
+    research: Research,
+    *,
+    source: CandidateSource,
+    sealer: DocumentSealer,
+    log: AuditLog,
+    clock: Callable[[], int],
+) -> Studying:
+    """Return what reads patients' records for research: the catalogue, and the queue of runs.
+
+    ``source`` is given the catalogue's views. ``start`` the runs; ``close`` both at the end.
+    """
+    offered = load_catalogue(settings.catalogue_directory, source.tables)
+    candidates = replace(source, views=offered.views)
+    catalogue = CatalogueService(
+        catalogue=offered,
+        drawer=CatalogueDrawer(
+            catalogue=offered,
+            store=MongoDrawingStore(stores.database),
+            budget=research.budget,
+            policy=CataloguePolicy(
+                epsilon=round(settings.catalogue_epsilon * 1_000_000),
+                period_seconds=settings.catalogue_days * DAY_SECONDS,
+            ),
+            clock=clock,
+        ),
+        candidates=candidates,
+        tenant=stores.tenant,
+        delta_exponent=DELTA_EXPONENT,
+        audit=log,
+        clock=clock,
+    )
+    runs = RunJobs(
+        store=MongoJobStore(stores.database),
+        studies=research.studies,
+        permits=research.permits,
+        guard=research.board.guard,
+        usage=research.board.usage,
+        runner=research.runner,
+        candidates=candidates,
+        audit=log,
+        sealer=sealer,
+        clock=clock,
+        alone=settings.index_uri is None,  # the lock on the data directory
+    )
+    return Studying(candidates, catalogue, runs)

@@ -139,6 +139,15 @@ class Settings(BaseSettings):
         le=720,
         description="in which the patient can cancel, where the request says nothing",
     )
+    catalogue: Path | None = Field(
+        default=None,
+        description="directory: the custodian's own views and offers; without it catalogue/ in the data"
+        " directory, if there",
+    )
+    catalogue_epsilon: float = Field(
+        default=0.5, ge=0, le=10, description="what the catalogue's counts of a period cost; 0: no counts"
+    )
+    catalogue_days: int = Field(default=91, ge=1, le=3660, description="a period of the catalogue's counts")
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
     board_threshold: int = Field(
         default=1,
@@ -155,6 +164,11 @@ class Settings(BaseSettings):
     def label_map_file(self) -> Path | None:
         beside = self.data_directory / "label-map.json"
         return self.label_map or (beside if beside.exists() else None)
+
+    @property
+    def catalogue_directory(self) -> Path | None:
+        beside = self.data_directory / "catalogue"
+        return self.catalogue or (beside if beside.is_dir() else None)
 
     @property
     def retention_file(self) -> Path | None:

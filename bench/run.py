@@ -1,7 +1,7 @@
 """Measure the goals and write them down.
 
-python -m bench.run [--test-seconds N] [--records N]
-  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents]
+python -m bench.run [--test-seconds N] [--records N] [--patients N]
+  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -20,6 +20,7 @@ from bench import (
     consents,
     deciding,
     document,
+    extracting,
     labels,
     large,
     log,
@@ -46,6 +47,7 @@ PARTS = (
     "memory",
     "chain",
     "consents",
+    "extracting",
 )
 _SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
@@ -63,7 +65,7 @@ def main() -> int:
         return 0
     described = machine.describe()
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as directory:
-        results = _measure(Path(directory), arguments.only.split(","), arguments.records, console)
+        results = _measure(Path(directory), arguments.only.split(","), arguments, console)
     if arguments.test_seconds is not None:
         minutes = arguments.test_seconds / 60
         results.append(at_most("make test, warm", minutes, "min", TEST_GOAL_MINUTES))
@@ -73,7 +75,9 @@ def main() -> int:
     return 0
 
 
-def _measure(directory: Path, parts: list[str], records: int, console: Console) -> list[Result]:
+def _measure(
+    directory: Path, parts: list[str], arguments: argparse.Namespace, console: Console
+) -> list[Result]:
     results: list[Result] = []
     if "labels" in parts:
         console.print("labels ...")
@@ -91,13 +95,16 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
         console.print("audit log ...")
         results += log.measure(directory)
     if _SERVED & set(parts):
-        results += _serve(directory, parts, records, console)
+        results += _serve(directory, parts, arguments.records, console)
     if "chain" in parts:
         console.print("decisions and gas ...")
         results += chain.measure(directory)
     if "consents" in parts:
         console.print("import of FHIR Consents ...")
         results += consents.measure()
+    if "extracting" in parts:
+        console.print("a study over encrypted records ...")
+        results += extracting.measure(directory, patients=arguments.patients)
     return results
 
 
@@ -130,6 +137,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test-seconds", type=float, help="how long 'make test' took, warm")
     parser.add_argument("--only", default=",".join(PARTS), help="parts to measure, with commas between")
     parser.add_argument("--records", type=int, default=memory.RECORDS)
+    parser.add_argument("--patients", type=int, default=extracting.PATIENTS, help="of a study")
     return parser.parse_args()
 
 

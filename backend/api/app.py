@@ -13,6 +13,7 @@ from backend.api import (
     blocked_requesters,
     boards,
     care_teams,
+    catalogue,
     clients,
     consent_requests,
     consents,
@@ -40,6 +41,7 @@ from backend.api import (
     records,
     revocation_notices,
     revocations,
+    runs,
     signing_keys,
     studies,
     users,
@@ -114,6 +116,8 @@ def create_api(services: Services) -> FastAPI:
         fhir_audit,
         studies,
         boards,
+        runs,
+        catalogue,
         health,
     ):
         app.include_router(module.router)

@@ -66,7 +66,7 @@ class TextBody(Body):
     text: Text
 
 
-class RecusalBody(Body):
+class ReasonBody(Body):
     reason: Text
 
 
@@ -298,7 +298,7 @@ def ask(study: Hex32, body: TextBody, caller: Board) -> FileView:
 
 
 @router.post("/studies/{study}/recusals", response_model=FileView)
-def recuse(study: Hex32, body: RecusalBody, caller: Member) -> FileView:
+def recuse(study: Hex32, body: ReasonBody, caller: Member) -> FileView:
     """Take no part in decisions on this study, and say why."""
     services, principal = caller
     services.board.preparation.recuse(
@@ -361,7 +361,7 @@ def suspend(study: Hex32, body: SuspensionBody, caller: Member) -> FileView:
 
 
 @router.post("/studies/{study}/closing", response_model=FileView)
-def close_file(study: Hex32, body: RecusalBody, caller: Secretary) -> FileView:
+def close_file(study: Hex32, body: ReasonBody, caller: Secretary) -> FileView:
     """Close a study for good, such as one whose work is done. Nothing of it runs any more."""
     services, principal = caller
     services.board.close(services.studies.get(study_id(study)), reason=body.reason, by=person(principal))

@@ -64,6 +64,8 @@ from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.board.service import EthicsBoard
 from backend.research.candidates import CandidateSource
+from backend.research.catalogue.service import CatalogueService
+from backend.research.jobs.driver import RunJobs
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.types import MemberId
@@ -125,6 +127,8 @@ class Services:
     board: EthicsBoard
     candidates: CandidateSource
     runner: StudyRunner
+    catalogue: CatalogueService
+    runs: RunJobs
     webhooks: Endpoints
     deliveries: Deliveries
     contacts: Contacts

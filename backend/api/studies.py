@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -28,6 +27,7 @@ from backend.api.schemas import (
     subject_id,
 )
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
+from backend.api.services import Services
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
 from backend.consent.typed_data import typed_data
@@ -37,11 +37,9 @@ from backend.identity.roles import Role as Position
 from backend.identity.roles import Scope
 from backend.research.board.difference import differences, version_of
 from backend.research.board.documents import MAX_DOCUMENT_BYTES
-from backend.research.board.ports import StudyRun
 from backend.research.board.service import EthicsBoard
 from backend.research.board.types import Case, MotionKind, Person
-from backend.research.canonical import digest_of
-from backend.research.errors import StudyNotFound
+from backend.research.errors import StudyInvalid, StudyNotFound
 from backend.research.outputs import Count, Filter, Histogram, Output, Table
 from backend.research.service import StudyService
 from backend.research.study import Proposal, Study
@@ -55,15 +53,24 @@ from backend.research.study_terms import (
     ProtocolDocument,
     TableMode,
 )
-from backend.research.types import Candidate, Resource, StudyId
+from backend.research.types import StudyId
 from backend.research.variables import Kind, Role, Variable
-from backend.types import UnixSeconds, to_hex
+from backend.research.view_variables import Take
+from backend.types import MemberId, UnixSeconds, to_hex
 
 router = APIRouter(prefix="/v1/studies", tags=["research"])
 Proposing = Annotated[Caller, Depends(needs(Scope.STUDY_PROPOSE))]
 Approving = Annotated[Caller, Depends(needs(Scope.STUDY_APPROVE))]
-Running = Annotated[Caller, Depends(needs(Scope.STUDY_RUN))]
 Seeing = Annotated[Caller, Depends(needs(Scope.STUDY_READ))]
+
+
+class SourceBody(Body):
+    """A column of a view of the catalogue: rows in which ``where`` holds, and what is taken of them."""
+
+    view: str = Field(max_length=64)
+    column: str = Field(max_length=64)
+    take: Take
+    where: Annotated[dict[str, str], Field(max_length=8)] = {}
 
 
 class VariableBody(Body):
@@ -79,6 +86,29 @@ class VariableBody(Body):
     levels: Annotated[list[str], Field(max_length=300)] = []
     reference_date: str = Field(default="", max_length=10)
     active_only: bool = False
+    source: SourceBody | None = None
+
+    @classmethod
+    def of(cls, variable: Variable) -> VariableBody:
+        """As a proposal would have it."""
+        source = variable.source
+        return cls(
+            name=variable.name,
+            kind=variable.kind,
+            role=variable.role,
+            system=variable.system,
+            code=variable.code,
+            unit=variable.unit,
+            edges=list(variable.edges),
+            levels=list(variable.levels),
+            reference_date=variable.reference_date,
+            active_only=variable.active_only,
+            source=None
+            if source is None
+            else SourceBody(
+                view=source.view, column=source.column, take=source.take, where=dict(source.where)
+            ),
+        )
 
 
 class FilterBody(Body):
@@ -216,24 +246,7 @@ def propose(body: ProposalBody, caller: Proposing, idempotency_key: Key = None) 
     services, principal = caller
     with attempt(caller, "studies", idempotency_key, body) as act:
         study, plan = services.studies.propose(
-            Proposal(
-                researcher=requesting_member(principal),
-                title=body.title,
-                purpose=body.purpose,
-                duo=tuple(body.duo),
-                variables=tuple(_variable(variable) for variable in body.variables),
-                outputs=tuple(_output(output) for output in body.outputs),
-                not_before=seconds(body.not_before),
-                not_after=seconds(body.not_after),
-                epsilon=round(body.epsilon * 1_000_000),
-                runs=body.runs,
-                minimum_cohort=body.minimum_cohort,
-                salt=act.draw("salt"),
-                price=_price(body.price),
-                documents=tuple(_document(item) for item in body.documents),
-                dataset=None if body.dataset is None else Dataset(**body.dataset.model_dump()),
-                amends=None if body.amends is None else study_id(body.amends),
-            )
+            proposal_of(body, services, researcher=requesting_member(principal), salt=act.draw("salt"))
         )
         if not act.finished:
             _log(caller, codes.STUDY_PROPOSED, study)
@@ -386,37 +399,6 @@ def approve(study: Hex32, body: ApprovalBody, caller: Approving) -> StudyView:
     return study_view(services.studies.get(found.study_id))
 
 
-@router.post("/{study}/runs")
-def run(study: Hex32, caller: Running) -> dict[str, Any]:
-    """Run an approved study over those whose consent is live now. An unchanged cohort costs nothing."""
-    services, principal = caller
-    found = _own(services.studies.get(study_id(study)), principal)
-    guard = services.board.guard(found.study_id)
-    candidates = services.candidates.of(
-        found, agent=agent_of(principal), researcher=requesting_member(principal)
-    )
-    result = services.runner.run(found, _while_permitted(candidates, guard))
-    # The entry is the ordering point: a stop received before it keeps the result here.
-    _log(caller, codes.STUDY_RUN, found, detail={"result": result.digest}, guard=guard)
-    answer = result.as_json()
-    table = b"" if result.table is None else digest_of(answer["table"])
-    services.board.usage.record(
-        StudyRun(found.study_id, result.run_id, result.digest, table, UnixSeconds(services.clock()))
-    )
-    return {**answer, "digest": to_hex(result.digest)}
-
-
-def _while_permitted(candidates: Iterable[Candidate], guard: Callable[[], None]) -> Iterator[Candidate]:
-    """The same candidates, of whom none is opened once the study was stopped."""
-    for candidate in candidates:
-
-        def resources(of: Candidate = candidate) -> Iterable[Resource]:
-            guard()
-            return of.resources()
-
-        yield replace(candidate, resources=resources)
-
-
 def person(principal: Principal) -> Person:
     return Person(agent_of(principal), principal.account)
 
@@ -516,8 +498,50 @@ def _document(body: DocumentBody) -> ProtocolDocument:
     return ProtocolDocument(body.name, body.media_type, bytes32(body.sha256))
 
 
-def _variable(body: VariableBody) -> Variable:
-    return Variable(**{**body.model_dump(), "edges": tuple(body.edges), "levels": tuple(body.levels)})
+def proposal_of(body: ProposalBody, services: Services, *, researcher: MemberId, salt: bytes) -> Proposal:
+    """The proposal that a body describes, its views those of today's catalogue. Raises StudyInvalid."""
+    return Proposal(
+        researcher=researcher,
+        title=body.title,
+        purpose=body.purpose,
+        duo=tuple(body.duo),
+        variables=tuple(variable_of(item, services, place) for place, item in enumerate(body.variables)),
+        outputs=tuple(_output(output) for output in body.outputs),
+        not_before=seconds(body.not_before),
+        not_after=seconds(body.not_after),
+        epsilon=round(body.epsilon * 1_000_000),
+        runs=body.runs,
+        minimum_cohort=body.minimum_cohort,
+        salt=salt,
+        price=_price(body.price),
+        documents=tuple(_document(item) for item in body.documents),
+        dataset=None if body.dataset is None else Dataset(**body.dataset.model_dump()),
+        amends=None if body.amends is None else study_id(body.amends),
+    )
+
+
+def variable_of(body: VariableBody, services: Services, place: int) -> Variable:
+    """The variable at this place of the list. Raises StudyInvalid naming the field."""
+    field, source = f"variables.{place}.source", None
+    if body.source is not None:
+        asked = body.source
+        where = tuple(asked.where.items())
+        source = services.catalogue.catalogue.source(asked.view, asked.column, asked.take, where, field=field)
+        if source is None:
+            raise StudyInvalid("the catalogue has no such view", field=f"{field}.view")
+    return Variable(
+        name=body.name,
+        kind=body.kind,
+        role=body.role,
+        system=body.system,
+        code=body.code,
+        unit=body.unit,
+        edges=tuple(body.edges),
+        levels=tuple(body.levels),
+        reference_date=body.reference_date,
+        active_only=body.active_only,
+        source=source,
+    )
 
 
 def _output(body: OutputBody) -> Output:

@@ -185,6 +185,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.STUDY_DOCUMENT_STORED: _create("study"),
         codes.STUDY_DOCUMENT_READ: _read("study"),
         codes.STUDY_RUN: _run("study"),
+        codes.CATALOGUE_DRAWN: _run("offers"),
         codes.STUDY_USED_DATA: _run("study"),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started
         codes.AUDIT_READ: _dicom("110101", None, "R"),  # audit log used

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from backend.audit.bundling import prepare
 from backend.audit.entry import AuditEvent
@@ -140,6 +140,39 @@ class AuditLog:
                 raise EntryDamaged(f"entry {entry.index} is not of this act")
             return entry
         raise StaleSeal
+
+    def append_all(
+        self, entries: Sequence[tuple[AuditEvent, Guard | None]]
+    ) -> list[AppendedEntry | Exception]:
+        """``append`` for many events that do not depend on each other: they share commits.
+
+        Returns, for each in order, its entry or what ``append`` would have raised.
+        """
+        about_to_wait()
+        replies = [Reply() for _ in entries]
+        waiting = [
+            self.prepare(event, guard=guard, answer=reply.give)
+            for (event, guard), reply in zip(entries, replies, strict=True)
+        ]
+        self.submit(waiting)
+        outcomes: list[AppendedEntry | Exception] = []
+        for (event, guard), reply, item in zip(entries, replies, waiting, strict=True):
+            try:
+                entry = reply.wait(self.timeout_seconds)
+            except StaleSeal:
+                outcomes.append(self._alone(event, guard))
+            except Exception as failure:  # noqa: BLE001 - each caller's own: a guard may raise anything
+                outcomes.append(failure)
+            else:
+                item.abandoned = entry is None
+                outcomes.append(AuditUnavailable() if entry is None else entry)
+        return outcomes
+
+    def _alone(self, event: AuditEvent, guard: Guard | None) -> AppendedEntry | Exception:
+        try:
+            return self.append(event, guard=guard)
+        except Exception as failure:  # noqa: BLE001
+            return failure
 
     def prepare(self, event: AuditEvent, *, guard: Guard | None, answer: Answer, act: bytes = b"") -> Waiting:
         """The first half of ``append``, for a caller that does not wait: seal the event, for ``submit``.

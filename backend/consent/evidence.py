@@ -136,6 +136,10 @@ class EvidenceBook:
         """Return all documents of a subject, read again from the index."""
         return self._load(subject).documents
 
+    def remembered(self, subject: SubjectId) -> Mapping[ConsentId, Prepared]:
+        """Return all documents of a subject that decisions now rest on, read from the index where need be."""
+        return self._known(subject).documents
+
     def limits(self, subject: SubjectId) -> Mapping[ConsentId, UseLimit]:
         """Return the limit of each consent of the subject whose uses are limited."""
         return self._known(subject).limits
@@ -163,6 +167,11 @@ class EvidenceBook:
         """Remember nothing of a subject: it was erased."""
         with self._lock:
             self._kept.pop(subject, None)
+
+    def forget_all(self) -> None:
+        """Remember nothing: as after a start."""
+        with self._lock:
+            self._kept.clear()
 
     def _known(self, subject: SubjectId) -> _Kept:
         with self._lock:

@@ -24,7 +24,7 @@ def conduct(cast: Cast) -> None:
     researcher, board, board_api = cast.researcher, cast.board, cast.board_api
     volunteers = cast.adults[2:]
     consents = {id(patient): _consent(patient, researcher.member_id) for patient in volunteers}
-    study = researcher.api.post("/v1/studies", _proposal())
+    study = researcher.api.post("/v1/studies", proposal())
     study_id = study["study_id"]
     cast.checks.that("the error to expect is told before", held=bool(study["expected_errors"]))
     cast.checks.refused(
@@ -136,7 +136,8 @@ def _consent(patient: Patient, researcher: str) -> str:
     return str(recorded["consent_id"])
 
 
-def _proposal() -> dict[str, Any]:
+def proposal() -> dict[str, Any]:
+    """What the researcher asks for."""
     now = datetime.now(UTC)
     return {
         "title": "Age and sex of patients",

@@ -48,6 +48,7 @@ class Scope(StrEnum):
     STUDY_APPROVE = "studies:approve"
     STUDY_PREPARE = "studies:prepare"
     STUDY_READ = "studies:read"
+    CATALOGUE_DRAW = "catalogue:draw"
     AUDIT_READ = "audit:read"
     PARTICIPANT_MANAGE = "participants:manage"
     ACCOUNT_MANAGE = "accounts:manage"
@@ -94,6 +95,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
                 Scope.SYSTEM_READ,
                 Scope.NOTICE_PUBLISH,
                 Scope.BACKUP_MAKE,
+                Scope.CATALOGUE_DRAW,
             }
         ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}),

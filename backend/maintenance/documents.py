@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.blind import BlindIndex
+from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.contact_store import MongoContactStore
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
@@ -29,6 +30,10 @@ from backend.keystore import SecretNotFound
 from backend.maintenance.report import Report
 from backend.records.slot_book import place_of as place_of_slots
 from backend.records.slots import decode as decode_slots
+from backend.research.board.case_book import place_of as place_of_case
+from backend.research.board.case_json import decode_case
+from backend.research.board.documents import place_of as place_of_document
+from backend.research.types import StudyId
 from backend.sealed import DocumentSealer
 from backend.stores import Stores
 from backend.types import Bytes32, SubjectId
@@ -108,6 +113,8 @@ class _Documents:
             "notices": self._notice(MongoNoticeStore(database)),
             "papers": self._paper(MongoPaperStore(database)),
             "studies": lambda name: _there(studies.get(_bytes32(name))),
+            "board_cases": self._board_case(MongoCaseStore(database)),
+            "study_documents": self._study_document(MongoDocumentStore(database)),
             "acts": self._act(acts),
             "legal_holds": lambda name: _there(holds.get(name)),
             "key_slots": self._slots(slots),
@@ -150,6 +157,25 @@ class _Documents:
         def check(name: str) -> None:
             row = _there(store.find(name))
             decode_slots(self._documents.open(row.sealed, subject=row.subject, place=place_of_slots(name)))
+
+        return check
+
+    def _board_case(self, store: MongoCaseStore) -> Check:
+        def check(name: str) -> None:
+            row = _there(store.get(StudyId(_bytes32(name))))
+            opened = self._documents.open(row.sealed, subject=None, place=place_of_case(row.study))
+            decode_case(opened, study=row.study, version=row.version)
+
+        return check
+
+    def _study_document(self, store: MongoDocumentStore) -> Check:
+        def check(name: str) -> None:
+            study, _, digest = name.partition("/")
+            row = _there(store.get(StudyId(_bytes32(study)), _bytes32(digest)))
+            place = place_of_document(row.study, row.sha256)
+            opened = self._documents.open(row.sealed, subject=None, place=place)
+            if hashlib.sha256(opened).digest() != row.sha256:
+                raise IntegrityError
 
         return check
 

@@ -9,6 +9,7 @@ Labels only add (bits are never cleared), so order does not matter and the fixed
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from backend.records.fhir_bundle import Bundle, Resource, target_type
 from backend.records.fhir_json import JsonObject
@@ -16,6 +17,9 @@ from backend.records.fhir_subject import SUBJECT_ELEMENTS
 from backend.records.label_loading import label_tables
 from backend.records.label_scan import Finding, ResourceScanner, Scan
 from backend.records.label_tables import UNLABELLED, LabelTables, ResourceRule
+
+# Elements of a Patient resource that bring a category of their own.
+PATIENT_ELEMENTS: Final = {"contact": ("telecom", "address", "contact"), "identifiers": ("identifier",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,8 @@ def _classify(resource: Resource, scan: Scan, tables: LabelTables) -> int:
         scan.mark_unknown("category", resource.type)
         category = tables.category_bits["other"]
     if resource.type == "Patient":
-        category |= tables.category_bits["contact"] * any(
-            content.get(e) for e in ("telecom", "address", "contact")
-        )
+        contact = any(content.get(element) for element in PATIENT_ELEMENTS["contact"])
+        category |= tables.category_bits["contact"] * contact
         category |= tables.category_bits["identifiers"] * ("identifier" in content)
     if resource.type == "QuestionnaireResponse":
         _questionnaire(content, scan, tables)

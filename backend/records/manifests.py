@@ -91,6 +91,8 @@ class ManifestBook:
         after = None
         while rows := self._index.list_current(subject, after=after, limit=_PAGE):
             found += map(self.manifest, self.standing(rows))
+            if len(rows) < _PAGE:
+                break
             after = (rows[-1].created_at, rows[-1].record_id)
         return found
 

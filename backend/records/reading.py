@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from backend.audit.entry import AuditEvent
 from backend.audit.log import AuditLog
@@ -40,6 +41,7 @@ from backend.types import ConsentId, RecordId, SubjectId, UnixSeconds
 from backend.waiting import about_to_wait
 
 ATTEMPTS: Final = 3
+GATHERERS: Final = 4  # threads that open the records of different patients for one computation
 PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for an event loop
 
 
@@ -58,6 +60,9 @@ class ReleasedSegment:
     def pieces(self) -> Iterable[bytes]:
         """The content, whichever way it leaves."""
         return (self.payload,) if self.stream is None else self.stream
+
+
+Gathered: TypeAlias = tuple[Sequence[ReleasedSegment], Sequence[tuple[AuditEvent, Guard | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,14 @@ class ReadingService:
         self._decisions = decisions
         self._audit = audit
 
+    @property
+    def manifests(self) -> ManifestBook:
+        return self._manifests
+
+    @property
+    def vault(self) -> Vault:
+        return self._vault
+
     def read(self, wanted: Wanted) -> Released:
         """Return the permitted segments of what is wanted, with their content.
 
@@ -174,23 +187,68 @@ class ReadingService:
         event = trail.permitted(reader, record)
         return Judgement(event, guard, released)
 
-    def collect(self, reader: Reader) -> Sequence[bytes]:
-        """Return the FHIR payloads of a subject that the reader may use, all records together.
+    def collect(
+        self, readers: Sequence[Reader], wanted: Callable[[SubjectId], Part]
+    ) -> Iterator[Sequence[ReleasedSegment]]:
+        """Yield, for each reader, the wanted FHIR segments of its subject that it may use, of all records.
 
         For computing, not for release: references stay. It is one use of the consents it rests on, and
-        audited like a read, record by record.
+        audited like a read, record by record; the entries of these readers share commits, and are durable
+        before the first segment is yielded. A subject that restricted meanwhile is decided about again.
+
+        Raises LedgerUnavailable, IndexUnavailable, StorageUnavailable, AuditUnavailable, RestrictionArrived
+        where that went on, and an IntegrityError when what is stored is not what was stored.
         """
+        found: list[Sequence[ReleasedSegment]] = [()] * len(readers)
+        waiting = list(range(len(readers)))
+        for attempt in range(ATTEMPTS):
+            asking = [readers[place] for place in waiting]
+            gathered = dict(zip(waiting, self._gather_all(asking, wanted), strict=True))
+            entries = [(place, entry) for place, (_, of) in gathered.items() for entry in of]
+            outcomes = self._audit.append_all([entry for _, entry in entries])
+            restricted: set[int] = set()
+            for (place, _), outcome in zip(entries, outcomes, strict=True):
+                if isinstance(outcome, RestrictionArrived) and attempt < ATTEMPTS - 1:
+                    restricted.add(place)
+                elif isinstance(outcome, Exception):
+                    raise outcome
+            for place in waiting:
+                if place not in restricted:
+                    found[place] = gathered[place][0]
+            waiting = sorted(restricted)
+            if not waiting:
+                break
+        yield from found
+
+    def _gather_all(self, readers: Sequence[Reader], wanted: Callable[[SubjectId], Part]) -> list[Gathered]:
+        """``_gather`` for each, some at a time: most of it is waiting for the stores."""
+        about_to_wait()
+        if len(readers) == 1:
+            return [self._gather(readers[0], wanted)]
+        with ThreadPoolExecutor(GATHERERS) as pool:
+            return list(pool.map(lambda reader: self._gather(reader, wanted), readers))
+
+    def _gather(self, reader: Reader, wanted: Callable[[SubjectId], Part]) -> Gathered:
+        """One reader's segments, opened, and the entries that must be durable before they are used."""
+        asked = wanted(reader.question.subject)
         with self._unavailability_logged(reader):
             manifests = self._manifests.of_subject(reader.question.subject)
-            decided = self._decide(manifests, reader, lambda part: part.media_type == FHIR_MEDIA_TYPE)
+            decided = self._decide(
+                manifests, reader, lambda part: part.media_type == FHIR_MEDIA_TYPE and asked(part)
+            )
         opened = [record for record in decided if record.permitted]
         if not opened:
-            return ()
-        parts, guard = self._open(opened, reader)
-        for record in opened:
-            event = trail.permitted(reader, record)
-            self._audit.append(event, guard=guard)
-        return [part.payload for of_record in parts for part in of_record]
+            return (), ()
+        try:
+            parts, guard = self._open(opened, reader, withheld_left_out=True)
+        except UsesExhausted:
+            return (), ()  # somebody else took the last use meanwhile
+        entries = [
+            (trail.permitted(reader, _only(record, of_record)), guard)
+            for record, of_record in zip(opened, parts, strict=True)
+            if of_record
+        ]
+        return [part for of_record in parts for part in of_record], entries
 
     def list(
         self,
@@ -282,16 +340,29 @@ class ReadingService:
         )
 
     def _open(
-        self, decided: Sequence[Judged], reader: Reader, recipient: RecipientKey | None = None
+        self,
+        decided: Sequence[Judged],
+        reader: Reader,
+        recipient: RecipientKey | None = None,
+        *,
+        withheld_left_out: bool = False,
     ) -> tuple[Sequence[Sequence[ReleasedSegment]], Guard]:
-        """Return the permitted segments of each record, and what guards their entries in the log."""
+        """Return the permitted segments of each record, and what guards their entries in the log.
+
+        ``withheld_left_out``: without those that their patient keeps end to end.
+        """
         grounds = [pair for record in decided for pair in record.permitted]
         if sum(part.size_bytes for part, _ in grounds) > PROMPT_BYTES:
             about_to_wait()
-        opened = [
-            [self._content(record.manifest, part, recipient) for part, _ in record.permitted]
-            for record in decided
-        ]
+        opened: list[list[ReleasedSegment]] = []
+        for record in decided:
+            opened.append([])
+            for part, _ in record.permitted:
+                try:
+                    opened[-1].append(self._content(record.manifest, part, recipient))
+                except KeyWithheld:
+                    if not withheld_left_out:
+                        raise
         subject = reader.question.subject
         consents = {name for _, decision in grounds for name in decision.consent_ids}
         self._decisions.take_uses(subject, consents)
@@ -361,6 +432,12 @@ def _refusal(decisions: Sequence[Decision]) -> AssentError:
     except AssentError as refusal:
         return refusal
     return ConsentRequired()
+
+
+def _only(record: Judged, opened: Sequence[ReleasedSegment]) -> Judged:
+    """The record without the permitted segments that were not opened."""
+    names = {part.segment.name for part in opened}
+    return replace(record, permitted=tuple(pair for pair in record.permitted if pair[0].name in names))
 
 
 def _clean(record: Judged, parts: Sequence[ReleasedSegment]) -> list[ReleasedSegment]:

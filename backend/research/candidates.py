@@ -8,8 +8,12 @@ patient's audit log before a value leaves.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
 
 from backend.audit.entry import Action, Agent
 from backend.consent.deciding import DecisionService, Question
@@ -18,12 +22,30 @@ from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.tables import Tables
 from backend.consent.terms import Grant
+from backend.records.judging import Part
 from backend.records.obligations import IN_FIGURES_ONLY, OF_A_STUDY
 from backend.records.reading import ReadingService
 from backend.records.trail import Reader
+from backend.research.cohort import CHUNK
+from backend.research.extraction import PatientRecords, readable
 from backend.research.study import Study
-from backend.research.types import Candidate, ResearchTerms, Resource
+from backend.research.types import Candidate, Opened, ResearchTerms
+from backend.research.variables import Variable
+from backend.research.views.types import View
 from backend.types import ConsentId, MemberId, SubjectId
+
+DECIDERS: Final = 4  # threads
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What patients are asked whether they permit: variables, for whom, for which purpose and action."""
+
+    variables: tuple[Variable, ...]
+    requester: Requester
+    purpose: str
+    action: Action
+    agent: Agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,43 +57,72 @@ class CandidateSource:
     decisions: DecisionService
     reading: ReadingService
     tables: Tables
+    views: Mapping[str, View] = field(default_factory=dict)
 
     def of(self, study: Study, *, agent: Agent, researcher: MemberId) -> Iterator[Candidate]:
+        """Yield the patients of whose data at least one variable of the study may be used. Raises as
+        ``permitting``."""
+        return self.permitting(
+            Use(
+                variables=study.proposal.variables,
+                # A patient may consent to the researcher or to this study alone.
+                requester=Requester(actor=researcher, organisations=(MemberId(study.study_id),)),
+                purpose=study.proposal.purpose,
+                action=Action.COMPUTE,
+                agent=agent,
+            )
+        )
+
+    def permitting(self, use: Use) -> Iterator[Candidate]:
         """Yield the patients of whose data at least one variable may be used.
 
         Raises LedgerUnavailable and IndexUnavailable: a cohort is never made of those that could be asked.
         """
-        variables = study.proposal.variables
-        segments = [Segment(categories=1 << variable.category_bit, sensitivities=0) for variable in variables]
-        for subject in self.index.subjects():
-            question = self._question(subject, study, researcher)
-            decisions = self.decisions.decide(question, segments)
-            allowed = frozenset(
-                variable.name
-                for variable, decision in zip(variables, decisions, strict=True)
+        masks = tuple(dict.fromkeys(variable.categories for variable in use.variables))
+        segments = [Segment(categories=mask, sensitivities=0) for mask in masks]
+        opening = _Opening(self.reading, use, self.views)
+        for subject, question, decisions in self._decided(use, segments):
+            permitted = {
+                mask
+                for mask, decision in zip(masks, decisions, strict=True)
                 if decision.answer is Answer.PERMIT
-            )
-            if allowed:
+            }
+            if permitted:
                 consents = _consents(decisions)
+                variables = tuple(item for item in use.variables if item.categories in permitted)
                 yield Candidate(
                     subject=subject,
                     consents=consents,
-                    allowed=allowed,
+                    allowed=frozenset(variable.name for variable in variables),
                     terms=self._terms(subject, consents),
-                    resources=self._opener(question, study, agent, researcher),
+                    resources=opening.of(question, variables),
                     aggregate_only=any(
                         decision.answer is Answer.PERMIT and decision.obligations & IN_FIGURES_ONLY
                         for decision in decisions
                     ),
+                    ahead=opening.ahead,
                 )
 
-    def _question(self, subject: SubjectId, study: Study, researcher: MemberId) -> Question:
+    def _decided(
+        self, use: Use, segments: Sequence[Segment]
+    ) -> Iterator[tuple[SubjectId, Question, tuple[Decision, ...]]]:
+        """Everybody's decisions, some patients' at a time: most of it is waiting for chain and index."""
+
+        def decide(subject: SubjectId) -> tuple[SubjectId, Question, tuple[Decision, ...]]:
+            question = self._question(subject, use)
+            return subject, question, self.decisions.decide(question, segments)
+
+        subjects = self.index.subjects()
+        with ThreadPoolExecutor(DECIDERS) as pool:
+            for start in range(0, len(subjects), CHUNK):
+                yield from pool.map(decide, subjects[start : start + CHUNK])
+
+    def _question(self, subject: SubjectId, use: Use) -> Question:
         return Question(
             subject=subject,
-            # A patient may consent to the researcher or to this study alone.
-            requester=Requester(actor=researcher, organisations=(MemberId(study.study_id),)),
-            purpose=self.tables.purposes.mask([study.proposal.purpose]),
-            action=self.tables.actions.mask([Action.COMPUTE.value]),
+            requester=use.requester,
+            purpose=self.tables.purposes.mask([use.purpose]),
+            action=self.tables.actions.mask([use.action.value]),
             # Counts and histograms are figures, and a row of the table is de-identified; who asks for figures
             # only, or for nothing to leave, gets no row.
             fulfils=OF_A_STUDY,
@@ -79,7 +130,7 @@ class CandidateSource:
 
     def _terms(self, subject: SubjectId, consents: Sequence[ConsentId]) -> ResearchTerms:
         """The terms of all consents that were needed: each list of DUO terms, and the strictest numbers."""
-        documents = self.evidence.documents(subject)
+        documents = self.evidence.remembered(subject)
         terms = [
             document.terms.research
             for document in (documents[name].document for name in consents)
@@ -91,22 +142,67 @@ class CandidateSource:
             epsilon_cap=min((each.epsilon_cap for each in terms), default=0),
         )
 
-    def _opener(
-        self, question: Question, study: Study, agent: Agent, researcher: MemberId
-    ) -> Callable[[], Iterable[Resource]]:
-        def resources() -> Iterable[Resource]:
-            reader = Reader(
-                agent=agent,
-                organisation=researcher,
-                question=question,
-                purpose=study.proposal.purpose,
-                action=Action.COMPUTE,
-            )
-            for payload in self.reading.collect(reader):
-                for entry in json.loads(payload)["entry"]:
-                    yield entry["resource"]
+
+class _Opening:
+    """Opens the segments that some permitted variable reads, and no others, of several patients together.
+
+    What was opened ahead is kept as bytes until its patient is asked for, once.
+    """
+
+    def __init__(self, reading: ReadingService, use: Use, views: Mapping[str, View]) -> None:
+        self._reading = reading
+        self._use = use
+        self._views = views
+        self._variables: dict[SubjectId, tuple[Variable, ...]] = {}
+        self._questions: dict[SubjectId, Question] = {}
+        self._ahead: dict[SubjectId, Sequence[tuple[int, bytes]]] = {}
+
+    def of(self, question: Question, variables: tuple[Variable, ...]) -> Callable[[], PatientRecords]:
+        subject = question.subject
+        self._questions[subject] = question
+        self._variables[subject] = variables
+
+        def resources() -> PatientRecords:
+            if subject not in self._ahead:
+                self._open([subject])
+            return PatientRecords(_parsed(self._ahead.pop(subject)), self._views)
 
         return resources
+
+    def ahead(self, candidates: Sequence[Candidate]) -> None:
+        self._open([candidate.subject for candidate in candidates])
+
+    def _open(self, subjects: Sequence[SubjectId]) -> None:
+        readers = [self._reader(subject) for subject in subjects]
+        for subject, parts in zip(subjects, self._reading.collect(readers, self._wanted), strict=True):
+            self._ahead[subject] = [(part.segment.categories, b"".join(part.pieces)) for part in parts]
+
+    def _reader(self, subject: SubjectId) -> Reader:
+        use = self._use
+        return Reader(
+            agent=use.agent,
+            organisation=use.requester.actor,
+            question=self._questions[subject],
+            purpose=use.purpose,
+            action=use.action,
+        )
+
+    def _wanted(self, subject: SubjectId) -> Part:
+        variables = self._variables[subject]
+        return lambda part: any(readable(variable, part.categories) for variable in variables)
+
+
+def _parsed(parts: Sequence[tuple[int, bytes]]) -> Iterator[Opened]:
+    for categories, payload in parts:
+        for entry in _json(payload)["entry"]:
+            yield Opened(categories, entry["resource"])
+
+
+def _json(payload: bytes) -> Any:
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return json.loads(payload)  # what was stored was accepted by this reader, which is laxer
 
 
 def _consents(decisions: Sequence[Decision]) -> tuple[ConsentId, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from backend.research.canonical import digest_of
 from backend.research.duo import StudyUse, match
 from backend.research.types import Candidate
+
+CHUNK: Final = 64  # of patients whose records are in memory together
 
 
 def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -38,6 +41,18 @@ def respecting_minimum(candidates: Iterable[Candidate], minimum: int) -> list[Ca
         group = [candidate for candidate in group if max(candidate.terms.minimum_cohort, minimum) <= size]
         if len(group) == size:
             return group
+
+
+def opened_ahead(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Yield the candidates in order, the records of each ``CHUNK`` of them opened together before.
+
+    Whoever iterates reads a candidate's ``resources`` before asking for the next one.
+    """
+    for start in range(0, len(candidates), CHUNK):
+        chunk = candidates[start : start + CHUNK]
+        if chunk[0].ahead is not None:
+            chunk[0].ahead(chunk)
+        yield from chunk
 
 
 def snapshot(candidates: Iterable[Candidate]) -> bytes:

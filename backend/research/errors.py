@@ -17,6 +17,37 @@ class DuoTermInvalid(InvalidInput):
     )
 
 
+class ViewInvalid(InvalidInput):
+    code = "view_invalid"
+    remedy = "Correct the named element of the view definition; docs/catalogue.md says what is supported."
+
+
+class ViewFailed(InvalidInput):
+    """For whoever tries a view. Over a patient's records it is caught: the value counts as not recorded."""
+
+    code = "view_failed"
+    remedy = "The view does not fit this resource. Correct its paths, types or conditions."
+
+
+class RunNotFound(NotFound):
+    code = "study_run_not_found"
+
+
+class RunResultTooLarge(Conflict):
+    code = "study_run_result_too_large"
+    remedy = "The run's table is too large to be handed out here. Ask for fewer columns, or for answers only."
+
+
+class CatalogueDisabled(Conflict):
+    code = "catalogue_disabled"
+    remedy = "This custodian spends no privacy budget on counts of its catalogue (ASSENT_CATALOGUE_EPSILON)."
+
+
+class ViewChanged(Conflict):
+    code = "view_changed"
+    remedy = "The study names a view that is no longer what it was. Propose it again with today's catalogue."
+
+
 class StudyNotFound(NotFound):
     code = "study_not_found"
 

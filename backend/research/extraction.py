@@ -7,11 +7,15 @@ was never recorded and what cannot be determined all come out as None.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from backend.consent.tables import load_tables
+from backend.records.labels import PATIENT_ELEMENTS
+from backend.research.errors import ViewChanged
 from backend.research.fhir_values import (
     LOINC,
     SNOMED,
@@ -25,9 +29,11 @@ from backend.research.fhir_values import (
     quantity,
     text,
 )
-from backend.research.types import Resource
+from backend.research.types import Opened, Resource
 from backend.research.us_states import CODE_BY_NAME, STATE_CODES
 from backend.research.variables import Kind, Value, Variable
+from backend.research.view_variables import rows_of, take
+from backend.research.views.types import Row, View
 
 _FINAL = frozenset({"final", "amended", "corrected"})
 _NOT_TAKEN = frozenset(
@@ -50,28 +56,111 @@ _SMOKING = {
     "266927001": "unknown",
 }
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_BITS = load_tables().categories.bits
+_DEMOGRAPHICS = 1 << _BITS["demographics"]
+_SEPARABLE = sum(1 << _BITS[name] for name in PATIENT_ELEMENTS)
+_ANY = (1 << 64) - 1
 
 Group = Mapping[str, Sequence[Resource]]
 
 
+@dataclass(frozen=True, slots=True)
+class PatientRecords:
+    """What was opened of one patient, and the views that variables may name."""
+
+    opened: Iterable[Resource | Opened]
+    views: Mapping[str, View]
+
+    def __iter__(self) -> Iterator[Resource | Opened]:
+        return iter(self.opened)
+
+
 def extract(
-    variables: Sequence[Variable], allowed: frozenset[str], resources: Iterable[Resource]
+    variables: Sequence[Variable],
+    allowed: frozenset[str],
+    resources: Iterable[Resource | Opened],
 ) -> dict[str, Value]:
     """One row: a value for each variable, None for each that is not in ``allowed``.
 
-    ``resources`` are one patient's; Bundle resources are opened. Nothing about odd resources is raised.
+    ``resources`` are one patient's; Bundle resources are opened. A variable reads only what ``readable`` lets
+    it, where the category of a resource is known. Nothing about odd resources is raised.
     """
+    views = resources.views if isinstance(resources, PatientRecords) else {}
     if not any(variable.name in allowed for variable in variables):
         return dict.fromkeys((variable.name for variable in variables), None)
-    by_type: dict[str, list[Resource]] = {}
-    for resource in _flat(resources):
-        kind = resource.get("resourceType")
-        if isinstance(kind, str):
-            by_type.setdefault(kind, []).append(resource)
+    patient = _Patient(list(_opened(resources)), views)
     return {
-        variable.name: _READERS[variable.kind](variable, by_type) if variable.name in allowed else None
-        for variable in variables
+        variable.name: patient.value(variable) if variable.name in allowed else None for variable in variables
     }
+
+
+def readable(variable: Variable, categories: int) -> bool:
+    """Whether a variable reads anything of a segment with this category mask.
+
+    A kind of ours reads the elements it knows, of segments of its category. A view may name any element, so
+    the segment must have no category that the view does not declare; but that a Patient resource can be read
+    without its contact details and identifiers.
+    """
+    if variable.source is None:
+        return bool(categories & variable.categories)
+    separable = _SEPARABLE if categories & _DEMOGRAPHICS else 0
+    return bool(categories & ~separable) and not categories & ~separable & ~variable.categories
+
+
+class _Patient:
+    """One patient's resources, sorted for each kind of reader when first needed."""
+
+    def __init__(self, opened: list[Opened], views: Mapping[str, View]) -> None:
+        self._opened = opened
+        self._views = views
+        self._groups: dict[tuple[bool, int], Group] = {}
+        self._rows: dict[tuple[str, int], list[Row] | None] = {}
+
+    def value(self, variable: Variable) -> Value:
+        if variable.source is None:
+            return _READERS[variable.kind](variable, self._group(variable))
+        source = variable.source
+        view = self._views.get(source.view)
+        if view is None or view.digest != source.digest:
+            raise ViewChanged
+        key = (source.digest, variable.categories)
+        if key not in self._rows:
+            self._rows[key] = rows_of(view, self._group(variable).get(view.resource, ()))
+        return take(source, view, self._rows[key])
+
+    def _group(self, variable: Variable) -> Group:
+        of_view, mask = variable.source is not None, variable.categories
+        group = self._groups.get((of_view, mask))
+        if group is None:
+            by_type: dict[str, list[Resource]] = {}
+            for item in self._opened:
+                kind = item.resource.get("resourceType")
+                if isinstance(kind, str) and readable(variable, item.categories):
+                    resource = _within(item.resource, mask) if of_view else item.resource
+                    by_type.setdefault(kind, []).append(resource)
+            group = self._groups[of_view, mask] = by_type
+        return group
+
+
+def _within(resource: Resource, mask: int) -> Resource:
+    """A Patient resource without the elements of categories outside ``mask``; any other as it is."""
+    hidden = {
+        element
+        for name, elements in PATIENT_ELEMENTS.items()
+        if not mask & 1 << _BITS[name]
+        for element in (*elements, *(f"_{element}" for element in elements))
+    }
+    if resource.get("resourceType") != "Patient" or hidden.isdisjoint(resource):
+        return resource
+    return {element: value for element, value in resource.items() if element not in hidden}
+
+
+def _opened(resources: Iterable[Resource | Opened]) -> Iterator[Opened]:
+    """Resources whose category is not known are read by our own kinds and by no view."""
+    for item in resources:
+        found = item if isinstance(item, Opened) else None
+        for resource in _flat([item.resource if isinstance(item, Opened) else item]):
+            yield Opened(found.categories if found is not None else _ANY, resource)
 
 
 def _flat(resources: Iterable[Any]) -> Iterable[Resource]:

@@ -1,4 +1,4 @@
-"""From extracted rows to a released k-anonymous table that was checked before anyone sees it."""
+"""From extracted rows to a released table that keeps its privacy model and was checked before it is seen."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import polars as pl
 
 from backend.research.anonymize.domains import read_domains
 from backend.research.anonymize.hierarchy import Hierarchy
-from backend.research.anonymize.types import PrivacyModel
+from backend.research.anonymize.types import Diversity, DiversityKind, Mode, PrivacyModel
 from backend.research.anonymize.verify import Material, Promise, verify
 from backend.research.outputs import Table
 from backend.research.study import Proposal, quasi_identifiers
 from backend.research.study_table import ReleaseReport, anonymize
+from backend.research.study_terms import Dataset, DiversityRule
 from backend.research.variable_lines import leaf_of, lines_of
 from backend.research.variables import Role, Value
 from backend.types import SubjectId
@@ -39,9 +40,11 @@ def release(
 ) -> ReleasedTable:
     """Anonymize one row a patient, given with its sort key and patient, and verify the result.
 
-    Raises CohortTooSmall and TableUseless, which say nothing about how many; ReleaseUnverified when the
-    independent check disagrees with the engine.
+    Raises CohortTooSmall, ModelUnsatisfiable and TableUseless, which say nothing about how many;
+    ReleaseUnverified when the independent check disagrees with the engine.
     """
+    dataset = proposal.dataset or Dataset()
+    model, mode = model_of(table.k, dataset), Mode(dataset.mode.value)
     placed = sorted(rows, key=lambda item: item[0])
     ordered = [row for _, _, row in placed]
     quasi = quasi_identifiers(proposal, table)
@@ -50,34 +53,49 @@ def release(
     original = {
         variable.name: [leaf_of(variable, row[variable.name]) for row in ordered] for variable in quasi
     }
+    others = [proposal.by_name[name] for name in table.variables if name not in names]
+    sensitive = {
+        variable.name: [variable.level_of(row[variable.name]) for row in ordered]
+        for variable in others
+        if variable.role is Role.SENSITIVE
+    }
     done = anonymize(
         original,
         {name: Hierarchy.parse(lines[name], column=name) for name in names},
-        k=table.k,
+        sensitive,
+        model=model,
+        mode=mode,
         suppression_limit=table.suppression_millionths / 1_000_000,
         minimum_cohort=proposal.minimum_cohort,
     )
+    cells: dict[str, Sequence[str]] = dict(done.columns)
+    cells |= {name: [levels[place] for place in done.kept] for name, levels in sensitive.items()}
     verified = verify(
         Material(
-            released=pl.DataFrame({name: list(done.columns[name]) for name in names}),
+            released=pl.DataFrame({name: list(column) for name, column in cells.items()}),
             original=pl.DataFrame(original),
             kept=np.array(done.kept),
-            sensitive_before=pl.DataFrame(),
+            sensitive_before=pl.DataFrame(sensitive),
             patients=None,
             domains=read_domains(lines),
         ),
         Promise(
-            model=PrivacyModel(table.k),
-            disjoint=True,
+            model=model,
+            disjoint=mode is Mode.STRICT,
             suppression=table.suppression_millionths / 1_000_000,
+            protected=tuple(sensitive) if model.needs_sensitive else (),
         ),
     )
     members = zip(done.kept, verified.classes.of_row.tolist(), strict=True)
     class_of = {placed[place][1]: number for place, number in members}
-    cells: dict[str, Sequence[str]] = dict(done.columns)
-    for name in table.variables:
-        variable = proposal.by_name[name]
-        if variable.role is Role.SENSITIVE:
-            cells[name] = [variable.level_of(ordered[place][name]) for place in done.kept]
     released = tuple(zip(*(cells[name] for name in table.variables), strict=True))
     return ReleasedTable(table.variables, tuple(names), released, done.report, class_of)
+
+
+def model_of(k: int, dataset: Dataset) -> PrivacyModel:
+    """The model that a proposal's dataset promises, for the engine and its verifier."""
+    diversity = None
+    if dataset.diversity is not DiversityRule.NONE:
+        kind = DiversityKind(dataset.diversity.value)
+        diversity = Diversity(kind, float(dataset.l), float(dataset.c) if dataset.c else None)
+    return PrivacyModel(k, diversity, float(dataset.t) if dataset.t else None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from backend.research.anonymize.errors import CohortTooSmall, TableUseless
+from backend.research.anonymize.errors import CohortTooSmall, ModelUnsatisfiable, TableUseless
 from backend.research.anonymize.refusals import ReleaseOverlap
 from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
-from backend.research.cohort import distinct, eligible, respecting_minimum, snapshot
+from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
 from backend.research.dp import epsilon_of, tally
 from backend.research.duo import parse_use
 from backend.research.extraction import extract
@@ -120,6 +120,7 @@ class _Cohort:
     def counts(self, within: list[Candidate], asked: Sequence[Question]) -> list[list[int]]:
         """The exact counts of each question over those of ``within`` whose minimum cohort is reached."""
         group = respecting_minimum(within, self._study.proposal.minimum_cohort)
+        self._extract(group)
         members = {candidate.subject: self._row(candidate) for candidate in group}
         return [self._count(members, question) for question in asked]
 
@@ -131,6 +132,7 @@ class _Cohort:
             return None, ""
         in_rows = [candidate for candidate in self.eligible if not candidate.aggregate_only]
         group = respecting_minimum(in_rows, max(proposal.minimum_cohort, table.k))
+        self._extract(group)
         study = self._study.study_id
         rows = [
             (
@@ -142,7 +144,7 @@ class _Cohort:
         ]
         try:
             return release(proposal, table, rows), ""
-        except (CohortTooSmall, TableUseless) as refused:
+        except (CohortTooSmall, ModelUnsatisfiable, TableUseless) as refused:
             return None, refused.code
 
     def _count(self, members: dict[SubjectId, dict[str, Value]], question: Question) -> list[int]:
@@ -155,6 +157,10 @@ class _Cohort:
             found = ((subject, question.level(row, self._variables)) for subject, row in members.items())
             levels = [(self.pseudonym(subject), level) for subject, level in found if level is not None]
         return tally(question.levels, levels)
+
+    def _extract(self, group: Sequence[Candidate]) -> None:
+        for candidate in opened_ahead([member for member in group if member.subject not in self.rows]):
+            self._row(candidate)
 
     def _row(self, candidate: Candidate) -> dict[str, Value]:
         row = self.rows.get(candidate.subject)

@@ -19,7 +19,6 @@ from backend.research.study_terms import (
     DiversityRule,
     Price,
     ProtocolDocument,
-    TableMode,
     condition_json,
     dataset_json,
     document_json,
@@ -119,7 +118,7 @@ class Proposal:
             "title": self.title,
             "purpose": self.purpose,
             "duo": list(self.duo),
-            "variables": [_variable_json(variable) for variable in self.variables],
+            "variables": [variable_json(variable) for variable in self.variables],
             "outputs": [{"name": output.name, **outputs.as_json(output)} for output in self.outputs],
             "period": [self.not_before, self.not_after],
             "epsilon": self.epsilon,
@@ -226,11 +225,10 @@ def _validate_terms(proposal: Proposal) -> None:
     if proposal.dataset is not None:
         validate_dataset(proposal.dataset)
         _require(table_of(proposal) is not None, "a privacy model is that of a table", "dataset")
+        asked = proposal.dataset.diversity is not DiversityRule.NONE or bool(proposal.dataset.t)
         _require(
-            proposal.dataset.mode is TableMode.STRICT
-            and proposal.dataset.diversity is DiversityRule.NONE
-            and not proposal.dataset.t,
-            "tables are released with k-anonymity in disjoint classes; ask for no more",
+            not asked or _has_sensitive(proposal),
+            "diversity and t-closeness protect a sensitive column, and the table has none",
             "dataset",
         )
     _require(proposal.amends is None or len(proposal.amends) == 32, "a study id is 32 bytes", "amends")
@@ -245,13 +243,19 @@ def table_of(proposal: Proposal) -> Table | None:
     return next((output for output in proposal.outputs if isinstance(output, Table)), None)
 
 
+def _has_sensitive(proposal: Proposal) -> bool:
+    table = table_of(proposal)
+    names = table.variables if table is not None else ()
+    return any(proposal.by_name[name].role is Role.SENSITIVE for name in names if name in proposal.by_name)
+
+
 def quasi_identifiers(proposal: Proposal, table: Table) -> tuple[Variable, ...]:
     """The columns of a table that are generalised."""
     found = (proposal.by_name[name] for name in table.variables)
     return tuple(variable for variable in found if variable.role is Role.QUASI)
 
 
-def _variable_json(variable: Variable) -> dict[str, Any]:
+def variable_json(variable: Variable) -> dict[str, Any]:
     return {
         "name": variable.name,
         "kind": variable.kind.value,
@@ -263,6 +267,8 @@ def _variable_json(variable: Variable) -> dict[str, Any]:
         "levels": list(variable.levels),
         "reference_date": variable.reference_date,
         "active_only": variable.active_only,
+        # Left out where there is none, so that digests signed before there were views stay what they were.
+        **({"source": variable.source.as_json()} if variable.source is not None else {}),
     }
 
 

@@ -11,6 +11,7 @@ from backend.research.study import Proposal
 from backend.research.study_terms import dataset_from, document_from, price_from
 from backend.research.types import StudyId
 from backend.research.variables import Kind, Role, Variable
+from backend.research.view_variables import Source
 from backend.types import MemberId, UnixSeconds
 
 
@@ -61,6 +62,7 @@ def _variable(item: Mapping[str, Any]) -> Variable:
         levels=tuple(item["levels"]),
         reference_date=item["reference_date"],
         active_only=item["active_only"],
+        source=Source.from_json(item["source"]) if "source" in item else None,
     )
 
 

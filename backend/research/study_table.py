@@ -1,4 +1,4 @@
-"""A study's k-anonymous table, and what is told of it.
+"""A study's anonymized table, and what is told of it.
 
 Loss is the normalised certainty penalty: for a cell (leaves - 1) / (domain - 1) of the published group, for a
 suppressed row 1 in every cell; reported per column and as the mean over columns.
@@ -49,22 +49,30 @@ class StudyTable:
 def anonymize(
     columns: Mapping[str, Sequence[str]],
     hierarchies: Mapping[str, Hierarchy],
+    sensitive: Mapping[str, Sequence[str]] | None = None,
     *,
-    k: int,
+    model: PrivacyModel,
     suppression_limit: float,
+    mode: Mode = Mode.STRICT,
     minimum_cohort: int = 0,
 ) -> StudyTable:
-    """Publish ``columns`` (the quasi-identifiers, one row a patient) in disjoint classes of k patients.
+    """Publish ``columns`` (the quasi-identifiers, one row a patient) in classes that keep the model.
 
-    ``suppression_limit`` is the largest share of rows left out. Raises what the engine raises, and
-    CohortTooSmall for fewer patients than ``minimum_cohort`` too.
+    ``sensitive`` are the columns that diversity and t hold for. ``suppression_limit`` is the largest share of
+    rows left out. Raises what the engine raises, and CohortTooSmall for fewer patients than
+    ``minimum_cohort`` too.
     """
-    if k < MINIMUM_K:
+    if model.k < MINIMUM_K:
         raise AnonymizationInvalid(f"k is at least {MINIMUM_K}")
     if len(next(iter(columns.values()), ())) < minimum_cohort:
         raise CohortTooSmall
     done = engine.anonymize(
-        columns, hierarchies, {}, model=PrivacyModel(k), suppression=suppression_limit, mode=Mode.STRICT
+        columns,
+        hierarchies,
+        (sensitive or {}) if model.needs_sensitive else {},
+        model=model,
+        suppression=suppression_limit,
+        mode=mode,
     )
     kept = np.flatnonzero(~done.suppressed)
     published = {name: tuple(labels.gather(kept).to_list()) for name, labels in done.quasi.items()}
@@ -74,13 +82,13 @@ def anonymize(
         name: _loss(hierarchies[name], labels, len(done.class_id)) for name, labels in published.items()
     }
     report = ReleaseReport(
-        k_asked=k,
+        k_asked=model.k,
         k_reached=int(sizes.min()),
         rows_released=len(kept),
         rows_suppressed=len(done.class_id) - len(kept),
         classes=len(sizes),
         class_sizes=(quantiles[0], quantiles[1], quantiles[2], quantiles[3], quantiles[4]),
-        average_class=len(kept) / (len(sizes) * k),
+        average_class=len(kept) / (len(sizes) * model.k),
         loss=float(np.mean(list(losses.values()))),
         loss_by_column=losses,
     )

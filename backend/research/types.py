@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType
 
@@ -17,6 +17,14 @@ Resource = Mapping[str, Any]  # a FHIR R4 resource as parsed JSON
 NO_EPSILON_CAP = (
     2**64 - 1
 )  # ``ResearchTerms.epsilonCap`` at its largest: not capped; 0 permits no answer at all
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A resource and the category mask of the segment it was in, as the labeller gave it."""
+
+    categories: int
+    resource: Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class Candidate:
     """A patient with a live research consent at the block of the run, as the caller evaluated it.
 
     ``allowed`` names the study's variables that the decision permits for this patient. ``resources`` opens
-    the permitted segments; it is called once at most, and only for a patient who takes part.
+    the permitted segments; it is called once at most, and only for a patient who takes part. ``ahead`` opens
+    those of several candidates of one source at once, so that their ``resources`` have them at hand.
     ``aggregate_only`` counts the patient in answers and keeps them out of the table, which has a row for
     each.
     """
@@ -47,8 +56,9 @@ class Candidate:
     consents: tuple[ConsentId, ...]
     allowed: frozenset[str]
     terms: ResearchTerms
-    resources: Callable[[], Iterable[Resource]]
+    resources: Callable[[], Iterable[Resource | Opened]]
     aggregate_only: bool = False
+    ahead: Callable[[Sequence[Candidate]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

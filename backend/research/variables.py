@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 
 from backend.research.errors import StudyInvalid
 from backend.research.us_states import STATE_CODES
+from backend.research.view_variables import Source, Take
 
 Value = str | Decimal | None  # None: not recorded, not determinable, or not permitted (these look alike)
 
@@ -37,6 +39,7 @@ class Kind(StrEnum):
     VITAL_SIGN = "vital_sign"
     MEDICATION = "medication"  # present or absent in what is permitted
     SMOKING = "smoking"
+    VIEW = "view"  # a column of one of the custodian's views
 
 
 class Role(StrEnum):
@@ -74,6 +77,7 @@ _FIXED_LEVELS = {
     Kind.POSTAL_REGION: tuple(f"{number:03d}" for number in range(1_000)),
     Kind.STATE: STATE_CODES,
 }
+_ABOUT_A_PERSON = 0b111  # demographics, contact, identifiers
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.\-]{0,39}")
@@ -83,7 +87,8 @@ _LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.\-]{0,39}")
 class Variable:
     """One column. ``edges`` are ascending decimal strings and make bins [a, b), with one below and one above.
 
-    ``levels`` is declared for countries only; the other categorical kinds have fixed levels.
+    ``levels`` is declared for countries and for columns of views; the other categorical kinds have fixed
+    levels. A column of a view has a ``source`` and either levels or edges.
     ``reference_date`` (YYYY-MM-DD) belongs to AGE. ``unit`` is a UCUM code; values in another unit count as
     not recorded. ``active_only`` narrows conditions and medications to active ones.
     """
@@ -98,27 +103,44 @@ class Variable:
     levels: tuple[str, ...] = ()
     reference_date: str = ""
     active_only: bool = False
+    source: Source | None = None
 
     @property
-    def category_bit(self) -> int:
-        return CATEGORY_BIT[self.kind]
+    def categories(self) -> int:
+        """Mask of the consent categories, all of which a patient must have permitted for the variable."""
+        return self.source.categories if self.source is not None else 1 << CATEGORY_BIT[self.kind]
 
     @property
     def domain(self) -> tuple[str, ...]:
         """Every level a value can have, in order; ``MISSING`` is the last."""
-        if self.kind in NUMERIC:
-            inner = tuple(f"[{low},{high})" for low, high in pairwise(self.edges))
-            return (f"<{self.edges[0]}", *inner, f">={self.edges[-1]}", MISSING)
-        named = _FIXED_LEVELS.get(self.kind, self.levels)
-        return tuple(dict.fromkeys((*named, OTHER, MISSING)))
+        return _domain(self)
 
     def level_of(self, value: Value) -> str:
         """The level of ``domain`` that a value belongs to."""
         if value is None:
             return MISSING
         if isinstance(value, Decimal):
-            return self.domain[bisect_right([Decimal(edge) for edge in self.edges], value)]
-        return value if value in self.domain and value != MISSING else OTHER
+            return _domain(self)[bisect_right(_edges(self), value)] if self.edges else OTHER
+        if self.edges:
+            return MISSING  # a word where a number was declared
+        return value if value in _domain(self) and value != MISSING else OTHER
+
+
+# A run asks both for each patient and question.
+@lru_cache(maxsize=1_024)
+def _domain(variable: Variable) -> tuple[str, ...]:
+    if variable.kind in NUMERIC or variable.edges:
+        inner = tuple(f"[{low},{high})" for low, high in pairwise(variable.edges))
+        return (f"<{variable.edges[0]}", *inner, f">={variable.edges[-1]}", MISSING)
+    named = _FIXED_LEVELS.get(variable.kind, variable.levels)
+    if variable.source is not None and variable.source.take is Take.ANY:
+        named = ("present", "absent")
+    return tuple(dict.fromkeys((*named, OTHER, MISSING)))
+
+
+@lru_cache(maxsize=1_024)
+def _edges(variable: Variable) -> list[Decimal]:
+    return [Decimal(edge) for edge in variable.edges]
 
 
 def validate_variable(variable: Variable, *, field: str) -> None:
@@ -136,11 +158,19 @@ def validate_variable(variable: Variable, *, field: str) -> None:
     )
     measured = variable.kind in (Kind.LABORATORY, Kind.VITAL_SIGN)
     _require(bool(variable.unit) == measured, "a UCUM unit belongs to measured values", f"{field}.unit")
-    _require(bool(variable.edges) == numeric, "bin edges belong to numeric variables", f"{field}.edges")
+    _require(
+        (variable.source is not None) == (variable.kind is Kind.VIEW),
+        "a column of a view, and nothing else, has a source",
+        f"{field}.source",
+    )
+    if variable.source is not None:
+        _require_view_domain(variable, variable.source, field)
+    else:
+        _require(bool(variable.edges) == numeric, "bin edges belong to numeric variables", f"{field}.edges")
+        countries = variable.kind is Kind.COUNTRY
+        _require(bool(variable.levels) == countries, "levels are declared for countries", f"{field}.levels")
     if numeric:
         _require_ascending(variable.edges, whole=not measured, field=f"{field}.edges")
-    countries = variable.kind is Kind.COUNTRY
-    _require(bool(variable.levels) == countries, "levels are declared for countries", f"{field}.levels")
     _require(
         len(set(variable.levels)) == len(variable.levels)
         and all(_LEVEL.fullmatch(level) and level not in (MISSING, OTHER) for level in variable.levels),
@@ -165,11 +195,30 @@ def validate_variable(variable: Variable, *, field: str) -> None:
         f"{field}.active_only",
     )
     _require(
-        variable.role is Role.QUASI or variable.kind not in IDENTIFYING,
+        variable.role is Role.QUASI
+        or (
+            variable.kind not in IDENTIFYING
+            and not (variable.source and variable.categories & _ABOUT_A_PERSON)
+        ),
         "what others may know about a person is a quasi-identifier",
         f"{field}.role",
     )
     _require(len(variable.domain) <= MAX_LEVELS, "too many levels", field)
+
+
+def _require_view_domain(variable: Variable, source: Source, field: str) -> None:
+    if source.take is Take.ANY:
+        _require(not variable.edges and not variable.levels, "'any' has levels of its own", f"{field}.levels")
+        return
+    counted = source.take is Take.COUNT
+    ordered = counted or source.take in (Take.LOWEST, Take.HIGHEST)
+    _require(
+        bool(variable.edges) != bool(variable.levels) and (bool(variable.edges) or not ordered),
+        "a column of a view has bin edges (numbers, years of dates, counts) or levels (words)",
+        f"{field}.edges",
+    )
+    if variable.edges:
+        _require_ascending(variable.edges, whole=False, field=f"{field}.edges")
 
 
 def _is_date(text: str) -> bool:

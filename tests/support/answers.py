@@ -134,3 +134,8 @@ class Questions:
         self._get("system webhook", town.listener.api, f"/v1/clients/{town.listener.client_id}/webhook")
         self._get("system notices", town.service.anyone(), "/v1/notices")
         self._get("study list", cast.researcher.api, "/v1/studies")
+        self._get("board list", cast.board_api, "/v1/board/studies")
+        for study, papers in town.proposed.items():
+            self._get(f"board file {study}", cast.board_api, f"/v1/board/studies/{study}")
+            for paper in papers:
+                self._get(f"board paper {study}", cast.board_api, f"/v1/studies/{study}/documents/{paper}")

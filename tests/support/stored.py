@@ -172,9 +172,8 @@ STORED: Final[dict[str, Stored]] = {
         "studies",
         _always("study list"),
         {
-            "(schema|researcher|state|reason|version|proposed_at|changed_at) .*|rolled back.*|deleted": (
-                "says how far a proposal got; what it may do is the permit's on the chain"
-            )
+            "(schema|researcher|state|reason|version|conditions|proposed_at|changed_at) .*|rolled back.*|"
+            "deleted": ("says how far a proposal got; what it may do is the permit's on the chain")
         },
     ),
     "board_cases": documents(
@@ -189,7 +188,10 @@ STORED: Final[dict[str, Stored]] = {
     "study_documents": documents(
         "study_documents",
         _always("board"),
-        {"stored_at .*": ORDER, "study .*": FINDS, "deleted": "missed, and asked for again"},
+        {
+            "stored_at .*": ORDER,
+            "study .*|swapped with its sibling|deleted": "missed, and asked for again; and named",
+        },
     ),
     "study_runs": unprotected("repeats the log for the board's list", _always("board list")),
     "acts": documents("acts", _nothing, {".*": OVER}),
@@ -202,6 +204,12 @@ STORED: Final[dict[str, Stored]] = {
     "idempotency": unprotected(MARK),
     "abdm_artefacts": unprotected(FINDS),
     "abdm_notifications": unprotected(QUEUE),
+    "research_jobs": documents(
+        "research_jobs",
+        _nothing,
+        {"(?!_id|result (flipped|truncated)).*": "says how far a run got; what it may do is the permit's"},
+    ),
+    "catalogue_drawings": unprotected("figures about groups, noised"),
     "research_answers": unprotected("figures about groups, noised"),
     "research_uses": unprotected(
         "what a patient is shown of studies", lambda row: (f"own {row['subject']} studies/uses",)

@@ -57,6 +57,8 @@ STAFF: Final = ("maria.schmidt", "johann.keller", "anna.lindqvist")
 MESSAGE: Final = "So that the cardiology department can treat you."
 PAPER_NAME: Final = "Walburga Papierlos"
 PAPER_NUMBER: Final = "PAPER-4711"
+PROTOCOLS: Final = (b"Protocol of the first study, confidential.", b"Protocol of the second, confidential.")
+QUESTION: Final = "Does the investigator treat any of these patients?"
 TEXT: Final = b"Findings of the cardiology department. "
 LARGE_BYTES: Final = 3 * 1024 * 1024 + 12_345
 
@@ -77,6 +79,7 @@ class Town:
     denied_consent: str = ""
     paper_subject: str = ""
     paper_id: str = ""
+    proposed: dict[str, list[str]] = field(default_factory=dict)  # study to digests of its papers
     receiver: Receiver | None = None
     restart: Callable[[Callable[[], None]], None] = field(init=False)  # does something while it is stopped
     before: list[Contents] = field(default_factory=list)  # the index at earlier times, oldest first
@@ -128,6 +131,7 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
         lambda: care.revoke(players),
         lambda: care.speak_for_the_child(players),
         lambda: study.conduct(players),
+        lambda: _put_before_the_board(built),
         lambda: _store_documents(built),
         lambda: _give_counted_consents(built),
         lambda: _make_team(built),
@@ -169,6 +173,29 @@ def _store_documents(built: Town) -> None:
                 )
             )
             built.documents[record.hex()] = body
+
+
+def _put_before_the_board(built: Town) -> None:
+    """Two proposals with a paper each: one is asked about and permitted with a condition, one waits."""
+    researcher, board = built.cast.researcher.api, built.cast.board_api
+    secretary = staff(built.service, "board-secretary", Role.BOARD_SECRETARY)
+    for number, protocol in enumerate(PROTOCOLS):
+        digest = "0x" + hashlib.sha256(protocol).hexdigest()
+        papers = [{"name": "Protocol", "media_type": "text/plain", "sha256": digest}]
+        name = researcher.post("/v1/studies", {**study.proposal(), "documents": papers})["study_id"]
+        path = f"/v1/board/studies/{name}"
+        researcher.call("PUT", f"/v1/studies/{name}/documents", content=protocol)
+        board.post(f"{path}/questions", {"text": QUESTION})
+        researcher.post(f"/v1/studies/{name}/questions/0/answer", {"text": "As in the protocol."})
+        built.proposed[name] = [digest]
+        built.before.append(contents(built.service.world.stores.database))
+        conditions = {"conditions": [{"text": "Report after the first run."}]}
+        secretary.call("PUT", f"{path}/conditions", json=conditions)
+        if number:
+            continue
+        draft = board.get(f"{path}/motions/permit")["typed_data"]
+        signed = {"signature": built.cast.board.sign_typed(draft)}
+        assert board.post(f"{path}/motions/permit", signed)["study"]["state"] == "approved"
 
 
 def _give_counted_consents(built: Town) -> None:

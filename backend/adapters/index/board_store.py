@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING
 from pymongo.database import Database
@@ -14,7 +14,10 @@ from pymongo.errors import DuplicateKeyError
 from backend.adapters.index.failures import parser, translated
 from backend.research.board.ports import CaseRow, DocumentRow, StudyRun
 from backend.research.types import StudyId
+from backend.sealed import require_schema
 from backend.types import UnixSeconds
+
+_SCHEMA: Final = 1
 
 
 class MongoCaseStore:
@@ -29,7 +32,7 @@ class MongoCaseStore:
         return None if found is None else case_of(found)
 
     def put(self, row: CaseRow) -> bool:
-        content = {"schema": 1, "version": row.version, "sealed": row.sealed}
+        content = {"schema": _SCHEMA, "version": row.version, "sealed": row.sealed}
         with translated():
             if row.version == 1:
                 try:
@@ -56,7 +59,7 @@ class MongoDocumentStore:
             self._documents.insert_one(
                 {
                     "_id": f"{row.study.hex()}/{row.sha256.hex()}",
-                    "schema": 1,
+                    "schema": _SCHEMA,
                     "study": row.study.hex(),
                     "sealed": row.sealed,
                     "stored_at": row.stored_at,
@@ -87,7 +90,7 @@ class MongoRunStore:
             self._runs.insert_one(
                 {
                     "_id": run.result.hex(),
-                    "schema": 1,
+                    "schema": _SCHEMA,
                     "study": run.study.hex(),
                     "run": run.run_id.hex(),
                     "table": run.table.hex(),
@@ -103,6 +106,7 @@ class MongoRunStore:
 
 @parser
 def case_of(document: Mapping[str, Any]) -> CaseRow:
+    require_schema(document["schema"], _SCHEMA)
     return CaseRow(
         study=StudyId(bytes.fromhex(document["_id"])),
         version=document["version"],
@@ -112,7 +116,10 @@ def case_of(document: Mapping[str, Any]) -> CaseRow:
 
 @parser
 def document_of(document: Mapping[str, Any]) -> DocumentRow:
+    require_schema(document["schema"], _SCHEMA)
     study, _, sha256 = document["_id"].partition("/")
+    if document["study"] != study:
+        raise ValueError("of another study than its name says")
     return DocumentRow(
         study=StudyId(bytes.fromhex(study)),
         sha256=bytes.fromhex(sha256),

@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from backend.adapters.index.failures import parser, sorted_out, translated
 from backend.adapters.index.order import newest_first
+from backend.adapters.index.values import text_values
 from backend.consent.evidence_store import ConsentRow, RequestRow
 from backend.consent.states import State
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
@@ -24,7 +25,8 @@ class MongoConsentIndex:
         self._requests = database["consent_requests"]
         self._blocks = database["requester_blocks"]
         with translated():
-            self._consents.create_index([("subject", ASCENDING), ("received_at", ASCENDING)])
+            # Of one member: the embedded index does not use the beginning of a compound index.
+            self._consents.create_index([("subject", ASCENDING)])
             self._consents.create_index([("delegate", ASCENDING)])
             self._requests.create_index([("subject", ASCENDING), ("created_at", DESCENDING)])
             self._requests.create_index([("requester", ASCENDING), ("created_at", DESCENDING)])
@@ -78,7 +80,7 @@ class MongoConsentIndex:
 
     def subjects(self) -> Sequence[SubjectId]:
         with translated():
-            return [SubjectId(int(subject, 16)) for subject in self._consents.distinct("subject")]
+            return [SubjectId(int(subject, 16)) for subject in text_values(self._consents, "subject")]
 
     def put_request(self, row: RequestRow) -> bool:
         document = {
@@ -147,7 +149,7 @@ class MongoConsentIndex:
 
     def asked_subjects(self) -> Sequence[SubjectId]:
         with translated():
-            return [SubjectId(int(subject, 16)) for subject in self._requests.distinct("subject")]
+            return [SubjectId(int(subject, 16)) for subject in text_values(self._requests, "subject")]
 
     def block(self, subject: SubjectId, requester: MemberId, *, at: UnixSeconds) -> bool:
         document = {

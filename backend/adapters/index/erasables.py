@@ -16,6 +16,7 @@ from pymongo.database import Database
 from backend.adapters.index.failures import translated
 from backend.adapters.index.record_index import row_of
 from backend.adapters.index.release_store import ReleaseMembers
+from backend.adapters.index.values import text_values
 from backend.erasure.ports import Erasable
 from backend.erasure.types import Scope
 from backend.keystore import KeyName
@@ -54,10 +55,12 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "notices": "published texts",
         "notice_cursor": "how far the log was read",
         "studies": "proposals of researchers",
-        "research_releases": "which studies got a table, of how many, and what it promised",
         "board_cases": "what an ethics board said of a study, and who of it signed",
         "study_documents": "protocols of studies",
         "study_runs": "which results of studies were released, by their digests",
+        "research_jobs": "how far a run of a study got, and its result: figures and a table of groups",
+        "catalogue_drawings": "figures about groups, noised",
+        "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
         "privacy_charges": "what was spent of a dataset's privacy budget",
     }
@@ -174,7 +177,7 @@ class RecordVersions:
     def subjects(self) -> Sequence[SubjectId]:
         """Everybody who has a record."""
         with translated():
-            return sorted(SubjectId(int(subject, 16)) for subject in self._rows.distinct("subject"))
+            return sorted(SubjectId(int(subject, 16)) for subject in text_values(self._rows, "subject"))
 
 
 def erasables(
@@ -307,5 +310,5 @@ def _paper_acts(database: _Database, scope: Scope) -> Query:
 
 def _privacy_marks(database: _Database, scope: Scope) -> Query:
     with translated():
-        ledgers = database["privacy_charges"].distinct("ledger")
+        ledgers = text_values(database["privacy_charges"], "ledger")
     return {"_id": {"$in": [f"{ledger}:{scope.subject_hex}" for ledger in ledgers]}}

@@ -22,6 +22,7 @@ from backend.keystore import KeyName, KeyStore, Secret
 from backend.notices import contact_book, delivering, endpoints
 from backend.records import manifest, slot_book, storing
 from backend.research.board import case_book, documents
+from backend.research.jobs import types as job_types
 from backend.research.types import StudyId
 from backend.types import Bytes32, ConsentId, MemberId, SubjectId
 
@@ -170,6 +171,7 @@ SEALED_FIELDS: Final = (
         _custodian,
         lambda document: care_team_shelf.list_place_of(int(document["revision"])),
     ),
+    SealedField("research_jobs", "result", _custodian, _at(job_types.place_of), optional=True),
     # What acts hold is kept when they are over.
     SealedField(
         "acts",

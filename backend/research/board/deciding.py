@@ -37,7 +37,7 @@ from backend.research.board.preparing import MAX_REASON_CHARACTERS
 from backend.research.board.roll import seat_of
 from backend.research.board.stops import StudyStops
 from backend.research.board.types import Case, Decision, Motion, MotionKind, Person, Signed
-from backend.research.errors import StudyNotPermitted
+from backend.research.errors import AmendsNothing, StudyNotPermitted
 from backend.research.permit_data import permit_for
 from backend.research.service import StudyService
 from backend.research.study import Event, State, Study
@@ -125,8 +125,8 @@ class BoardDecisions:
         out or repeat it.
 
         Raises NoSeat, Recused, MotionUnfit, MotionChanged, NotPrepared, ProposalIncomplete, QuestionsOpen,
-        ReasonMissing, SignatureInvalid, WrongSigner; a Conflict where the contract refuses: the motion then
-        waits for signatures anew. Where the chain is away the decision follows by itself.
+        AmendsNothing, ReasonMissing, SignatureInvalid, WrongSigner; a Conflict where the contract refuses:
+        the motion then waits for signatures anew. Where the chain is away the decision follows by itself.
         """
         seat = seat_of(self._roll, by)
         case = self._book.get(study.study_id)
@@ -165,6 +165,11 @@ class BoardDecisions:
                 self._stops.accept(_study_id(act), act.act_id)
 
     def _require_ready(self, study: Study, case: Case) -> None:
+        if self._clock() >= study.proposal.not_after:
+            raise MotionUnfit
+        amends = study.proposal.amends
+        if amends is not None and not self._studies.get(amends).state.may_go_on:
+            raise AmendsNothing  # another version came first, or it was ended: the difference is to nothing
         if self._documents.missing(study):
             raise ProposalIncomplete
         if self.threshold > 1 and case.preparation is None:
@@ -367,9 +372,11 @@ class BoardDecisions:
                 self._studies.approve(study.study_id, conditions=decision.conditions)
             except StudyNotPermitted as refusal:
                 chain = self._ledger.state(study.study_id)
-                if not chain.revoked_at:
+                over = self._clock() >= study.proposal.not_after
+                if not (chain.revoked_at or over):
                     raise DecisionNotFinal from refusal
-                self._studies.follow(study.study_id, Event.CLOSE, reason="revoked on the chain")
+                reason = "its period is over" if over else "revoked on the chain"
+                self._studies.follow(study.study_id, Event.CLOSE, reason=reason)
         before = study.proposal.amends
         if before is not None:
             self.close(before, reason=f"replaced by 0x{study.study_id.hex()}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ import pytest
 from backend.demo.actors import Api, Provider, Wallet
 from backend.errors import LedgerUnavailable
 from backend.identity.roles import Role
+from backend.research.errors import StudyNotPermitted
 from backend.research.study import State
 from backend.research.types import NO_EPSILON_CAP, Candidate, ResearchTerms, StudyId
 from backend.types import ConsentId, SubjectId
@@ -486,6 +488,35 @@ def away(monkeypatch: pytest.MonkeyPatch, ledger: Any) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(type(ledger), "suspend_study", refuse)
         yield
+
+
+def test_suspension_that_the_chain_has_not_taken_survives_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_service(tmp_path / "data", board_threshold=2) as service:
+        operator = staff(service, "operator", Role.OPERATOR)
+        secretary = staff(service, "secretary", Role.BOARD_SECRETARY)
+        board = [seat(service, operator, name) for name in NAMES]
+        researcher = workbench(service, operator, "Institute")
+        study = prepared(researcher, secretary, board)
+        permitted(study, board)
+        with away(monkeypatch, service.world.services.board.ledger):
+            assert board[2].suspend(study).status_code == 200
+            service.world.close()
+    name = StudyId(bytes.fromhex(study[2:]))
+    with (
+        away(monkeypatch, service.world.services.board.ledger),
+        open_service(tmp_path / "data", board_threshold=2) as service,
+    ):
+        board_of = service.world.services.board
+        assert not board_of.ledger.state(name).suspended
+        assert board_of.stops.holds(name)
+        with pytest.raises(StudyNotPermitted):
+            board_of.guard(name)()
+    with open_service(tmp_path / "data", board_threshold=2) as service:
+        eventually(lambda: service.world.services.board.ledger.state(name).suspended)
+        eventually(lambda: not service.world.services.board.stops.holds(name))
+        assert service.world.services.studies.get(name).state is State.SUSPENDED
 
 
 def test_amendment_is_decided_anew_and_its_predecessor_runs_until_then(

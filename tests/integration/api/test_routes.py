@@ -211,12 +211,20 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/studies/{study}/permit-draft"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/approval"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
+    ("GET", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
+    ("GET", "/v1/studies/{study}/runs/{run}"): frozenset({"researcher"}),
+    ("GET", "/v1/catalogue"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/catalogue/views/{name}"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("POST", "/v1/catalogue/draws"): frozenset({"operator"}),
+    ("POST", "/v1/catalogue/quotes"): frozenset({"researcher"}),
+    ("POST", "/v1/catalogue/samples"): frozenset({"researcher", "board", "secretary", "patient"}),
 }
 BODILESS: Final = frozenset(
     {
         ("POST", "/v1/auth/sign-out"),
         ("POST", "/v1/backups"),
         ("POST", "/v1/board/studies/{study}/conditions/{condition}/met"),
+        ("POST", "/v1/catalogue/draws"),
         ("DELETE", "/v1/clients/{client}/assertion-keys"),
         ("POST", "/v1/care-teams/{team}/close"),
         ("POST", "/v1/erasures/{erasure}/cancel"),

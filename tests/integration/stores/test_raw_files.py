@@ -11,7 +11,17 @@ import pytest
 from backend.demo.privacy import strings_of
 from tests.integration.stores.conftest import Site
 from tests.support.searching import found_in
-from tests.support.town import MAIL_ADDRESS, MESSAGE, PAPER_NAME, PAPER_NUMBER, SCAN, STAFF, TEXT
+from tests.support.town import (
+    MAIL_ADDRESS,
+    MESSAGE,
+    PAPER_NAME,
+    PAPER_NUMBER,
+    PROTOCOLS,
+    QUESTION,
+    SCAN,
+    STAFF,
+    TEXT,
+)
 
 # Strings of the bundles that a deployment holds for another reason, none of them about anybody.
 OTHERWISE_THERE = {
@@ -33,6 +43,7 @@ def personal(site: Site) -> set[str]:
     bundles = {text for patient in cast.patients for text in strings_of(json.loads(patient.bundle))}
     people = {part for patient in cast.patients for part in (patient.name, patient.record_number)}
     typed = {*STAFF, MAIL_ADDRESS, MESSAGE, PAPER_NAME, PAPER_NUMBER, SCAN.decode(), TEXT.decode()}
+    typed |= {QUESTION, *(protocol.decode() for protocol in PROTOCOLS)}
     return bundles | people | typed
 
 

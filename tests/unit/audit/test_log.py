@@ -72,6 +72,19 @@ def test_entries_of_one_patient_are_chained_and_others_are_not_in_that_chain(
     assert len({leaf.pseudonym for leaf in leaves}) == 3
 
 
+def test_append_all_shares_commits_and_answers_each_for_itself(world: World, log: AuditLog) -> None:
+    def refuse() -> None:
+        raise NotPermitted("overtaken")
+
+    events = [read_event(ANNA if number % 2 else BERTA, number=number) for number in range(200)]
+    outcomes = log.append_all([(event, refuse if n == 7 else None) for n, event in enumerate(events)])
+    assert isinstance(outcomes[7], NotPermitted)
+    entries = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    assert [entry.index for entry in entries] == list(range(199))
+    assert log.commits < 20
+    assert log.append_all([]) == []
+
+
 def test_many_threads_get_one_place_each_in_few_commits(world: World, log: AuditLog) -> None:
     results: list[int] = []
     at_once([lambda: results.append(log.append(read_event()).index) for _ in range(200)])

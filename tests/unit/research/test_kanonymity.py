@@ -71,7 +71,7 @@ def test_anonymize_random_tables_keeps_every_promise(
 ) -> None:
     columns = columns_of(table)
     try:
-        done = anonymize(columns, HIERARCHIES, k=k, suppression_limit=limit)
+        done = anonymize(columns, HIERARCHIES, model=PrivacyModel(k), suppression_limit=limit)
     except CohortTooSmall:
         assert len(table) < k
         return
@@ -84,14 +84,14 @@ def test_anonymize_random_tables_keeps_every_promise(
 
 def test_anonymize_equal_rows_are_released_as_they_are_and_missing_is_a_value() -> None:
     table = [("f", "7", "x1")] * 6 + [("missing", "missing", "missing")] * 5
-    done = anonymize(columns_of(table), HIERARCHIES, k=5, suppression_limit=0.0)
+    done = anonymize(columns_of(table), HIERARCHIES, model=PrivacyModel(5), suppression_limit=0.0)
     assert done.report.loss == 0.0
     assert list(zip(*done.columns.values(), strict=True)) == table
 
 
 def test_anonymize_report_counts_a_suppressed_row_as_lost_in_every_cell() -> None:
     table = [("f", "7", "x1")] * 50 + [("m", "30", "y1")]
-    done = anonymize(columns_of(table), HIERARCHIES, k=5, suppression_limit=0.05)
+    done = anonymize(columns_of(table), HIERARCHIES, model=PrivacyModel(5), suppression_limit=0.05)
     assert done.report.rows_suppressed == 1
     assert done.report.loss == pytest.approx(1 / 51)
     assert done.report.loss_by_column == {name: pytest.approx(1 / 51) for name in LINES}
@@ -99,7 +99,7 @@ def test_anonymize_report_counts_a_suppressed_row_as_lost_in_every_cell() -> Non
 
 def test_anonymize_loss_is_the_share_of_the_domain_that_a_group_spans() -> None:
     table = [("f", "0", "x1")] * 3 + [("f", "1", "x2")] * 3
-    done = anonymize(columns_of(table), HIERARCHIES, k=5, suppression_limit=0.0)
+    done = anonymize(columns_of(table), HIERARCHIES, model=PrivacyModel(5), suppression_limit=0.0)
     # age 0+ spans 5 of 41 values, city x spans 3 of 7 (missing is one of them)
     assert done.report.loss_by_column == {
         "sex": 0.0,
@@ -112,27 +112,27 @@ def test_anonymize_loss_is_the_share_of_the_domain_that_a_group_spans() -> None:
 def test_anonymize_small_cohort_is_refused_without_telling_how_small(size: int, k: int, minimum: int) -> None:
     columns = columns_of([("f", "1", "x1")] * size)
     with pytest.raises(CohortTooSmall) as refusal:
-        anonymize(columns, HIERARCHIES, k=k, suppression_limit=0.0, minimum_cohort=minimum)
+        anonymize(columns, HIERARCHIES, model=PrivacyModel(k), suppression_limit=0.0, minimum_cohort=minimum)
     assert not any(character.isdigit() for character in str(refusal.value))
 
 
 def test_anonymize_nothing_but_stars_is_an_error_not_an_empty_success() -> None:
     lines = {"sex": LINES["sex"]}
     with pytest.raises(TableUseless):
-        anonymize({"sex": ["f"] * 4 + ["m"] * 4}, {"sex": Hierarchy.parse(lines["sex"], column="sex")}, k=5,
-                  suppression_limit=0.0)  # fmt: skip
+        anonymize({"sex": ["f"] * 4 + ["m"] * 4}, {"sex": Hierarchy.parse(lines["sex"], column="sex")},
+                  model=PrivacyModel(5), suppression_limit=0.0)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"k": 4}, AnonymizationInvalid),
+        ({"model": PrivacyModel(4)}, AnonymizationInvalid),
         ({"suppression_limit": 1.5}, AnonymizationInvalid),
         ({"suppression_limit": float("nan")}, AnonymizationInvalid),
     ],
 )
 def test_anonymize_bad_parameters_are_refused(changes: dict[str, object], error: type[Exception]) -> None:
-    settings_ = {"k": 5, "suppression_limit": 0.0} | changes
+    settings_ = {"model": PrivacyModel(5), "suppression_limit": 0.0} | changes
     with pytest.raises(error):
         anonymize(columns_of([("f", "1", "x1")] * 9), HIERARCHIES, **settings_)  # type: ignore[arg-type]
 
@@ -140,10 +140,10 @@ def test_anonymize_bad_parameters_are_refused(changes: dict[str, object], error:
 def test_anonymize_value_outside_its_hierarchy_is_refused_without_being_named() -> None:
     table = [("f", "1", "x1")] * 9 + [("f", "secret", "x1")]
     with pytest.raises(ValueOutsideDomain) as refusal:
-        anonymize(columns_of(table), HIERARCHIES, k=5, suppression_limit=0.0)
+        anonymize(columns_of(table), HIERARCHIES, model=PrivacyModel(5), suppression_limit=0.0)
     assert refusal.value.field == "age"
     assert "secret" not in str(refusal.value)
     with pytest.raises(AnonymizationInvalid):
-        anonymize({"sex": ["f"], "age": []}, HIERARCHIES, k=5, suppression_limit=0.0)
+        anonymize({"sex": ["f"], "age": []}, HIERARCHIES, model=PrivacyModel(5), suppression_limit=0.0)
     with pytest.raises(AnonymizationInvalid):
-        anonymize({"shoe": ["42"] * 9}, HIERARCHIES, k=5, suppression_limit=0.0)
+        anonymize({"shoe": ["42"] * 9}, HIERARCHIES, model=PrivacyModel(5), suppression_limit=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from backend.research.dp import epsilon_of
 from backend.research.errors import BudgetExceeded, StudyNotPermitted
 from backend.research.plan import plan
 from backend.research.study import Event, Proposal
+from backend.research.study_terms import Dataset, DiversityRule, TableMode
 from backend.research.types import Candidate, NanoRho, Resource
 from backend.types import ConsentId, SubjectId
 
@@ -270,3 +272,47 @@ def test_run_after_a_consent_ended_releases_no_table_that_singles_somebody_out(
     assert (later.table, later.table_refusal) == (None, "release_overlap")
     assert len(later.answers) == len(first.answers)  # the answers are given all the same
     assert len(world.releases.kept) == 1
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        Dataset(diversity=DiversityRule.DISTINCT, l="2"),
+        Dataset(mode=TableMode.FULL_DOMAIN, diversity=DiversityRule.ENTROPY, l="1.5"),
+        Dataset(mode=TableMode.MAX_UTILITY, t="0.15"),
+        Dataset(diversity=DiversityRule.RECURSIVE, l="2", c="3"),
+    ],
+    ids=str,
+)
+def test_run_keeps_the_privacy_model_that_the_permit_names(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People, dataset: Dataset
+) -> None:
+    people = [candidate_with(number) for number in range(1, 301)]
+    result = world.runner.run(world.approved(proposal_with(dataset=dataset)), people)
+    assert result.table is not None
+    classes: dict[tuple[str, ...], list[str]] = {}
+    for *quasi, diabetes in result.table.rows:
+        classes.setdefault(tuple(quasi), []).append(diabetes)
+    everybody = [level for rows in classes.values() for level in rows]
+    for rows in classes.values():
+        share = rows.count("present") / len(rows)
+        assert len(rows) >= 5
+        if dataset.diversity is DiversityRule.DISTINCT:
+            assert set(rows) == {"present", "absent"}
+        if dataset.diversity is DiversityRule.ENTROPY:
+            entropy = -sum(part * math.log(part) for part in (share, 1 - share) if part)
+            assert entropy >= math.log(1.5)
+        if dataset.diversity is DiversityRule.RECURSIVE:
+            assert max(share, 1 - share) < 3 * min(share, 1 - share)
+        if dataset.t:
+            # The whole input includes the few rows that were left out.
+            assert abs(share - everybody.count("present") / len(everybody)) <= 0.15 + 0.05
+
+
+def test_run_that_cannot_keep_its_privacy_model_releases_no_table(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    three = Dataset(diversity=DiversityRule.DISTINCT, l="3")  # and there are two values
+    people = [candidate_with(number) for number in range(1, 61)]
+    result = world.runner.run(world.approved(proposal_with(dataset=three)), people)
+    assert (result.table, result.table_refusal) == (None, "privacy_model_unsatisfiable")

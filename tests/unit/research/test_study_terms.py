@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backend.research.errors import StudyDamaged, StudyInvalid
-from backend.research.outputs import Count
+from backend.research.outputs import Count, Table
 from backend.research.study import Proposal, Study, propose, rules_of
 from backend.research.study_json import proposal_from_json
 from backend.research.study_terms import (
@@ -20,7 +20,6 @@ from backend.research.study_terms import (
     DiversityRule,
     Price,
     ProtocolDocument,
-    TableMode,
     condition_from,
     condition_json,
     validate_conditions,
@@ -97,8 +96,7 @@ def test_stored_part_that_was_changed_is_damage(full: Proposal) -> None:
             "documents",
         ),
         ({"dataset": Dataset(), "outputs": (Count("all"),)}, "dataset"),
-        ({"dataset": Dataset(mode=TableMode.MAX_UTILITY)}, "dataset"),
-        ({"dataset": Dataset(t="0.2")}, "dataset"),
+        ({"dataset": Dataset(t="0.2"), "outputs": (Table("people", ("sex", "age")),)}, "dataset"),
         ({"amends": StudyId(b"short")}, "amends"),
     ],
 )

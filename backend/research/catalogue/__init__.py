@@ -1,0 +1,1 @@
+"""What the custodian offers to research: variables, their protected counts, and what a draft would get."""

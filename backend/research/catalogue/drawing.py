@@ -1,0 +1,157 @@
+"""Draws the catalogue's counts: once a period, charged to the custodian's ledger before the noise is drawn.
+
+Order: charge (durable), open and count, draw, keep (durable), show. A crash after the charge leaves it
+standing; the next attempt finds it by its id, pays nothing and goes on. What was drawn and not kept was never
+shown, and of two draws only the one that was kept first is ever seen. A charge belongs to what is offered:
+offering something else between a crash and the next attempt is another charge; the first is not given back.
+
+One patient is in exactly one level of each histogram, so replacing a patient's whole record moves one bin
+down and one up: squared sensitivity 2. Who is counted at all follows from consents and the ledger alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from backend.research.budget import PrivacyBudget
+from backend.research.canonical import digest_of
+from backend.research.catalogue.discovery import CONSENT_KINDS, kind_of
+from backend.research.catalogue.offers import Catalogue, Offer, digest_of_offers
+from backend.research.catalogue.types import Counts, Drawing, DrawingStore
+from backend.research.cohort import distinct, opened_ahead, respecting_minimum
+from backend.research.dp import HISTOGRAM_SENSITIVITY_SQUARED, expected_error, noisy_counts, rho_within
+from backend.research.errors import CatalogueDisabled
+from backend.research.extraction import extract
+from backend.research.types import Candidate, Charge, NanoRho, StudyId
+from backend.research.variables import Variable
+from backend.types import UnixSeconds
+
+CONSENTS: Final = "consents"
+Progress = Callable[[int, int], None]  # patients counted, of how many
+Discoverable = Callable[[tuple[Variable, ...]], Iterable[Candidate]]
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePolicy:
+    """``epsilon`` (millionths; 0: no counts) is what the counts of one period cost in all."""
+
+    epsilon: int
+    period_seconds: int
+
+
+class CatalogueDrawer:
+    """Holds nothing between draws; during one, one counter a level and the records of a few patients."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        store: DrawingStore,
+        budget: PrivacyBudget,
+        policy: CataloguePolicy,
+        clock: Callable[[], int],
+    ) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._budget = budget
+        self._policy = policy
+        self._clock = clock
+
+    @property
+    def period(self) -> int:
+        return self._clock() // self._policy.period_seconds
+
+    @property
+    def price(self) -> NanoRho:
+        """What the counts of one period cost."""
+        return rho_within(self._policy.epsilon, self._budget.policy.delta_exponent)
+
+    @property
+    def expected_error(self) -> int | None:
+        """The ``error_95`` that each count of this period has or will have; None where none are drawn."""
+        if self._policy.epsilon == 0:
+            return None
+        return expected_error(HISTOGRAM_SENSITIVITY_SQUARED, self._share(self._counted()))
+
+    @property
+    def reference_date(self) -> str:
+        """The first day of this period: ages are taken then."""
+        start = self.period * self._policy.period_seconds
+        return datetime.fromtimestamp(start, tz=UTC).date().isoformat()
+
+    def newest(self) -> Drawing | None:
+        return self._store.newest(self._budget.policy.ledger)
+
+    def draw(self, discoverable: Discoverable, progress: Progress) -> Drawing:
+        """Return the counts of this period, drawn now unless they were before.
+
+        ``discoverable`` yields the patients who permit the custodian to ask questions of these variables.
+        Raises CatalogueDisabled, BudgetExceeded (nothing charged, nothing opened), LedgerUnavailable and
+        whatever opening records raises.
+        """
+        if self._policy.epsilon == 0:
+            raise CatalogueDisabled
+        ledger, period = self._budget.policy.ledger, self.period
+        known = self._store.find(ledger, period)
+        if known is not None:
+            return known
+        counted, offers = self._counted(), digest_of_offers(self._counted())
+        variables = tuple(offer.variable for offer in counted)
+        found = distinct(discoverable(variables))
+        kinds = {candidate.subject: kind_of(candidate.terms) for candidate in found}
+        candidates = [candidate for candidate in found if kinds[candidate.subject] is not None]
+        joined = self._budget.join([candidate.subject for candidate in candidates])
+        charge = self._charge(period, offers)
+        within = [
+            candidate
+            for candidate in candidates
+            if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap)
+        ]
+        group = respecting_minimum(within, 0)
+        tallies = [dict.fromkeys(variable.domain, 0) for variable in variables]
+        consents = dict.fromkeys(CONSENT_KINDS, 0)
+        for place, candidate in enumerate(opened_ahead(group)):
+            row = extract(variables, candidate.allowed, candidate.resources())
+            for variable, tally in zip(variables, tallies, strict=True):
+                tally[variable.level_of(row[variable.name])] += 1
+            kind = kinds[candidate.subject]
+            if kind is not None:
+                consents[kind] += 1
+            progress(place + 1, len(group))
+        share = self._share(counted)
+        return self._store.keep(
+            Drawing(
+                ledger=ledger,
+                period=period,
+                offers=offers,
+                rho=charge.rho,
+                drawn_at=UnixSeconds(self._clock()),
+                reference_date=self.reference_date,
+                consents=_noisy(CONSENTS, consents, share),
+                counts=tuple(
+                    _noisy(variable.name, tally, share)
+                    for variable, tally in zip(variables, tallies, strict=True)
+                ),
+            )
+        )
+
+    def _charge(self, period: int, offers: bytes) -> Charge:
+        ledger, rho = self._budget.policy.ledger, self.price
+        # Each period is a study of its own: what it may cost is fixed.
+        study = StudyId(digest_of(["assent-catalogue-1", ledger, self._policy.period_seconds, period]))
+        charge_id = digest_of(["assent-catalogue-charge-1", study.hex(), offers.hex(), rho])
+        return self._budget.debit(charge_id, study, rho, study_limit=NanoRho(2**62))
+
+    def _counted(self) -> list[Offer]:
+        return [offer for offer in self._catalogue.at(self.reference_date) if offer.counted]
+
+    def _share(self, counted: Sequence[Offer]) -> NanoRho:
+        return NanoRho(self.price // (len(counted) + 1))
+
+
+def _noisy(name: str, tally: dict[str, int], rho: NanoRho) -> Counts:
+    drawn = noisy_counts(list(tally.values()), sensitivity_squared=HISTOGRAM_SENSITIVITY_SQUARED, rho=rho)
+    return Counts(name, tuple(tally), drawn.values, drawn.error_95)
