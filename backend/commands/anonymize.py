@@ -43,6 +43,10 @@ def anonymize(
     population_size: Annotated[
         int | None, typer.Option(help="people the table was drawn from, for population uniqueness")
     ] = None,
+    population: Annotated[
+        Path | None,
+        typer.Option(help="the population the table was drawn from: its quasi-identifiers, one row a person"),
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="draft a schema for this table and print it")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,6 +78,7 @@ def anonymize(
                 hierarchies=hierarchies,
                 report=report,
                 report_html=report_html,
+                population=population,
             ),
             Request(
                 model=PrivacyModel(k, _diversity(l, l_kind, l_c), t),
@@ -82,7 +87,7 @@ def anonymize(
                 protected=tuple(sensitive or ()),
                 pseudonym_key=_key(pseudonym_key),
             ),
-            population=population_size,
+            population_size=population_size,
         )
     released = done.release.table.height
     show(

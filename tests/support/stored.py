@@ -254,7 +254,7 @@ STORED: Final[dict[str, Stored]] = {
     "release_members": documents(
         "release_members",
         _nothing,
-        {"deleted": "missed when the next table is released", "rolled back.*": "before somebody was erased"},
+        {"deleted": "missed when the next table is released"},
     ),
     "privacy_charges": unprotected("a chain of charges that each debit extends; not anchored yet"),
     "erasures": unprotected(

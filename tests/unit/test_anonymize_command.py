@@ -119,6 +119,26 @@ def test_parquet_goes_in_and_out(folder: Path) -> None:
     assert released.group_by("age", "sex").len()["len"].min() >= 5  # type: ignore[operator]
 
 
+def test_journalist_is_told_from_the_population(folder: Path) -> None:
+    people = [{"age": row["age"], "sex": row["sex"], "more": 1} for row in rows()]
+    write(folder / "all.csv", people * 3)
+    run(*usual("--mode", "max-utility", "--population", "all.csv", "--report", "r.json"))
+    found = json.loads((folder / "r.json").read_text())["risk"]
+    assert found["journalist_from_population"] is True
+    # Three times as many people in each class, or more where classes lie inside one another.
+    assert found["journalist"]["highest"] <= found["prosecutor"]["highest"] / 3 + 1e-6
+    assert 0 < found["marketer"] <= found["prosecutor"]["average"] / 3 + 1e-6
+    assert found["population_uniqueness"] is not None
+    write(folder / "all.csv", people[:200])
+    assert "table_invalid" in run(*usual("--population", "all.csv", output="two.csv"), status=2)
+    write(folder / "all.csv", [{"age": 20, "sex": "f"}] * PEOPLE)
+    options = ["--population", "all.csv", "--report", "r2.json"]
+    assert "table_invalid" in run(*usual(*options, output="two.csv"), status=2)
+    assert not (folder / "two.csv").exists()
+    write(folder / "all.csv", [{"age": 20}] * PEOPLE)
+    assert "schema_invalid" in run(*usual("--population", "all.csv", output="two.csv"), status=2)
+
+
 def test_order_of_the_rows_is_another_each_time_and_says_nothing(folder: Path) -> None:
     run(*usual(output="one.csv"))
     run(*usual(output="two.csv"))

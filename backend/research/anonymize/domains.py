@@ -42,6 +42,12 @@ class Domain:
         return self.last - self.first + 1
 
     @property
+    def label_of_value(self) -> Ints:
+        """The label of each value itself."""
+        place = {label: number for number, label in enumerate(self.labels)}
+        return np.array([place[value] for value in self.values], dtype=np.int64)
+
+    @property
     def loss(self) -> NDArray[np.float64]:
         """For each label (values - 1) / (all values - 1), the normalised certainty penalty of a cell."""
         return (self.span - 1) / max(len(self.values) - 1, 1)

@@ -17,7 +17,7 @@ from backend.research.anonymize.report import Population, Report, report_on
 from backend.research.anonymize.report_html import render
 from backend.research.anonymize.schema import Schema, parse_schema
 from backend.research.anonymize.staged_files import StagedFiles
-from backend.research.anonymize.tables import CSV, read_table, suffix_of
+from backend.research.anonymize.tables import CSV, read_population, read_table, suffix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Paths:
     hierarchies: Path | None = None
     report: Path | None = None
     report_html: Path | None = None
+    population: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +43,11 @@ class Done:
     report: Report | None
 
 
-def anonymize_file(paths: Paths, request: Request, *, population: int | None = None) -> Done:
-    """Read, anonymize, verify, measure and write. ``population`` is how many people the rows were drawn from.
+def anonymize_file(paths: Paths, request: Request, *, population_size: int | None = None) -> Done:
+    """Read, anonymize, verify, measure and write.
+
+    ``population_size``: how many people the rows were drawn from; where it is not given, the number of rows
+    of ``paths.population``.
 
     Raises SchemaInvalid, TableInvalid, HierarchyInvalid, ValueOutsideDomain and what ``release`` raises; then
     no file is there that was not there before.
@@ -51,8 +55,11 @@ def anonymize_file(paths: Paths, request: Request, *, population: int | None = N
     suffix_of(paths.output)
     schema = read_schema(paths.schema)
     lines = read_hierarchies(schema, paths.hierarchies or paths.schema.parent)
-    before = read_table(paths.table, schema, _values(lines))
-    if population is not None and population < before.height:
+    values = _values(lines)
+    before = read_table(paths.table, schema, values)
+    population = _population(paths, schema, values, population_size)
+    people = before.height if schema.patient is None else before[schema.patient].n_unique()
+    if population is not None and population.size < people:
         raise TableInvalid("the population is smaller than the table")
     with StagedFiles() as staged:
         # Where to write is settled before the work begins: a run may take long.
@@ -65,8 +72,7 @@ def anonymize_file(paths: Paths, request: Request, *, population: int | None = N
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         report = None
         if report_json is not None or report_html is not None:
-            known = Population(population) if population is not None else None
-            report = report_on(before, schema, request, made, digest=digest, population=known)
+            report = report_on(before, schema, request, made, digest=digest, population=population)
             if report_json is not None:
                 report_json.write_text(
                     json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8"
@@ -88,6 +94,15 @@ def read_schema(path: Path) -> Schema:
 
 def _values(lines: dict[str, Lines]) -> dict[str, tuple[str, ...]]:
     return {name: domain.values for name, domain in read_domains(lines).items()}
+
+
+def _population(
+    paths: Paths, schema: Schema, values: dict[str, tuple[str, ...]], size: int | None
+) -> Population | None:
+    if paths.population is None:
+        return None if size is None else Population(size)
+    table = read_population(paths.population, schema, values)
+    return Population(table.height if size is None else size, table)
 
 
 def _write(table: pl.DataFrame, path: Path, suffix: str, delimiter: str) -> None:

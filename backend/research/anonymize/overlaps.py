@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.research.anonymize.domains import Domain, Ints
+from backend.research.anonymize.domains import Codes, Domain, Ints
 from backend.research.anonymize.published import Classes
 
 _PAIRS_AT_ONCE = 4_000_000
@@ -72,34 +72,56 @@ def _pairs(first: Ints, last: Ints) -> int:
 
 
 def containing(classes: Classes, domains: Mapping[str, Domain]) -> NDArray[np.bool_]:
-    """Which classes have another published class wholly inside their box.
+    """Which classes have another published class wholly inside their box."""
+    result = np.zeros(len(classes), dtype=bool)
+    for inner, holder in _holders(classes, domains, classes.labels):
+        result[holder[holder != inner]] = True
+    return result
 
-    The classes form a tree with a level for each column. Every class walks down it, at each column to its
-    own label and to all wider ones: it ends at exactly the classes that contain it.
+
+def people_inside(
+    classes: Classes, domains: Mapping[str, Domain], values: Mapping[str, Codes], count: Ints
+) -> Ints:
+    """How many people of a population lie in the box of each class; one person may lie in several.
+
+    ``values`` are the people's values (places in the domains), ``count`` how many have them.
+    """
+    labels = {name: domains[name].label_of_value[codes] for name, codes in values.items()}
+    inside = np.zeros(len(classes), dtype=np.int64)
+    for person, holder in _holders(classes, domains, labels):
+        np.add.at(inside, holder, count[person])
+    return inside
+
+
+def _holders(
+    classes: Classes, domains: Mapping[str, Domain], labels: Mapping[str, Ints]
+) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of a box, given by its labels, and a class that holds it, some boxes at a time.
+
+    The classes form a tree with a level for each column. Every box walks down it, at each column to its own
+    label and to all wider ones: it ends at exactly the classes that hold it.
     """
     names = sorted(domains, key=lambda name: -len(np.unique(classes.labels[name])))
     node = np.zeros(len(classes), dtype=np.int64)
-    levels: list[tuple[Ints, Ints, Ints]] = []
+    levels: list[tuple[Ints, int, Ints, Ints]] = []
     for name in names:
         used, label = np.unique(classes.labels[name], return_inverse=True)
-        keys, node_below = np.unique(node * len(used) + label, return_inverse=True)
-        levels.append((keys, label, _wider(domains[name], used)))
-        node = node_below
+        keys, node = np.unique(node * len(used) + label, return_inverse=True)
+        asked, query_label = np.unique(labels[name], return_inverse=True)
+        levels.append((keys, len(used), query_label, _wider(domains[name], asked, used)))
     class_of_leaf = np.empty(len(classes), dtype=np.int64)
     class_of_leaf[node] = np.arange(len(classes))
-    result = np.zeros(len(classes), dtype=bool)
-    for start in range(0, len(classes), _QUERIES_AT_ONCE):
-        query = np.arange(start, min(start + _QUERIES_AT_ONCE, len(classes)))
+    boxes = len(labels[names[0]])
+    for start in range(0, boxes, _QUERIES_AT_ONCE):
+        query = np.arange(start, min(start + _QUERIES_AT_ONCE, boxes))
         at = np.zeros(len(query), dtype=np.int64)
-        for keys, label, wider in levels:
-            options = wider[label[query]]
-            wanted = np.where(options >= 0, at[:, None] * len(wider) + options, -1)
-            place = _look_up(keys, wanted, (int(at.max(initial=0)) + 1) * len(wider))
+        for keys, size, query_label, wider in levels:
+            options = wider[query_label[query]]
+            wanted = np.where(options >= 0, at[:, None] * size + options, -1)
+            place = _look_up(keys, wanted, (int(at.max(initial=0)) + 1) * size)
             rows, ways = np.nonzero(place >= 0)
             query, at = query[rows], place[rows, ways]
-        holder = class_of_leaf[at]
-        result[holder[holder != query]] = True
-    return result
+        yield query, class_of_leaf[at]
 
 
 def _look_up(keys: Ints, wanted: Ints, span: int) -> Ints:
@@ -113,12 +135,15 @@ def _look_up(keys: Ints, wanted: Ints, span: int) -> Ints:
     return np.where(keys[place] == wanted, place, -1)
 
 
-def _wider(domain: Domain, used: Ints) -> Ints:
-    """[label, way]: which of the labels used hold a label, itself included; -1 fills up."""
+def _wider(domain: Domain, asked: Ints, used: Ints) -> Ints:
+    """[label asked for, way]: places in ``used`` of the labels that hold it; -1 fills up."""
     first, last = domain.first[used], domain.last[used]
     # Two labels for the same values (a group of one) hold each other, and so do classes that bear them.
-    holders = [np.flatnonzero((first <= low) & (high <= last)) for low, high in zip(first, last, strict=True)]
-    table = np.full((len(used), max(map(len, holders))), -1, dtype=np.int64)
+    holders = [
+        np.flatnonzero((first <= low) & (high <= last))
+        for low, high in zip(domain.first[asked], domain.last[asked], strict=True)
+    ]
+    table = np.full((len(asked), max(map(len, holders), default=0)), -1, dtype=np.int64)
     for label, found in enumerate(holders):
         table[label, : len(found)] = found
     return table

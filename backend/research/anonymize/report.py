@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from backend.research.anonymize.domains import Ints
 from backend.research.anonymize.meanings import MEANINGS
+from backend.research.anonymize.overlaps import people_inside
 from backend.research.anonymize.population import Uniqueness, uniqueness
 from backend.research.anonymize.published import classes_of
 from backend.research.anonymize.quality import QUANTILES, Quality, quality
 from backend.research.anonymize.reached import Reached
+from backend.research.anonymize.refusals import TableInvalid
 from backend.research.anonymize.release import Release, Request
 from backend.research.anonymize.risk import THRESHOLDS, Risk, Risks, risks, unique_share
 from backend.research.anonymize.schema import Schema
@@ -28,10 +31,11 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Population:
-    """What is known of the population a table was drawn from: its size, and how many of it each class has."""
+    """What is known of the population a table was drawn from: its size, and perhaps the quasi-identifiers of
+    all of it (as ``read_population`` gives them)."""
 
     size: int
-    class_sizes: Ints | None = None
+    table: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +101,7 @@ def report_on(
             k=request.model.k,
         ),
         reached=release.verified.reached,
-        risks=risks(classes.people, population.class_sizes if population is not None else None),
+        risks=risks(classes.people, _population_sizes(release, population)),
         unique_before=unique_share(original.people),
         unique_after=unique_share(classes.people),
         uniqueness=uniqueness(original.people, population.size) if population is not None else None,
@@ -106,6 +110,23 @@ def report_on(
         k=release.verified.k,
         digest=digest,
     )
+
+
+def _population_sizes(release: Release, population: Population | None) -> Ints | None:
+    """How many people of the population have a place in each class.
+
+    Raises TableInvalid when it has fewer than the release: then it is another population.
+    """
+    if population is None or population.table is None:
+        return None
+    distinct = population.table.group_by(list(release.domains)).len()
+    values = {name: domain.value_codes(distinct[name]) for name, domain in release.domains.items()}
+    count = distinct["len"].to_numpy().astype(np.int64)
+    classes = release.verified.classes
+    sizes = people_inside(classes, release.domains, values, count)
+    if bool((sizes < classes.people).any()):
+        raise TableInvalid("the population has fewer people in a class than the table: it is another one")
+    return sizes
 
 
 def _privacy(report: Report) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def class_size_plot(sizes: Ints, k: int) -> str:
         axes.hist(sizes, bins=edges, color=_BLUE)
         axes.axvline(k, color="#c0392b", linewidth=1.2, label=f"k = {k}")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")  # powers would be written as formulas
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel("patients in a class")
         axes.set_ylabel("classes")
         axes.legend(frameon=False)

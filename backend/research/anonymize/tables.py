@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from backend.research.anonymize.errors import ValueOutsideDomain
-from backend.research.anonymize.refusals import TableInvalid
+from backend.research.anonymize.refusals import SchemaInvalid, TableInvalid
 from backend.research.anonymize.schema import Role, Schema
 
 CSV, PARQUET = ".csv", ".parquet"
@@ -65,6 +65,23 @@ def read_table(path: Path, schema: Schema, leaves: Mapping[str, Sequence[str]]) 
     return frame.with_columns(
         pl.col(name).cast(pl.Enum(frame[name].unique().cast(pl.String).sort())) for name in schema.sensitive
     )
+
+
+def read_population(path: Path, schema: Schema, leaves: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """Read the quasi-identifiers of a population; what else its file holds is not read.
+
+    Raises as ``read_table``.
+    """
+    found = columns_of(path, schema.delimiter)
+    for name in schema.quasi:
+        if found.count(name) != 1:
+            raise SchemaInvalid(f"the population has not exactly one column {name!r}", field=name)
+    own = Schema(tuple(column for column in schema.columns if column.role is Role.QUASI), schema.delimiter)
+    kinds: dict[str, pl.DataType] = {name: pl.Enum(leaves[name]) for name in schema.quasi}
+    frame = _read_csv(path, own, kinds) if suffix_of(path) == CSV else _read_parquet(path, own, kinds)
+    for name in schema.quasi:
+        _require_values(frame[name])
+    return frame
 
 
 def _read_csv(path: Path, schema: Schema, kinds: Mapping[str, pl.DataType]) -> pl.DataFrame:

@@ -32,8 +32,8 @@ def keeps_promises(classes: Classes, promises: Sequence[int]) -> bool:
 
 
 def _groups(classes: Classes) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
-    """For each set of releases that somebody was in: which ones, and how many people share each of their
-    combinations of classes (only combinations of people who were in exactly this set)."""
+    """For each set of releases that is all that somebody was in: which ones, and how many people of all who
+    were in them share each combination of classes. Who was in more stands in a narrower one there, too."""
     people = classes[:, (classes != ABSENT).any(axis=0)]
     if people.shape[1] == 0:
         return []
@@ -42,7 +42,6 @@ def _groups(classes: Classes) -> list[tuple[NDArray[np.bool_], NDArray[np.int64]
     for present in patterns.T:
         among = people[present]
         whole = (among != ABSENT).all(axis=0)
-        exactly = (people != ABSENT)[:, whole].sum(axis=0) == int(present.sum())
-        _, group, size = np.unique(among[:, whole], axis=1, return_inverse=True, return_counts=True)
-        found.append((present, size[group.reshape(-1)[exactly]].astype(np.int64)))
+        size = np.unique(among[:, whole], axis=1, return_counts=True)[1]
+        found.append((present, size.astype(np.int64)))
     return found

@@ -128,6 +128,14 @@ def test_staged_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
         work(lambda staged: staged.path_for(tmp_path / "two"))  # exists
     with pytest.raises(TableInvalid):
         work(lambda staged: staged.path_for(tmp_path / "four").unlink())  # as if the disk had lost it
+
+    def taken(staged: StagedFiles) -> None:
+        staged.path_for(tmp_path / "five")
+        (tmp_path / "five").mkdir()  # somebody else's, meanwhile: 'three' has its name by then
+
+    with pytest.raises(TableInvalid):
+        work(taken)
+    (tmp_path / "five").rmdir()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
     with pytest.raises(TableInvalid), StagedFiles() as staged:
         staged.path_for(tmp_path / "absent" / "five")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.research.anonymize.domains import read_domain, read_domains
-from backend.research.anonymize.overlaps import containing, overlapping
+from backend.research.anonymize.overlaps import containing, overlapping, people_inside
 from backend.research.anonymize.published import classes_of, joint_key
 from backend.research.anonymize.reached import reached
 from backend.research.anonymize.refusals import ReleaseUnverified
@@ -190,6 +190,31 @@ def test_boxes_agree_with_all_pairs_compared_as_sets(rows: list[tuple[str, str]]
         for number in range(len(boxes))
     ]
     assert containing(classes, DOMAINS).tolist() == nested
+
+
+people = st.tuples(*(st.sampled_from([line[0] for line in LINES[name]]) for name in LINES))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(labels, min_size=1, max_size=12), st.lists(people, min_size=1, max_size=12))
+def test_people_inside_each_class_agree_with_looking_at_each_person(
+    rows: list[tuple[str, str]], population: list[tuple[str, str]]
+) -> None:
+    classes = classes_of(pl.DataFrame(rows, schema=list(LINES), orient="row"), DOMAINS)
+    frame = pl.DataFrame(population, schema=list(LINES), orient="row")
+    values = {name: DOMAINS[name].value_codes(frame[name]) for name in LINES}
+    found = people_inside(classes, DOMAINS, values, np.arange(1, len(population) + 1))
+    for number in range(len(classes)):
+        names = [DOMAINS[name].labels[classes.labels[name][number]] for name in LINES]
+        inside = [
+            place + 1
+            for place, person in enumerate(population)
+            if all(
+                any(line[0] == value and label in line for line in LINES[name])
+                for name, label, value in zip(LINES, names, person, strict=True)
+            )
+        ]
+        assert found[number] == sum(inside)
 
 
 @settings(max_examples=60, deadline=None)

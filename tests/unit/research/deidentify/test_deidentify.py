@@ -267,6 +267,21 @@ def test_ages_over_89_are_one_group_in_dates_and_numbers() -> None:
     assert pressure["valueQuantity"]["value"] == 97
 
 
+@pytest.mark.parametrize(
+    ("unit", "expected"), [("mg/dL", "mg/dL"), ("{score}", "1"), ("10*3/uL", "10*3/uL"), ("{RBC}/uL", "/uL")]
+)
+def test_units_stay_without_their_annotations(unit: str, expected: str) -> None:
+    quantity = {"value": 5.1, "unit": SECRET, "system": "http://unitsofmeasure.org", "code": unit}
+    found = only(observation(valueQuantity=quantity))
+    assert found is not None
+    assert found["valueQuantity"] == {
+        "value": 5.1,
+        "unit": expected,
+        "system": quantity["system"],
+        "code": expected,
+    }
+
+
 def test_without_a_birth_date_nothing_of_ninety_years_ago_stays() -> None:
     unknown = {name: value for name, value in PATIENT.items() if name != "birthDate"}
     assert "effectiveDateTime" not in (only(observation(effectiveDateTime="1930-01-01"), unknown) or {})

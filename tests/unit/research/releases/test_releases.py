@@ -182,7 +182,13 @@ def test_ledger_that_is_no_chain_stops_every_release() -> None:
     ledger(store).admit(FIRST, 5, classes(range(10)))
     ledger(store).admit(SECOND, 5, classes(range(20, 30)))
     whole = list(store.kept)
-    for damaged in (whole[1:], [replace(whole[0], k=2), whole[1]], [whole[0], replace(whole[1], place=2)]):
+    elsewhere = replace(whole[1], previous=b"x" * 32)
+    for damaged in (
+        whole[1:],
+        [replace(whole[0], k=2), whole[1]],
+        [whole[0], replace(whole[1], place=2)],
+        [whole[0], replace(elsewhere, digest=elsewhere.computed_digest())],
+    ):
         store.kept = damaged
         with pytest.raises(ReleaseLedgerDamaged):
             ledger(store).admit(THIRD, 5, classes(range(40, 50)))
