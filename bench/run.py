@@ -1,7 +1,8 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N] [--patients N]
-  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting]
+  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting,
+  anonymizing]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    anonymizing,
     asking,
     chain,
     consents,
@@ -48,6 +50,7 @@ PARTS = (
     "chain",
     "consents",
     "extracting",
+    "anonymizing",
 )
 _SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
@@ -105,6 +108,9 @@ def _measure(
     if "extracting" in parts:
         console.print("a study over encrypted records ...")
         results += extracting.measure(directory, patients=arguments.patients)
+    if "anonymizing" in parts:
+        console.print("anonymization ...")
+        results += anonymizing.measure()
     return results
 
 
