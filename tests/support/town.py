@@ -156,8 +156,8 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
 
 def _name_payees(built: Town) -> None:
     """The patients of the study but one say where they want to be paid."""
-    (found,) = built.cast.researcher.api.get("/v1/studies")
-    built.study = found["study_id"]
+    studies = built.cast.researcher.api.get("/v1/studies")
+    (built.study,) = [each["study_id"] for each in studies if each["study_id"] not in built.proposed]
     for patient in built.cast.adults[4:]:
         _name_payee(built, patient)
 

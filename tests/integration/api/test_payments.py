@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from backend.research.money.proof_document import check_proof
 from backend.types import BlockNumber
 from tests.integration.api.study_world import StudyWorld, new_account, open_study_world, signed_text
 from tests.integration.api.world import assert_problem, raw
+from tests.support.process_world import eventually
 
 OBJECTION, SETTLEMENT, CLAIM = 2, 3, 3600
 
@@ -397,3 +399,25 @@ def test_price_that_the_board_approved_is_what_patients_get(world: StudyWorld) -
     less = raw(world.operator, "POST", "/v1/payouts", json={**body, "per_patient": "250"})
     assert_problem(less, 422, "payout_terms_invalid")
     assert world.operator.post("/v1/payouts", body)["share"] == "300"
+
+
+def test_deposits_asked_for_at_once_are_all_made_once(world: StudyWorld) -> None:
+    studies = [world.approved_study(), world.approved_study()]
+    wanted = [
+        {"study": study, "amount": str(1000 + number), "invoice": f"INV-at-once-{number}"}
+        for number, study in enumerate(studies * 3)
+    ]
+
+    def pay(body: dict[str, str]) -> int:
+        return raw(world.operator, "POST", "/v1/escrows/invoices", json=body).status_code
+
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        assert set(pool.map(pay, [*wanted, *wanted])) <= {201, 202}
+
+    def made(study: str) -> list[int]:
+        escrows = world.operator.get("/v1/escrows", study=study)
+        return sorted(int(deposit["amount"]) for escrow in escrows for deposit in escrow["deposits"])
+
+    for study in studies:
+        asked = sorted(int(body["amount"]) for body in wanted if body["study"] == study)
+        eventually(lambda study=study, asked=asked: made(study) == asked, seconds=60, what="deposited")

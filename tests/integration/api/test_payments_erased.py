@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from backend.erasure.service import ACT as ERASURE
+from backend.research.money import claims
 from tests.integration.api.study_world import StudyWorld, new_account, open_study_world
 from tests.integration.api.world import Patient, assert_problem, raw
 from tests.support.process_world import eventually
@@ -58,6 +59,9 @@ def test_erased_patient_leaves_no_payment_and_the_others_are_paid_once_that_is_e
     payout = world.propose(study, escrow, result, per_patient="100")
     leaving.api.post("/v1/payments/claims", {"subject": leaving.subject, "round": payout["round"]})
     assert {"payees", "payment_leaves", "payment_shares"} <= set(rows_about(world, leaving))
+    acts = world.service.world.stores.database["acts"]
+    (claimed,) = acts.find({"kind": claims.ACT})
+    assert claimed["data"] == {"sealed": b""}, "of a claim that is over nobody can say whose it was"
     erase(world, leaving)
     assert rows_about(world, leaving) == {}
     assert world.standing(staying, study) in ("claimable", "expired")
