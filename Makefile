@@ -67,6 +67,12 @@ $(STAMPS)/checkers: requirements/checkers.txt | $(STAMPS)
 	@.venv-checkers/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/checkers.txt
 	@touch $@
 
+KERNEL_SOURCES := $(wildcard backend/research/anonymize/*.py)
+$(STAMPS)/kernels: $(KERNEL_SOURCES) $(STAMPS)/runtime
+	@echo "compiling the kernels of anonymization ..."
+	@$(BIN)/python -m backend.research.anonymize.compile_kernels >/dev/null
+	@touch $@
+
 CONTRACT_SOURCES := $(shell find contracts -name '*.sol' 2>/dev/null)
 $(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(STAMPS)/node
 	@echo "compiling the contracts ..."
@@ -75,7 +81,7 @@ $(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(
 
 # --- use --------------------------------------------------------------------------------------------------
 
-run: $(STAMPS)/contracts ## set up and start the whole system at http://localhost:8000
+run: $(STAMPS)/contracts $(STAMPS)/kernels ## set up and start the whole system at http://localhost:8000
 	@exec $(BIN)/assent up
 
 kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
@@ -89,7 +95,7 @@ hapi: $(STAMPS)/dev ## validate what we emit as FHIR with the HAPI validator (sk
 	  echo "skipped: the HAPI validator needs Java 17 and Maven. Debian: apt-get install default-jdk-headless maven"; \
 	  [ "$(CI)" != true ]; fi
 
-demo: $(STAMPS)/contracts $(if $(filter kubo,$(IPFS)),kubo) ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
+demo: $(STAMPS)/contracts $(STAMPS)/kernels $(if $(filter kubo,$(IPFS)),kubo) ## the whole story over the API, checked; BUNDLES=DIR takes your own, IPFS=kubo a real node
 	@$(BIN)/assent demo --storage $(IPFS) $(if $(BUNDLES),--bundles $(BUNDLES))
 
 # --- checks -----------------------------------------------------------------------------------------------
@@ -105,7 +111,7 @@ lint: $(STAMPS)/dev
 types: $(STAMPS)/dev
 	@$(BIN)/mypy
 
-unit: $(STAMPS)/dev $(STAMPS)/node
+unit: $(STAMPS)/dev $(STAMPS)/node $(STAMPS)/checkers $(STAMPS)/kernels
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 # --- everything -------------------------------------------------------------------------------------------
@@ -152,25 +158,25 @@ $(STAMPS)/proofs: $(CONTRACT_SOURCES) $(wildcard tests/proofs/*.* tests/proofs/s
 	@$(BIN)/python -m scripts.proofs
 	@touch $@
 
-integration: $(STAMPS)/dev $(STAMPS)/contracts
+integration: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
 
 differential: $(STAMPS)/dev $(STAMPS)/contracts ## random sequences against plain models; ASSENT_DIFFERENTIAL_SEQUENCES=N for longer
 	@$(BIN)/pytest -q -n 2 tests/differential
 
-demo-test: $(STAMPS)/dev $(STAMPS)/contracts ## the story, as CI tells it
+demo-test: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## the story, as CI tells it
 	@$(BIN)/assent demo --report .build/demo-report.json
 
-fuzz: $(STAMPS)/dev $(STAMPS)/contracts ## every route against generated requests
+fuzz: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## every route against generated requests
 	@$(BIN)/pytest -q tests/fuzz
 
-test-faults: $(STAMPS)/dev $(STAMPS)/contracts ## the long crash suite: KILL_POINTS=N kills, 200 without
+test-faults: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## the long crash suite: KILL_POINTS=N kills, 200 without
 	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=3600 tests/integration/test_crash.py
 
 test-tampering: $(STAMPS)/dev $(STAMPS)/contracts ## every stored document changed, not some of each collection
 	@ASSENT_TAMPER_ALL=1 $(BIN)/pytest -q --timeout=1800 tests/integration/stores/test_tampering.py
 
-bench: $(STAMPS)/dev $(STAMPS)/contracts ## measure, into bench/results.json
+bench: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/checkers $(STAMPS)/kernels ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run
 
 clean: ## remove what set-up and the programs made (not the data directory)
