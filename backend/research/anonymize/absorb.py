@@ -54,22 +54,29 @@ def _stays(tuples: Tuples, rule: Rule, first: int, extra: int, following: Ids, s
 
 @kernel
 def _cheapest(
+    tuples: Tuples,
     tree: Tree,
+    rule: Rule,
     low: NDArray[np.int32],
     high: NDArray[np.int32],
     loss: NDArray[np.float64],
     rows: Ints,
-    refused: Ids,
-    mark: int,
+    first: Ids,
+    following: Ids,
     box_low: NDArray[np.int32],
     box_high: NDArray[np.int32],
     weight: int,
+    extra: int,
+    scratch: Ints,
 ) -> tuple[int, float]:
-    """(class not refused that loses least more with a box of ``weight`` rows added, how much more)."""
+    """(class that loses least more with a box of ``weight`` rows added, how much more).
+
+    With ``extra`` (the list of those rows), only a class that keeps diversity and t with them.
+    """
     columns = len(box_low)
     best, least = -1, np.inf
     for candidate in range(len(rows)):
-        if rows[candidate] == 0 or refused[candidate] == mark:
+        if rows[candidate] == 0:
             continue
         together = rows[candidate] + weight
         bound = (least + loss[candidate] * rows[candidate]) / together
@@ -83,7 +90,7 @@ def _cheapest(
             )
             if joint >= bound:
                 break
-        if joint < bound:
+        if joint < bound and (extra < 0 or _stays(tuples, rule, first[candidate], extra, following, scratch)):
             best, least = candidate, joint * together - loss[candidate] * rows[candidate]
     return best, least
 
@@ -97,7 +104,6 @@ def _absorb(
     high = np.full((classes, columns), -1, np.int32)
     rows, loss = np.zeros(classes, np.int64), np.zeros(classes)
     first, following = np.full(classes, -1, np.int32), np.full(count, -1, np.int32)
-    refused = np.full(classes, -1, np.int32)
     for one in range(count):
         found = class_of[one]
         if found >= 0:
@@ -117,14 +123,12 @@ def _absorb(
         if class_of[one] >= 0:
             continue
         weight, codes = tuples.rows[one], tuples.codes[one]
-        while True:
-            found, more = _cheapest(tree, low, high, loss, rows, refused, one, codes, codes, weight)
-            if found < 0 or (more > weight and suppressed + weight <= suppressible):
-                found = -1
-                break
-            if not checked or _stays(tuples, rule, first[found], one, following, scratch):
-                break
-            refused[found] = one
+        found, more = _cheapest(
+            tuples, tree, rule, low, high, loss, rows, first, following, codes, codes, weight,
+            one if checked else -1, scratch,
+        )  # fmt: skip
+        if more > weight and suppressed + weight <= suppressible:
+            found = -1
         if found >= 0:
             _join(tuples, tree, found, one, low, high, loss, rows)
             class_of[one] = found
@@ -191,9 +195,23 @@ def _pool(
             box_low[column] = min(box_low[column], tuples.codes[one, column])
             box_high[column] = max(box_high[column], tuples.codes[one, column])
         one = following[one]
-    refused = np.full(len(rows), -1, np.int32)
     while True:
-        found, _ = _cheapest(tree, low, high, loss, rows, refused, 0, box_low, box_high, weight)
+        found, _ = _cheapest(
+            tuples,
+            tree,
+            rule,
+            low,
+            high,
+            loss,
+            rows,
+            first,
+            following,
+            box_low,
+            box_high,
+            weight,
+            -1,
+            scratch,
+        )
         if found < 0:
             return weight
         one = first[found]
