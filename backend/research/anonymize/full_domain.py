@@ -96,7 +96,7 @@ def _evaluate(
     count = len(everyone)
     groups = group_at(columns, count, tree, levels, tuples.heads, room, mark, sums)
     order, starts, last = extra
-    if not rule.plain:
+    if rule.several:
         count_people(room.ids, count, groups, tuples.heads, tuples.person, last, sums)
     if rule.share.shape[0] > 0:
         sort_groups(room.ids, count, groups, order, starts)

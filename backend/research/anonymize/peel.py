@@ -12,14 +12,14 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.research.anonymize.at_levels import Room, count_people, group_at, room_for
+from backend.research.anonymize.at_levels import count_people, group_at, room_for
 from backend.research.anonymize.criteria import diverse, holds, scratch_for
 from backend.research.anonymize.grouping import WORD_BITS, Words, mixed
 from backend.research.anonymize.jit import kernel
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
 MAX_NODES = 1 << 15
-BATCH = 32  # nodes taken from one ranking
+BATCH = 64  # nodes taken from one ranking
 TRIMMED = 24  # tuples of a group that is tried without its most frequent values
 FAILED_BITS = 14  # log2 of how many failed groups are remembered
 STOP = 0.6  # loss of a node from which it is better to widen a published class
@@ -59,7 +59,13 @@ def _count(ladders: list[list[tuple[int, int]]]) -> int:
 
 @kernel
 def rank(
-    nodes: Ints, done: NDArray[np.bool_], margins: Floats, weight: int, best: Ids, kept: Floats, loss: Floats
+    nodes: NDArray[np.int32],
+    done: NDArray[np.bool_],
+    margins: Floats,
+    weight: int,
+    best: Ids,
+    kept: Floats,
+    loss: Floats,
 ) -> int:
     """Put the nodes not done of least mean loss into ``best``, rising (``kept``); return how many.
 
@@ -159,60 +165,89 @@ def _trimmed(
 
 
 @kernel
+def _ready(
+    ids: Ids,
+    count: int,
+    groups: int,
+    heads: Ints,
+    k: int,
+    tags: Words,
+    failed: Words,
+    sums: Words,
+    number: Ids,
+    waiting: Ids,
+) -> int:
+    """Number from 0 the groups with k patients that did not fail before (others: -1); return how many.
+
+    ``failed`` remembers groups by the sum of their members' tags (into ``sums``): at other levels a group is
+    often the same. ``waiting`` takes the group of each number.
+    """
+    ready = 0
+    for found in range(groups):
+        number[found] = -1
+        ready += heads[found] >= k
+    if ready == 0:
+        return 0
+    sums[:groups] = 0
+    for place in range(count):
+        sums[ids[place]] += tags[place]
+    ready = 0
+    for found in range(groups):
+        if heads[found] >= k and failed[sums[found] >> np.uint64(WORD_BITS - FAILED_BITS)] != sums[found]:
+            number[found] = ready
+            waiting[ready] = found
+            ready += 1
+    return ready
+
+
+@kernel
 def _published(
     tuples: Tuples,
     rule: Rule,
     rest: Ids,
-    room: Room,
+    ids: Ids,
     count: int,
     groups: int,
     heads: Ints,
     extra: tuple[Ids, Ids, Ids, Ids],
+    tags: tuple[Words, Words, Words],
     spared: NDArray[np.bool_],
-    failed: Words,
     scratch: Ints,
     number: Ids,
     classes: int,
 ) -> int:
     """Number the groups that satisfy the rule from ``classes`` on (others: -1); return how many there are.
 
-    Of a numbered group, places marked in ``spared`` are not published. ``failed`` remembers groups that did
-    not pass, by a hash of their members: at other levels they are often the same.
+    Of a numbered group, places marked in ``spared`` are not published.
     """
-    order, starts, spare, waiting = extra
-    if not rule.plain:
-        count_people(room.ids, count, groups, tuples.heads[rest], tuples.person[rest], spare, heads)
-    ready = 0
-    for found in range(groups):
-        number[found] = -1
-        if heads[found] >= rule.k:
-            number[found] = ready
-            waiting[ready] = found
-            ready += 1
     new = 0
-    if ready > 0 and rule.share.shape[0] > 0:
-        _lists(room.ids, count, number, ready, order, starts)
+    if rule.share.shape[0] == 0:
+        for found in range(groups):
+            number[found] = -1
+            if heads[found] >= rule.k:
+                number[found] = classes + new
+                new += 1
+        return new
+    order, starts, spare, waiting = extra
+    tag, failed, sums = tags
+    ready = _ready(ids, count, groups, heads, rule.k, tag, failed, sums, number, waiting)
+    if ready == 0:
+        return 0
+    _lists(ids, count, number, ready, order, starts)
     for one in range(ready):
         found = waiting[one]
         number[found] = -1
-        if rule.share.shape[0] > 0:
-            start, stop = starts[one], starts[one + 1]
-            members = np.uint64(0)
-            for at in range(start, stop):
-                members += mixed(np.uint64(rest[order[at]] + 1))
-            slot = members >> np.uint64(WORD_BITS - FAILED_BITS)
-            if failed[slot] == members:
-                continue
-            for at in range(start, stop):
-                spare[at - start] = rest[order[at]]
-                spared[order[at]] = False
-            if not holds(tuples, rule, spare, 0, stop - start, scratch) and (
-                rule.kind < 2
-                or stop - start > TRIMMED
-                or not _trimmed(tuples, rule, rest, order, start, stop, spare, spared, scratch)
-            ):
-                failed[slot] = members
-                continue
+        start, stop = starts[one], starts[one + 1]
+        for at in range(start, stop):
+            spare[at - start] = rest[order[at]]
+            spared[order[at]] = False
+        if not holds(tuples, rule, spare, 0, stop - start, scratch) and (
+            rule.kind < 2
+            or stop - start > TRIMMED
+            or not _trimmed(tuples, rule, rest, order, start, stop, spare, spared, scratch)
+        ):
+            failed[sums[found] >> np.uint64(WORD_BITS - FAILED_BITS)] = sums[found]
+            continue
         number[found] = classes + new
         new += 1
     return new
@@ -226,16 +261,20 @@ def _peel(
     class_of = np.full(count, -1, np.int32)
     rest = np.arange(count).astype(np.int32)
     columns = tuples.codes.T.copy()
-    rows = tuples.rows.copy()
+    rows, heads, person = tuples.rows.copy(), tuples.heads.copy(), tuples.person.copy()
     room = room_for(count)
-    number = np.empty(count, np.int32)
+    number, last = np.empty(count, np.int32), np.empty(count, np.int32)
+    guarded = count if rule.share.shape[0] > 0 else 0  # room that only the sensitive columns need
     extra = (
-        np.empty(count, np.int32),
-        np.empty(count + 1, np.int32),
-        np.empty(count, np.int32),
-        np.empty(count, np.int32),
+        np.empty(guarded, np.int32),
+        np.empty(guarded + 1, np.int32),
+        np.empty(guarded, np.int32),
+        np.empty(guarded, np.int32),
     )
-    spared, failed = np.zeros(count, np.bool_), np.zeros(1 << FAILED_BITS, np.uint64)
+    tags = (np.empty(guarded, np.uint64), np.zeros(1 << FAILED_BITS, np.uint64), np.empty(guarded, np.uint64))
+    for one in range(guarded):
+        tags[0][one] = mixed(np.uint64(one + 1))
+    spared = np.zeros(count, np.bool_)
     sums = np.empty(count, np.int64)
     done = np.zeros(len(nodes), np.bool_)
     best, losses = np.empty(batch, np.int32), np.empty(batch)
@@ -246,7 +285,7 @@ def _peel(
         for column in range(width):
             for level in range(tree.height[column] + 1):
                 margins[column, level] += rows[one] * tree.cost[column, level, columns[column, one]]
-    by_column, scores = nodes.T.copy(), np.empty(len(nodes))
+    by_column, scores = nodes.T.astype(np.int32), np.empty(len(nodes))
     classes, mark = 0, 0
     while True:
         ranked = rank(by_column, done, margins, weight, best, losses, scores)
@@ -258,18 +297,20 @@ def _peel(
             if losses[place] > stop:
                 continue
             mark += 1
-            groups = group_at(columns, count, tree, nodes[node], rows, room, mark, sums)
+            groups = group_at(columns, count, tree, nodes[node], heads, room, mark, sums)
+            if rule.several:
+                count_people(room.ids, count, groups, heads, person, last, sums)
             new = _published(
                 tuples,
                 rule,
-                rest[:count],
-                room,
+                rest,
+                room.ids,
                 count,
                 groups,
                 sums,
                 extra,
+                tags,
                 spared,
-                failed,
                 scratch,
                 number,
                 classes,
@@ -284,6 +325,10 @@ def _peel(
                     spared[at] = False
                     rest[kept] = rest[at]
                     rows[kept] = rows[at]
+                    heads[kept] = heads[at]
+                    person[kept] = person[at]
+                    if guarded > 0:
+                        tags[0][kept] = tags[0][at]
                     for column in range(width):
                         columns[column, kept] = columns[column, at]
                     kept += 1

@@ -60,7 +60,8 @@ class Rule(NamedTuple):
     """``kind`` is 0 without diversity, else as in KINDS.
 
     ``share`` (sensitive columns x values) is each value's share of all rows. ``nats[n]`` is n log n, for the
-    small n that are looked up. ``plain``: k alone over patients with one tuple each, so that counts add up.
+    small n that are looked up. ``several``: some patient has several tuples, so that patients do not add up.
+    ``plain``: they do, and there is nothing but k.
     """
 
     k: int
@@ -71,6 +72,7 @@ class Rule(NamedTuple):
     t: float
     share: Floats
     nats: Floats
+    several: bool
     plain: bool
 
 
@@ -125,8 +127,7 @@ def problem_of(
         np.full(len(first), NOBODY, dtype=np.int32) if person is None else person[first],
         _stacked([column[first] for column in looked_at], len(first)),
     )
-    plain = person is None and model.diversity is None and model.t is None
-    rule = _rule(model, looked_at, values, plain=plain)
+    rule = _rule(model, looked_at, values, several=person is not None)
     return Problem(tuples, _tree(hierarchies), rule, tuple_of, int(suppression * len(tuple_of) + 1e-9))
 
 
@@ -211,7 +212,7 @@ def _tree(hierarchies: Sequence[Hierarchy]) -> Tree:
     return Tree(low, cost, term, height, exact)
 
 
-def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *, plain: bool) -> Rule:
+def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *, several: bool) -> Rule:
     share = np.zeros((len(sensitive), max(values, default=0)))
     for place, column in enumerate(sensitive):
         share[place, : values[place]] = np.bincount(column) / len(column)
@@ -226,5 +227,6 @@ def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *,
         t=model.t if model.t is not None else 0.0,
         share=share,
         nats=np.concatenate([[0.0], counts * np.log(counts)]),
-        plain=plain,
+        several=several,
+        plain=not several and not model.needs_sensitive,
     )

@@ -17,9 +17,10 @@ from backend.research.anonymize.at_levels import group_at, room_for, sort_groups
 from backend.research.anonymize.criteria import SLACK, holds, scratch_for
 from backend.research.anonymize.grouping import number_rows
 from backend.research.anonymize.jit import kernel
-from backend.research.anonymize.peel import BATCH, nodes_of, rank
+from backend.research.anonymize.peel import nodes_of, rank
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
+BATCH = 32  # nodes taken from one ranking
 STEP = 0.002  # loss by which the next node must differ: many nodes give much the same groups here
 FILLED = 0.8  # of t
 TRIES = 12  # sizes tried below the largest that the quotas allow but for whole rows
@@ -109,7 +110,7 @@ def _quota(
         for column in range(width):
             for level in range(tree.height[column] + 1):
                 margins[column, level] += tree.cost[column, level, columns[column, one]]
-    by_column, scores = nodes.T.copy(), np.empty(len(nodes))
+    by_column, scores = nodes.T.astype(np.int32), np.empty(len(nodes))
     classes, mark, reached = 0, 0, -1.0
     while True:
         ranked = rank(by_column, done, margins, count, best, losses, scores)
