@@ -1,7 +1,8 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N] [--patients N]
-  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting]
+  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting,
+   anonymizing,anonymizing_files]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    anonymizing,
+    anonymizing_files,
     asking,
     chain,
     consents,
@@ -48,6 +51,8 @@ PARTS = (
     "chain",
     "consents",
     "extracting",
+    "anonymizing",
+    "anonymizing_files",
 )
 _SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
@@ -105,6 +110,12 @@ def _measure(
     if "extracting" in parts:
         console.print("a study over encrypted records ...")
         results += extracting.measure(directory, patients=arguments.patients)
+    if "anonymizing" in parts:
+        console.print("anonymization ...")
+        results += anonymizing.measure()
+    if "anonymizing_files" in parts:
+        console.print("anonymization from file to file ...")
+        results += anonymizing_files.measure()
     return results
 
 

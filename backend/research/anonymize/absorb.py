@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.research.anonymize.boxes import cost_over
 from backend.research.anonymize.criteria import diverse, scratch_for
 from backend.research.anonymize.jit import kernel
-from backend.research.anonymize.problem import Ids, Ints, Problem, Rule, Tree, Tuples
+from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
 
 def absorb(problem: Problem, class_of: Ids, classes: int) -> int:
@@ -22,8 +22,18 @@ def absorb(problem: Problem, class_of: Ids, classes: int) -> int:
     Returns the rows suppressed; more than the limit only when one class of all rows breaks the rule.
     """
     scratch = scratch_for(problem.rule)
+    cost = problem.tree.cost
+    least = np.where(cost > 0, cost, np.inf).min(axis=(1, 2))  # what a difference costs at least
+    by_cost = np.argsort(-least, kind="stable")
     return _absorb(
-        problem.tuples, problem.tree, problem.rule, class_of, classes, problem.suppressible, scratch
+        problem.tuples,
+        problem.tree,
+        problem.rule,
+        class_of,
+        classes,
+        problem.suppressible,
+        by_cost,
+        scratch,
     )
 
 
@@ -54,50 +64,65 @@ def _stays(tuples: Tuples, rule: Rule, first: int, extra: int, following: Ids, s
 
 @kernel
 def _cheapest(
+    tuples: Tuples,
     tree: Tree,
+    rule: Rule,
     low: NDArray[np.int32],
     high: NDArray[np.int32],
-    loss: NDArray[np.float64],
+    loss: Floats,
+    cost: Floats,
     rows: Ints,
-    refused: Ids,
-    mark: int,
+    first: Ids,
+    following: Ids,
     box_low: NDArray[np.int32],
     box_high: NDArray[np.int32],
     weight: int,
+    extra: int,
+    by_cost: Ints,
+    scratch: Ints,
 ) -> tuple[int, float]:
-    """(class not refused that loses least more with a box of ``weight`` rows added, how much more)."""
-    columns = len(box_low)
+    """(class that loses least more with a box of ``weight`` rows added, how much more).
+
+    With ``extra`` (the list of those rows), only a class that keeps diversity and t with them. ``by_cost``
+    has the columns, those first whose differences cost most, so that the sum ends early.
+    """
     best, least = -1, np.inf
     for candidate in range(len(rows)):
-        if rows[candidate] == 0 or refused[candidate] == mark:
+        if rows[candidate] == 0:
             continue
         together = rows[candidate] + weight
-        bound = (least + loss[candidate] * rows[candidate]) / together
-        joint = 0.0
-        for column in range(columns):
-            joint += cost_over(
-                tree,
-                column,
-                min(low[candidate, column], box_low[column]),
-                max(high[candidate, column], box_high[column]),
-            )
-            if joint >= bound:
+        more = loss[candidate] * weight
+        for column in by_cost:
+            if more >= least:
                 break
-        if joint < bound:
-            best, least = candidate, joint * together - loss[candidate] * rows[candidate]
+            first_code, last_code = low[candidate, column], high[candidate, column]
+            if box_low[column] < first_code or box_high[column] > last_code:
+                wider = cost_over(
+                    tree, column, min(first_code, box_low[column]), max(last_code, box_high[column])
+                )
+                more += together * (wider - cost[candidate, column])
+        if more < least and (extra < 0 or _stays(tuples, rule, first[candidate], extra, following, scratch)):
+            best, least = candidate, more
     return best, least
 
 
 @kernel
 def _absorb(
-    tuples: Tuples, tree: Tree, rule: Rule, class_of: Ids, classes: int, suppressible: int, scratch: Ints
+    tuples: Tuples,
+    tree: Tree,
+    rule: Rule,
+    class_of: Ids,
+    classes: int,
+    suppressible: int,
+    by_cost: Ints,
+    scratch: Ints,
 ) -> int:
     count, columns = tuples.codes.shape
     low = np.full((classes, columns), 1 << 30, np.int32)
     high = np.full((classes, columns), -1, np.int32)
     rows, loss = np.zeros(classes, np.int64), np.zeros(classes)
+    cost = np.zeros((classes, columns))
     first, following = np.full(classes, -1, np.int32), np.full(count, -1, np.int32)
-    refused = np.full(classes, -1, np.int32)
     for one in range(count):
         found = class_of[one]
         if found >= 0:
@@ -109,7 +134,8 @@ def _absorb(
                 high[found, column] = max(high[found, column], tuples.codes[one, column])
     for found in range(classes):
         for column in range(columns):
-            loss[found] += cost_over(tree, column, low[found, column], high[found, column])
+            cost[found, column] = cost_over(tree, column, low[found, column], high[found, column])
+            loss[found] += cost[found, column]
     checked = rule.kind > 1 or rule.with_t
     suppressed = 0
     pool, pooled = -1, 0
@@ -117,16 +143,14 @@ def _absorb(
         if class_of[one] >= 0:
             continue
         weight, codes = tuples.rows[one], tuples.codes[one]
-        while True:
-            found, more = _cheapest(tree, low, high, loss, rows, refused, one, codes, codes, weight)
-            if found < 0 or (more > weight and suppressed + weight <= suppressible):
-                found = -1
-                break
-            if not checked or _stays(tuples, rule, first[found], one, following, scratch):
-                break
-            refused[found] = one
+        found, more = _cheapest(
+            tuples, tree, rule, low, high, loss, cost, rows, first, following, codes, codes, weight,
+            one if checked else -1, by_cost, scratch,
+        )  # fmt: skip
+        if more > weight and suppressed + weight <= suppressible:
+            found = -1
         if found >= 0:
-            _join(tuples, tree, found, one, low, high, loss, rows)
+            _join(tuples, tree, found, one, low, high, loss, cost, rows)
             class_of[one] = found
             following[one] = first[found]
             first[found] = one
@@ -139,7 +163,7 @@ def _absorb(
     if pool < 0:
         return suppressed
     return suppressed + _pool(
-        tuples, tree, rule, class_of, low, high, loss, rows, first, following, pool, scratch
+        tuples, tree, rule, class_of, low, high, loss, cost, rows, first, following, pool, by_cost, scratch
     )
 
 
@@ -151,7 +175,8 @@ def _join(
     one: int,
     low: NDArray[np.int32],
     high: NDArray[np.int32],
-    loss: NDArray[np.float64],
+    loss: Floats,
+    cost: Floats,
     rows: Ints,
 ) -> None:
     rows[found] += tuples.rows[one]
@@ -159,7 +184,8 @@ def _join(
     for column in range(low.shape[1]):
         low[found, column] = min(low[found, column], tuples.codes[one, column])
         high[found, column] = max(high[found, column], tuples.codes[one, column])
-        loss[found] += cost_over(tree, column, low[found, column], high[found, column])
+        cost[found, column] = cost_over(tree, column, low[found, column], high[found, column])
+        loss[found] += cost[found, column]
 
 
 @kernel
@@ -170,11 +196,13 @@ def _pool(
     class_of: Ids,
     low: NDArray[np.int32],
     high: NDArray[np.int32],
-    loss: NDArray[np.float64],
+    loss: Floats,
+    cost: Floats,
     rows: Ints,
     first: Ids,
     following: Ids,
     pool: int,
+    by_cost: Ints,
     scratch: Ints,
 ) -> int:
     """Merge the cheapest classes with the list from ``pool`` on until the rule holds; return rows left out.
@@ -191,9 +219,25 @@ def _pool(
             box_low[column] = min(box_low[column], tuples.codes[one, column])
             box_high[column] = max(box_high[column], tuples.codes[one, column])
         one = following[one]
-    refused = np.full(len(rows), -1, np.int32)
     while True:
-        found, _ = _cheapest(tree, low, high, loss, rows, refused, 0, box_low, box_high, weight)
+        found, _ = _cheapest(
+            tuples,
+            tree,
+            rule,
+            low,
+            high,
+            loss,
+            cost,
+            rows,
+            first,
+            following,
+            box_low,
+            box_high,
+            weight,
+            -1,
+            by_cost,
+            scratch,
+        )
         if found < 0:
             return weight
         one = first[found]

@@ -44,7 +44,9 @@ def diverse(rule: Rule, hist: Ints, total: int, column: int, scratch: Ints) -> b
     elif rule.kind == 2:
         weighted = 0.0
         for value in range(size):
-            if hist[value] > 0:
+            if hist[value] < len(rule.nats):
+                weighted += rule.nats[hist[value]]
+            else:
                 weighted += hist[value] * math.log(hist[value])
         if math.log(total) - weighted / total < math.log(rule.l) - SLACK:
             return False

@@ -68,7 +68,15 @@ def anonymize(
     diversity = model.diversity
     if diversity is not None and any(int(column.max()) + 1 < diversity.l - 1e-9 for column in guarded):
         raise ModelUnsatisfiable("a sensitive column has fewer values than l")
-    problem = problem_of(codes, ordered, guarded, model=model, suppression=suppression, patients=people)
+    problem = problem_of(
+        codes,
+        ordered,
+        guarded,
+        model=model,
+        suppression=suppression,
+        patients=people,
+        merge=mode is not Mode.MAX_UTILITY or model.t is None,
+    )
     class_of, levels = classes_of(problem, mode)
     return _released(
         problem, dict(zip(quasi, ordered, strict=True)), class_of, levels=levels, mode=mode, model=model

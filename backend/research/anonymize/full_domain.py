@@ -50,7 +50,7 @@ def full_domain(problem: Problem) -> tuple[Ids, Ints] | None:
     relaxed = rule
     if problem.suppressible > 0 and (rule.kind > 1 or rule.with_t):
         kind = min(rule.kind, 1)
-        relaxed = rule._replace(kind=kind, l=math.ceil(rule.l - 1e-9), with_t=False)
+        relaxed = rule._replace(kind=kind, l=float(math.ceil(rule.l - 1e-9)), with_t=False)
     chosen, class_of, _ = _search(
         problem.tuples, problem.tree, rule, relaxed, nodes, problem.suppressible, scratch
     )
@@ -96,7 +96,7 @@ def _evaluate(
     count = len(everyone)
     groups = group_at(columns, count, tree, levels, tuples.heads, room, mark, sums)
     order, starts, last = extra
-    if not rule.plain:
+    if rule.several:
         count_people(room.ids, count, groups, tuples.heads, tuples.person, last, sums)
     if rule.share.shape[0] > 0:
         sort_groups(room.ids, count, groups, order, starts)

@@ -17,10 +17,18 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Fibon
 
 
 @kernel
+def mixed(word: np.uint64) -> np.uint64:
+    """A hash of a word (the finaliser of splitmix64, Steele, Lea, Flood 2014)."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@kernel
 def slot_of(word: np.uint64, shift: np.uint64) -> np.int64:
     """The place of a word in a table of 2^(64 - shift) places."""
-    mixed = word ^ (word >> np.uint64(32))
-    return np.int64((mixed * _MULTIPLIER) >> shift)
+    folded = word ^ (word >> np.uint64(32))
+    return np.int64((folded * _MULTIPLIER) >> shift)
 
 
 @kernel

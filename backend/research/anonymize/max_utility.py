@@ -8,15 +8,17 @@ from backend.research.anonymize.absorb import absorb
 from backend.research.anonymize.criteria import holds, scratch_for
 from backend.research.anonymize.peel import peel
 from backend.research.anonymize.problem import Ids, Problem
+from backend.research.anonymize.quota import quota
 from backend.research.anonymize.refine import refine
 
 
 def max_utility(problem: Problem) -> tuple[Ids, int]:
     """Return the class of each tuple (-1: suppressed) and a number above every class.
 
-    No more than the limit is suppressed when one class of all rows satisfies the rule.
+    With t, every tuple of the problem is one row. No more than the limit is suppressed when one class of
+    all rows satisfies the rule.
     """
-    class_of, classes = peel(problem)
+    class_of, classes = quota(problem) if problem.rule.with_t else peel(problem)
     if classes == 0:
         everyone = np.arange(len(class_of), dtype=np.int32)
         rule = problem.rule

@@ -26,6 +26,7 @@ Ids = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 NOBODY = -1
+LOOKED_UP = 2_048
 KINDS = {DiversityKind.DISTINCT: 1, DiversityKind.ENTROPY: 2, DiversityKind.RECURSIVE: 3}
 
 
@@ -56,8 +57,12 @@ class Tree(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """``kind`` is 0 without diversity, else as in KINDS. ``share`` (sensitive columns x values) is each
-    value's share of all rows. ``plain``: k alone over patients with one tuple each, so that counts add up."""
+    """``kind`` is 0 without diversity, else as in KINDS.
+
+    ``share`` (sensitive columns x values) is each value's share of all rows. ``nats[n]`` is n log n, for the
+    small n that are looked up. ``several``: some patient has several tuples, so that patients do not add up.
+    ``plain``: they do, and there is nothing but k.
+    """
 
     k: int
     kind: int
@@ -66,6 +71,8 @@ class Rule(NamedTuple):
     with_t: bool
     t: float
     share: Floats
+    nats: Floats
+    several: bool
     plain: bool
 
 
@@ -92,41 +99,60 @@ def problem_of(
     model: PrivacyModel,
     suppression: float,
     patients: Ids | None = None,
+    merge: bool = True,
 ) -> Problem:
     """Merge equal rows and lay out tables.
 
     ``codes`` and ``sensitive`` hold an array a column; sensitive codes are below the number of different
-    ones. ``patients`` numbers the patient of each row. There is at least one row and one column.
+    ones. ``patients`` numbers the patient of each row. There is at least one row and one column. Without
+    ``merge`` every tuple is one row.
     """
     looked_at = list(sensitive) if model.needs_sensitive else []
     sizes = [hierarchy.size for hierarchy in hierarchies]
     values = [int(column.max()) + 1 for column in looked_at]
-    person = _several(codes, looked_at, sizes, values, patients)
-    if person is None:
-        tuple_of, first = number_rows([*codes, *looked_at], [*sizes, *values])
-        rows = np.bincount(tuple_of, minlength=len(first)).astype(np.int64)
-        heads, persons = rows, np.full(len(first), NOBODY, dtype=np.int32)
+    person: Ids | None
+    if merge:
+        person = _several(codes, looked_at, sizes, values, patients)
+        tuple_of, first, heads = _merged([*codes, *looked_at], [*sizes, *values], person, patients)
     else:
-        tuple_of, first = number_rows(
-            [person + np.int32(1), *codes, *looked_at], [int(person.max()) + 2, *sizes, *values]
-        )
-        order = np.argsort(person[first], kind="stable")
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        tuple_of, first = place[tuple_of].astype(np.int32), first[order]
-        rows = np.bincount(tuple_of, minlength=len(first)).astype(np.int64)
-        persons = person[first]
-        heads = np.where(persons == NOBODY, _heads(tuple_of, len(first), patients), 1)
+        person = _repeated(patients)
+        first = np.lexsort([*reversed(codes), *([] if person is None else [person])]).astype(np.int32)
+        tuple_of = np.empty_like(first)
+        tuple_of[first] = np.arange(len(first), dtype=np.int32)
+        heads = np.ones(len(first), dtype=np.int64)
     tuples = Tuples(
         np.stack([column[first] for column in codes], axis=1).astype(np.int32),
-        rows,
+        np.bincount(tuple_of, minlength=len(first)).astype(np.int64),
         heads,
-        persons,
+        np.full(len(first), NOBODY, dtype=np.int32) if person is None else person[first],
         _stacked([column[first] for column in looked_at], len(first)),
     )
-    plain = person is None and model.diversity is None and model.t is None
-    rule = _rule(model, looked_at, values, plain=plain)
+    rule = _rule(model, looked_at, values, several=person is not None)
     return Problem(tuples, _tree(hierarchies), rule, tuple_of, int(suppression * len(tuple_of) + 1e-9))
+
+
+def _merged(
+    columns: list[Codes], sizes: list[int], person: Ids | None, patients: Ids | None
+) -> tuple[Ids, Ids, Ints]:
+    """(tuple of each row, first row of each tuple, heads of each tuple), sorted by person."""
+    if person is None:
+        tuple_of, first = number_rows(columns, sizes)
+        return tuple_of, first, _heads(tuple_of, len(first), patients)
+    tuple_of, first = number_rows([person + np.int32(1), *columns], [int(person.max()) + 2, *sizes])
+    order = np.argsort(person[first], kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    tuple_of, first = place[tuple_of].astype(np.int32), first[order]
+    heads = np.where(person[first] == NOBODY, _heads(tuple_of, len(first), patients), 1)
+    return tuple_of, first, heads
+
+
+def _repeated(patients: Ids | None) -> Ids | None:
+    """For each row a number of its patient when that one has several rows, else NOBODY; None: no such."""
+    if patients is None or int(patients.max()) + 1 == len(patients):
+        return None
+    several = np.bincount(patients) > 1
+    return np.where(several, np.cumsum(several) - 1, NOBODY).astype(np.int32)[patients]
 
 
 def _several(
@@ -186,11 +212,12 @@ def _tree(hierarchies: Sequence[Hierarchy]) -> Tree:
     return Tree(low, cost, term, height, exact)
 
 
-def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *, plain: bool) -> Rule:
+def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *, several: bool) -> Rule:
     share = np.zeros((len(sensitive), max(values, default=0)))
     for place, column in enumerate(sensitive):
         share[place, : values[place]] = np.bincount(column) / len(column)
     diversity = model.diversity
+    counts = np.arange(1, LOOKED_UP)
     return Rule(
         k=model.k,
         kind=KINDS[diversity.kind] if diversity else 0,
@@ -199,5 +226,7 @@ def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *,
         with_t=model.t is not None,
         t=model.t if model.t is not None else 0.0,
         share=share,
-        plain=plain,
+        nats=np.concatenate([[0.0], counts * np.log(counts)]),
+        several=several,
+        plain=not several and not model.needs_sensitive,
     )

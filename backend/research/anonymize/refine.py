@@ -206,17 +206,19 @@ def _refine(
         while waiting > 0:
             waiting -= 1
             start, stop = todo[waiting]
-            middle = -1
-            if stop - start > 1:
+            middle, rows = -1, 0
+            for place in range(start, stop):
+                rows += tuples.rows[order[place]]
+            if stop - start > 1 and rows >= 2 * rule.k:
                 loss, rows = measure(tuples, tree, order, start, stop, low, high)
-                if loss > 0.0 and rows >= 2 * rule.k and stop - start <= rollout:
+                if loss > 0.0 and stop - start <= rollout:
                     column = _choose(
                         tuples, tree, rule, order, start, stop, low, high, loss * rows, hist, spare, scratch,
                         trial,
                     )  # fmt: skip
                     if column >= 0:
                         middle = _cut(tuples, tree, rule, order, start, stop, column, hist, spare, scratch)
-                elif loss > 0.0 and rows >= 2 * rule.k:
+                elif loss > 0.0:
                     tried[:] = False
                     while middle < 0:
                         column = _widest(tree, low, high, tried)

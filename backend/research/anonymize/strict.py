@@ -18,7 +18,7 @@ from backend.research.anonymize.criteria import holds, scratch_for
 from backend.research.anonymize.jit import kernel
 from backend.research.anonymize.problem import Ids, Ints, Problem, Rule, Tree, Tuples
 
-ROLLOUT_TUPLES = 3_000
+ROLLOUT_TUPLES = 400
 GAIN = 1e-9  # smaller gains are rounding
 PRICES = (1.0, 3.0, 9.0)  # of a suppressed row: its loss, then more while too many are suppressed
 
@@ -126,6 +126,50 @@ def _score(
 
 
 @kernel
+def _score_by_code(
+    tuples: Tuples,
+    tree: Tree,
+    rule: Rule,
+    price: float,
+    order: Ids,
+    start: int,
+    stop: int,
+    column: int,
+    level: int,
+    low: int,
+    high: int,
+    loss: float,
+    hist: Ints,
+) -> float:
+    """``_score`` for a plain rule, from the rows of each code (``hist`` comes and goes as zeros)."""
+    for place in range(start, stop):
+        hist[tuples.codes[order[place], column]] += tuples.rows[order[place]]
+    group_of = tree.low[column, level]
+    gain, squares, total, kept, code = 0.0, 0.0, 0, 0, low
+    while code <= high:
+        group, rows, first, last = group_of[code], 0, -1, -1
+        while code <= high and group_of[code] == group:
+            if hist[code] > 0:
+                first = code if first < 0 else first
+                last = code
+                rows += hist[code]
+                hist[code] = 0
+            code += 1
+        if rows == 0:
+            continue
+        if rows >= rule.k:
+            kept += rows
+            gain += rows * (tree.cost[column, level + 1, first] - cost_over(tree, column, first, last))
+        elif price < np.inf:
+            gain -= rows * price * (1.0 - loss)
+        squares += float(rows) * rows
+        total += rows
+    if kept == 0 or gain <= GAIN or (price == np.inf and kept < total):
+        return 0.0
+    return gain / max(1.0 - squares / (float(total) * total), 1e-6)
+
+
+@kernel
 def _greedily(
     tuples: Tuples,
     tree: Tree,
@@ -136,6 +180,7 @@ def _greedily(
     end: int,
     spare: Ids,
     begins: Ids,
+    hist: Ints,
     scratch: Ints,
 ) -> float:
     """The loss (in rows) of order[begin:end] when the best scored column is always cut; reorders it."""
@@ -148,7 +193,7 @@ def _greedily(
         waiting -= 1
         start, stop = todo[waiting]
         loss, rows = measure(tuples, tree, order, start, stop, low, high)
-        if not holds(tuples, rule, order, start, stop, scratch):
+        if rows < rule.k or not (rule.plain or holds(tuples, rule, order, start, stop, scratch)):
             lost += rows * price
             continue
         best, at, most = -1, 0, 0.0
@@ -157,9 +202,16 @@ def _greedily(
                 if low[column] == high[column]:
                     continue
                 level = level_over(tree, column, low[column], high[column]) - 1
-                score = _score(
-                    tuples, tree, rule, price, order, start, stop, column, level, loss, spare, begins, scratch
-                )
+                if rule.plain:
+                    score = _score_by_code(
+                        tuples, tree, rule, price, order, start, stop, column, level, low[column],
+                        high[column], loss, hist,
+                    )  # fmt: skip
+                else:
+                    score = _score(
+                        tuples, tree, rule, price, order, start, stop, column, level, loss, spare, begins,
+                        scratch,
+                    )  # fmt: skip
                 if score > most:
                     best, at, most = column, level, score
         if best < 0:
@@ -188,6 +240,7 @@ def _outcome(
     least: float,
     spare: Ids,
     begins: Ids,
+    hist: Ints,
     scratch: Ints,
 ) -> float:
     """The loss (in rows) of cutting a column and going on greedily; stops counting from ``least`` on."""
@@ -195,7 +248,7 @@ def _outcome(
     lost = 0.0
     while start < stop and lost < least:
         end = _end(tuples, tree, order, start, stop, column, level)
-        lost += _greedily(tuples, tree, rule, price, order, start, end, spare, begins, scratch)
+        lost += _greedily(tuples, tree, rule, price, order, start, end, spare, begins, hist, scratch)
         start = end
     return lost
 
@@ -209,6 +262,7 @@ def _cut_all(
     order = np.arange(count).astype(np.int32)
     spare, trial = np.empty(count, np.int32), np.empty(count, np.int32)
     begins = np.empty(tree.low.shape[2] + 1, np.int32)
+    hist = np.zeros(tree.low.shape[2], np.int64)
     low, high = np.empty(columns, np.int32), np.empty(columns, np.int32)
     todo = np.empty((count + 1, 2), np.int64)
     todo[0, 0], todo[0, 1] = 0, count
@@ -239,6 +293,7 @@ def _cut_all(
                     least,
                     spare,
                     begins,
+                    hist,
                     scratch,
                 )
                 if lost < least:
