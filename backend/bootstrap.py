@@ -46,6 +46,7 @@ from backend.interop.consent_tokens.service import ConsentTokens
 from backend.interop.receipts.parties import Custodian
 from backend.log_wiring import open_log
 from backend.member_wiring import open_members
+from backend.money_wiring import open_money
 from backend.notices_wiring import Beside, open_messages
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
@@ -218,10 +219,14 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         clock=clock,
     )
+    money = open_money(
+        stores, evidence=evidence, sealer=sealer, outbox=outbox, driver=driver, log=log, clock=clock
+    )
     studying = open_studying(
         settings,
         stores,
         research,
+        results=money.results,
         source=CandidateSource(
             index=consent_index,
             evidence=evidence,
@@ -229,6 +234,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             reading=records.reading,
             tables=tables,
         ),
+        recipients=recipients.keys,
         sealer=sealer,
         log=log,
         clock=clock,
@@ -360,6 +366,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         runner=research.runner,
         catalogue=studying.catalogue,
         runs=studying.runs,
+        datasets=studying.datasets,
+        money=money,
         webhooks=messages.endpoints,
         deliveries=messages.deliveries,
         contacts=messages.contacts,

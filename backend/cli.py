@@ -21,6 +21,7 @@ from backend.commands import (
     log,
     members,
     notices,
+    payouts,
     receipts,
     retention,
     sealed,
@@ -97,6 +98,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(consents.app, name="consent")
 app.add_typer(archive.app, name="archive")
 app.add_typer(receipts.app, name="receipt")
+app.add_typer(payouts.app, name="payouts")
 app.add_typer(retention.app, name="retention")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")

@@ -10,6 +10,7 @@ from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStor
 from backend.adapters.index.catalogue_store import MongoDrawingStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
+from backend.adapters.index.money_store import MongoShareStore
 from backend.adapters.index.release_store import MongoReleaseStore
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.study_store import MongoStudyStore
@@ -20,6 +21,7 @@ from backend.consent.member_book import MemberBook
 from backend.consent.typed_data import RESEARCH_NAME, Domain
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.records.ports import RecipientKeys
 from backend.research.board.case_book import CaseBook
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
@@ -34,7 +36,10 @@ from backend.research.candidates import CandidateSource
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
+from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
+from backend.research.money.earning import EarningUses
+from backend.research.money.results import Results
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
@@ -62,6 +67,7 @@ class Studying:
     candidates: CandidateSource
     catalogue: CatalogueService
     runs: RunJobs
+    datasets: DatasetService
 
 
 def open_research(
@@ -79,7 +85,9 @@ def open_research(
     ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     stops = StudyStops()
     permits = StoppablePermits(ledger, stops)
-    uses = MongoUseStore(stores.database)
+    uses = EarningUses(
+        uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
+    )
     policy = BudgetPolicy(
         ledger=settings.tenant,
         epsilon=round(settings.privacy_budget_epsilon * 1_000_000),
@@ -167,6 +175,8 @@ def open_studying(
     research: Research,
     *,
     source: CandidateSource,
+    recipients: RecipientKeys,
+    results: Results,
     sealer: DocumentSealer,
     log: AuditLog,
     clock: Callable[[], int],
@@ -201,6 +211,7 @@ def open_studying(
         permits=research.permits,
         guard=research.board.guard,
         usage=research.board.usage,
+        commits=results,
         runner=research.runner,
         candidates=candidates,
         audit=log,
@@ -208,4 +219,14 @@ def open_studying(
         clock=clock,
         alone=settings.index_uri is None,  # the lock on the data directory
     )
-    return Studying(candidates, catalogue, runs)
+    datasets = DatasetService(
+        tenant=stores.tenant,
+        runs=runs,
+        candidates=candidates,
+        permits=research.permits,
+        guard=research.board.guard,
+        recipients=recipients,
+        audit=log,
+        clock=clock,
+    )
+    return Studying(candidates, catalogue, runs, datasets)

@@ -148,6 +148,23 @@ class Settings(BaseSettings):
         default=0.5, ge=0, le=10, description="what the catalogue's counts of a period cost; 0: no counts"
     )
     catalogue_days: int = Field(default=91, ge=1, le=3660, description="a period of the catalogue's counts")
+    research_token: str | None = Field(
+        default=None,
+        pattern=r"^0x[0-9a-fA-F]{40}$",
+        description="ERC-20 that studies pay in, on a network; an embedded chain has a test token",
+    )
+    payout_objection_seconds: int = Field(
+        default=3 * 86_400, ge=0, lt=2**32, description="before a payout may be claimed; fixed when deployed"
+    )
+    payout_settlement_seconds: int = Field(
+        default=14 * 86_400, ge=0, lt=2**32, description="after an objection; fixed when deployed"
+    )
+    payout_claim_seconds: int = Field(
+        default=180 * 86_400, ge=1, lt=2**32, description="to claim a payout; fixed when deployed"
+    )
+    payout_grace_seconds: int = Field(
+        default=30 * 86_400, ge=0, lt=2**32, description="to pay results after a study; fixed when deployed"
+    )
     privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
     board_threshold: int = Field(
         default=1,

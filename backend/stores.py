@@ -16,7 +16,7 @@ from backend.adapters.index.changes import IndexChanges
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.ledger.calls import Sender
-from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.chain import Chain, parse_address
 from backend.adapters.ledger.commitments import CommitmentLedger
 from backend.adapters.ledger.custodian import admit_custodian
 from backend.adapters.ledger.deployment import deploy_or_attach
@@ -28,6 +28,7 @@ from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
 from backend.adapters.ledger.member_keys import RegistryKeys
 from backend.adapters.ledger.membership import StudyLedger
+from backend.adapters.ledger.money_ledger import LedgerMoney
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.adapters.ledger.process import find_anvil
@@ -62,6 +63,7 @@ class Stores:
     commitments: CommitmentLedger
     participants: RegistryParticipants
     studies: StudyLedger
+    money: LedgerMoney
     witnesses: WitnessPairs
     subject_keys: KeyLedger
     member_keys: RegistryKeys
@@ -112,7 +114,13 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         admission_delay_seconds=(
             DEVELOPMENT_ADMISSION_DELAY_SECONDS if settings.is_development else ADMISSION_DELAY_SECONDS
         ),
-        market_terms=MarketTerms(board_threshold=settings.board_threshold),
+        market_terms=MarketTerms(
+            board_threshold=settings.board_threshold,
+            objection_seconds=settings.payout_objection_seconds,
+            settlement_seconds=settings.payout_settlement_seconds,
+            claim_seconds=settings.payout_claim_seconds,
+            grace_seconds=settings.payout_grace_seconds,
+        ),
     )
     ledgers = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
     participants = RegistryParticipants(ledgers.members)
@@ -157,6 +165,15 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         commitments=ledgers.commitments,
         participants=participants,
         studies=ledgers.studies,
+        money=LedgerMoney(
+            chain=chain,
+            relayer=relayer,
+            effects=ledgers.effects,
+            market=deployment.address("ResearchMarket"),
+            custodian=tenant,
+            is_embedded=settings.ledger_url is None,
+            token=None if settings.research_token is None else parse_address(settings.research_token),
+        ),
         witnesses=ledgers.witnesses,
         subject_keys=ledgers.subject_keys,
         member_keys=ledgers.member_keys,

@@ -2,7 +2,7 @@
 
 python -m bench.run [--test-seconds N] [--records N] [--patients N]
   [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting,
-   anonymizing,anonymizing_files]
+  anonymizing,anonymizing_files]
 python -m bench.run --check     only check the shape of the file
 """
 

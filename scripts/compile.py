@@ -35,6 +35,7 @@ CONTRACTS = {
     "RecordRegistry": "contracts/RecordRegistry.sol",
     "Recovery": "contracts/consent/Recovery.sol",
     "ResearchMarket": "contracts/ResearchMarket.sol",
+    "TestToken": "contracts/TestToken.sol",
     "WitnessPair": "contracts/WitnessPair.sol",
     "WitnessPairs": "contracts/WitnessPairs.sol",
 }

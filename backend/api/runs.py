@@ -20,7 +20,7 @@ from backend.types import to_hex
 router = APIRouter(prefix="/v1/studies/{study}/runs", tags=["research"])
 Running = Annotated[Caller, Depends(needs(Scope.STUDY_RUN))]
 WAIT_SECONDS = 10.0  # for a run to end while its caller waits
-_HexRun = Annotated[str, Field(pattern=r"^0x[0-9a-f]{32}$")]
+HexRun = Annotated[str, Field(pattern=r"^0x[0-9a-f]{32}$")]
 
 
 class RunView(BaseModel):
@@ -70,16 +70,21 @@ def list_runs(
 
 
 @router.get("/{run}", response_model=RunView)
-def show(study: Hex32, run: _HexRun, caller: Running) -> RunView:
+def show(study: Hex32, run: HexRun, caller: Running) -> RunView:
     """See how a run stands; once it is done, with its result."""
-    services, principal = caller
+    _, job = own_run(caller, study, run)
+    view = _view(job)
+    return view.model_copy(update={"result": caller.services.runs.result(job)}) if job.result else view
+
+
+def own_run(caller: Caller, study: str, run: str) -> tuple[Study, Job]:
+    """Return a run of a study of the caller's. Raises StudyNotFound, RunNotFound."""
+    found = _own(caller, study, caller.principal)
     try:
         job_id = JobId(bytes.fromhex(run.removeprefix("0x")))
     except ValueError as malformed:
         raise RunNotFound from malformed
-    job = services.runs.get(_own(caller, study, principal), job_id)
-    view = _view(job)
-    return view.model_copy(update={"result": services.runs.result(job)}) if job.result else view
+    return found, caller.services.runs.get(found, job_id)
 
 
 def _own(caller: Caller, study: str, principal: Principal) -> Study:

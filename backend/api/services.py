@@ -65,7 +65,9 @@ from backend.records.storing import StoringService
 from backend.research.board.service import EthicsBoard
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.service import CatalogueService
+from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
+from backend.research.money.services import MoneyServices
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.types import MemberId
@@ -129,6 +131,8 @@ class Services:
     runner: StudyRunner
     catalogue: CatalogueService
     runs: RunJobs
+    datasets: DatasetService
+    money: MoneyServices
     webhooks: Endpoints
     deliveries: Deliveries
     contacts: Contacts

@@ -66,8 +66,22 @@ STUDY_CLOSED: Final = "study.closed"
 STUDY_DOCUMENT_STORED: Final = "study.document_stored"
 STUDY_DOCUMENT_READ: Final = "study.document_read"
 STUDY_RUN: Final = "study.run"
+STUDY_DATASET_RELEASED: Final = "study.dataset_released"
 CATALOGUE_DRAWN: Final = "catalogue.drawn"  # the protected counts of a period
 STUDY_USED_DATA: Final = "study.used_data"
+# money of studies
+RESULT_COMMITTED: Final = "study.result_committed"
+ESCROW_FUNDED: Final = "escrow.funded"
+ESCROW_RELEASED: Final = "escrow.released"
+ESCROW_REFUNDED: Final = "escrow.refunded"
+PAYOUT_PROPOSED: Final = "payout.proposed"
+PAYOUT_OBJECTED: Final = "payout.objected"
+PAYOUT_SETTLED: Final = "payout.settled"
+PAYOUT_CLOSED: Final = "payout.closed"
+PAYEE_NAMED: Final = "payee.named"
+PAYMENT_CLAIMED: Final = "payment.claimed"
+TEST_TOKENS_ISSUED: Final = "test_tokens.issued"
+DONATION_NAMED: Final = "donation.named"
 # emergency
 EMERGENCY_OPENED: Final = "emergency.opened"
 # the system

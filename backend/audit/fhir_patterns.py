@@ -185,8 +185,21 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.STUDY_DOCUMENT_STORED: _create("study"),
         codes.STUDY_DOCUMENT_READ: _read("study"),
         codes.STUDY_RUN: _run("study"),
+        codes.STUDY_DATASET_RELEASED: _run("study"),
         codes.CATALOGUE_DRAWN: _run("offers"),
         codes.STUDY_USED_DATA: _run("study"),
+        codes.RESULT_COMMITTED: _create("result"),
+        codes.ESCROW_FUNDED: _update("study"),
+        codes.ESCROW_RELEASED: _update("study"),
+        codes.ESCROW_REFUNDED: _update("study"),
+        codes.PAYOUT_PROPOSED: _create("round"),
+        codes.PAYOUT_OBJECTED: _update("round"),
+        codes.PAYOUT_SETTLED: _update("round"),
+        codes.PAYOUT_CLOSED: _update("round"),
+        codes.PAYEE_NAMED: _update("study"),
+        codes.PAYMENT_CLAIMED: _update("round"),
+        codes.TEST_TOKENS_ISSUED: _create("account"),
+        codes.DONATION_NAMED: _create("account"),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started
         codes.AUDIT_READ: _dicom("110101", None, "R"),  # audit log used
         codes.AUDIT_KEY_ERASED: _alert("110135", "D"),  # object security attributes changed

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from backend.client.api import RequestRefused
+from backend.client.keys import PrivateKey
 from backend.errors import AssentError
 
 if TYPE_CHECKING:
@@ -113,6 +114,24 @@ class Table:
         import pandas  # noqa: PLC0415
 
         return pandas.DataFrame(self.columns(), columns=list(self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A released dataset, opened: text columns, ``pseudonym`` first. ``about`` names the release and what was
+    measured on it; ``methods`` is a paragraph for a paper."""
+
+    frame: polars.DataFrame
+    about: Mapping[str, Any]
+    methods: str
+
+    def to_polars(self) -> polars.DataFrame:
+        return self.frame
+
+    def to_pandas(self) -> pandas.DataFrame:
+        import pandas  # noqa: PLC0415
+
+        return pandas.DataFrame(self.frame.to_dict(as_series=False))
 
 
 class RunResult(Mapping[str, Answer]):
@@ -218,6 +237,9 @@ class Researcher:
     ) -> None:
         self.close()
 
+    def _bytes(self, path: str) -> bytes:
+        return self._send("GET", path, None).content
+
     def _one(self, method: str, path: str, body: Json | None = None) -> Json:
         found: Json = self._send(method, path, body).json()
         return found
@@ -290,6 +312,29 @@ class Study:
             self._lab._sleep(_LOOK_EVERY_SECONDS)
             answer = self._lab._one("GET", f"/v1/studies/{self.study_id}/runs/{answer['run_id']}")
         return RunResult(answer)
+
+    def runs(self) -> list[Json]:
+        """Return the study's runs, newest first, without their results."""
+        return self._lab._list("GET", f"/v1/studies/{self.study_id}/runs")
+
+    def dataset(self, key: PrivateKey, *, run: str | None = None) -> Dataset:
+        """Fetch and open the dataset of a run (default: the newest that is done), sealed to ``key``.
+
+        Raises RequestRefused (``dataset_outdated``: a consent changed, run again), and as
+        ``datasets.sealed.open_release`` and ``datasets.package.read``. polars is needed.
+        """
+        from backend.research.datasets import package, sealed  # noqa: PLC0415 - it brings polars
+
+        if run is None:
+            run = next((each["run_id"] for each in self.runs() if each["state"] == "done"), None)
+        if run is None:
+            raise RunFailed("no run of this study is done")
+        delivery = self._lab._bytes(f"/v1/studies/{self.study_id}/runs/{run}/dataset")
+        opened = sealed.open_release((delivery,), key.opener)
+        if opened.header.study.hex() != self.study_id.removeprefix("0x"):
+            raise RunFailed("the dataset is another study's")
+        found = package.read(b"".join(opened.document.data))
+        return Dataset(found.table, found.about, found.methods)
 
 
 def _decimal(text: str) -> float | None:

@@ -58,6 +58,7 @@ class Scope(StrEnum):
     TOKEN_INTROSPECT = "tokens:introspect"  # noqa: S105 - a scope
     BACKUP_MAKE = "backups:make"
     ERASURE_HANDLE = "erasures:handle"  # take written requests to erase, and place legal holds
+    PAYMENT_MANAGE = "payments:manage"  # pay for studies against invoices, propose and close payouts
     PAPER_HANDLE = "paper-consents:handle"  # bring, see, sign and stop consents on paper
 
 
@@ -96,6 +97,7 @@ SCOPES_OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = MappingProxyType(
                 Scope.NOTICE_PUBLISH,
                 Scope.BACKUP_MAKE,
                 Scope.CATALOGUE_DRAW,
+                Scope.PAYMENT_MANAGE,
             }
         ),
         Role.IDENTITY_DESK: frozenset({Scope.ENROLMENT_ISSUE, Scope.PAPER_HANDLE}),

@@ -18,6 +18,7 @@ from backend.maintenance.consents import check_consents
 from backend.maintenance.documents import check_documents
 from backend.maintenance.erasures import check_erasures, read_gone
 from backend.maintenance.errors import NoDeployment
+from backend.maintenance.payments import check_payments
 from backend.maintenance.records import RecordCheck
 from backend.maintenance.report import Report
 from backend.maintenance.uses import LoggedUses
@@ -42,6 +43,7 @@ def check_everything(stores: Stores) -> Report:
     check_erasures(stores, report)
     check_care_teams(stores, report)
     check_documents(stores, report)
+    check_payments(stores, gone, report)
     check_audit(stores, facts.subjects, report)
     check_keys(stores, report)
     return report

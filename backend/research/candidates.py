@@ -30,7 +30,7 @@ from backend.research.cohort import CHUNK
 from backend.research.extraction import PatientRecords, readable
 from backend.research.study import Study
 from backend.research.types import Candidate, Opened, ResearchTerms
-from backend.research.variables import Variable
+from backend.research.variables import Value, Variable
 from backend.research.views.types import View
 from backend.types import ConsentId, MemberId, SubjectId
 
@@ -80,37 +80,44 @@ class CandidateSource:
         """
         masks = tuple(dict.fromkeys(variable.categories for variable in use.variables))
         segments = [Segment(categories=mask, sensitivities=0) for mask in masks]
-        opening = _Opening(self.reading, use, self.views)
-        for subject, question, decisions in self._decided(use, segments):
-            permitted = {
+        opening = _Opening(self.reading, use, self.views, lambda subject: self._question(subject, use))
+        ahead = opening.ahead
+        # One object each for what most patients have alike: of many patients only what differs is kept.
+        alike: dict[ResearchTerms, ResearchTerms] = {}
+        names: dict[frozenset[int], frozenset[str]] = {}
+        for subject, decisions in self._decided(use, segments):
+            permitted = frozenset(
                 mask
                 for mask, decision in zip(masks, decisions, strict=True)
                 if decision.answer is Answer.PERMIT
-            }
+            )
             if permitted:
                 consents = _consents(decisions)
-                variables = tuple(item for item in use.variables if item.categories in permitted)
+                terms = self._terms(subject, consents)
+                if permitted not in names:
+                    names[permitted] = frozenset(
+                        variable.name for variable in use.variables if variable.categories in permitted
+                    )
                 yield Candidate(
                     subject=subject,
                     consents=consents,
-                    allowed=frozenset(variable.name for variable in variables),
-                    terms=self._terms(subject, consents),
-                    resources=opening.of(question, variables),
+                    allowed=names[permitted],
+                    terms=alike.setdefault(terms, terms),
+                    resources=_Records(opening, subject, names[permitted]),
                     aggregate_only=any(
                         decision.answer is Answer.PERMIT and decision.obligations & IN_FIGURES_ONLY
                         for decision in decisions
                     ),
-                    ahead=opening.ahead,
+                    ahead=ahead,
                 )
 
     def _decided(
         self, use: Use, segments: Sequence[Segment]
-    ) -> Iterator[tuple[SubjectId, Question, tuple[Decision, ...]]]:
+    ) -> Iterator[tuple[SubjectId, tuple[Decision, ...]]]:
         """Everybody's decisions, some patients' at a time: most of it is waiting for chain and index."""
 
-        def decide(subject: SubjectId) -> tuple[SubjectId, Question, tuple[Decision, ...]]:
-            question = self._question(subject, use)
-            return subject, question, self.decisions.decide(question, segments)
+        def decide(subject: SubjectId) -> tuple[SubjectId, tuple[Decision, ...]]:
+            return subject, self.decisions.decide(self._question(subject, use), segments)
 
         subjects = self.index.subjects()
         with ThreadPoolExecutor(DECIDERS) as pool:
@@ -149,32 +156,35 @@ class _Opening:
     What was opened ahead is kept as bytes until its patient is asked for, once.
     """
 
-    def __init__(self, reading: ReadingService, use: Use, views: Mapping[str, View]) -> None:
+    def __init__(
+        self,
+        reading: ReadingService,
+        use: Use,
+        views: Mapping[str, View],
+        question: Callable[[SubjectId], Question],
+    ) -> None:
         self._reading = reading
         self._use = use
         self._views = views
-        self._variables: dict[SubjectId, tuple[Variable, ...]] = {}
-        self._questions: dict[SubjectId, Question] = {}
+        self._question = question
         self._ahead: dict[SubjectId, Sequence[tuple[int, bytes]]] = {}
+        self._alike: dict[Value, Value] = {}
 
-    def of(self, question: Question, variables: tuple[Variable, ...]) -> Callable[[], PatientRecords]:
-        subject = question.subject
-        self._questions[subject] = question
-        self._variables[subject] = variables
-
-        def resources() -> PatientRecords:
-            if subject not in self._ahead:
-                self._open([subject])
-            return PatientRecords(_parsed(self._ahead.pop(subject)), self._views)
-
-        return resources
+    def records(self, subject: SubjectId, allowed: frozenset[str]) -> PatientRecords:
+        if subject not in self._ahead:
+            self._open({subject: allowed})
+        return PatientRecords(_parsed(self._ahead.pop(subject)), self._views, self._alike)
 
     def ahead(self, candidates: Sequence[Candidate]) -> None:
-        self._open([candidate.subject for candidate in candidates])
+        self._open({candidate.subject: candidate.allowed for candidate in candidates})
 
-    def _open(self, subjects: Sequence[SubjectId]) -> None:
-        readers = [self._reader(subject) for subject in subjects]
-        for subject, parts in zip(subjects, self._reading.collect(readers, self._wanted), strict=True):
+    def _open(self, allowed: Mapping[SubjectId, frozenset[str]]) -> None:
+        def wanted(subject: SubjectId) -> Part:
+            variables = [item for item in self._use.variables if item.name in allowed[subject]]
+            return lambda part: any(readable(variable, part.categories) for variable in variables)
+
+        readers = [self._reader(subject) for subject in allowed]
+        for subject, parts in zip(allowed, self._reading.collect(readers, wanted), strict=True):
             self._ahead[subject] = [(part.segment.categories, b"".join(part.pieces)) for part in parts]
 
     def _reader(self, subject: SubjectId) -> Reader:
@@ -182,14 +192,22 @@ class _Opening:
         return Reader(
             agent=use.agent,
             organisation=use.requester.actor,
-            question=self._questions[subject],
+            question=self._question(subject),
             purpose=use.purpose,
             action=use.action,
         )
 
-    def _wanted(self, subject: SubjectId) -> Part:
-        variables = self._variables[subject]
-        return lambda part: any(readable(variable, part.categories) for variable in variables)
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """A candidate's ``resources``."""
+
+    opening: _Opening
+    subject: SubjectId
+    allowed: frozenset[str]
+
+    def __call__(self) -> PatientRecords:
+        return self.opening.records(self.subject, self.allowed)
 
 
 def _parsed(parts: Sequence[tuple[int, bytes]]) -> Iterator[Opened]:

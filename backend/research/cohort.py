@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from backend.research.canonical import digest_of
+from backend.research.canonical import canonical_json
 from backend.research.duo import StudyUse, match
 from backend.research.types import Candidate
 
@@ -60,16 +61,20 @@ def snapshot(candidates: Iterable[Candidate]) -> bytes:
 
     An answer belongs to its snapshot: after any change of consent there is a new one.
     """
-    return digest_of(
-        sorted(
-            [
-                str(candidate.subject),
-                sorted(consent.hex() for consent in candidate.consents),
-                sorted(candidate.allowed),
-                sorted(sorted(terms) for terms in candidate.terms.duo),
-                [candidate.terms.minimum_cohort, str(candidate.terms.epsilon_cap)],
-                candidate.aggregate_only,
-            ]
-            for candidate in candidates
+    digest = hashlib.sha256(b"[")  # of the canonical JSON of the list, which may be too long to be held
+    for place, candidate in enumerate(sorted(candidates, key=lambda candidate: str(candidate.subject))):
+        digest.update(b"," * bool(place))
+        digest.update(
+            canonical_json(
+                [
+                    str(candidate.subject),
+                    sorted(consent.hex() for consent in candidate.consents),
+                    sorted(candidate.allowed),
+                    sorted(sorted(terms) for terms in candidate.terms.duo),
+                    [candidate.terms.minimum_cohort, str(candidate.terms.epsilon_cap)],
+                    candidate.aggregate_only,
+                ]
+            )
         )
-    )
+    digest.update(b"]")
+    return digest.digest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -60,16 +60,21 @@ _BITS = load_tables().categories.bits
 _DEMOGRAPHICS = 1 << _BITS["demographics"]
 _SEPARABLE = sum(1 << _BITS[name] for name in PATIENT_ELEMENTS)
 _ANY = (1 << 64) - 1
+_MOST_ALIKE = 65_536
 
 Group = Mapping[str, Sequence[Resource]]
 
 
 @dataclass(frozen=True, slots=True)
 class PatientRecords:
-    """What was opened of one patient, and the views that variables may name."""
+    """What was opened of one patient, and the views that variables may name.
+
+    ``alike``: values of this run, since the rows of many patients hold the same few numbers and words.
+    """
 
     opened: Iterable[Resource | Opened]
     views: Mapping[str, View]
+    alike: dict[Value, Value] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Resource | Opened]:
         return iter(self.opened)
@@ -85,13 +90,20 @@ def extract(
     ``resources`` are one patient's; Bundle resources are opened. A variable reads only what ``readable`` lets
     it, where the category of a resource is known. Nothing about odd resources is raised.
     """
-    views = resources.views if isinstance(resources, PatientRecords) else {}
+    records = resources if isinstance(resources, PatientRecords) else PatientRecords(resources, {})
+    views, alike = records.views, records.alike
     if not any(variable.name in allowed for variable in variables):
         return dict.fromkeys((variable.name for variable in variables), None)
     patient = _Patient(list(_opened(resources)), views)
     return {
-        variable.name: patient.value(variable) if variable.name in allowed else None for variable in variables
+        variable.name: _one(patient.value(variable), alike) if variable.name in allowed else None
+        for variable in variables
     }
+
+
+def _one(value: Value, alike: dict[Value, Value]) -> Value:
+    """One object for equal values."""
+    return alike.setdefault(value, value) if len(alike) < _MOST_ALIKE else alike.get(value, value)
 
 
 def readable(variable: Variable, categories: int) -> bool:

@@ -7,12 +7,18 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from backend.research.releases.types import Mark
 from backend.research.types import Pseudonym, StudyId
-from backend.types import SubjectId
+from backend.types import MemberId, SubjectId
 
 
 def pseudonym(study_key: bytes, study: StudyId, subject: SubjectId) -> Pseudonym:
     """HMAC-SHA-256 of the subject under the study's key, first 16 bytes in hex (32 digits)."""
     return Pseudonym(_tag(study_key, b"assent-study-pseudonym-1", study, subject)[:16].hex())
+
+
+def row_pseudonym(study_key: bytes, study: StudyId, recipient: MemberId, subject: SubjectId) -> Pseudonym:
+    """What stands for a patient in a dataset: keyed per study and recipient, so that it also tells from whose
+    copy a row was taken."""
+    return Pseudonym(_tag(study_key, b"assent-row-pseudonym-1" + recipient, study, subject)[:16].hex())
 
 
 def row_order(study_key: bytes, study: StudyId, subject: SubjectId, table: bytes) -> bytes:

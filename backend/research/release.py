@@ -25,7 +25,8 @@ from backend.types import SubjectId
 class ReleasedTable:
     """One row a patient, in an order that tells nothing; one cell for each name in ``columns``.
 
-    ``class_of`` tells which patients share their quasi-identifiers: for the release ledger, never released.
+    ``class_of`` tells which patients share their quasi-identifiers, for the release ledger, and ``subjects``
+    whose row each is, for pseudonyms: neither is ever released.
     """
 
     columns: tuple[str, ...]
@@ -33,6 +34,7 @@ class ReleasedTable:
     rows: tuple[tuple[str, ...], ...]
     report: ReleaseReport
     class_of: Mapping[SubjectId, int]
+    subjects: tuple[SubjectId, ...]
 
 
 def release(
@@ -89,7 +91,8 @@ def release(
     members = zip(done.kept, verified.classes.of_row.tolist(), strict=True)
     class_of = {placed[place][1]: number for place, number in members}
     released = tuple(zip(*(cells[name] for name in table.variables), strict=True))
-    return ReleasedTable(table.variables, tuple(names), released, done.report, class_of)
+    subjects = tuple(placed[place][1] for place in done.kept)
+    return ReleasedTable(table.variables, tuple(names), released, done.report, class_of, subjects)
 
 
 def model_of(k: int, dataset: Dataset) -> PrivacyModel:

@@ -43,6 +43,8 @@ class RunResult:
     epsilon: str
     delta_exponent: int
     participants: tuple[Pseudonym, ...]
+    snapshot: bytes  # of the consents it was made under (``cohort.snapshot``); outside the digest, too
+    row_pseudonyms: tuple[Pseudonym, ...]  # of the table's rows, for a dataset; outside the digest, too
 
     def as_json(self) -> dict[str, Any]:
         """Canonical-JSON material of what the researcher gets."""

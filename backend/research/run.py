@@ -16,7 +16,7 @@ from backend.research.extraction import extract
 from backend.research.permits import require_permitted
 from backend.research.plan import EXCLUDED, INCLUDED, Question, plan
 from backend.research.ports import AnswerStore, PermitReader, StudyKeys, UseStore
-from backend.research.pseudonyms import pseudonym, row_order
+from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
 from backend.research.release import ReleasedTable, release
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import RunResult, ranges
@@ -99,6 +99,8 @@ class StudyRunner:
             epsilon=f"{epsilon_of(made.rho, exponent):.6f}",
             delta_exponent=exponent,
             participants=tuple(sorted(cohort.pseudonym(subject) for subject in cohort.rows)),
+            snapshot=cohort.snapshot,
+            row_pseudonyms=cohort.row_pseudonyms(table) if table is not None else (),
         )
 
 
@@ -116,6 +118,12 @@ class _Cohort:
 
     def pseudonym(self, subject: SubjectId) -> Pseudonym:
         return pseudonym(self._key, self._study.study_id, subject)
+
+    def row_pseudonyms(self, table: ReleasedTable) -> tuple[Pseudonym, ...]:
+        researcher = self._study.proposal.researcher
+        return tuple(
+            row_pseudonym(self._key, self._study.study_id, researcher, subject) for subject in table.subjects
+        )
 
     def counts(self, within: list[Candidate], asked: Sequence[Question]) -> list[list[int]]:
         """The exact counts of each question over those of ``within`` whose minimum cohort is reached."""

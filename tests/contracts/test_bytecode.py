@@ -18,6 +18,7 @@ NAMES = (
     "RecordRegistry",
     "Recovery",
     "ResearchMarket",
+    "TestToken",
     "WitnessPair",
     "WitnessPairs",
 )

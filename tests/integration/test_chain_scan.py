@@ -36,8 +36,8 @@ from tests.support.access.world import ADMISSION_DELAY, AccessWorld
 from tests.support.chain_scan import Scan
 from tests.support.token import token_creation_code
 
-# The operator's names for its own roles; nobody else can write a string.
-ALLOWED = ("admission", "admission of members")
+# The operator's names for its own roles, and the test token's for itself; nobody else can write a string.
+ALLOWED = ("admission", "admission of members", "Assent Test Token (no value)", "TEST")
 EVERYTHING = Scan(texts=texts(), masks=MASKS, allowed=ALLOWED)
 
 

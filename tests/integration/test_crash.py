@@ -21,12 +21,21 @@ import httpx
 import pytest
 
 from backend.demo.actors import Api, Refused
-from tests.support.process_world import People, Program, eventually, is_alive, run_cli, running_program
+from tests.support.process_world import (
+    VOLUNTEERS,
+    People,
+    Program,
+    Research,
+    eventually,
+    is_alive,
+    run_cli,
+    running_program,
+)
 
 KILL_POINTS = int(os.environ.get("ASSENT_KILL_POINTS", "12"))
 SEED = int(os.environ.get("ASSENT_KILL_SEED", "0")) or secrets.randbelow(2**31) + 1
 RETRY_SECONDS = 20.0
-KINDS = ("store", "grant", "revoke", "erase", "anchor")
+KINDS = ("store", "grant", "revoke", "erase", "anchor", "fund", "payout", "claim")
 
 
 @dataclass(slots=True)
@@ -37,6 +46,9 @@ class Expected:
     granted: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
+    funded: dict[str, int] = field(default_factory=dict)  # by invoice
+    paid_out: dict[str, int] = field(default_factory=dict)  # by result, what each patient gets
+    claimed: set[str] = field(default_factory=set)  # payouts
 
     @property
     def kept(self) -> dict[str, bytes]:
@@ -89,6 +101,7 @@ def test_program_killed_at_random_instants_keeps_every_acknowledged_act_exactly_
     print(f"seed {SEED}")  # noqa: T201 - pytest shows it for a failed run
     record_property("seed", SEED)
     dice, people, expected = random.Random(SEED), People(program), Expected()
+    expected.funded |= people.research.funded
     expected.granted.add(people.standing)
     timing = _undisturbed(people, expected)
     acknowledged: Counter[str] = Counter()
@@ -114,6 +127,7 @@ def test_program_killed_at_random_instants_keeps_every_acknowledged_act_exactly_
 
 def test_chain_or_index_killed_alone_comes_back_and_nothing_is_lost(program: Program) -> None:
     people, expected = People(program), Expected()
+    expected.funded |= people.research.funded
     expected.granted.add(people.standing)
     _undisturbed(people, expected)
     for name in ("anvil", "nx-27017"):
@@ -165,6 +179,8 @@ def _prepare(people: People, expected: Expected, kind: str, number: int) -> Call
         body = {"subject": people.patient.subject, "record_id": record, "grace_hours": 0}
         headers = {"Idempotency-Key": f"erase-{record}"}
         return lambda: api.call("POST", "/v1/erasures", json=body, headers=headers)
+    if kind in ("fund", "payout", "claim"):
+        return _prepare_money(people.research, expected, kind, number)
     if kind == "anchor":
         size = _log(people)[0]
         return lambda: eventually(lambda: _log(people)[1] >= size, seconds=15, what="the log is anchored")
@@ -174,6 +190,21 @@ def _prepare(people: People, expected: Expected, kind: str, number: int) -> Call
     expected.revoked.add(consent)
     # Without a token, as anyone may hand it in.
     return lambda: Api(people.program.http).post("/v1/revocations", stop)
+
+
+def _prepare_money(research: Research, expected: Expected, kind: str, number: int) -> Callable[[], object]:
+    if kind == "fund":
+        invoice, amount = f"INV-{number}-{secrets.token_hex(4)}", 1000 + number
+        expected.funded[invoice] = amount
+        return lambda: research.fund(invoice, amount)
+    result = research.run()
+    if kind == "payout":
+        expected.paid_out[result] = 20 + number
+        return lambda: research.propose(result, 20 + number)
+    expected.paid_out[result] = 70
+    round_ = research.propose(result, 70)
+    expected.claimed.add(round_)
+    return lambda: research.claim(round_)
 
 
 def _log(people: People) -> tuple[int, int]:
@@ -193,6 +224,9 @@ def _check_now(people: People, expected: Expected, kind: str) -> None:
         with pytest.raises(Refused):
             people.clinic.read(record)
         return
+    if kind in ("fund", "payout", "claim"):
+        _check_money(people.research, expected)
+        return
     states = {consent["consent_id"]: consent["state"] for consent in people.consents()}
     for consent in expected.granted:
         if consent not in expected.revoked:
@@ -211,6 +245,11 @@ def _check_everything(people: People, expected: Expected) -> None:
         consent: "revoked" if consent in expected.revoked else "live" for consent in expected.granted
     }
     assert len(people.consents()) == len(expected.granted)
+    _check_money(people.research, expected)
+    claims = [entry for entry in people.research.entries() if entry["type"] == "payment.claimed"]
+    assert Counter(entry["detail"]["round"] for entry in claims) == Counter(
+        dict.fromkeys(expected.claimed, 1)
+    )
     entries = people.entries()
 
     def logged(kind: str, member: str) -> Counter[str]:
@@ -222,10 +261,31 @@ def _check_everything(people: People, expected: Expected) -> None:
     assert logged("consent.revoked", "consents") == Counter(dict.fromkeys(expected.revoked, 1))
 
 
+def _check_money(research: Research, expected: Expected) -> None:
+    """Each deposit, payout and claim is on the chain once."""
+    (escrow,) = research.escrows()
+    assert Counter(int(deposit["amount"]) for deposit in escrow["deposits"]) == Counter(
+        expected.funded.values()
+    )
+    assert {each["invoice"]: int(each["amount"]) for each in escrow["invoices"]} == expected.funded
+    payouts = research.payouts()
+    assert Counter(payout["result"] for payout in payouts) == Counter(dict.fromkeys(expected.paid_out, 1))
+    for payout in payouts:
+        share = expected.paid_out[payout["result"]]
+        assert (int(payout["share"]), int(payout["total"])) == (share, 10 * share)
+        claimed = payout["round"] in expected.claimed
+        assert int(payout["remaining"]) in ((9 * share,) if claimed else (10 * share,))
+    owed = sum(int(payout["total"]) for payout in payouts)
+    assert int(escrow["available"]) == sum(expected.funded.values()) - owed
+
+
 def _check_stores(program: Program, expected: Expected) -> None:
+    verified = run_cli("ledger", "verify", "--data-directory", program.data)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     checked = run_cli("fsck", "--json", "--data-directory", program.data)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     report = json.loads(checked.stdout)
     assert report["sound"], report["damage"]
-    assert report["checked"]["record versions"] == len(expected.kept)
-    assert report["checked"]["consents"] == len(expected.granted)
+    assert report["checked"]["record versions"] == len(expected.kept) + VOLUNTEERS
+    assert report["checked"]["consents"] == len(expected.granted) + VOLUNTEERS
+    assert report["checked"]["payouts"] == len(expected.paid_out)

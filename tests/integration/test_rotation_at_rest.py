@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.message_store import MongoDeliveryStore
 from backend.adapters.index.sealed_fields import SEALED_FIELDS
 from backend.bootstrap import clock
@@ -29,7 +30,9 @@ from backend.maintenance.key_rotation import rotate_keys
 from backend.maintenance.report import Report
 from backend.notices.delivering import place_of as place_of_message
 from backend.notices.types import Delivery
+from backend.outbox.types import FAILED, Act
 from backend.records.sealing import RecipientKey
+from backend.research.money import claims
 from backend.rotations import AT_REST, rotation_at_rest
 from backend.sealed import DocumentSealer, documents_key
 from backend.settings import Settings
@@ -84,6 +87,10 @@ def add_the_rest(built: Town) -> None:
     sealed = DocumentSealer(stores.keys).seal(b"text", subject=subject, place=place_of_message("waiting"))
     MongoDeliveryStore(stores.database, "mails", keeps_bodies=False).put(
         Delivery("waiting", f"{subject:024x}", "request", sealed, None, later, later)
+    )
+    claimed = DocumentSealer(stores.keys).seal(b"{}", subject=None, place=claims.place_of_claim("failed"))
+    MongoActStore(stores.database, stores.keys).insert(
+        Act(claims.ACT, "failed", FAILED, {"sealed": claimed}, 1, 0, later), holder="", leased_until=later
     )
     gone = built.cast.adults[4].wallet
     gone.api.post("/v1/erasures", {"subject": gone.subject, "grace_hours": 0})

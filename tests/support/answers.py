@@ -94,7 +94,7 @@ class Questions:
             api, subject = patient.wallet.api, patient.wallet.subject
             for path in (
                 "consents", "consent-requests", "contact", "blocked-requesters", "studies/uses",
-                "notices-of-revocation", "erasures",
+                "notices-of-revocation", "erasures", "payments",
             ):  # fmt: skip
                 self._get(f"own {subject[2:]} {path}", api, f"/v1/{path}", subject=subject)
             self.all[f"find {subject[2:]}"] = lambda number=patient.record_number: raw(
@@ -139,3 +139,5 @@ class Questions:
             self._get(f"board file {study}", cast.board_api, f"/v1/board/studies/{study}")
             for paper in papers:
                 self._get(f"board paper {study}", cast.board_api, f"/v1/studies/{study}/documents/{paper}")
+        for name, path in (("escrows", "escrows"), ("payouts", "payouts"), ("results", "payouts/results")):
+            self._get(f"money {name}", cast.operator, f"/v1/{path}", study=town.study)

@@ -111,6 +111,7 @@ CREATED = (
     "AuditAnchor",
     "EmergencyAccess",
     "ResearchMarket",
+    "TestToken",
     "WitnessPairs",
     "KeyRegistry",
 )

@@ -11,17 +11,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
+from eth_account import Account
+from eth_account.messages import encode_defunct
 from pymongo import MongoClient
 
 from backend.adapters.process import free_port
 from backend.demo.actors import Api, Provider, Wallet
+from scripts.generate_bundles import encode, generate
 
 START_SECONDS = 60.0
 CATEGORIES = ["laboratory"]
+VOLUNTEERS = 5  # of the study: so many each of its answers needs
 
 
 def eventually(holds: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -75,7 +80,11 @@ class Program:
                     sys.executable, "-m", "backend.cli", "up", "--no-samples", "--port", str(self.port),
                     "--data-directory", str(self.data), "--public-url", self.url,
                 ],
-                env={**os.environ, "ASSENT_ANCHOR_INTERVAL_SECONDS": "2"},
+                env={
+                    **os.environ,
+                    "ASSENT_ANCHOR_INTERVAL_SECONDS": "2",
+                    "ASSENT_PAYOUT_OBJECTION_SECONDS": "0",
+                },
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         eventually(self._is_ready, seconds=START_SECONDS, what="the program is ready")
@@ -167,11 +176,20 @@ class People:
         self.patient.claim(issued["code"])
         self.patient.sign_in()
         self.standing = self.permit(self.clinic.member_id, days=300)
+        self._operator = operator
+
+    @cached_property
+    def research(self) -> Research:
+        """A study that runs, made when it is first needed: it takes more patients."""
+        return Research(self.program, self._operator, self.hospital)
 
     def reconnect(self) -> None:
         """Use the program's new connection; tokens outlive a restart."""
         for actor in (self.hospital, self.clinic, self.other, self.patient):
             actor.api.http = self.program.http
+        self._operator.http = self.program.http
+        if "research" in vars(self):
+            self.research.reconnect()
 
     def permit(self, grantee: str, *, days: int) -> str:
         return str(self.patient.consent(**wish(grantee, days=days))["consent_id"])
@@ -228,6 +246,134 @@ class People:
 
     def _member(self, operator: Api, name: str) -> str:
         return str(operator.post("/v1/members", {"name": name, "roles": ["provider"]})["member_id"])
+
+
+class Research:
+    """A funded study over five patients, the first of whom has named where to be paid."""
+
+    def __init__(self, program: Program, operator: Api, hospital: Provider) -> None:
+        self.program, self.operator = program, operator
+        self.funded: dict[str, int] = {"INV-start": 10**9}
+        member = operator.post("/v1/members", {"name": "Institute", "roles": ["researcher"]})["member_id"]
+        client = operator.post(
+            "/v1/clients", {"name": "workbench", "roles": ["researcher"], "member_id": member}
+        )
+        self.researcher = Provider(Api(program.http), client["client_id"], client["client_secret"], member)
+        self.researcher.sign_in()
+        self.patients = [self._volunteer(number, hospital) for number in range(VOLUNTEERS)]
+        self.study = self._approved()
+        (self.escrow,) = {self.fund(invoice, amount)["escrow"] for invoice, amount in self.funded.items()}
+        self.run()
+        patient = self.patients[0]
+        wish = {
+            "subject": patient.subject,
+            "study": self.study,
+            "account": str(Account.create().address),
+            "kind": "own",
+        }
+        draft = patient.api.post("/v1/payments/payees/draft", wish)
+        signed = patient.account.sign_message(encode_defunct(text=draft["text"]))
+        signature = "0x" + bytes(signed.signature).hex()
+        patient.api.post("/v1/payments/payees", {**wish, "number": draft["number"], "signature": signature})
+
+    def reconnect(self) -> None:
+        for api in (self.operator, self.researcher.api, *(patient.api for patient in self.patients)):
+            api.http = self.program.http
+
+    def fund(self, invoice: str, amount: int) -> dict[str, Any]:
+        body = {"study": self.study, "amount": str(amount), "invoice": invoice}
+        answer = self.operator.call("POST", "/v1/escrows/invoices", json=body)
+        if answer.status_code == 202:
+            raise httpx.ReadTimeout("under way")  # acknowledged, and not done yet: look again
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def run(self) -> str:
+        return str(self.researcher.api.post(f"/v1/studies/{self.study}/runs")["digest"])
+
+    def propose(self, result: str, amount: int) -> str:
+        body = {"study": self.study, "escrow": self.escrow, "result": result, "per_patient": str(amount)}
+        headers = {"Idempotency-Key": f"payout-{result}"}
+        return str(self.operator.call("POST", "/v1/payouts", json=body, headers=headers).json()["round"])
+
+    def claim(self, round_: str) -> None:
+        patient = self.patients[0]
+        body = {"subject": patient.subject, "round": round_}
+        if not patient.api.post("/v1/payments/claims", body)["done"]:
+            raise httpx.ReadTimeout("under way")
+
+    def escrows(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.operator.get("/v1/escrows", study=self.study)
+        return found
+
+    def payouts(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.operator.get("/v1/payouts", study=self.study)
+        return found
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The paid patient's part of the log."""
+        patient = self.patients[0]
+        page = patient.api.get("/v1/accesses", subject=patient.subject, limit=200)
+        assert page["gaps"] == 0
+        found: list[dict[str, Any]] = page["entries"]
+        return found
+
+    def _volunteer(self, number: int, hospital: Provider) -> Wallet:
+        (bundle,) = generate(1, 100 + number)
+        record_number = f"STUDY-{number}"
+        for entry in bundle["entry"]:
+            if entry["resource"]["resourceType"] == "Patient":
+                entry["resource"]["identifier"][0]["value"] = record_number
+        issued = self.operator.post("/v1/enrolments", {"record_number": record_number, "name": "Volunteer"})
+        wallet = Wallet(Api(self.program.http))
+        wallet.claim(issued["code"])
+        wallet.sign_in()
+        hospital.api.call(
+            "POST",
+            "/v1/records",
+            params={"subject": wallet.subject},
+            content=encode(bundle),
+            headers={"Content-Type": "application/fhir+json"},
+        )
+        wallet.consent(
+            kind="permit",
+            grantee=self.researcher.member_id,
+            purposes=["HRESCH"],
+            categories=["demographics"],
+            actions=["compute"],
+            research={"duo": ["DUO:0000042"], "minimum_cohort": 5, "epsilon_cap": 10},
+        )
+        return wallet
+
+    def _approved(self) -> str:
+        board, now, api = Wallet(Api(self.program.http)), datetime.now(UTC), Api(self.program.http)
+        body = {"name": "Board", "roles": ["ethics_board"], "account": board.address}
+        member = self.operator.post("/v1/members", body)["member_id"]
+        user = {"username": "board", "password": "correct horse battery staple"}
+        registered = {"roles": ["ethics_board"], "member_id": member, "account": board.address}
+        self.operator.post("/v1/users", {**user, **registered})
+        api.token = api.post("/v1/auth/staff", user)["access_token"]
+        sex = {"name": "sex", "kind": "sex", "role": "quasi"}
+        women = {
+            "kind": "count",
+            "name": "women",
+            "where": [{"variable": "sex", "levels": ["female"]}],
+        }
+        proposal = {
+            "title": "Sex of volunteers",
+            "duo": ["DUO:0000042"],
+            "variables": [sex],
+            # For the table each run opens the records, also where the answers are known.
+            "outputs": [women, {"kind": "table", "name": "table", "variables": ["sex"], "k": 5}],
+            "not_before": (now - timedelta(days=1)).isoformat(),
+            "not_after": (now + timedelta(days=90)).isoformat(),
+            "epsilon": 1.0,
+        }
+        study = str(self.researcher.api.post("/v1/studies", proposal)["study_id"])
+        draft = api.get(f"/v1/studies/{study}/permit-draft")["typed_data"]
+        signed = {"submit_by": draft["message"]["submitBy"], "signature": board.sign_typed(draft)}
+        api.post(f"/v1/studies/{study}/approval", signed)
+        return study
 
 
 def wish(grantee: str, *, days: int) -> dict[str, Any]:

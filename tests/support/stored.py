@@ -74,6 +74,7 @@ COUNTER: Final = "the number that compare-and-swap compares: a change that was b
 QUEUE: Final = "the queue of what is to be told: what is told is sealed, and the log has it, too"
 MARK: Final = "a mark that is kept for a time only"
 FINDS: Final = "finds, and permits nothing: what it leads to is checked itself"
+MISSED: Final = "not found and so counted as missing: no payout is built until that is explained"
 OVER: Final = "of an act that is over nobody reads more than that it is; its entry stands in the log"
 
 STORED: Final[dict[str, Stored]] = {
@@ -194,6 +195,36 @@ STORED: Final[dict[str, Stored]] = {
         },
     ),
     "study_runs": unprotected("repeats the log for the board's list", _always("board list")),
+    "escrow_fundings": documents(
+        "escrow_fundings",
+        _always("money escrows"),
+        {"escrow .*|deleted": "a reference to show, which is not found; the deposit is on the chain"},
+    ),
+    "study_results": documents(
+        "study_results",
+        _always("money results", "money payouts"),
+        {"study .*|deleted": "not found: nobody is paid for it, and fsck misses it among those on the chain"},
+    ),
+    "payment_shares": documents(
+        "payment_shares",
+        lambda row: (f"own {row['subject']} payments", "money results"),
+        {"(run|subject) .*|swapped with its sibling|deleted": MISSED},
+    ),
+    "payment_leaves": documents(
+        "payment_leaves",
+        lambda row: (f"own {row['subject']} payments", "money results"),
+        {"(round|subject) .*|swapped with its sibling|deleted": MISSED},
+    ),
+    "payout_trees": documents(
+        "payout_trees",
+        _always("money payouts"),
+        {"study .*|deleted": "not found: nobody is paid by it, and fsck misses it among those on the chain"},
+    ),
+    "payees": documents(
+        "payees",
+        lambda row: (f"own {row['subject']} payments",),
+        {"rolled back.*": "an account of before, which the patient had signed", "deleted": "asked again"},
+    ),
     "acts": documents("acts", _nothing, {".*": OVER}),
     "revocation_notices": unprotected(QUEUE, lambda row: (f"own {row['subject']} notices-of-revocation",)),
     "reminders": unprotected(QUEUE),

@@ -31,6 +31,7 @@ from backend.outbox.driver import Driver
 from backend.records.storing import NewDocument
 from backend.types import RecordId, SubjectId
 from scripts.generate_bundles import encode, generate
+from tests.integration.api.study_world import new_account, signed_text
 from tests.integration.api.test_abdm import requested, until
 from tests.integration.api.test_care_teams import Ward
 from tests.integration.api.test_paper_consents import PATH, StaffWitness, link
@@ -80,6 +81,7 @@ class Town:
     paper_subject: str = ""
     paper_id: str = ""
     proposed: dict[str, list[str]] = field(default_factory=dict)  # study to digests of its papers
+    study: str = ""
     receiver: Receiver | None = None
     restart: Callable[[Callable[[], None]], None] = field(init=False)  # does something while it is stopped
     before: list[Contents] = field(default_factory=list)  # the index at earlier times, oldest first
@@ -132,6 +134,8 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
         lambda: care.speak_for_the_child(players),
         lambda: study.conduct(players),
         lambda: _put_before_the_board(built),
+        lambda: _name_payees(built),
+        lambda: _pay(built),
         lambda: _store_documents(built),
         lambda: _give_counted_consents(built),
         lambda: _make_team(built),
@@ -148,6 +152,33 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
     _settle(service)
     service.world.services.anchorer.run_once()
     return built
+
+
+def _name_payees(built: Town) -> None:
+    """The patients of the study but one say where they want to be paid."""
+    studies = built.cast.researcher.api.get("/v1/studies")
+    (built.study,) = [each["study_id"] for each in studies if each["study_id"] not in built.proposed]
+    for patient in built.cast.adults[4:]:
+        _name_payee(built, patient)
+
+
+def _pay(built: Town) -> None:
+    """One changes its mind; the study is paid for, and its patients are in a payout."""
+    _name_payee(built, built.cast.adults[4])
+    operator = built.cast.operator
+    paid = {"study": built.study, "amount": "100000", "invoice": "INV-2026-7"}
+    escrow = operator.post("/v1/escrows/invoices", paid)["escrow"]
+    result = operator.get("/v1/payouts/results", study=built.study)[-1]["result"]
+    body = {"study": built.study, "escrow": escrow, "result": result, "per_patient": "150"}
+    operator.post("/v1/payouts", body)
+
+
+def _name_payee(built: Town, patient: cast.Patient) -> None:
+    wallet = patient.wallet
+    wish = {"subject": wallet.subject, "study": built.study, "account": new_account(), "kind": "own"}
+    draft = wallet.api.post("/v1/payments/payees/draft", wish)
+    signed = {"number": draft["number"], "signature": signed_text(wallet, draft["text"])}
+    wallet.api.post("/v1/payments/payees", {**wish, **signed})
 
 
 def _store_documents(built: Town) -> None:

@@ -28,7 +28,12 @@ from backend.types import SubjectId, subject_text
 LATER: Final = frozenset({"revocations"})
 """Classes of which there may be some after an erasure: nothing blocks a revocation."""
 
-_WRITING: Final = ["record", "consent", "key_binding"]  # kinds of acts that write rows about a person
+_WRITING: Final = [
+    "record",
+    "consent",
+    "key_binding",
+    "payee",
+]  # kinds of acts that write rows about a person
 _STOPPING: Final = ["revocation", "key_withdrawal"]
 Query: TypeAlias = dict[str, Any]
 _Database: TypeAlias = Database[dict[str, Any]]
@@ -63,6 +68,9 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
         "privacy_charges": "what was spent of a dataset's privacy budget",
+        "escrow_fundings": "deposits of the payments office",
+        "study_results": "hashes of studies' results and how many patients they are about",
+        "payout_trees": "hashes of payments over random salts, which lie under the patients' keys",
     }
 )
 
@@ -215,6 +223,9 @@ def erasables(
         rows("requests", "consent_requests", _by_subject),
         rows("blocked_requesters", "requester_blocks", _by_subject),
         rows("research_uses", "research_uses", _by_subject),
+        rows("payees", "payees", _by_subject),
+        rows("payments", "payment_leaves", _by_subject),
+        rows("payment_shares", "payment_shares", _by_subject),
         rows("privacy_marks", "privacy_marks", lambda scope: _privacy_marks(database, scope)),
         ReleaseMembers(database, mark_of=mark_of, marked=marked),
         rows("key_slots", "key_slots", _by_subject),

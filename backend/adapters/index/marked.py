@@ -59,4 +59,10 @@ def marked_collections(keys: KeyStore) -> Mapping[str, Marked]:
         "legal_holds": whole("legal_holds"),
         "release_members": whole("release_members"),
         "research_releases": whole("research_releases"),
+        "escrow_fundings": whole("escrow_fundings"),
+        "study_results": whole("study_results"),
+        "payees": whole("payees"),
+        "payment_shares": whole("payment_shares"),
+        "payment_leaves": whole("payment_leaves"),
+        "payout_trees": whole("payout_trees"),
     }

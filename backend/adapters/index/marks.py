@@ -18,7 +18,18 @@ from backend.keystore import KeyName, KeyStore, secrets_in_use
 
 MARK: Final = "mark"
 Purpose: TypeAlias = Literal[
-    "acts", "consent_uses", "erasures", "legal_holds", "release_members", "research_releases"
+    "acts",
+    "consent_uses",
+    "erasures",
+    "legal_holds",
+    "escrow_fundings",
+    "study_results",
+    "payees",
+    "payment_shares",
+    "payment_leaves",
+    "payout_trees",
+    "release_members",
+    "research_releases",
 ]
 
 

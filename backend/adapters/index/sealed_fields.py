@@ -23,6 +23,7 @@ from backend.notices import contact_book, delivering, endpoints
 from backend.records import manifest, slot_book, storing
 from backend.research.board import case_book, documents
 from backend.research.jobs import types as job_types
+from backend.research.money import claims, payees, payouts
 from backend.research.types import StudyId
 from backend.types import Bytes32, ConsentId, MemberId, SubjectId
 
@@ -113,6 +114,11 @@ def _protocol(document: Document) -> str:
     return documents.place_of(_study(study), bytes.fromhex(digest))
 
 
+def _payee(document: Document) -> str:
+    study = document["study"]  # of a row in hex
+    return payees.place_of(bytes.fromhex(study) if isinstance(study, str) else study, _by_subject(document))
+
+
 def _consent(name: str) -> str:
     return evidence_store.place_of(ConsentId(bytes.fromhex(name)))
 
@@ -147,6 +153,13 @@ SEALED_FIELDS: Final = (
     SealedField("papers", "sealed", _by_subject, _at(paper_types.place_of)),
     SealedField("papers", "scan", _by_subject, _at(paper_types.scan_place_of)),
     SealedField("legal_holds", "signed", _by_subject, _at(holds.place_of)),
+    SealedField("payees", "sealed", _by_subject, _payee),
+    SealedField(
+        "payment_leaves",
+        "sealed",
+        _by_subject,
+        lambda document: payouts.place_of(bytes.fromhex(document["_id"])),
+    ),
     SealedField(
         "contacts", "sealed", _by_id, lambda document: contact_book.place_of(SubjectId(_by_id(document)))
     ),
@@ -187,6 +200,15 @@ SEALED_FIELDS: Final = (
         lambda document: manifest.place_of(document["act_id"]),
         share=lambda document: manifest.manifest_share_of(document["act_id"]),
         kind=storing.ACT,
+    ),
+    SealedField("acts", "data.sealed", _of_act, lambda document: _payee(document["data"]), kind=payees.ACT),
+    SealedField(
+        "acts",
+        "data.sealed",
+        _custodian,
+        lambda document: claims.place_of_claim(document["act_id"]),
+        kind=claims.ACT,
+        optional=True,  # over: nothing
     ),
     _stop("document"),
     _stop("via"),

@@ -23,6 +23,7 @@ class Sender(StrEnum):
     RELAYER = "relayer"  # anything that carries its own signature
     CUSTODIAN = "custodian"  # opens subjects, commits records, anchors its log
     OPERATOR = "operator"  # admits and removes members
+    PAYMENTS = "payments"  # pays for studies by invoice: a member with the researcher role
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Effects:
                 return found
         return None
 
-    def search(self, address: Address, topics: Sequence[str | Sequence[str]]) -> Iterator[Receipt]:
+    def search(self, address: Address, topics: Sequence[str | Sequence[str] | None]) -> Iterator[Receipt]:
         """Yield the events of a contract with these topics (as ``eth_getLogs`` takes them) in chain order,
         each in a receipt of its own. Raise LedgerUnavailable.
         """

@@ -61,29 +61,29 @@ class ResearchMarket(BoundContract):
         return self._call(
             "permitStudy",
             *astuple(permit),
-            _in_order(approvals),
-            gas=_gas(approvals),
+            in_order(approvals),
+            gas=gas_of(approvals),
         )
 
     def refuse(self, study: Bytes32, approvals: Sequence[Approval]) -> Call:
-        return self._call("refuseStudy", study, _in_order(approvals), gas=_gas(approvals))
+        return self._call("refuseStudy", study, in_order(approvals), gas=gas_of(approvals))
 
     def suspend(self, study: Bytes32, round_: int, board: Address, signature: bytes) -> Call:
         return self._call("suspendStudy", study, round_, board, signature, gas=_GAS)
 
     def resume(self, study: Bytes32, round_: int, approvals: Sequence[Approval]) -> Call:
-        return self._call("resumeStudy", study, round_, _in_order(approvals), gas=_gas(approvals))
+        return self._call("resumeStudy", study, round_, in_order(approvals), gas=gas_of(approvals))
 
     def revoke(self, study: Bytes32, approvals: Sequence[Approval]) -> Call:
-        return self._call("revokeStudy", study, _in_order(approvals), gas=_gas(approvals))
+        return self._call("revokeStudy", study, in_order(approvals), gas=gas_of(approvals))
 
 
-def _in_order(approvals: Sequence[Approval]) -> list[tuple[Address, bytes]]:
+def in_order(approvals: Sequence[Approval]) -> list[tuple[Address, bytes]]:
     """Return them by ascending account, as the contract wants them to see that they are distinct."""
     ordered = sorted(approvals, key=lambda each: int(each.member, 16))
     return [(each.member, each.signature) for each in ordered]
 
 
-def _gas(approvals: Sequence[Approval]) -> int:
+def gas_of(approvals: Sequence[Approval]) -> int:
     """Return an upper bound: a contract wallet may take half a million."""
     return 300_000 + _GAS * len(approvals)

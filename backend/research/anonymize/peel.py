@@ -22,6 +22,9 @@ MAX_NODES = 1 << 15
 BATCH = 64  # nodes taken from one ranking
 TRIMMED = 24  # tuples of a group that is tried without its most frequent values
 FAILED_BITS = 14  # log2 of how many failed groups are remembered
+STEP = (
+    0.0005  # loss by which the next node must differ where checks are dear: entropy and recursive diversity
+)
 STOP = 0.6  # loss of a node from which it is better to widen a published class
 
 
@@ -29,7 +32,8 @@ def peel(problem: Problem) -> tuple[Ids, int]:
     """Return the class of each tuple (-1: left over) and the number of classes."""
     nodes = nodes_of(problem.tree)
     scratch = scratch_for(problem.rule)
-    return _peel(problem.tuples, problem.tree, problem.rule, nodes, scratch, STOP, BATCH)
+    step = STEP if problem.rule.kind > 1 else 0.0
+    return _peel(problem.tuples, problem.tree, problem.rule, nodes, scratch, STOP, step, BATCH)
 
 
 def nodes_of(tree: Tree) -> Ints:
@@ -255,7 +259,7 @@ def _published(
 
 @kernel
 def _peel(
-    tuples: Tuples, tree: Tree, rule: Rule, nodes: Ints, scratch: Ints, stop: float, batch: int
+    tuples: Tuples, tree: Tree, rule: Rule, nodes: Ints, scratch: Ints, stop: float, step: float, batch: int
 ) -> tuple[Ids, int]:
     count, width = tuples.codes.shape
     class_of = np.full(count, -1, np.int32)
@@ -286,7 +290,7 @@ def _peel(
             for level in range(tree.height[column] + 1):
                 margins[column, level] += rows[one] * tree.cost[column, level, columns[column, one]]
     by_column, scores = nodes.T.astype(np.int32), np.empty(len(nodes))
-    classes, mark = 0, 0
+    classes, mark, reached = 0, 0, -1.0
     while True:
         ranked = rank(by_column, done, margins, weight, best, losses, scores)
         for place in range(ranked):
@@ -294,8 +298,9 @@ def _peel(
                 return class_of, classes
             node = best[place]
             done[node] = True
-            if losses[place] > stop:
+            if losses[place] > stop or reached < losses[place] < reached + step:
                 continue
+            reached = losses[place]
             mark += 1
             groups = group_at(columns, count, tree, nodes[node], heads, room, mark, sums)
             if rule.several:

@@ -130,8 +130,6 @@ class BoardDecisions:
         """
         seat = seat_of(self._roll, by)
         case = self._book.get(study.study_id)
-        if case.has_recused(seat.account):
-            raise Recused
         if not fits(study, kind):
             decided = case.decided(kind)
             if decided is not None and any(each.signature == signature for each in decided.signed):

@@ -95,7 +95,7 @@ def _text(path: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _item(value: Any) -> str:
-    """A leaf, or a short list such as a filter: ``diabetes: present, missing``."""
+    """A leaf, or a short list or map in a list, such as a filter: ``diabetes: present, missing``."""
     if value is None or value is False:
         return ""
     if value is True:
@@ -103,6 +103,8 @@ def _item(value: Any) -> str:
     if isinstance(value, list):
         nested = any(isinstance(item, list) for item in value)
         return (": " if nested else ", ").join(map(_item, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_item(item)}" for name, item in sorted(value.items()))
     return str(value)
 
 

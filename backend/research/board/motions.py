@@ -38,9 +38,8 @@ def motion_for(study: Study, case: Case, kind: MotionKind, *, round_: int, now: 
 
     ``round_``: the chain's, of a resumption.
     """
-    rules = rules_of(study.proposal, case.conditions) if kind is MotionKind.PERMIT else b""
     waiting = case.motion(kind)
-    if waiting is not None and waiting.rules == rules:
+    if waiting is not None:  # over these conditions: to change them takes the motion away
         if kind is MotionKind.RESUME and waiting.round == round_:
             return waiting
         if kind is MotionKind.PERMIT and now < waiting.submit_by:
@@ -55,7 +54,7 @@ def motion_for(study: Study, case: Case, kind: MotionKind, *, round_: int, now: 
         kind=kind,
         number=case.next_number(kind),
         reason="",
-        rules=rules,
+        rules=rules_of(study.proposal, case.conditions) if kind is MotionKind.PERMIT else b"",
         submit_by=UnixSeconds(submit_by),
         round=round_ if kind is MotionKind.RESUME else 0,
     )

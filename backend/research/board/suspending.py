@@ -178,7 +178,7 @@ class StudySuspensions:
     def _relay(self, act: Act) -> Advance:
         study, round_ = _study_id(act), act.data["round"]
         chain = self._ledger.state(study)
-        if chain.revoked_at or chain.round != round_:
+        if chain.round != round_:
             return Advance("relayed", {})  # an earlier attempt of this step, or somebody else, was first
         account = Address(act.data["account"])
         try:

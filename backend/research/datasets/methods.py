@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from backend.research.study_table import ReleaseReport
 from backend.research.study_terms import Dataset, DiversityRule, TableMode
 
 _MODES = {
@@ -32,10 +33,10 @@ class Released:
 
 
 def methods_paragraph(
-    released: Released, report: ReleaseReport, dataset: Dataset, quasi_identifiers: tuple[str, ...]
+    released: Released, report: Mapping[str, Any], dataset: Dataset, quasi_identifiers: Sequence[str]
 ) -> str:
-    """Say what was done, with the figures of this release."""
-    rows = report.rows_released + report.rows_suppressed
+    """Say what was done, with the figures of this release (``result.report_json``)."""
+    rows = report["rows_released"] + report["rows_suppressed"]
     day = datetime.fromtimestamp(released.at, UTC).date().isoformat()
     low, high = released.included
     said = [
@@ -43,8 +44,8 @@ def methods_paragraph(
         f"of study {released.study}, one row a patient, from patients whose consent to this study was in",
         f"force at that moment (with 95 % confidence between {low} and {high - 1} took part in it).",
         f"The quasi-identifiers ({', '.join(quasi_identifiers)}) were generalised by published",
-        f"hierarchies so that each combination is shared by at least {report.k_asked} patients",
-        f"(k-anonymity, Sweeney 2002; reached: {report.k_reached}, in {report.classes} classes).",
+        f"hierarchies so that each combination is shared by at least {report['k_asked']} patients",
+        f"(k-anonymity, Sweeney 2002; reached: {report['k_reached']}, in {report['classes']} classes).",
     ]
     if dataset.diversity is not DiversityRule.NONE:
         rule = _DIVERSITY[dataset.diversity].format(l=dataset.l, c=dataset.c)
@@ -56,8 +57,8 @@ def methods_paragraph(
         ]
     said += [
         _MODES[dataset.mode],
-        f"{report.rows_suppressed} of {rows} rows were left out; the mean normalised loss of the",
-        f"quasi-identifiers is {report.loss:.4f}.",
+        f"{report['rows_suppressed']} of {rows} rows were left out; the mean normalised loss of the",
+        f"quasi-identifiers is {float(report['loss']):.4f}.",
         "No value was altered otherwise, and the order of rows is random. The release was verified from",
         "its published values by a program that shares no code with the one that made it. Pseudonyms hold",
         "for this study and recipient only.",

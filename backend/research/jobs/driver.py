@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from backend.audit import codes
@@ -27,6 +27,7 @@ from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPerm
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
 from backend.research.permits import require_permitted
 from backend.research.ports import PermitReader
+from backend.research.result import RunResult
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.research.study import Study
@@ -55,6 +56,22 @@ class Usage(Protocol):
         """Keep that a result is released, before it leaves."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptResult:
+    """``result`` with its digest, and beside it ``snapshot`` (32 bytes), of the consents it was made under,
+    and ``pseudonyms``, of a table's rows. ``apart``: the rows leave as a dataset alone."""
+
+    result: dict[str, Any]
+    snapshot: bytes
+    pseudonyms: tuple[str, ...]
+    apart: bool
+
+
+class Commits(Protocol):
+    def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
+        """Have the chain hold the result's hash, before it is released; the same again does nothing."""
+
+
 class _Interrupted(Exception):
     """The service stops, or another process took the job: it is not ended here."""
 
@@ -70,6 +87,7 @@ class RunJobs:
         permits: PermitReader,
         guard: Callable[[StudyId], Callable[[], None]],
         usage: Usage,
+        commits: Commits,
         runner: StudyRunner,
         candidates: Candidates,
         audit: AuditLog,
@@ -82,6 +100,7 @@ class RunJobs:
         self._permits = permits
         self._guard = guard  # raises StudyNotPermitted once a stop of the study arrives
         self._usage = usage
+        self._commits = commits
         self._runner = runner
         self._candidates = candidates
         self._audit = audit
@@ -136,10 +155,23 @@ class RunJobs:
         return self._store.of_study(study.study_id, limit=limit)
 
     def result(self, job: Job) -> dict[str, Any]:
-        """What a job that is done gave. Raises SealedDocumentRefused."""
+        """What a job that is done gave, as its researcher sees it. Raises SealedDocumentRefused.
+
+        Of a dataset there are no rows in it: they leave sealed (``datasets.service``), and not here.
+        """
+        found = self.kept(job)
+        table = found.result["table"]
+        if found.apart and table is not None:
+            return {**found.result, "table": {**table, "rows": []}}
+        return found.result
+
+    def kept(self, job: Job) -> KeptResult:
+        """All that was kept of a job that is done. Raises SealedDocumentRefused."""
         opened = self._sealer.open(job.result, subject=None, place=place_of(job.job_id.hex()))
         found: dict[str, Any] = json.loads(opened)
-        return found
+        return KeptResult(
+            found["result"], bytes.fromhex(found["snapshot"]), tuple(found["pseudonyms"]), found["apart"]
+        )
 
     def wait(self, job: Job, *, seconds: float) -> Job:
         """Return the job when it has ended, or as it stands when the time is up.
@@ -207,7 +239,14 @@ class RunJobs:
             found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)
             result = self._runner.run(study, watch.watched(found))
             document = {**result.as_json(), "digest": "0x" + result.digest.hex()}
-            sealed = self._sealed(job.job_id, document)
+            kept = {
+                "result": document,
+                "snapshot": result.snapshot.hex(),
+                "pseudonyms": list(result.row_pseudonyms),
+                "apart": study.proposal.dataset is not None,
+            }
+            sealed = self._sealed(job.job_id, kept)
+            self._commits.commit(study, result, by=job.agent)
             # The entry is the ordering point: a stop received before it keeps the result here.
             entry = _entry(job, study, result.digest, self._clock())
             self._audit.append(entry, guard=guard, act=bytes(job.job_id))

@@ -7,6 +7,7 @@ import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
 import {IConsentRegistry} from "../../../contracts/interfaces/IConsentRegistry.sol";
 import {IKeyRegistry} from "../../../contracts/interfaces/IKeyRegistry.sol";
 import {IParticipantRegistry} from "../../../contracts/interfaces/IParticipantRegistry.sol";
+import {ITestToken} from "../../../contracts/interfaces/ITestToken.sol";
 import {IWitnessPairs} from "../../../contracts/interfaces/IWitnessPairs.sol";
 import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
 import {ParticipantRegistry} from "../../../contracts/ParticipantRegistry.sol";
@@ -49,6 +50,10 @@ library Deploy {
 
     function keyRegistry(IConsentRegistry consents) internal returns (IKeyRegistry) {
         return IKeyRegistry(created("KeyRegistry", abi.encode(consents)));
+    }
+
+    function testToken(address issuer) internal returns (ITestToken) {
+        return ITestToken(created("TestToken", abi.encode(issuer)));
     }
 
     function witnessPairs() internal returns (IWitnessPairs) {

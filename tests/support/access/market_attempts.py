@@ -162,3 +162,26 @@ def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
 @tries("ResearchMarket.claimBatch")
 def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
     return attempt(escrow(w), OPEN_ROUND, [payment(w)], [[]])
+
+
+# --- play money
+
+
+@tries("TestToken.issue")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return attempt(word("an issue"), w.account("researcher"), 10)
+
+
+@tries("TestToken.approve")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return attempt(w.account("funder"), 10)
+
+
+@tries("TestToken.transfer")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return attempt(w.account("funder"), 0)
+
+
+@tries("TestToken.transferFrom")
+def _(w: AccessWorld, who: str, sign: Sign) -> Attempt:
+    return attempt(w.account("funder"), w.account("researcher"), 0)

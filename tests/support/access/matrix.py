@@ -399,6 +399,11 @@ MARKET: dict[str, Row] = {
     "ResearchMarket.closePayout": Row(sender=EVERYBODY),
     "ResearchMarket.claim": Row(sender=EVERYBODY),
     "ResearchMarket.claimBatch": Row(sender=EVERYBODY, rejection="ClaimRejected"),
+    "TestToken.issue": Row(sender=frozenset({"operator"}), refused="NotIssuer(actor)"),
+    # What any ERC-20 lets anyone do with its own.
+    "TestToken.approve": Row(sender=EVERYBODY),
+    "TestToken.transfer": Row(sender=EVERYBODY),
+    "TestToken.transferFrom": Row(sender=EVERYBODY),
 }
 
 MATRIX = CONSENTS | RECOVERY | MEMBERSHIP | REGISTERS | EMERGENCIES | KEYS | MARKET

@@ -114,6 +114,7 @@ def deploy(node: Node) -> AccessWorld:
     make("ResearchMarket", registry, MARKET_TERMS)
     make("KeyRegistry", consents)
     make("WitnessPairs")
+    make("TestToken", operator)
     make("WitnessPair", world.account("custodian"), world.account("auditor"))
     world.contracts["Token"] = node.deploy(token_creation_code())
     _admit_everybody(world)

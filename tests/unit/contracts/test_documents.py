@@ -19,6 +19,7 @@ OURS = (
     "RecordRegistry",
     "Recovery",
     "ResearchMarket",
+    "TestToken",
     "WitnessPair",
     "WitnessPairs",
 )

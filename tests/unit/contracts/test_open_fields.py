@@ -38,7 +38,8 @@ OPEN: dict[str, str] = {
         address witness, address signer, address from, address to, address responder,
         address countersigner, address closer, address reviewer, address member, address[] members,
         address boardMember, address objector, address funder, address operator, address caller,
-        address callerConfirmation, address first, address second""",
+        address callerConfirmation, address first, address second, address issuer, address owner,
+        address spender""",
     "contracts": """
         address token, address target, address participants, address registry, address consents,
         address authority, address newAuthority, address initialAdmin""",
@@ -63,7 +64,7 @@ OPEN: dict[str, str] = {
         uint16 roles, uint16 rolesTakenAway, uint64 roleId, uint64 admin, uint64 guardian,
         uint8 boardThreshold, uint8 threshold""",
     "money, of the market and not of a patient": """
-        uint256 amount, uint256 received, uint128 total, uint256 total, uint256 unclaimed""",
+        uint256 amount, uint256 received, uint128 total, uint256 total, uint256 unclaimed, uint256 value""",
     "yes or no": "bool proposed, bool isVetoSpent, bool late, bool stands, bool closed, bool newMember",
     "calls to these same contracts, scheduled or bundled": """
         bytes data, bytes[] data, bytes4 selector, bytes4[] selectors""",

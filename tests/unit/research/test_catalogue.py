@@ -130,7 +130,9 @@ def test_draw_is_noisy_with_its_error_and_costs_what_it_says(scene: Scene) -> No
 def test_draw_again_in_the_period_is_the_same_and_free_and_new_in_the_next(scene: Scene) -> None:
     first = scene.draw()
     scene.people = scene.people[:10]
+    counted = len(scene.progress)
     assert scene.draw() is first
+    assert len(scene.progress) == counted  # and opens nothing
     assert len(scene.world.budget_store.entries) == 1
     scene.world.now[0] += MONTH
     assert scene.draw().period == first.period + 1

@@ -10,12 +10,13 @@ import pytest
 
 from backend.research.datasets.methods import Released, methods_paragraph
 from backend.research.datasets.package import Package, PackageInvalid, build, read, table_of
+from backend.research.result import report_json
 from backend.research.study_table import ReleaseReport
 from backend.research.study_terms import Dataset, DiversityRule, TableMode
 
 TABLE = table_of(("sex", "age"), [("f", "30-39"), ("m", "*"), ("f", 'a,"b"\nc')], ("aa", "bb", "cc"))
 ABOUT = {"release": "0x" + "ab" * 32, "report": {"k_reached": 5}, "title": "Küste"}
-REPORT = ReleaseReport(5, 6, 90, 10, 12, (5, 5, 6, 7, 9), 1.5, 0.25, {"sex": 0.1, "age": 0.4})
+REPORT = report_json(ReleaseReport(5, 6, 90, 10, 12, (5, 5, 6, 7, 9), 1.5, 0.25, {"sex": 0.1, "age": 0.4}))
 RELEASED = Released("0xstudy", "0xrelease", "0xcustodian", 1_790_000_000, (80, 120))
 
 

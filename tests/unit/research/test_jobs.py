@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from backend.audit.entry import Agent, AgentKind, AuditEvent
+from backend.errors import Conflict
 from backend.research.board.ports import StudyRun
 from backend.research.errors import BudgetExceeded, RunNotFound, StudyNotPermitted
 from backend.research.jobs import driver
 from backend.research.jobs.driver import INTERRUPTED, MAX_ATTEMPTS, RunJobs
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, Phase
+from backend.research.result import RunResult
 from backend.research.service import StudyService
 from backend.research.study import Event, Proposal, Study
 from backend.research.types import Candidate, Resource, StudyId
@@ -95,6 +97,13 @@ class Scene:
     made: list[RunJobs] = field(default_factory=list)
     released: list[StudyRun] = field(default_factory=list)
     stopped: bool = False
+    committed: list[bytes] = field(default_factory=list)
+    chain_refuses: bool = False
+
+    def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
+        if self.chain_refuses:
+            raise Conflict
+        self.committed.append(result.digest)
 
     def jobs(self, *, alone: bool = True) -> RunJobs:
         self.studies.known[self.study.study_id] = self.study
@@ -111,6 +120,7 @@ class Scene:
             permits=self.world.permits,
             guard=lambda study: lambda: self.guard(study),
             usage=self,
+            commits=self,
             runner=self.world.runner,
             candidates=self.source,
             audit=self.log,  # type: ignore[arg-type]
@@ -173,6 +183,27 @@ def test_run_ends_with_its_result_and_an_entry_in_the_log(scene: Scene) -> None:
     (entry,) = scene.log.entries.values()
     assert "0x" + entry.detail["result"].hex() == result["digest"]
     assert list(scene.log.entries) == [bytes(job.job_id)]
+
+
+def test_result_is_committed_to_before_anything_of_it_is_released(scene: Scene) -> None:
+    jobs = scene.jobs()
+    job = scene.enqueue(jobs)
+    jobs.start()
+    result = jobs.result(jobs.wait(job, seconds=60))
+    assert ["0x" + digest.hex() for digest in scene.committed] == [result["digest"]]
+
+
+def test_result_that_the_chain_does_not_take_is_not_released(scene: Scene) -> None:
+    scene.chain_refuses = True
+    jobs = scene.jobs()
+    job = scene.enqueue(jobs)
+    jobs.start()
+    with pytest.raises(Conflict):
+        jobs.wait(job, seconds=60)
+    ended = jobs.get(scene.study, job.job_id)
+    assert (ended.state, ended.code, ended.result) == (JobState.FAILED, "conflict", b"")
+    assert not scene.log.entries
+    assert not scene.released
 
 
 def test_progress_is_told_in_steps_and_never_in_numbers_of_patients(scene: Scene) -> None:

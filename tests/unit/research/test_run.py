@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from backend.research.cohort import respecting_minimum
+from backend.research.canonical import digest_of
+from backend.research.cohort import respecting_minimum, snapshot
 from backend.research.dp import epsilon_of
 from backend.research.errors import BudgetExceeded, StudyNotPermitted
 from backend.research.plan import plan
@@ -134,6 +135,24 @@ def test_run_over_budget_is_refused_before_a_record_is_opened(
     assert not opened
     assert not world.budget_store.entries
     assert not any(character.isdigit() for character in str(refusal.value))
+
+
+def test_snapshot_is_the_digest_of_the_canonical_list_in_any_order(candidate_with: People) -> None:
+    people = [candidate_with(number) for number in (2, 10, 1, 300)]
+    whole = sorted(
+        [
+            str(person.subject),
+            sorted(consent.hex() for consent in person.consents),
+            sorted(person.allowed),
+            sorted(sorted(terms) for terms in person.terms.duo),
+            [person.terms.minimum_cohort, str(person.terms.epsilon_cap)],
+            person.aggregate_only,
+        ]
+        for person in people
+    )
+    assert snapshot(people) == snapshot(people[::-1]) == digest_of(whole)
+    assert snapshot([]) == digest_of([])
+    assert snapshot(people[1:]) != snapshot(people)
 
 
 def test_run_opens_only_those_whose_terms_fit_and_each_once(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend.research.errors import StudyNotFound, StudyNotPermitted, StudyStateConflict
+from backend.research.errors import AmendsNothing, StudyNotFound, StudyNotPermitted, StudyStateConflict
 from backend.research.pseudonyms import pseudonym, row_order
 from backend.research.service import StudyService
 from backend.research.study import Event, Proposal, State, Study
@@ -75,6 +75,58 @@ def test_approve_needs_a_live_permit_for_exactly_this_proposal(
     assert service.approve(study.study_id).state is State.APPROVED
     with pytest.raises(StudyStateConflict):
         service.approve(study.study_id)
+
+
+def test_amendment_is_of_ones_own_study_that_was_permitted_and_is_not_over(
+    service: StudyService, world: Any, proposal_with: Callable[..., Proposal]
+) -> None:
+    first, _ = service.propose(proposal_with())
+    amendment = proposal_with(amends=first.study_id, runs=3)
+    with pytest.raises(AmendsNothing):  # not permitted yet
+        service.propose(amendment)
+    world.approved(proposal_with())
+    service.approve(first.study_id)
+    for wrong in (
+        replace(amendment, amends=StudyId(b"?" * 32)),
+        replace(amendment, researcher=MemberId(b"o" * 32)),
+    ):
+        with pytest.raises(AmendsNothing):
+            service.propose(wrong)
+    world.now[0] = first.proposal.not_after
+    with pytest.raises(AmendsNothing):
+        service.propose(amendment)
+    world.now[0] -= 1
+    second, _ = service.propose(amendment)
+    assert service.versions_before(second) == [service.get(first.study_id)]
+    service.change(first.study_id, Event.CLOSE, reason="done")
+    with pytest.raises(AmendsNothing):
+        service.propose(replace(amendment, runs=4))
+    assert service.propose(amendment)[0] == second  # a retry gets what it got
+
+
+def test_follow_is_harmless_again_and_tries_anew_after_a_race(
+    world: Any, proposal_with: Callable[..., Proposal]
+) -> None:
+    class Raced(MemoryStudies):
+        """Somebody else changes the study just before the first change."""
+
+        lost = 0
+
+        def replace(self, study: Study, *, at: UnixSeconds) -> bool:
+            if not self.lost:
+                self.lost += 1
+                self.known[study.study_id] = replace(self.known[study.study_id], version=study.version)
+            return super().replace(study, at=at)
+
+    studies = Raced()
+    service = StudyService(
+        studies=studies, permits=world.permits, uses=world.uses, policy=world.policy, clock=lambda: 1
+    )
+    study, _ = service.propose(proposal_with())
+    for _ in range(2):
+        closed = service.follow(study.study_id, Event.CLOSE, reason="done")
+        assert (closed.state, closed.reason, closed.version) == (State.CLOSED, "done", 3)
+    assert service.follow(study.study_id, Event.SUSPEND, reason="x").state is State.CLOSED
 
 
 def test_get_unknown_study_is_not_found(service: StudyService) -> None:

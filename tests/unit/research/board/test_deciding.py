@@ -247,7 +247,9 @@ def test_what_is_on_its_way_stands_and_follows_when_the_chain_is_back(board: Wor
     board.chain.away = True
     board.sign(study, PERMIT, 0)
     board.sign(study, PERMIT, 1)
-    assert board.book.get(study.study_id).motion(PERMIT).on_its_way
+    case = board.sign(study, PERMIT, 2)
+    assert case.motion(PERMIT).on_its_way
+    assert [signed.name for signed in case.motion(PERMIT).signatures] == ["Member 1", "Member 2"]
     with pytest.raises(MotionUnfit):
         board.preparation.set_conditions(study, (Condition("late"),), by=board.secretary)
     case = board.preparation.recuse(study, "a relative", by=board.person(0))

@@ -67,7 +67,8 @@ def test_suspension_of_nobody_taken_while_the_chain_was_away_is_dropped_and_leav
     board.chain.members.discard(board.seats[2].account.lower())
     board.chain.reading_away = board.roll.away = False
     with pytest.raises(NoSeat):
-        board.restart()
+        board.outbox.recover(takeover=True)
+    assert not board.stops.holds(study.study_id)
     board.restart()
     assert not board.chain.states[study.study_id].suspended
     assert board.studies.get(study.study_id).state is State.SUSPENDED
@@ -126,4 +127,4 @@ def test_suspension_overtaken_by_a_revocation_is_settled(board: World, study: St
     board.chain.states[study.study_id] = replace(state, revoked_at=state.not_before)
     board.restart()
     assert not board.stops.holds(study.study_id)
-    assert not board.is_live(study)
+    assert not board.is_live(study), "revoked is revoked"

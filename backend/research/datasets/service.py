@@ -1,0 +1,119 @@
+"""Giving out a dataset: while its consents stand, logged before a byte leaves, sealed to its researcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from backend.audit import codes
+from backend.audit.entry import Agent, AuditEvent, Outcome
+from backend.audit.log import AuditLog
+from backend.records.ports import RecipientKeys
+from backend.research.canonical import digest_of
+from backend.research.cohort import distinct, snapshot
+from backend.research.datasets.errors import DatasetNotThere, DatasetOutdated, ResearcherKeyMissing
+from backend.research.datasets.methods import Released, methods_paragraph
+from backend.research.datasets.package import Package, build, table_of
+from backend.research.datasets.sealed import seal_release
+from backend.research.jobs.driver import Candidates, RunJobs
+from backend.research.jobs.types import Job, JobState
+from backend.research.permits import require_permitted
+from backend.research.ports import PermitReader
+from backend.research.study import Study
+from backend.research.study import table_of as asked_table
+from backend.research.types import StudyId
+from backend.types import MemberId, to_hex
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDataset:
+    """``release`` is its id (32 bytes), the same for the same run and recipient."""
+
+    release: bytes
+    content: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetService:
+    tenant: MemberId
+    runs: RunJobs
+    candidates: Candidates
+    permits: PermitReader
+    guard: Callable[[StudyId], Callable[[], None]]
+    recipients: RecipientKeys
+    audit: AuditLog
+    clock: Callable[[], int]
+
+    def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedDataset:
+        """Return the dataset of a run, sealed to the researcher's registered key.
+
+        Raises StudyNotPermitted, DatasetNotThere, ResearcherKeyMissing, DatasetOutdated, LedgerUnavailable
+        and what the log raises; the entry in it is durable before this returns.
+        """
+        require_permitted(study, self.permits.permit(study.study_id), self.clock())
+        dataset = study.proposal.dataset
+        kept = self.runs.kept(job) if job.state is JobState.DONE else None
+        if kept is None or dataset is None or kept.result["table"] is None:
+            raise DatasetNotThere
+        key = self.recipients.of_member(researcher)
+        if key is None:
+            raise ResearcherKeyMissing
+        # Whoever ended a consent since is in no extract from then on.
+        now = distinct(self.candidates.of(study, agent=agent, researcher=researcher))
+        if snapshot(now) != kept.snapshot:
+            raise DatasetOutdated
+        name = ["assent-dataset-1", bytes(job.job_id).hex(), researcher.hex(), kept.result["digest"]]
+        release = digest_of(name)
+        package = self._package(study, kept.result, kept.pseudonyms, release)
+        entry = _entry(study, agent, researcher, release, self.clock())
+        self.audit.append(entry, guard=self.guard(study.study_id))
+        content = seal_release(
+            package, tenant=bytes(self.tenant), study=bytes(study.study_id), release=release, recipient=key
+        )
+        return SealedDataset(release, content)
+
+    def _package(
+        self, study: Study, result: dict[str, Any], pseudonyms: tuple[str, ...], release: bytes
+    ) -> bytes:
+        table, dataset = result["table"], study.proposal.dataset
+        asked = asked_table(study.proposal)
+        if dataset is None or asked is None:
+            raise DatasetNotThere
+        named = Released(
+            study=to_hex(study.study_id),
+            release=to_hex(release),
+            custodian=to_hex(self.tenant),
+            at=self.clock(),
+            included=(result["included"][0], result["included"][1]),
+        )
+        about = {
+            "schema": 1,
+            "release": named.release,
+            "study": named.study,
+            "custodian": named.custodian,
+            "released_at": named.at,
+            "run": result["run"],
+            "block": result["block"],
+            "result_digest": result["digest"],
+            "title": study.proposal.title,
+            "purpose": study.proposal.purpose,
+            "duo": list(study.proposal.duo),
+            "quasi_identifiers": table["quasi_identifiers"],
+            "privacy": study.proposal.as_json()["dataset"] | {"k": asked.k},
+            "report": table["report"],
+        }
+        methods = methods_paragraph(named, table["report"], dataset, table["quasi_identifiers"])
+        return build(Package(table_of(table["columns"], table["rows"], pseudonyms), about, methods))
+
+
+def _entry(study: Study, agent: Agent, researcher: MemberId, release: bytes, now: int) -> AuditEvent:
+    return AuditEvent(
+        type=codes.STUDY_DATASET_RELEASED,
+        outcome=Outcome.CHANGED,
+        occurred_at_ms=now * 1000,
+        actor=agent,
+        organisation=researcher,
+        purpose=study.proposal.purpose,
+        detail={"study": bytes(study.study_id), "release": release},
+    )
