@@ -216,6 +216,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         outbox=outbox,
         driver=driver,
         log=log,
+        reader=reader,
         clock=clock,
     )
     studying = open_studying(
@@ -360,6 +361,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         runner=research.runner,
         catalogue=studying.catalogue,
         runs=studying.runs,
+        privacy_budget=research.budget,
         webhooks=messages.endpoints,
         deliveries=messages.deliveries,
         contacts=messages.contacts,

@@ -12,6 +12,7 @@ from backend.api import (
     backups,
     blocked_requesters,
     boards,
+    budgets,
     care_teams,
     catalogue,
     clients,
@@ -118,6 +119,7 @@ def create_api(services: Services) -> FastAPI:
         boards,
         runs,
         catalogue,
+        budgets,
         health,
     ):
         app.include_router(module.router)

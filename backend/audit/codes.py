@@ -68,6 +68,7 @@ STUDY_DOCUMENT_READ: Final = "study.document_read"
 STUDY_RUN: Final = "study.run"
 CATALOGUE_DRAWN: Final = "catalogue.drawn"  # the protected counts of a period
 STUDY_USED_DATA: Final = "study.used_data"
+PRIVACY_CHARGED: Final = "privacy.charged"  # the new head of the privacy ledger
 # emergency
 EMERGENCY_OPENED: Final = "emergency.opened"
 # the system

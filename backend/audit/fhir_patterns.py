@@ -187,6 +187,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.STUDY_RUN: _run("study"),
         codes.CATALOGUE_DRAWN: _run("offers"),
         codes.STUDY_USED_DATA: _run("study"),
+        codes.PRIVACY_CHARGED: _update(),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started
         codes.AUDIT_READ: _dicom("110101", None, "R"),  # audit log used
         codes.AUDIT_KEY_ERASED: _alert("110135", "D"),  # object security attributes changed
