@@ -1,7 +1,7 @@
 """Measure the goals and write them down.
 
 python -m bench.run [--test-seconds N] [--records N]
-  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents]
+  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,answering]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import (
+    answering,
     asking,
     chain,
     consents,
@@ -46,6 +47,7 @@ PARTS = (
     "memory",
     "chain",
     "consents",
+    "answering",
 )
 _SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
@@ -98,6 +100,9 @@ def _measure(directory: Path, parts: list[str], records: int, console: Console) 
     if "consents" in parts:
         console.print("import of FHIR Consents ...")
         results += consents.measure()
+    if "answering" in parts:
+        console.print("protected answers and their ledger ...")
+        results += answering.measure(directory)
     return results
 
 

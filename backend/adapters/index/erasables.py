@@ -61,6 +61,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "catalogue_drawings": "figures about groups, noised",
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
+        "research_thresholds": "rounded counts of eleven patients or more",
         "privacy_balances": "what was spent of the custodian's privacy budget",
         "privacy_charges": "by which study, in order",
     }
