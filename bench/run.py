@@ -2,7 +2,7 @@
 
 python -m bench.run [--test-seconds N] [--records N] [--patients N]
   [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting,
-  anonymizing,anonymizing_files]
+  anonymizing,anonymizing_files,answering]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -18,6 +18,7 @@ from rich.console import Console
 from bench import (
     anonymizing,
     anonymizing_files,
+    answering,
     asking,
     chain,
     consents,
@@ -53,6 +54,7 @@ PARTS = (
     "extracting",
     "anonymizing",
     "anonymizing_files",
+    "answering",
 )
 _SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
@@ -116,6 +118,9 @@ def _measure(
     if "anonymizing_files" in parts:
         console.print("anonymization from file to file ...")
         results += anonymizing_files.measure()
+    if "answering" in parts:
+        console.print("protected answers and their ledger ...")
+        results += answering.measure(directory)
     return results
 
 

@@ -10,18 +10,28 @@ from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
 from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
-from backend.research.dp import epsilon_of, tally
+from backend.research.dp import epsilon_of
 from backend.research.duo import parse_use
+from backend.research.errors import ThresholdOverlap
 from backend.research.extraction import extract
+from backend.research.figures.columns import Columns
 from backend.research.permits import require_permitted
-from backend.research.plan import EXCLUDED, INCLUDED, Question, plan
-from backend.research.ports import AnswerStore, PermitReader, StudyKeys, UseStore
+from backend.research.plan import plan
+from backend.research.ports import AnswerStore, PermitReader, StudyKeys, ThresholdStore, UseStore
 from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
 from backend.research.release import ReleasedTable, release
 from backend.research.releases.ledger import ReleaseLedger
-from backend.research.result import RunResult, ranges
-from backend.research.study import Study, table_of
-from backend.research.types import Candidate, Charge, NanoRho, Pseudonym
+from backend.research.result import NamedAnswer, RunResult, ranges
+from backend.research.study import Study, table_of, thresholds
+from backend.research.thresholds import answer_thresholds
+from backend.research.types import (
+    NO_EPSILON_CAP,
+    Candidate,
+    Charge,
+    NanoRho,
+    Pseudonym,
+    ThresholdAnswer,
+)
 from backend.research.variables import Value
 from backend.types import SubjectId, UnixSeconds
 
@@ -36,6 +46,7 @@ class StudyRunner:
         keys: StudyKeys,
         budget: PrivacyBudget,
         answers: AnswerStore,
+        thresholds: ThresholdStore,
         uses: UseStore,
         releases: ReleaseLedger,
         clock: Callable[[], int],
@@ -44,6 +55,7 @@ class StudyRunner:
         self._keys = keys
         self._budget = budget
         self._answers = Answers(budget=budget, store=answers)
+        self._thresholds = thresholds
         self._uses = uses
         self._releases = releases
         self._clock = clock
@@ -64,15 +76,15 @@ class StudyRunner:
         def join() -> None:
             joined.update(self._budget.join([candidate.subject for candidate in cohort.eligible]))
 
-        def count(charge: Charge, asked: Sequence[Question]) -> list[list[int]]:
-            within = [
+        def open_rows(charge: Charge) -> Columns:
+            return cohort.columns(
                 candidate
                 for candidate in cohort.eligible
                 if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap)
-            ]
-            return cohort.counts(within, asked)
+            )
 
-        answers = self._answers.answer(study.study_id, made, cohort.snapshot, before_charge=join, tally=count)
+        answers = self._answers.answer(study, made, cohort.snapshot, before_charge=join, open_rows=open_rows)
+        exact, exact_refusal = self._exact(study, cohort)
         table, refusal = cohort.table()
         # A permit that ended meanwhile stops the release; what was charged stays charged.
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
@@ -92,8 +104,17 @@ class StudyRunner:
             included=included,
             excluded=excluded,
             answers=tuple(
-                (question.name, answer) for question, answer in zip(made.questions, answers, strict=True)
+                NamedAnswer(
+                    question.name,
+                    question.figure.kind,
+                    question.figure.method,
+                    question.figure.bound_squared,
+                    answer,
+                )
+                for question, answer in zip(made.questions, answers, strict=True)
             ),
+            thresholds=exact,
+            threshold_refusal=exact_refusal,
             table=table,
             table_refusal=refusal,
             epsilon=f"{epsilon_of(made.rho, exponent):.6f}",
@@ -102,6 +123,26 @@ class StudyRunner:
             snapshot=cohort.snapshot,
             row_pseudonyms=cohort.row_pseudonyms(table) if table is not None else (),
         )
+
+    def _exact(self, study: Study, cohort: _Cohort) -> tuple[tuple[ThresholdAnswer, ...], str]:
+        """The exact figures of the permit's list, or none and the code of the reason.
+
+        They are given once a study: the same figures over other patients would tell about those who came or
+        left between.
+        """
+        asked = thresholds(study.proposal)
+        if not asked:
+            return (), ""
+        given = self._thresholds.find(study.study_id)
+        try:
+            if given is None:
+                answers = answer_thresholds(asked, cohort.uncapped(), study.proposal.by_name)
+                given = self._thresholds.keep(study.study_id, cohort.snapshot, answers)
+            if given[0] != cohort.snapshot:
+                raise ThresholdOverlap
+        except ThresholdOverlap as refused:
+            return (), refused.code
+        return given[1], ""
 
 
 class _Cohort:
@@ -125,12 +166,22 @@ class _Cohort:
             row_pseudonym(self._key, self._study.study_id, researcher, subject) for subject in table.subjects
         )
 
-    def counts(self, within: list[Candidate], asked: Sequence[Question]) -> list[list[int]]:
-        """The exact counts of each question over those of ``within`` whose minimum cohort is reached."""
+    def columns(self, within: Iterable[Candidate]) -> Columns:
+        """The rows of those of ``within`` whose minimum cohort is reached."""
         group = respecting_minimum(within, self._study.proposal.minimum_cohort)
         self._extract(group)
-        members = {candidate.subject: self._row(candidate) for candidate in group}
-        return [self._count(members, question) for question in asked]
+        return Columns(
+            self._variables,
+            [self.pseudonym(candidate.subject) for candidate in group],
+            [self._row(candidate) for candidate in group],
+            candidates=len(self._all),
+        )
+
+    def uncapped(self) -> Columns:
+        """The rows of those who set no cap of epsilon, which exact figures could not keep."""
+        return self.columns(
+            candidate for candidate in self.eligible if candidate.terms.epsilon_cap == NO_EPSILON_CAP
+        )
 
     def table(self) -> tuple[ReleasedTable | None, str]:
         """The study's table, or None and the code of the reason ('' when no table was asked for)."""
@@ -154,17 +205,6 @@ class _Cohort:
             return release(proposal, table, rows), ""
         except (CohortTooSmall, ModelUnsatisfiable, TableUseless) as refused:
             return None, refused.code
-
-    def _count(self, members: dict[SubjectId, dict[str, Value]], question: Question) -> list[int]:
-        if question.asked is None:
-            levels = [
-                (self.pseudonym(candidate.subject), INCLUDED if candidate.subject in members else EXCLUDED)
-                for candidate in self._all
-            ]
-        else:
-            found = ((subject, question.level(row, self._variables)) for subject, row in members.items())
-            levels = [(self.pseudonym(subject), level) for subject, level in found if level is not None]
-        return tally(question.levels, levels)
 
     def _extract(self, group: Sequence[Candidate]) -> None:
         for candidate in opened_ahead([member for member in group if member.subject not in self.rows]):

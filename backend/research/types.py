@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType
 
-from backend.types import BlockNumber, ConsentId, SubjectId, UnixSeconds
+from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
 
 StudyId = NewType("StudyId", bytes)  # 32 bytes: digest of the proposal and its salt
 NanoRho = NewType("NanoRho", int)  # zCDP loss in units of 1e-9
@@ -79,7 +79,8 @@ class Permit:
 class Charge:
     """One entry of a privacy ledger. Amounts are nano-rho; the sums include this charge.
 
-    ``spent`` is over the ledger's whole life, ``period_spent`` in the period, ``study_spent`` by the study.
+    ``place`` counts from 0. ``spent`` is over the ledger's whole life, ``period_spent`` in the period,
+    ``study_spent`` by the study in its whole life, ``researcher_spent`` by the researcher in the period.
     ``digest`` is over all other fields and ``previous``, the digest of the entry before (zeros for the
     first).
     """
@@ -88,14 +89,48 @@ class Charge:
     place: int
     charge_id: bytes
     study: StudyId
+    researcher: MemberId
     rho: NanoRho
     spent: NanoRho
     period: int
     period_spent: NanoRho
     study_spent: NanoRho
+    researcher_spent: NanoRho
     at: UnixSeconds
     previous: bytes
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """Where a privacy ledger stands: how many charges, the digest of the last, all it spent (nano-rho)."""
+
+    ledger: str
+    count: int
+    digest: bytes
+    spent: NanoRho
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDocument:
+    """The one document that every debit changes.
+
+    ``recent`` are the charges of the debit that made it, oldest first: they are written to the history next,
+    and a crash in between loses none.
+    """
+
+    head: LedgerHead
+    recent: tuple[Charge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What follows from noisy numbers, with a 95 % error bar; decimal strings, empty where noise hides it."""
+
+    name: str
+    value: str
+    low: str
+    high: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +138,8 @@ class Answer:
     """A protected answer to one question. All numbers are noisy; ``levels`` are public.
 
     ``answer_id`` stands for study, question and consent snapshot; ``sigma`` is the noise scale as a decimal
-    string; ``error_95`` bounds the error of each value with 95 % probability.
+    string; ``error_95`` bounds the error of each value with 95 % probability. ``estimates`` follow from the
+    values alone.
     """
 
     answer_id: bytes
@@ -112,3 +148,13 @@ class Answer:
     error_95: int
     sigma: str
     rho: NanoRho
+    estimates: tuple[Estimate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdAnswer:
+    """An exact figure of large groups: rounded counts, None where they are withheld."""
+
+    name: str
+    levels: tuple[str, ...]
+    values: tuple[int | None, ...]
