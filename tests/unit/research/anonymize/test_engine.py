@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
+from random import Random
 
 import polars as pl
 import pytest
@@ -63,6 +64,12 @@ def columns_of(table: Sequence[tuple[str, ...]]) -> tuple[dict[str, list[str]], 
     return {name: columns[name] for name in LINES}, {name: columns[name] for name in names[3:]}
 
 
+def crowd(random: Random, rows_: int) -> list[int]:
+    """The patient of each row: sometimes few with many rows each."""
+    most = random.choice([4, 9, rows_])
+    return [random.randrange(most) for _ in range(rows_)]
+
+
 def run(
     table: Sequence[tuple[str, ...]],
     model: PrivacyModel,
@@ -81,7 +88,7 @@ def run(
 @given(tables, models, limits, st.sampled_from(Mode), st.booleans(), st.randoms(use_true_random=False))
 def test_every_release_keeps_every_promise(table, model, limit, mode, several, random) -> None:  # type: ignore[no-untyped-def]
     quasi, sensitive = columns_of(table)
-    people = [random.randrange(len(table)) for _ in table] if several else None
+    people = crowd(random, len(table)) if several else None
     whole = range(len(table)) if people is None else people
     guarded = sensitive if model.needs_sensitive else {}
     possible = naive.satisfied(range(len(table)), model, guarded, whole, len(table))
@@ -116,7 +123,7 @@ def test_every_release_keeps_every_promise(table, model, limit, mode, several, r
 def test_full_domain_is_the_optimum_of_all_combinations_of_levels(
     table, model, limit, several, random
 ) -> None:  # type: ignore[no-untyped-def]
-    people = [random.randrange(len(table)) for _ in table] if several else list(range(len(table)))
+    people = crowd(random, len(table)) if several else list(range(len(table)))
     assume(len(set(people)) >= model.k)
     quasi, sensitive = columns_of(table)
     guarded = sensitive if model.needs_sensitive else {}
@@ -165,6 +172,45 @@ def _by_brute_force(
             mean = (lost + suppressed) / total
             least = mean if least is None else min(least, mean)
     return least
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_different_rows_of_one_patient_count_once_in_a_class(mode: Mode) -> None:
+    """Each patient has all ages of one city: without counting patients every city would pass by itself."""
+    table = [("f", str(age), city, "a", "p") for city in ("x1", "x2", "y1", "y2") for age in range(8)] * 2
+    people = [f"{row[2]}{place // 32}" for place, row in enumerate(table)]
+    model = PrivacyModel(4)
+    done = run(table, model, mode=mode, patients=people)
+    quasi, _ = columns_of(table)
+    naive.check(done, quasi, LINES, model=model, sensitive={}, limit=0.0, people=people)
+    assert set(done.quasi["city"]) == {"x", "y"}
+    assert set(run(table, model, mode=mode).quasi["city"]) == {"x1", "x2", "y1", "y2"}
+
+
+@pytest.mark.parametrize(
+    ("model", "rest", "limit"),
+    [
+        (PrivacyModel(2, Diversity(DiversityKind.ENTROPY, 1.8)), 0, 0.5),
+        (PrivacyModel(2, Diversity(DiversityKind.RECURSIVE, 2, 2.0)), 0, 0.5),
+        (PrivacyModel(2, t=0.15), 8, 0.2),
+    ],
+)
+def test_a_group_that_spoils_another_when_merged_does_not_prune_the_optimum(
+    model: PrivacyModel, rest: int, limit: float
+) -> None:
+    """a passes and b fails; a and b together fail, and suppress more than the limit; apart they do not."""
+    lines = [("a", "g", "*"), ("b", "g", "*"), ("c", "h", "*")]
+    rows_ = [("a", "p")] * 2 + [("a", "q")] * 2 + [("b", "p")] * 4 + [("c", "p"), ("c", "q")] * rest
+    done = anonymize(
+        {"x": [row[0] for row in rows_]},
+        {"x": Hierarchy.parse(lines, column="x")},
+        {"ill": [row[1] for row in rows_]},
+        model=model,
+        suppression=limit,
+        mode=Mode.FULL_DOMAIN,
+    )
+    assert done.levels == {"x": 0}
+    assert done.suppressed.tolist() == [row[0] == "b" for row in rows_]
 
 
 @pytest.mark.parametrize("mode", Mode)
