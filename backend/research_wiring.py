@@ -30,6 +30,7 @@ from backend.consent.typed_data import RESEARCH_NAME, Domain
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.ports import RecipientKeys
+from backend.research.board.carrying_out import DecisionActs
 from backend.research.board.case_book import CaseBook
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
@@ -129,11 +130,24 @@ def open_research(
     domain = Domain(
         stores.chain.chain_id, stores.deployment.contracts["ResearchMarket"].address, RESEARCH_NAME
     )
+    acts = DecisionActs(
+        book=book,
+        studies=studies,
+        ledger=ledger,
+        stops=stops,
+        outbox=outbox,
+        driver=driver,
+        threshold=stores.deployment.market_terms.board_threshold,
+        custodian=settings.custodian_name or settings.tenant,
+        name_of=lambda member: names.of([member]).get(member, ""),
+        clock=clock,
+    )
     board = EthicsBoard(
         book=book,
         roll=roll,
         documents=documents,
         preparation=BoardPreparation(book=book, documents=documents, roll=roll, clock=clock),
+        acts=acts,
         decisions=BoardDecisions(
             book=book,
             studies=studies,
@@ -141,12 +155,8 @@ def open_research(
             roll=roll,
             ledger=ledger,
             stops=stops,
-            outbox=outbox,
-            driver=driver,
+            acts=acts,
             domain=domain,
-            threshold=stores.deployment.market_terms.board_threshold,
-            custodian=settings.custodian_name or settings.tenant,
-            name_of=lambda member: names.of([member]).get(member, ""),
             clock=clock,
         ),
         suspensions=StudySuspensions(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.audit import codes
 from backend.consent.typed_data import Domain
+from backend.research.board.carrying_out import DecisionActs
 from backend.research.board.case_book import CaseBook, entry_of
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
@@ -30,6 +31,7 @@ class EthicsBoard:
     documents: StudyDocuments
     preparation: BoardPreparation
     decisions: BoardDecisions
+    acts: DecisionActs
     suspensions: StudySuspensions
     stops: StudyStops
     ledger: BoardLedger
@@ -38,7 +40,7 @@ class EthicsBoard:
 
     def restore_restrictions(self) -> None:
         """Put in force again what stops studies and is not on the chain: before the first run."""
-        self.decisions.restore_restrictions()
+        self.acts.restore_restrictions()
         self.suspensions.restore_restrictions()
 
     def close(self, study: Study, *, reason: str, by: Person) -> Study:
@@ -48,7 +50,7 @@ class EthicsBoard:
         """
         if study.state is not State.CLOSED:
             study.after(Event.CLOSE)  # or StudyStateConflict
-        closed = self.decisions.close(study.study_id, reason=reason)
+        closed = self.acts.close(study.study_id, reason=reason)
         self.book.log(codes.STUDY_CLOSED, closed, by.agent, act=entry_of(study.study_id, "closed"))
         return closed
 

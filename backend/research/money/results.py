@@ -59,7 +59,7 @@ class Results:
         data = {
             "digest": digest,
             "study": bytes(study.study_id),
-            "rules": study.proposal.digest,
+            "rules": bytes(study.rules),
             "run": result.run_id,
             "participants": len(result.participants),
             "published": result.included.high,

@@ -15,6 +15,7 @@ from backend.consent.typed_data import RESEARCH_NAME, Domain, digest, recover
 from backend.errors import Conflict, LedgerUnavailable
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
+from backend.research.board.carrying_out import DecisionActs
 from backend.research.board.case_book import CaseBook
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
@@ -328,23 +329,22 @@ class World:
         shared: dict[str, Any] = {
             "book": self.book,
             "studies": self.studies,
-            "roll": self.roll,
             "ledger": self.chain,
             "stops": self.stops,
-            "outbox": self.outbox,
-            "driver": driver,
-            "domain": DOMAIN,
             "clock": clock,
         }
-        self.decisions = BoardDecisions(
+        driving: dict[str, Any] = {"outbox": self.outbox, "driver": driver}
+        voting: dict[str, Any] = {"roll": self.roll, "domain": DOMAIN}
+        acts = DecisionActs(
             **shared,
-            documents=self.documents,
+            **driving,
             threshold=self.threshold,
             custodian="Hospital",
             name_of=lambda _: "Institute",
         )
-        self.suspensions = StudySuspensions(**shared)
-        self.decisions.restore_restrictions()
+        self.decisions = BoardDecisions(**shared, **voting, documents=self.documents, acts=acts)
+        self.suspensions = StudySuspensions(**shared, **voting, **driving)
+        acts.restore_restrictions()
         self.suspensions.restore_restrictions()
         self.outbox.recover(takeover=True)
 
