@@ -95,6 +95,7 @@ def kill_during(program: Program, act: Callable[[], object], *, after: float) ->
     return answers == [True]
 
 
+@pytest.mark.timeout(900)
 def test_program_killed_at_random_instants_keeps_every_acknowledged_act_exactly_once(
     program: Program, record_property: Callable[[str, object], None]
 ) -> None:
