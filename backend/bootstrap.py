@@ -217,6 +217,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         outbox=outbox,
         driver=driver,
         log=log,
+        reader=reader,
         clock=clock,
     )
     money = open_money(
@@ -368,6 +369,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         runs=studying.runs,
         datasets=studying.datasets,
         money=money,
+        privacy_budget=research.budget,
         webhooks=messages.endpoints,
         deliveries=messages.deliveries,
         contacts=messages.contacts,

@@ -16,7 +16,10 @@ from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetS
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
+from backend.audit.errors import EntryDamaged
 from backend.audit.log import AuditLog
+from backend.audit.reader import LogReader
+from backend.audit.search import LogSearch
 from backend.consent.member_book import MemberBook
 from backend.consent.typed_data import RESEARCH_NAME, Domain
 from backend.outbox.driver import Driver
@@ -31,26 +34,26 @@ from backend.research.board.service import EthicsBoard
 from backend.research.board.stops import StoppablePermits, StudyStops
 from backend.research.board.suspending import StudySuspensions
 from backend.research.board.usage import StudyUsage
-from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.budget import PrivacyBudget
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
+from backend.research.logged_heads import LoggedHeads
 from backend.research.money.earning import EarningUses
 from backend.research.money.results import Results
+from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
-from backend.research.types import Charge, NanoRho
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
 
 DELTA_EXPONENT: Final = 6  # of the privacy promise: delta = 10^-6
 DAY_SECONDS: Final = 24 * 3600
-YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +82,17 @@ def open_research(
     outbox: Outbox,
     driver: Driver,
     log: AuditLog,
+    reader: LogReader,
     clock: Callable[[], int],
 ) -> Research:
-    """Return research's services, whose steps the outbox then knows."""
+    """Return research's services, whose steps the outbox then knows. Raises PrivacyLedgerRolledBack."""
     ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     stops = StudyStops()
     permits = StoppablePermits(ledger, stops)
     uses = EarningUses(
         uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
     )
-    policy = BudgetPolicy(
-        ledger=settings.tenant,
-        epsilon=round(settings.privacy_budget_epsilon * 1_000_000),
-        delta_exponent=DELTA_EXPONENT,
-        period_seconds=YEAR_SECONDS,
-    )
-    charges = MongoBudgetStore(stores.database)
-    budget = PrivacyBudget(store=charges, policy=policy, clock=clock)
+    budget = open_budget(settings, stores, log, reader, clock=clock)
     runner = StudyRunner(
         permits=permits,
         keys=StoredStudyKeys(stores.keys),
@@ -111,7 +108,11 @@ def open_research(
         clock=clock,
     )
     studies = StudyService(
-        studies=MongoStudyStore(stores.database), permits=permits, uses=uses, policy=policy, clock=clock
+        studies=MongoStudyStore(stores.database),
+        permits=permits,
+        uses=uses,
+        policy=budget.policy,
+        clock=clock,
     )
     book = CaseBook(store=MongoCaseStore(stores.database), sealer=sealer, audit=log, clock=clock)
     names = SealedMemberNames(stores.database, sealer)
@@ -157,16 +158,12 @@ def open_research(
         ledger=ledger,
         usage=StudyUsage(
             runs=MongoRunStore(stores.database),
-            spent=lambda study: _spent(charges.last_of_study(policy.ledger, study)),
-            policy=policy,
+            spent=budget.spent_by_study,
+            policy=budget.policy,
         ),
         domain=domain,
     )
     return Research(studies, board, permits, runner, budget)
-
-
-def _spent(charge: Charge | None) -> NanoRho:
-    return NanoRho(0) if charge is None else charge.study_spent
 
 
 def open_studying(
@@ -230,3 +227,41 @@ def open_studying(
         clock=clock,
     )
     return Studying(candidates, catalogue, runs, datasets)
+
+
+def open_budget(
+    settings: Settings, stores: Stores, log: AuditLog, reader: LogReader, *, clock: Callable[[], int]
+) -> PrivacyBudget:
+    """Return the custodian's budget, checked against the audit log. Raises PrivacyLedgerRolledBack."""
+    policy = policy_of(settings)
+    heads = LoggedHeads(
+        log=log,
+        search=LogSearch(reader, subjects=lambda: ()),
+        ledger=policy.ledger,
+        clock=clock,
+    )
+    budget = PrivacyBudget(store=MongoBudgetStore(stores.database), log=heads, policy=policy, clock=clock)
+    try:
+        noted, near = heads.newest()
+    except EntryDamaged:
+        budget.refuse()
+        return budget
+    head = budget.open(noted)
+    if not near:  # so that the next start finds it soon
+        heads.note(head)
+    return budget
+
+
+def policy_of(settings: Settings) -> BudgetPolicy:
+    return BudgetPolicy(
+        ledger=settings.tenant,
+        epsilon=_millionths(settings.privacy_budget_epsilon),
+        delta_exponent=DELTA_EXPONENT,
+        period_seconds=settings.privacy_budget_days * DAY_SECONDS,
+        study_epsilon=_millionths(settings.privacy_study_epsilon),
+        researcher_epsilon=_millionths(settings.privacy_researcher_epsilon),
+    )
+
+
+def _millionths(epsilon: float) -> int:
+    return round(epsilon * 1_000_000)

@@ -165,7 +165,16 @@ class Settings(BaseSettings):
     payout_grace_seconds: int = Field(
         default=30 * 86_400, ge=0, lt=2**32, description="to pay results after a study; fixed when deployed"
     )
-    privacy_budget_epsilon: float = Field(default=4.0, gt=0, description="of a dataset and a year")
+    privacy_budget_epsilon: float = Field(
+        default=4.0, gt=0, le=100, description="of all answers together, for a patient and a period"
+    )
+    privacy_budget_days: int = Field(default=365, ge=1, le=3660, description="the period of the budget")
+    privacy_study_epsilon: float = Field(
+        default=2.0, gt=0, le=100, description="what one study may spend in its whole life"
+    )
+    privacy_researcher_epsilon: float = Field(
+        default=3.0, gt=0, le=100, description="what one researcher's organisation may spend in a period"
+    )
     board_threshold: int = Field(
         default=1,
         ge=1,

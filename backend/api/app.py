@@ -12,6 +12,7 @@ from backend.api import (
     backups,
     blocked_requesters,
     boards,
+    budgets,
     care_teams,
     catalogue,
     clients,
@@ -126,6 +127,7 @@ def create_api(services: Services) -> FastAPI:
         escrows,
         payouts,
         payments,
+        budgets,
         health,
     ):
         app.include_router(module.router)

@@ -63,6 +63,7 @@ from backend.records.replaying import Replayer
 from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
 from backend.research.board.service import EthicsBoard
+from backend.research.budget import PrivacyBudget
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
@@ -133,6 +134,7 @@ class Services:
     runs: RunJobs
     datasets: DatasetService
     money: MoneyServices
+    privacy_budget: PrivacyBudget
     webhooks: Endpoints
     deliveries: Deliveries
     contacts: Contacts

@@ -82,6 +82,7 @@ PAYEE_NAMED: Final = "payee.named"
 PAYMENT_CLAIMED: Final = "payment.claimed"
 TEST_TOKENS_ISSUED: Final = "test_tokens.issued"
 DONATION_NAMED: Final = "donation.named"
+PRIVACY_CHARGED: Final = "privacy.charged"  # the new head of the privacy ledger
 # emergency
 EMERGENCY_OPENED: Final = "emergency.opened"
 # the system

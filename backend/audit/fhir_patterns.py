@@ -200,6 +200,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.PAYMENT_CLAIMED: _update("round"),
         codes.TEST_TOKENS_ISSUED: _create("account"),
         codes.DONATION_NAMED: _create("account"),
+        codes.PRIVACY_CHARGED: _update(),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started
         codes.AUDIT_READ: _dicom("110101", None, "R"),  # audit log used
         codes.AUDIT_KEY_ERASED: _alert("110135", "D"),  # object security attributes changed

@@ -65,7 +65,7 @@ class LogSearch:
 
     def scan(
         self,
-        subjects: Collection[SubjectId] | None,
+        subjects: Collection[SubjectId | None] | None,
         span: Span,
         *,
         newest_first: bool,
@@ -99,7 +99,7 @@ class LogSearch:
             rest = None
         return Found(tuple(found), tuple(damaged), rest)
 
-    def find(self, subjects: Collection[SubjectId] | None, index: int) -> AccessEntry:
+    def find(self, subjects: Collection[SubjectId | None] | None, index: int) -> AccessEntry:
         """Return one entry. Raises UnknownEntry, also for entries of others, and EntryDamaged."""
         if not 0 <= index < self._reader.log.state.size:
             raise UnknownEntry
@@ -116,7 +116,7 @@ class LogSearch:
             raise EntryDamaged(f"entry {index} cannot be read")
         return line
 
-    def _chains(self, subjects: Collection[SubjectId]) -> Chains:
+    def _chains(self, subjects: Collection[SubjectId | None]) -> Chains:
         found = (chain for subject in subjects for chain in self._reader.chains(subject))
         return {chain.pseudonym: chain for chain in found}
 

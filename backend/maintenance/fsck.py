@@ -9,6 +9,7 @@ from pathlib import Path
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.failures import DocumentMalformed
 from backend.adapters.keys.audit_keys import StoredAuditKeys
+from backend.audit.entry import AuditEvent
 from backend.audit.errors import LogKeysDamaged
 from backend.audit.fsck import Fsck
 from backend.log_wiring import open_log_keys
@@ -19,6 +20,7 @@ from backend.maintenance.documents import check_documents
 from backend.maintenance.erasures import check_erasures, read_gone
 from backend.maintenance.errors import NoDeployment
 from backend.maintenance.payments import check_payments
+from backend.maintenance.privacy_ledger import LoggedLedger
 from backend.maintenance.records import RecordCheck
 from backend.maintenance.report import Report
 from backend.maintenance.uses import LoggedUses
@@ -64,7 +66,12 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         report.damaged("log_keys", f"audit log: {damage.detail}")
     except DocumentMalformed as damage:
         report.damaged(damage.code, "audit log: newest checkpoint")
-    uses = LoggedUses()
+    uses, budget = LoggedUses(), LoggedLedger()
+
+    def note(event: AuditEvent) -> None:
+        uses.note(event)
+        budget.note(event)
+
     check = Fsck(
         store=MongoAuditStore(stores.database),
         origin=stores.origin,
@@ -72,7 +79,7 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         anchor=stores.anchor,
         keys=StoredAuditKeys(stores.keys),
         subjects=[None, *sorted(subjects)],
-        read=uses.note,
+        read=note,
     )
     try:
         found = check.run()
@@ -85,3 +92,4 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
     for finding in found.findings:
         report.damaged(finding.code, f"audit log {finding.where}")
     uses.check(stores, report)
+    budget.check(stores, report)

@@ -40,6 +40,7 @@ from backend.backup_wiring import FILES
 from backend.keys_wiring import open_keys
 from backend.keystore import KeyName, Secret
 from backend.maintenance.fsck import check_everything
+from backend.maintenance.privacy_ledger import mend_ledger
 from backend.maintenance.reindex import reindex
 from backend.maintenance.replaying import replay_erasures
 from backend.maintenance.report import Finding, Report
@@ -259,6 +260,7 @@ def _restore_index(stores: Stores, backup: Backup, report: RestoreReport) -> Non
             case ClearCollection(collection):
                 load.empty(collection)
     load.cut_log()
+    report.restored["privacy charges"] = mend_ledger(stores)
 
 
 def _check_log(stores: Stores, report: RestoreReport) -> None:

@@ -14,7 +14,8 @@ from backend.research.canonical import digest_of
 from backend.research.dp import noisy_counts
 from backend.research.plan import Plan, Question, total
 from backend.research.ports import AnswerStore
-from backend.research.types import Answer, Charge, StudyId
+from backend.research.study import Study
+from backend.research.types import Answer, Charge
 
 Tally = Callable[[Charge, Sequence[Question]], list[list[int]]]
 
@@ -27,7 +28,13 @@ class Answers:
         self._store = store
 
     def answer(
-        self, study: StudyId, plan: Plan, snapshot: bytes, *, before_charge: Callable[[], None], tally: Tally
+        self,
+        study: Study,
+        plan: Plan,
+        snapshot: bytes,
+        *,
+        before_charge: Callable[[], None],
+        tally: Tally,
     ) -> tuple[Answer, ...]:
         """Return an answer to each question of the plan, in order.
 
@@ -35,17 +42,20 @@ class Answers:
         charged at once, then ``tally`` gives the exact counts (one list a question) that noise is added to.
         Raises BudgetExceeded before anything is charged or drawn.
         """
-        ids = {question: question.answer_id(study, snapshot) for question in plan.questions}
-        known = self._store.find(study, snapshot)
+        name = study.study_id
+        ids = {question: question.answer_id(name, snapshot) for question in plan.questions}
+        known = self._store.find(name, snapshot)
         # Two questions that differ in name only are one question.
         fresh = list({ids[q]: q for q in plan.questions if ids[q] not in known}.values())
         if fresh:
             charge_id = digest_of(["assent-charge-1", sorted(ids[question].hex() for question in fresh)])
             before_charge()
-            charge = self._budget.debit(charge_id, study, total(fresh), study_limit=plan.study_limit)
+            charge = self._budget.debit(
+                charge_id, name, study.proposal.researcher, total(fresh), study_limit=plan.study_limit
+            )
             counts = tally(charge, fresh)
             drawn = [_draw(ids[q], q, exact) for q, exact in zip(fresh, counts, strict=True)]
-            kept = self._store.keep(charge_id, study, snapshot, drawn)
+            kept = self._store.keep(charge_id, name, snapshot, drawn)
             known |= {answer.answer_id: answer for answer in kept}
         return tuple(known[ids[question]] for question in plan.questions)
 

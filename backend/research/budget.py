@@ -1,44 +1,43 @@
-"""The durable ledger of spent privacy budget: an append-only chain of charges, one for each custodian.
+"""The durable ledger of spent privacy budget, one for each custodian.
 
-A charge is one insert of one document whose key is the next place in the chain, so that of many concurrent
-charges exactly one takes a place and the others look again: nothing is spent twice and nothing is lost. A
-charge is never taken back. Every charge is counted against everybody who takes part (not against the cohort
-of its question), so that the sum bounds each patient's loss whatever cohorts they were in, and a refusal
-tells nothing about any cohort.
+A debit is one conditional update of one document: the ledger's head moves on by the charges of everybody who
+waits, or not at all. Every charge is counted against everybody who takes part (not against the cohort of its
+question), so that the sum bounds each patient's loss whatever cohorts they were in, and a refusal tells
+nothing about any cohort. A charge is never taken back.
+
+Order: head durable, charges in the history, head in the audit log, answer to the caller. So whatever noise
+was drawn for stands in the audit log, and a ledger that was put back to before it is found.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from backend.research.canonical import digest_of
+from backend.research.charges import Chain, Wanted
 from backend.research.dp import epsilon_of, rho_within
-from backend.research.errors import BudgetExceeded, BudgetLedgerDamaged, ChargeConflict, LedgerBusy
-from backend.research.ports import BudgetStore
-from backend.research.types import NO_EPSILON_CAP, Charge, NanoRho, StudyId
-from backend.types import SubjectId, UnixSeconds
+from backend.research.errors import (
+    BudgetExceeded,
+    BudgetLedgerDamaged,
+    ChargeConflict,
+    LedgerBusy,
+    PrivacyLedgerRolledBack,
+)
+from backend.research.policy import CUSTODIAN, NO_CAP, BudgetPolicy
+from backend.research.ports import BudgetStore, HeadLog
+from backend.research.types import (
+    NO_EPSILON_CAP,
+    Charge,
+    LedgerDocument,
+    LedgerHead,
+    NanoRho,
+    StudyId,
+)
+from backend.types import MemberId, SubjectId, UnixSeconds
 
-_ATTEMPTS = 2_000  # each lost attempt means that another charge went through
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetPolicy:
-    """The custodian's promise: at most ``epsilon`` (millionths) at 10^-``delta_exponent`` in a period.
-
-    A new period renews the budget; what a patient can lose over several periods is the sum, which is why a
-    patient's own cap counts over all of them.
-    """
-
-    ledger: str
-    epsilon: int
-    delta_exponent: int
-    period_seconds: int
-
-    @property
-    def rho(self) -> NanoRho:
-        return rho_within(self.epsilon, self.delta_exponent)
+_ATTEMPTS = 2_000  # each lost attempt means that another process's charge went through
+_MOST_AT_ONCE = 64  # charges of one update
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +52,93 @@ class Balance:
     delta_exponent: int
 
 
-class PrivacyBudget:
-    """Debits and reads one ledger. Safe to use from many threads and many processes at once."""
+class _Request:
+    """One caller's charge. The outcome is set by whichever thread serves it."""
 
-    def __init__(self, *, store: BudgetStore, policy: BudgetPolicy, clock: Callable[[], int]) -> None:
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.outcome: Charge | Exception | None = None
+
+
+class PrivacyBudget:
+    """Debits and reads one ledger. Safe to use from many threads and many processes at once.
+
+    Callers that come together are served together: one of them makes the update for all.
+    """
+
+    def __init__(
+        self, *, store: BudgetStore, log: HeadLog, policy: BudgetPolicy, clock: Callable[[], int]
+    ) -> None:
         self._store = store
+        self._log = log
         self._policy = policy
         self._clock = clock
-        self._turn = threading.Lock()  # spares threads of this process from racing; the store decides
+        self._queue_lock = threading.Lock()
+        self._waiting: list[_Request] = []
+        self._turn = threading.Lock()  # guards what is below
+        self._chain = Chain(policy.ledger)
+        self._archived = 0  # charges of which this process knows that the history has them
+        self._noted = 0  # charges of which this process knows that the audit log covers them
+        self._refusing = False
 
     @property
     def policy(self) -> BudgetPolicy:
         return self._policy
 
-    def debit(self, charge_id: bytes, study: StudyId, rho: NanoRho, *, study_limit: NanoRho) -> Charge:
-        """Charge ``rho`` once under ``charge_id`` and return the charge when it is durable.
+    def open(self, noted: LedgerHead | None) -> LedgerHead:
+        """Check the whole ledger at start, against the newest head that the audit log has; return its head.
+
+        Raises PrivacyLedgerRolledBack when the ledger no longer holds that head. A chain that does not verify
+        stops answers (``refuse``) and not the start: consents and revocations do not rest on it.
+        """
+        with self._turn:
+            self._chain, self._archived, self._noted = Chain(self._policy.ledger), 0, 0
+            try:
+                self._catch_up(noted)
+            except BudgetLedgerDamaged:
+                self._refusing = True
+                return self._chain.head
+            self._noted = noted.count if noted is not None else 0
+            self._note()  # a crash may have come between a charge and its entry
+            return self._chain.head
+
+    def refuse(self) -> None:
+        """Give no answer until the next start: nobody knows what was spent."""
+        with self._turn:
+            self._refusing = True
+
+    def debit(
+        self, charge_id: bytes, study: StudyId, researcher: MemberId, rho: NanoRho, *, study_limit: NanoRho
+    ) -> Charge:
+        """Charge ``rho`` once under ``charge_id`` and return the charge when it is durable and in the log.
 
         The same id again returns the first charge and costs nothing. Raises BudgetExceeded (before anything
-        is written) when the period's or the study's limit would be passed, ChargeConflict when the id stands
-        for another charge, LedgerBusy when other charges kept winning.
+        is written, whichever cap it is) when the period's, the study's or the researcher's limit would be
+        passed, ChargeConflict when the id stands for another charge, LedgerBusy when other processes kept
+        winning, PrivacyLedgerRolledBack and BudgetLedgerDamaged. After Unavailable the charge may or may not
+        stand; called again with the same id, it stands once.
         """
         if rho <= 0:
             raise ValueError("a charge is positive")
+        cap = NO_CAP if researcher == CUSTODIAN else self._policy.study_rho
+        limit = NanoRho(min(study_limit, cap))
+        request = _Request(Wanted(charge_id, study, researcher, rho, limit))
+        with self._queue_lock:
+            self._waiting.append(request)
         with self._turn:
-            for _ in range(_ATTEMPTS):
-                known = self._store.charge(self._policy.ledger, charge_id)
-                if known is not None:
-                    return _same(known, study, rho)
-                head = self._store.head(self._policy.ledger)
-                charge = self._next(head, charge_id, study, rho, study_limit)
-                if self._store.append(charge):
-                    return charge
-        raise LedgerBusy
+            while request.outcome is None:
+                with self._queue_lock:
+                    batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+                self._serve(batch)
+        if isinstance(request.outcome, Exception):
+            raise request.outcome
+        return request.outcome
 
     def balance(self) -> Balance:
-        head = self._store.head(self._policy.ledger)
-        period = self._period(head)
-        spent = NanoRho(head.period_spent if head is not None and head.period == period else 0)
+        with self._turn:
+            self._catch_up()
+            period = self._period()
+            spent = self._chain.spent_in(period)
         exponent = self._policy.delta_exponent
         return Balance(
             period=period,
@@ -101,16 +150,31 @@ class PrivacyBudget:
         )
 
     def spent_by_study(self, study: StudyId) -> NanoRho:
-        last = self._store.last_of_study(self._policy.ledger, study)
-        return last.study_spent if last is not None else NanoRho(0)
+        """In the study's whole life."""
+        with self._turn:
+            self._catch_up()
+            return self._chain.studies.get(study, NanoRho(0))
+
+    def spent_by_researcher(self, researcher: MemberId) -> NanoRho:
+        """In this period."""
+        with self._turn:
+            self._catch_up()
+            return self._chain.spent_by(researcher, self._period())
+
+    def charges_of(self, researcher: MemberId) -> list[Charge]:
+        """A researcher's charges of all time, newest first: their receipts."""
+        with self._turn:
+            self._catch_up()
+            found = [charge for charge in self._chain.known.values() if charge.researcher == researcher]
+        return sorted(found, key=lambda charge: charge.place, reverse=True)
 
     def join(self, subjects: list[SubjectId]) -> dict[SubjectId, NanoRho]:
         """Mark patients as taking part from now on; return what had been spent when each first did.
 
         Must be durable before a charge of an answer in which they take part. A mark never moves.
         """
-        head = self._store.head(self._policy.ledger)
-        spent = head.spent if head is not None else NanoRho(0)
+        document = self._store.document(self._policy.ledger)
+        spent = document.head.spent if document is not None else NanoRho(0)
         return self._store.join(self._policy.ledger, subjects, spent)
 
     def within_cap(self, charge: Charge, joined: NanoRho, epsilon_cap: int) -> bool:
@@ -119,64 +183,100 @@ class PrivacyBudget:
             return True
         return charge.spent - joined <= rho_within(epsilon_cap, self._policy.delta_exponent)
 
-    def verify(self) -> Charge | None:
-        """Recompute the whole chain; return its head. Raises BudgetLedgerDamaged at the first fault."""
-        head: Charge | None = None
-        by_study: dict[StudyId, NanoRho] = {}
-        for charge in self._store.charges(self._policy.ledger):
-            expected = _link(head, charge, by_study.get(charge.study, NanoRho(0)))
-            if charge != expected or charge.rho <= 0 or (head is not None and charge.period < head.period):
-                raise BudgetLedgerDamaged
-            by_study[charge.study] = charge.study_spent
-            head = charge
-        return head
+    def _serve(self, batch: Sequence[_Request]) -> None:
+        try:
+            for _ in range(_ATTEMPTS):
+                if self._attempt(batch):
+                    return
+            raise LedgerBusy
+        except BaseException as failure:
+            # The others must not wait for a thread that has left.
+            told = failure if isinstance(failure, Exception) else LedgerBusy()
+            for request in batch:
+                request.outcome = request.outcome or told
+            if told is not failure:
+                raise
 
-    def _period(self, head: Charge | None) -> int:
-        # A clock that runs backwards must not open an old period's budget again.
-        now = self._clock() // self._policy.period_seconds
-        return max(now, head.period) if head is not None else now
+    def _attempt(self, batch: Sequence[_Request]) -> bool:
+        """Serve the whole batch against the ledger as it is now; False when another process was faster."""
+        document = self._catch_up()
+        draft = self._chain.draft()
+        outcomes = [self._outcome(draft, request.wanted) for request in batch]
+        fresh = [each for each in outcomes if isinstance(each, Charge) and each.place >= self._chain.count]
+        if fresh:
+            if document is not None and self._archived < self._chain.count:  # a crash, or another process
+                self._store.archive(document.recent)
+            before = document.head if document is not None else None
+            if not self._store.swap(before, LedgerDocument(draft.head, tuple(fresh))):
+                return False
+            for charge in fresh:
+                self._chain.apply(charge)
+            self._store.archive(fresh)
+            self._archived = self._chain.count
+        self._note()
+        for request, outcome in zip(batch, outcomes, strict=True):
+            request.outcome = outcome
+        return True
 
-    def _next(
-        self, head: Charge | None, charge_id: bytes, study: StudyId, rho: NanoRho, study_limit: NanoRho
-    ) -> Charge:
-        last = self._store.last_of_study(self._policy.ledger, study)
-        bare = Charge(
-            ledger=self._policy.ledger, place=0, charge_id=charge_id, study=study, rho=rho,
-            spent=NanoRho(0), period=self._period(head), period_spent=NanoRho(0), study_spent=NanoRho(0),
-            at=UnixSeconds(self._clock()), previous=b"", digest=b"",
-        )  # fmt: skip
-        charge = _link(head, bare, last.study_spent if last is not None else NanoRho(0))
-        if charge.period_spent > self._policy.rho or charge.study_spent > study_limit:
-            raise BudgetExceeded
+    def _outcome(self, draft: Chain, wanted: Wanted) -> Charge | Exception:
+        """The charge of one request, a known one or one more on the draft; or why there is none."""
+        known = draft.known.get(wanted.charge_id)
+        if known is not None:
+            return known if wanted.is_that_of(known) else ChargeConflict()
+        charge = draft.next(wanted, period=self._period(), at=UnixSeconds(self._clock()))
+        if (
+            charge.period_spent > self._policy.rho
+            or charge.study_spent > wanted.study_limit
+            or (charge.researcher != CUSTODIAN and charge.researcher_spent > self._policy.researcher_rho)
+        ):
+            return BudgetExceeded()
+        draft.apply(charge)
         return charge
 
+    def _note(self) -> None:
+        """Before anybody has an answer, the audit log has a head at or past their charge."""
+        if self._noted < self._chain.count:
+            self._log.note(self._chain.head)
+            self._noted = self._chain.count
 
-def _link(head: Charge | None, charge: Charge, study_spent: NanoRho) -> Charge:
-    """The charge with everything that follows from the one before it filled in."""
-    in_period = head.period_spent if head is not None and head.period == charge.period else 0
-    linked = replace(
-        charge,
-        place=head.place + 1 if head is not None else 0,
-        spent=NanoRho((head.spent if head is not None else 0) + charge.rho),
-        period_spent=NanoRho(in_period + charge.rho),
-        study_spent=NanoRho(study_spent + charge.rho),
-        previous=head.digest if head is not None else bytes(32),
-        digest=b"",
-    )
-    return replace(linked, digest=_digest(linked))
+    def _period(self) -> int:
+        return self._chain.period_at(self._clock(), self._policy.period_seconds)
+
+    def _catch_up(self, watched: LedgerHead | None = None) -> LedgerDocument | None:
+        """Read the ledger's document and verify what was added up to it; ``watched`` is a head on the way."""
+        if self._refusing:
+            raise BudgetLedgerDamaged
+        chain, ledger = self._chain, self._policy.ledger
+        expected = watched.count if watched is not None else 0
+        document = self._store.document(ledger)
+        if document is None and next(iter(self._store.charges(ledger)), None) is not None:
+            document = self._store.document(ledger)  # another process may have made the first charge
+            if document is None:
+                raise PrivacyLedgerRolledBack
+        if document is None:
+            if chain.count or expected:
+                raise PrivacyLedgerRolledBack
+            return None
+        head = document.head
+        if head == chain.head:
+            return document
+        if head.count <= chain.count or head.count < expected:
+            raise PrivacyLedgerRolledBack
+        for charge in self._store.charges(ledger, start=chain.count):
+            if chain.count == head.count:
+                break
+            chain.apply(charge)
+            _compare(chain, watched)
+        self._archived = max(self._archived, chain.count)
+        for charge in document.recent:
+            if charge.place >= chain.count:
+                chain.apply(charge)
+                _compare(chain, watched)
+        if chain.head != head:
+            raise BudgetLedgerDamaged
+        return document
 
 
-def _digest(charge: Charge) -> bytes:
-    return digest_of(
-        [
-            "assent-privacy-charge-1", charge.ledger, charge.place, charge.charge_id.hex(),
-            charge.study.hex(), charge.rho, charge.spent, charge.period, charge.period_spent,
-            charge.study_spent, charge.at, charge.previous.hex(),
-        ]
-    )  # fmt: skip
-
-
-def _same(known: Charge, study: StudyId, rho: NanoRho) -> Charge:
-    if known.study != study or known.rho != rho:
-        raise ChargeConflict
-    return known
+def _compare(chain: Chain, watched: LedgerHead | None) -> None:
+    if watched is not None and chain.count == watched.count and chain.head != watched:
+        raise PrivacyLedgerRolledBack

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, NotPermitted, Unavailable
+from backend.errors import (
+    Conflict,
+    IntegrityError,
+    InvalidInput,
+    NotFound,
+    NotPermitted,
+    Unavailable,
+)
 
 
 class StudyInvalid(InvalidInput):
@@ -75,7 +82,10 @@ class BudgetExceeded(Conflict):
     """Depends on the ledger alone, never on a cohort or on data."""
 
     code = "privacy_budget_exceeded"
-    remedy = "Nothing was charged. Ask for less epsilon, or wait for the next budget period."
+    remedy = (
+        "Nothing was charged. The budget of the custodian, the study or the researcher does not suffice: ask "
+        "for less epsilon, or wait for the next budget period."
+    )
 
 
 class ChargeConflict(Conflict):
@@ -91,6 +101,16 @@ class LedgerBusy(Unavailable):
 class BudgetLedgerDamaged(IntegrityError):
     code = "privacy_ledger_damaged"
     remedy = "The ledger of spent privacy budget does not verify. No answer is given; tell the operator."
+
+
+class PrivacyLedgerRolledBack(IntegrityError):
+    """The audit log has a head of the privacy ledger that the ledger itself no longer has."""
+
+    code = "privacy_ledger_rolled_back"
+    remedy = (
+        "The ledger of spent privacy budget is older than the audit log says, or another one. Put the newest "
+        "copy of the index back ('assent restore'); a budget that was spent is never given again."
+    )
 
 
 class ContributionUnbounded(IntegrityError):

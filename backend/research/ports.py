@@ -6,38 +6,54 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from backend.research.study import State, Study
-from backend.research.types import Answer, Charge, NanoRho, Permit, StudyId
+from backend.research.types import (
+    Answer,
+    Charge,
+    LedgerDocument,
+    LedgerHead,
+    NanoRho,
+    Permit,
+    StudyId,
+)
 from backend.types import MemberId, SubjectId, UnixSeconds
 
 
 class BudgetStore(Protocol):
-    """Durable, append-only. Every method raises Unavailable when the store does not answer."""
+    """One document a ledger, changed by compare-and-swap, and an append-only history of its charges.
 
-    def head(self, ledger: str) -> Charge | None:
-        """The entry with the highest place."""
+    Every method raises Unavailable when the store does not answer, and BudgetLedgerDamaged for what it
+    cannot read.
+    """
+
+    def document(self, ledger: str) -> LedgerDocument | None:
+        """The ledger's document; None before the first charge."""
         ...
 
-    def charge(self, ledger: str, charge_id: bytes) -> Charge | None:
-        """The entry made under this id."""
-        ...
+    def swap(self, before: LedgerHead | None, after: LedgerDocument) -> bool:
+        """Put ``after`` in the place of the document that has the head ``before`` (None: there is none).
 
-    def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
-        """The study's entry with the highest place."""
-        ...
-
-    def append(self, charge: Charge) -> bool:
-        """Store the entry unless its place or its charge id is taken; tell whether it was stored.
-
-        True means durable: it survives the loss of power. One atomic write, no part of it is ever seen alone.
+        One conditional update; tell whether it was made. True means durable: it survives a loss of power.
         """
         ...
 
-    def charges(self, ledger: str) -> Iterable[Charge]:
-        """All entries in order of place."""
+    def archive(self, charges: Sequence[Charge]) -> None:
+        """Write charges to the history, durable on return; one that is there already stays as it is."""
+        ...
+
+    def charges(self, ledger: str, *, start: int = 0) -> Iterable[Charge]:
+        """The history in order of place, from ``start`` on."""
         ...
 
     def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
         """Store ``spent`` for each subject that has no mark yet; return every subject's mark, durable."""
+        ...
+
+
+class HeadLog(Protocol):
+    """The audit log as the witness of a privacy ledger: what it holds cannot be put back with the index."""
+
+    def note(self, head: LedgerHead) -> None:
+        """Durable on return. The same head again changes nothing."""
         ...
 
 

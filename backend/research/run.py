@@ -72,7 +72,7 @@ class StudyRunner:
             ]
             return cohort.counts(within, asked)
 
-        answers = self._answers.answer(study.study_id, made, cohort.snapshot, before_charge=join, tally=count)
+        answers = self._answers.answer(study, made, cohort.snapshot, before_charge=join, tally=count)
         table, refusal = cohort.table()
         # A permit that ended meanwhile stops the release; what was charged stays charged.
         require_permitted(study, self._permits.permit(study.study_id), self._clock())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from backend.research.budget import BudgetPolicy
 from backend.research.errors import AmendsNothing, StudyNotFound, StudyNotPermitted, StudyStateConflict
 from backend.research.permits import require_permitted
 from backend.research.plan import Plan, plan
+from backend.research.policy import BudgetPolicy
 from backend.research.ports import PermitReader, StudyStore, UseStore
 from backend.research.study import Event, Proposal, State, Study, propose
 from backend.research.study_terms import Condition

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType
 
-from backend.types import BlockNumber, ConsentId, SubjectId, UnixSeconds
+from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
 
 StudyId = NewType("StudyId", bytes)  # 32 bytes: digest of the proposal and its salt
 NanoRho = NewType("NanoRho", int)  # zCDP loss in units of 1e-9
@@ -79,7 +79,8 @@ class Permit:
 class Charge:
     """One entry of a privacy ledger. Amounts are nano-rho; the sums include this charge.
 
-    ``spent`` is over the ledger's whole life, ``period_spent`` in the period, ``study_spent`` by the study.
+    ``place`` counts from 0. ``spent`` is over the ledger's whole life, ``period_spent`` in the period,
+    ``study_spent`` by the study in its whole life, ``researcher_spent`` by the researcher in the period.
     ``digest`` is over all other fields and ``previous``, the digest of the entry before (zeros for the
     first).
     """
@@ -88,14 +89,38 @@ class Charge:
     place: int
     charge_id: bytes
     study: StudyId
+    researcher: MemberId
     rho: NanoRho
     spent: NanoRho
     period: int
     period_spent: NanoRho
     study_spent: NanoRho
+    researcher_spent: NanoRho
     at: UnixSeconds
     previous: bytes
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHead:
+    """Where a privacy ledger stands: how many charges, the digest of the last, all it spent (nano-rho)."""
+
+    ledger: str
+    count: int
+    digest: bytes
+    spent: NanoRho
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDocument:
+    """The one document that every debit changes.
+
+    ``recent`` are the charges of the debit that made it, oldest first: they are written to the history next,
+    and a crash in between loses none.
+    """
+
+    head: LedgerHead
+    recent: tuple[Charge, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from backend.adapters.data_directory import RestoreUnfinished
-from backend.adapters.index.research_store import MongoBudgetStore
 from backend.adapters.keys.embedded import EmbeddedKeyStore
 from backend.adapters.keys.root import KeyFile
 from backend.audit.errors import LogRolledBack
@@ -36,11 +35,12 @@ from backend.identity.roles import Role
 from backend.maintenance.key_rotation import rotate_keys
 from backend.maintenance.restoring import RestoreReport, restore
 from backend.records.blocks import links
-from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.research.budget import PrivacyBudget
 from backend.research.types import NanoRho, StudyId
 from backend.rotations import AT_REST
 from backend.settings import Settings
 from backend.stores import open_stores
+from backend.types import MemberId
 from tests.integration.api.world import (
     Patient,
     Service,
@@ -118,7 +118,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         while len(erased_rows(service)) < 2:
             time.sleep(0.05)
         budget = budget_of(service)
-        budget.debit(b"charge", StudyId(b"\x01" * 32), NanoRho(7), study_limit=NanoRho(1000))
+        budget.debit(
+            b"charge", StudyId(b"\x01" * 32), MemberId(bytes(32)), NanoRho(7), study_limit=NanoRho(1000)
+        )
         anchorer.run_once()  # the tail has it
         status = raw(operator, "GET", "/v1/backups").json()
         assert (status["parts"], status["error"]) == (2, None)
@@ -157,9 +159,7 @@ def erased_rows(service: Service) -> set[str]:
 
 
 def budget_of(service: Service) -> PrivacyBudget:
-    policy = BudgetPolicy("drill", epsilon=4_000_000, delta_exponent=6, period_seconds=365 * 24 * 3600)
-    store = MongoBudgetStore(service.world.stores.database)
-    return PrivacyBudget(store=store, policy=policy, clock=lambda: int(time.time()))
+    return service.world.services.privacy_budget
 
 
 def settings_for(directory: Path, **options: Any) -> Settings:
@@ -188,6 +188,7 @@ def test_service_restored_from_base_and_tail_goes_on_where_it_was(
     assert not report.lost
     assert not report.damage
     assert report.restored["log entries"] >= site.log_size
+    assert report.restored["privacy charges"] == 1
     assert report.replayed["secrets erased since"] > 0
     with open_service(directory) as service:
         patient, clinic, hospital = site.patient, site.clinic, site.hospital

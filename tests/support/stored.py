@@ -256,7 +256,18 @@ STORED: Final[dict[str, Stored]] = {
         _nothing,
         {"deleted": "missed when the next table is released"},
     ),
-    "privacy_charges": unprotected("a chain of charges that each debit extends; not anchored yet"),
+    "privacy_balances": Stored(
+        _nothing,
+        "log and uses",
+        lambda row: ("privacy ledger",),
+        {"(schema|recent 0 (_id|schema)) .*": "form", "recent truncated": "what the history has, too"},
+    ),
+    "privacy_charges": Stored(
+        _nothing,
+        "log and uses",
+        lambda row: ("privacy ledger",),
+        {"(schema|_id) .*|swapped with its sibling": "form: what counts is the place within"},
+    ),
     "erasures": unprotected(
         "what was destroyed stays destroyed; a lock that is lifted in the index is a gap"
     ),

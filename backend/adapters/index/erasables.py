@@ -67,10 +67,11 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "catalogue_drawings": "figures about groups, noised",
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
-        "privacy_charges": "what was spent of a dataset's privacy budget",
         "escrow_fundings": "deposits of the payments office",
         "study_results": "hashes of studies' results and how many patients they are about",
         "payout_trees": "hashes of payments over random salts, which lie under the patients' keys",
+        "privacy_balances": "what was spent of the custodian's privacy budget",
+        "privacy_charges": "by which study, in order",
     }
 )
 
@@ -226,7 +227,7 @@ def erasables(
         rows("payees", "payees", _by_subject),
         rows("payments", "payment_leaves", _by_subject),
         rows("payment_shares", "payment_shares", _by_subject),
-        rows("privacy_marks", "privacy_marks", lambda scope: _privacy_marks(database, scope)),
+        rows("privacy_marks", "privacy_marks", _by_subject),
         ReleaseMembers(database, mark_of=mark_of, marked=marked),
         rows("key_slots", "key_slots", _by_subject),
         rows("encryption_keys", "recipient_keys", lambda scope: {"holder": f"subject/{scope.subject_hex}"}),
@@ -317,9 +318,3 @@ def _paper_acts(database: _Database, scope: Scope) -> Query:
             "kind": "paper",
             "act_id": {"$in": [str(document["_id"]) for document in found]},
         }
-
-
-def _privacy_marks(database: _Database, scope: Scope) -> Query:
-    with translated():
-        ledgers = text_values(database["privacy_charges"], "ledger")
-    return {"_id": {"$in": [f"{ledger}:{scope.subject_hex}" for ledger in ledgers]}}

@@ -10,9 +10,10 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from backend.adapters.index.failures import parser, translated
-from backend.research.types import Answer, Charge, NanoRho, StudyId
-from backend.types import SubjectId, UnixSeconds
+from backend.adapters.index.failures import MALFORMED, parser, translated
+from backend.research.errors import BudgetLedgerDamaged
+from backend.research.types import Answer, Charge, LedgerDocument, LedgerHead, NanoRho, StudyId
+from backend.types import MemberId, SubjectId, UnixSeconds
 
 SCHEMA = 1
 _DUPLICATE_KEY = 11_000
@@ -21,60 +22,60 @@ Document = dict[str, Any]
 
 
 class MongoBudgetStore:
-    """Implements ``backend.research.ports.BudgetStore``: one document a charge, keyed by its place."""
+    """Implements ``backend.research.ports.BudgetStore``.
+
+    ``privacy_balances`` has the one document of a ledger, ``privacy_charges`` one document a charge, keyed by
+    its place.
+    """
 
     def __init__(self, database: Database[Document]) -> None:
+        self._balances = database["privacy_balances"]
         self._charges = database["privacy_charges"]
         self._marks = database["privacy_marks"]
         with translated():
-            self._charges.create_index([("ledger", ASCENDING), ("place", DESCENDING)])
-            self._charges.create_index([("ledger", ASCENDING), ("charge_id", ASCENDING)], unique=True)
-            self._charges.create_index([("ledger", ASCENDING), ("study", ASCENDING), ("place", DESCENDING)])
+            self._charges.create_index([("ledger", ASCENDING), ("place", ASCENDING)])
+            self._marks.create_index([("subject", ASCENDING)])
 
-    def head(self, ledger: str) -> Charge | None:
+    def document(self, ledger: str) -> LedgerDocument | None:
         with translated():
-            return _charge(self._charges.find_one({"ledger": ledger}, sort=[("place", DESCENDING)]))
+            found = self._balances.find_one({"_id": ledger})
+        return None if found is None else _ledger(found)
 
-    def charge(self, ledger: str, charge_id: bytes) -> Charge | None:
+    def swap(self, before: LedgerHead | None, after: LedgerDocument) -> bool:
+        written = _ledger_document(after)
         with translated():
-            return _charge(self._charges.find_one({"ledger": ledger, "charge_id": charge_id.hex()}))
-
-    def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
-        with translated():
-            return _charge(
-                self._charges.find_one({"ledger": ledger, "study": study.hex()}, sort=[("place", DESCENDING)])
-            )
-
-    def append(self, charge: Charge) -> bool:
-        document = {
-            "_id": f"{charge.ledger}:{charge.place:012d}",
-            "schema": SCHEMA,
-            "ledger": charge.ledger,
-            "place": charge.place,
-            "charge_id": charge.charge_id.hex(),
-            "study": charge.study.hex(),
-            "rho": charge.rho,
-            "spent": charge.spent,
-            "period": charge.period,
-            "period_spent": charge.period_spent,
-            "study_spent": charge.study_spent,
-            "at": charge.at,
-            "previous": charge.previous.hex(),
-            "digest": charge.digest.hex(),
-        }
-        with translated():
+            if before is not None:
+                expected = {"_id": before.ledger, "digest": before.digest.hex()}
+                return self._balances.update_one(expected, {"$set": written}).modified_count == 1
             try:
-                self._charges.insert_one(document)
+                self._balances.insert_one({"_id": after.head.ledger, **written})
             except DuplicateKeyError:
                 return False
             return True
 
-    def charges(self, ledger: str) -> Iterator[Charge]:
+    def archive(self, charges: Sequence[Charge]) -> None:
         with translated():
-            for document in self._charges.find({"ledger": ledger}).sort("place", ASCENDING):
-                found = _charge(document)
-                if found is not None:
-                    yield found
+            _insert_absent(self._charges, [_charge_document(charge) for charge in charges])
+
+    def charges(self, ledger: str, *, start: int = 0) -> Iterator[Charge]:
+        with translated():
+            found = self._charges.find({"ledger": ledger, "place": {"$gte": start}})
+            for document in found.sort("place", ASCENDING):
+                yield _charge(document)
+
+    def put(self, document: LedgerDocument) -> None:
+        """Put the ledger's document in the place of whatever is there: for a restore, which is alone."""
+        key = {"_id": document.head.ledger}
+        with translated():
+            self._balances.delete_one(key)
+            self._balances.insert_one({**key, **_ledger_document(document)})
+
+    def cut(self, ledger: str, end: int) -> None:
+        """Take away the charges from ``end`` on, and with the first one the document: for a restore."""
+        with translated():
+            self._charges.delete_many({"ledger": ledger, "place": {"$gte": end}})
+            if end == 0:
+                self._balances.delete_one({"_id": ledger})
 
     def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
         marks: dict[SubjectId, NanoRho] = {}
@@ -82,7 +83,11 @@ class MongoBudgetStore:
             batch = {_mark_key(ledger, subject): subject for subject in subjects[start : start + _BATCH]}
             with translated():
                 found = self._found(batch)
-                missing = [{"_id": key, "spent": spent} for key in batch if batch[key] not in found]
+                missing = [
+                    {"_id": key, "subject": _subject(subject), "spent": spent}
+                    for key, subject in batch.items()
+                    if subject not in found
+                ]
                 if missing:
                     _insert_absent(self._marks, missing)
                     found = self._found(batch)
@@ -195,24 +200,67 @@ def _mark_key(ledger: str, subject: SubjectId) -> str:
     return f"{ledger}:{_subject(subject)}"
 
 
-@parser
-def _charge(document: Mapping[str, Any] | None) -> Charge | None:
-    if document is None:
-        return None
-    return Charge(
-        ledger=document["ledger"],
-        place=document["place"],
-        charge_id=bytes.fromhex(document["charge_id"]),
-        study=StudyId(bytes.fromhex(document["study"])),
-        rho=NanoRho(document["rho"]),
-        spent=NanoRho(document["spent"]),
-        period=document["period"],
-        period_spent=NanoRho(document["period_spent"]),
-        study_spent=NanoRho(document["study_spent"]),
-        at=UnixSeconds(document["at"]),
-        previous=bytes.fromhex(document["previous"]),
-        digest=bytes.fromhex(document["digest"]),
-    )
+def _ledger_document(document: LedgerDocument) -> Document:
+    return {
+        "schema": SCHEMA,
+        "count": document.head.count,
+        "digest": document.head.digest.hex(),
+        "spent": document.head.spent,
+        "recent": [_charge_document(charge) for charge in document.recent],
+    }
+
+
+def _charge_document(charge: Charge) -> Document:
+    return {
+        "_id": f"{charge.ledger}:{charge.place:012d}",
+        "schema": SCHEMA,
+        "ledger": charge.ledger,
+        "place": charge.place,
+        "charge_id": charge.charge_id.hex(),
+        "study": charge.study.hex(),
+        "researcher": charge.researcher.hex(),
+        "rho": charge.rho,
+        "spent": charge.spent,
+        "period": charge.period,
+        "period_spent": charge.period_spent,
+        "study_spent": charge.study_spent,
+        "researcher_spent": charge.researcher_spent,
+        "at": charge.at,
+        "previous": charge.previous.hex(),
+        "digest": charge.digest.hex(),
+    }
+
+
+def _charge(document: Mapping[str, Any]) -> Charge:
+    try:
+        return Charge(
+            ledger=document["ledger"],
+            place=document["place"],
+            charge_id=bytes.fromhex(document["charge_id"]),
+            study=StudyId(bytes.fromhex(document["study"])),
+            researcher=MemberId(bytes.fromhex(document["researcher"])),
+            rho=NanoRho(document["rho"]),
+            spent=NanoRho(document["spent"]),
+            period=document["period"],
+            period_spent=NanoRho(document["period_spent"]),
+            study_spent=NanoRho(document["study_spent"]),
+            researcher_spent=NanoRho(document["researcher_spent"]),
+            at=UnixSeconds(document["at"]),
+            previous=bytes.fromhex(document["previous"]),
+            digest=bytes.fromhex(document["digest"]),
+        )
+    except MALFORMED as fault:
+        raise BudgetLedgerDamaged from fault
+
+
+def _ledger(document: Mapping[str, Any]) -> LedgerDocument:
+    try:
+        head = LedgerHead(
+            document["_id"], document["count"], bytes.fromhex(document["digest"]), NanoRho(document["spent"])
+        )
+        return LedgerDocument(head, tuple(_charge(item) for item in document["recent"]))
+    except MALFORMED as fault:
+        raise BudgetLedgerDamaged from fault
 
 
 @parser

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.research.board.ports import RunStore, StudyRun
-from backend.research.budget import BudgetPolicy
 from backend.research.dp import epsilon_of
 from backend.research.plan import plan
+from backend.research.policy import BudgetPolicy
 from backend.research.study import Study
 from backend.research.types import NanoRho, StudyId
 

@@ -25,6 +25,7 @@ from backend.research.cohort import distinct, opened_ahead, respecting_minimum
 from backend.research.dp import HISTOGRAM_SENSITIVITY_SQUARED, expected_error, noisy_counts, rho_within
 from backend.research.errors import CatalogueDisabled
 from backend.research.extraction import extract
+from backend.research.policy import CUSTODIAN
 from backend.research.types import Candidate, Charge, NanoRho, StudyId
 from backend.research.variables import Variable
 from backend.types import UnixSeconds
@@ -143,7 +144,7 @@ class CatalogueDrawer:
         # Each period is a study of its own: what it may cost is fixed.
         study = StudyId(digest_of(["assent-catalogue-1", ledger, self._policy.period_seconds, period]))
         charge_id = digest_of(["assent-catalogue-charge-1", study.hex(), offers.hex(), rho])
-        return self._budget.debit(charge_id, study, rho, study_limit=NanoRho(2**62))
+        return self._budget.debit(charge_id, study, CUSTODIAN, rho, study_limit=NanoRho(2**62))
 
     def _counted(self) -> list[Offer]:
         return [offer for offer in self._catalogue.at(self.reference_date) if offer.counted]

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from backend.research.budget import BudgetPolicy, PrivacyBudget
+from backend.audit.errors import AuditUnavailable
+from backend.research.budget import PrivacyBudget
 from backend.research.outputs import Count, Filter, Histogram, Table
+from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.study import Event, Proposal, State, Study, propose
@@ -19,6 +21,8 @@ from backend.research.types import (
     Answer,
     Candidate,
     Charge,
+    LedgerDocument,
+    LedgerHead,
     NanoRho,
     Permit,
     ResearchTerms,
@@ -37,32 +41,63 @@ class Crash(BaseException):
 
 @dataclass
 class MemoryBudgetStore:
-    entries: list[Charge] = field(default_factory=list)
+    """``calls`` is what was asked of it; the process ends once after the step ``crash_after``."""
+
+    entries: dict[int, Charge] = field(default_factory=dict)
+    current: LedgerDocument | None = None
     marks: dict[SubjectId, NanoRho] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    calls: list[str] = field(default_factory=list)
+    crash_after: str = ""
 
-    def head(self, ledger: str) -> Charge | None:
-        return self.entries[-1] if self.entries else None
+    def document(self, ledger: str) -> LedgerDocument | None:
+        self.calls.append("document")
+        return self.current
 
-    def charge(self, ledger: str, charge_id: bytes) -> Charge | None:
-        return next((entry for entry in self.entries if entry.charge_id == charge_id), None)
-
-    def last_of_study(self, ledger: str, study: StudyId) -> Charge | None:
-        return next((entry for entry in reversed(self.entries) if entry.study == study), None)
-
-    def append(self, charge: Charge) -> bool:
+    def swap(self, before: LedgerHead | None, after: LedgerDocument) -> bool:
+        self.calls.append("swap")
         with self.lock:
-            if charge.place != len(self.entries) or self.charge(charge.ledger, charge.charge_id):
+            if before != (self.current.head if self.current else None):
                 return False
-            self.entries.append(charge)
-            return True
+            self.current = after
+        self._crash("swap")
+        return True
 
-    def charges(self, ledger: str) -> Iterable[Charge]:
-        return list(self.entries)
+    def archive(self, charges: Sequence[Charge]) -> None:
+        self.calls.append("archive")
+        with self.lock:
+            for charge in charges:
+                self.entries.setdefault(charge.place, charge)
+        self._crash("archive")
+
+    def charges(self, ledger: str, *, start: int = 0) -> Iterable[Charge]:
+        self.calls.append("charges")
+        with self.lock:
+            return [self.entries[place] for place in sorted(self.entries) if place >= start]
 
     def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
         with self.lock:
             return {subject: self.marks.setdefault(subject, spent) for subject in subjects}
+
+    def _crash(self, step: str) -> None:
+        if self.crash_after == step:
+            self.crash_after = ""
+            raise Crash
+
+
+@dataclass
+class MemoryHeadLog:
+    heads: list[LedgerHead] = field(default_factory=list)
+    broken: bool = False
+
+    def note(self, head: LedgerHead) -> None:
+        if self.broken:
+            raise AuditUnavailable
+        self.heads.append(head)
+
+    @property
+    def newest(self) -> LedgerHead | None:
+        return self.heads[-1] if self.heads else None
 
 
 @dataclass
@@ -173,10 +208,14 @@ class World:
     now: list[int]
     policy: BudgetPolicy
     releases: MemoryReleaseStore = field(default_factory=MemoryReleaseStore)
+    heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
 
     @property
     def budget(self) -> PrivacyBudget:
-        return PrivacyBudget(store=self.budget_store, policy=self.policy, clock=lambda: self.now[0])
+        """As another process would have it: it knows nothing but what is stored."""
+        return PrivacyBudget(
+            store=self.budget_store, log=self.heads, policy=self.policy, clock=lambda: self.now[0]
+        )
 
     @property
     def runner(self) -> StudyRunner:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.research.budget import BudgetPolicy
+from backend.research.policy import BudgetPolicy
 from backend.research.study import Proposal, Study, propose
 from tests.unit.research.board.world import World
 
