@@ -236,7 +236,7 @@ def _quote(quoted: Quote, body: ProposalBody) -> QuoteView:
                 name=question.name,
                 rho=question.rho,
                 expected_error=question.expected_error,
-                levels=len(question.levels),
+                levels=len(question.figure.labels),
             )
             for question in quoted.plan.questions
         ],

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from backend.api.idempotent import Key, attempt
 from backend.api.limits import Limited, Spending
+from backend.api.outputs import OutputBody, output_of
 from backend.api.schemas import (
     AccountText,
     Body,
@@ -31,7 +32,7 @@ from backend.api.services import Services
 from backend.audit import codes
 from backend.audit.entry import AuditEvent, Outcome
 from backend.consent.typed_data import typed_data
-from backend.errors import NotFound, TooLarge
+from backend.errors import TooLarge
 from backend.identity.principal import Principal
 from backend.identity.roles import Role as Position
 from backend.identity.roles import Scope
@@ -40,7 +41,6 @@ from backend.research.board.documents import MAX_DOCUMENT_BYTES
 from backend.research.board.service import EthicsBoard
 from backend.research.board.types import Case, MotionKind, Person
 from backend.research.errors import StudyInvalid, StudyNotFound
-from backend.research.outputs import Count, Filter, Histogram, Output, Table
 from backend.research.service import StudyService
 from backend.research.study import Proposal, Study
 from backend.research.study_terms import (
@@ -111,22 +111,6 @@ class VariableBody(Body):
         )
 
 
-class FilterBody(Body):
-    variable: str = Field(max_length=40)
-    levels: Annotated[list[str], Field(min_length=1, max_length=1100)]
-
-
-class OutputBody(Body):
-    """A count, a histogram of ``variable``, or a k-anonymous table of ``variables``."""
-
-    kind: Literal["count", "histogram", "table"]
-    name: str = Field(max_length=40)
-    variable: str = Field(default="", max_length=40)
-    variables: Annotated[list[str], Field(max_length=40)] = []
-    where: Annotated[list[FilterBody], Field(max_length=8)] = []
-    k: int = Field(default=5, ge=5, le=1000)
-
-
 class PriceBody(Body):
     """What is offered, in the smallest unit of a token of the chain."""
 
@@ -177,6 +161,17 @@ class ConditionView(BaseModel):
     overdue: bool = False
 
 
+class AnswerPriceView(BaseModel):
+    """What one run's answer will cost and how wrong it may be, before anything is spent."""
+
+    name: str
+    kind: str
+    rho: float = Field(description="zCDP loss; it adds up over answers")
+    epsilon: float = Field(description="of this answer alone; epsilon does not add up")
+    expected_error: float = Field(description="95 % error to expect")
+    of: str = Field(description="of what it is the error")
+
+
 class StudyView(BaseModel):
     study_id: str
     state: str
@@ -184,7 +179,10 @@ class StudyView(BaseModel):
     proposal: dict[str, Any]
     conditions: list[ConditionView] = Field(description="of the permit")
     expected_errors: dict[str, int] | None = Field(
-        default=None, description="95 % error of each answer, told when the study is proposed"
+        default=None, description="95 % error of each answer's numbers, told when the study is proposed"
+    )
+    prices: list[AnswerPriceView] | None = Field(
+        default=None, description="of the answers of one run, told when the study is proposed"
     )
 
 
@@ -251,7 +249,19 @@ def propose(body: ProposalBody, caller: Proposing, idempotency_key: Key = None) 
         if not act.finished:
             _log(caller, codes.STUDY_PROPOSED, study)
     errors = {question.name: question.expected_error for question in plan.questions}
-    return study_view(study).model_copy(update={"expected_errors": errors})
+    exponent = services.privacy_budget.policy.delta_exponent
+    prices = [
+        AnswerPriceView(
+            name=question.name,
+            kind=question.figure.kind,
+            rho=question.rho / 10**9,
+            epsilon=round(question.epsilon(exponent), 6),
+            expected_error=question.expected.error,
+            of=question.expected.of,
+        )
+        for question in plan.questions
+    ]
+    return study_view(study).model_copy(update={"expected_errors": errors, "prices": prices})
 
 
 @router.get("", response_model=list[StudyView])
@@ -506,7 +516,7 @@ def proposal_of(body: ProposalBody, services: Services, *, researcher: MemberId,
         purpose=body.purpose,
         duo=tuple(body.duo),
         variables=tuple(variable_of(item, services, place) for place, item in enumerate(body.variables)),
-        outputs=tuple(_output(output) for output in body.outputs),
+        outputs=tuple(output_of(output) for output in body.outputs),
         not_before=seconds(body.not_before),
         not_after=seconds(body.not_after),
         epsilon=round(body.epsilon * 1_000_000),
@@ -542,18 +552,6 @@ def variable_of(body: VariableBody, services: Services, place: int) -> Variable:
         active_only=body.active_only,
         source=source,
     )
-
-
-def _output(body: OutputBody) -> Output:
-    where = tuple(Filter(item.variable, tuple(item.levels)) for item in body.where)
-    match body.kind:
-        case "count":
-            return Count(body.name, where)
-        case "histogram":
-            return Histogram(body.name, body.variable, where)
-        case "table":
-            return Table(body.name, tuple(body.variables), body.k)
-    raise NotFound
 
 
 def _log(

@@ -7,17 +7,17 @@ released, and of two draws only the one kept first is ever seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
-from backend.research.dp import noisy_counts
+from backend.research.figures.columns import Columns
 from backend.research.plan import Plan, Question, total
 from backend.research.ports import AnswerStore
 from backend.research.study import Study
 from backend.research.types import Answer, Charge
 
-Tally = Callable[[Charge, Sequence[Question]], list[list[int]]]
+Open = Callable[[Charge], Columns]
 
 
 class Answers:
@@ -34,12 +34,12 @@ class Answers:
         snapshot: bytes,
         *,
         before_charge: Callable[[], None],
-        tally: Tally,
+        open_rows: Open,
     ) -> tuple[Answer, ...]:
         """Return an answer to each question of the plan, in order.
 
         Stored answers of the same snapshot cost nothing. For the others ``before_charge`` runs, then all are
-        charged at once, then ``tally`` gives the exact counts (one list a question) that noise is added to.
+        charged at once, then ``open_rows`` gives the rows that their figures are drawn from.
         Raises BudgetExceeded before anything is charged or drawn.
         """
         name = study.study_id
@@ -53,15 +53,21 @@ class Answers:
             charge = self._budget.debit(
                 charge_id, name, study.proposal.researcher, total(fresh), study_limit=plan.study_limit
             )
-            counts = tally(charge, fresh)
-            drawn = [_draw(ids[q], q, exact) for q, exact in zip(fresh, counts, strict=True)]
+            columns = open_rows(charge)
+            drawn = [_draw(ids[question], question, columns) for question in fresh]
             kept = self._store.keep(charge_id, name, snapshot, drawn)
             known |= {answer.answer_id: answer for answer in kept}
         return tuple(known[ids[question]] for question in plan.questions)
 
 
-def _draw(answer_id: bytes, question: Question, exact: Sequence[int]) -> Answer:
-    noisy = noisy_counts(exact, sensitivity_squared=question.sensitivity_squared, rho=question.rho)
+def _draw(answer_id: bytes, question: Question, columns: Columns) -> Answer:
+    drawn = question.figure.draw(columns, question.rho)
     return Answer(
-        answer_id, question.levels, noisy.values, noisy.error_95, f"{noisy.sigma:.6f}", question.rho
+        answer_id,
+        question.figure.labels,
+        drawn.values,
+        drawn.error_95,
+        drawn.sigma,
+        question.rho,
+        drawn.estimates,
     )

@@ -1,4 +1,4 @@
-"""Counts with differential privacy: discrete Gaussian noise by OpenDP over integers, accounted in zCDP.
+"""Differential privacy over integers: noise and its cost by OpenDP, accounted in zCDP.
 
 What is promised (bounded, user-level zCDP; Bun and Steinke 2016): for two data sets that differ in the whole
 record of one patient, the answers are rho-indistinguishable. One patient is one row, so a count changes by at
@@ -22,16 +22,16 @@ from typing import Any
 import opendp.prelude as dp
 from opendp.accuracy import discrete_gaussian_scale_to_accuracy
 
-from backend.research.errors import ContributionUnbounded, NoiseUncalibrated
-from backend.research.types import NanoRho, Pseudonym
+from backend.research.errors import NoiseUncalibrated
+from backend.research.types import NanoRho
 
 dp.enable_features("contrib")
 
 NANO = 10**9
 MILLION = 10**6
-COUNT_SENSITIVITY_SQUARED = 1
-HISTOGRAM_SENSITIVITY_SQUARED = 2
+HISTOGRAM_SENSITIVITY_SQUARED = 2  # a patient leaves one level and comes into another
 _VECTOR = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
+_SCORES = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64")
 _SCALAR = dp.atom_domain(T="i64"), dp.absolute_distance(T="i64")
 
 
@@ -71,6 +71,47 @@ def expected_error(sensitivity_squared: int, rho: NanoRho) -> int:
     return math.ceil(float(discrete_gaussian_scale_to_accuracy(_scale(sensitivity_squared, rho), 0.05)))
 
 
+def sigma_of(sensitivity_squared: int, rho: NanoRho) -> float:
+    """The scale of the noise that an answer of this price will have."""
+    return _scale(sensitivity_squared, rho)
+
+
+def noisy_choice(scores: Sequence[int], sensitivity: int, rho: NanoRho) -> int:
+    """The place of a score that is near the highest: the exponential mechanism, costing ``rho`` at most.
+
+    ``sensitivity`` bounds by how much one patient can change any single score. Of m scores the one chosen
+    falls short of the highest by more than scale x ln(m / p) with a probability of p at most. Raises
+    NoiseUncalibrated as ``noisy_counts``.
+    """
+    if rho <= 0 or not scores:
+        raise NoiseUncalibrated
+    measurement = _SCORES >> dp.m.then_noisy_max(
+        dp.zero_concentrated_divergence(), scale=choice_scale(sensitivity, rho)
+    )
+    if Fraction(measurement.map(sensitivity)) > Fraction(rho, NANO):
+        raise NoiseUncalibrated
+    return int(measurement([int(score) for score in scores]))
+
+
+@lru_cache(maxsize=1_024)
+def choice_scale(sensitivity: int, rho: NanoRho) -> float:
+    """The least scale, to one part in 10^12, whose cost by OpenDP's map is within ``rho``."""
+
+    def cost(scale: float) -> Fraction:
+        made = _SCORES >> dp.m.then_noisy_max(dp.zero_concentrated_divergence(), scale=scale)
+        return Fraction(made.map(sensitivity))
+
+    if rho <= 0:
+        raise NoiseUncalibrated
+    # The cost falls with the square of the scale, so one measurement tells the scale up to rounding.
+    scale = math.sqrt(cost(float(sensitivity)) / Fraction(rho, NANO)) * sensitivity
+    for _ in range(64):
+        if cost(scale) <= Fraction(rho, NANO):
+            return scale
+        scale *= 1 + 1e-13
+    raise NoiseUncalibrated
+
+
 def _at_least(square: Fraction) -> float:
     """The least float whose square is no less than ``square``."""
     root = math.sqrt(square)
@@ -89,22 +130,6 @@ def _scale(sensitivity_squared: int, rho: NanoRho) -> float:
             return sigma
         sigma = math.nextafter(sigma, math.inf)
     raise NoiseUncalibrated
-
-
-def tally(levels: Sequence[str], members: Sequence[tuple[Pseudonym, str]]) -> list[int]:
-    """How many patients are in each public level; every level is there, also with none.
-
-    Raises ContributionUnbounded when a patient comes twice (the sensitivity would not hold) or a level is not
-    one of the public ones.
-    """
-    counts = dict.fromkeys(levels, 0)
-    seen: set[Pseudonym] = set()
-    for patient, level in members:
-        if patient in seen or level not in counts:
-            raise ContributionUnbounded
-        seen.add(patient)
-        counts[level] += 1
-    return list(counts.values())
 
 
 @lru_cache(maxsize=4_096)

@@ -1,4 +1,8 @@
-"""What a study may ask for: counts, histograms, a k-anonymous table."""
+"""What a study may ask for: protected figures, exact figures of large groups, a k-anonymous table.
+
+All bounds, edges, grids and levels are constants of the signed proposal and never follow from data. Numbers
+are decimal strings in the unit of their variable.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.research.errors import StudyInvalid
-from backend.research.variables import MISSING, Role, Variable
-
 MINIMUM_K = 5
-MAXIMUM_K = 1_000
-MAX_CONDITIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +19,16 @@ class Filter:
 
     variable: str
     levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A numeric variable and the range that its values are clamped to, in steps of 10^-``decimals``."""
+
+    variable: str
+    lower: str
+    upper: str
+    decimals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,78 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class Contingency:
+    """How many patients are in each pair of levels of two variables."""
+
+    name: str
+    rows: str
+    columns: str
+    where: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of a clamped variable over patients with a value."""
+
+    name: str
+    of: Bounds
+    where: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """The value below which ``per_mille`` of those with a value lie: one of lower, lower + step, ..."""
+
+    name: str
+    of: Bounds
+    step: str
+    per_mille: int = 500
+    where: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Least squares of one clamped variable on another, over patients with both."""
+
+    name: str
+    outcome: Bounds
+    predictor: Bounds
+    where: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """Kaplan-Meier: the share without the event at each time of ``grid`` (ascending, above 0).
+
+    ``time`` is a numeric variable: when the event was, or when the patient was last seen without it. A
+    patient passes ``event`` when it happened.
+    """
+
+    name: str
+    time: str
+    event: Filter
+    grid: tuple[str, ...]
+    where: tuple[Filter, ...] = ()
+
+
+Exact = Count | Histogram | Contingency
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Exact figures of large groups only, rounded, without noise: outside of the promise of epsilon.
+
+    The board's permit covers exactly this list; the minimum cell and the rounding are the server's.
+    """
+
+    of: Exact
+
+    @property
+    def name(self) -> str:
+        return self.of.name
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One row a patient. ``suppression_millionths`` is the largest share of patients that may be left out."""
 
@@ -49,7 +130,8 @@ class Table:
     suppression_millionths: int = 40_000
 
 
-Output = Count | Histogram | Table
+Protected = Count | Histogram | Contingency | Mean | Quantile | Regression | Survival
+Output = Protected | Threshold | Table
 
 
 def as_json(output: Output) -> dict[str, Any]:
@@ -57,55 +139,68 @@ def as_json(output: Output) -> dict[str, Any]:
 
     Filters and their levels are sorted, so that the order in which they were written does not matter.
     """
-    if isinstance(output, Table):
-        return {
-            "table": list(output.variables),
-            "k": output.k,
-            "suppression": output.suppression_millionths,
-        }
-    where = sorted([condition.variable, sorted(condition.levels)] for condition in output.where)
-    if isinstance(output, Count):
-        return {"count": where}
-    return {"histogram": output.variable, "where": where}
+    match output:
+        case Table():
+            return {
+                "table": list(output.variables),
+                "k": output.k,
+                "suppression": output.suppression_millionths,
+            }
+        case Threshold():
+            return {"threshold": as_json(output.of)}
+        case Count():
+            return {"count": _where(output.where)}
+        case Histogram():
+            asked: dict[str, Any] = {"histogram": output.variable}
+        case Contingency():
+            asked = {"contingency": [output.rows, output.columns]}
+        case Mean():
+            asked = {"mean": _bounds(output.of)}
+        case Quantile():
+            asked = {"quantile": _bounds(output.of), "step": output.step, "per_mille": output.per_mille}
+        case Regression():
+            asked = {"regression": _bounds(output.outcome), "on": _bounds(output.predictor)}
+        case Survival():
+            event = [output.event.variable, sorted(output.event.levels)]
+            asked = {"survival": output.time, "event": event, "grid": list(output.grid)}
+    return {**asked, "where": _where(output.where)}
 
 
-def validate_output(output: Output, variables: Mapping[str, Variable], *, field: str) -> None:
-    """Raise StudyInvalid naming ``field`` unless the output asks only for declared variables and levels."""
-    if isinstance(output, Table):
-        _require(MINIMUM_K <= output.k <= MAXIMUM_K, f"k is {MINIMUM_K} to {MAXIMUM_K}", f"{field}.k")
-        _require(
-            0 <= output.suppression_millionths <= 1_000_000,
-            "a share in millionths",
-            f"{field}.suppression_millionths",
-        )
-        _require(
-            bool(output.variables) and len(set(output.variables)) == len(output.variables),
-            "name each column once",
-            f"{field}.variables",
-        )
-        for name in output.variables:
-            _require(name in variables, "not a variable of the study", f"{field}.variables")
-        _require(
-            any(variables[name].role is Role.QUASI for name in output.variables),
-            "a table needs a quasi-identifier",
-            f"{field}.variables",
-        )
-        return
-    if isinstance(output, Histogram):
-        _require(output.variable in variables, "not a variable of the study", f"{field}.variable")
-    _require(len(output.where) <= MAX_CONDITIONS, "too many filters", f"{field}.where")
-    for condition in output.where:
-        _require(condition.variable in variables, "not a variable of the study", f"{field}.where")
-        known = set(variables[condition.variable].domain) - {MISSING}
-        _require(
-            bool(condition.levels)
-            and len(set(condition.levels)) == len(condition.levels)
-            and set(condition.levels) <= known,
-            "a filter names levels of the variable's declared domain, each once",
-            f"{field}.where",
-        )
+def from_json(name: str, item: Mapping[str, Any]) -> Output:
+    """Inverse of ``as_json``. Raises KeyError, TypeError or ValueError for what it would not have written."""
+    if "table" in item:
+        return Table(name, tuple(item["table"]), item["k"], item["suppression"])
+    if "threshold" in item:
+        exact = from_json(name, item["threshold"])
+        if not isinstance(exact, Exact):
+            raise TypeError("not an exact figure")
+        return Threshold(exact)
+    if "count" in item:
+        return Count(name, _filters(item["count"]))
+    where = _filters(item["where"])
+    if "histogram" in item:
+        return Histogram(name, item["histogram"], where)
+    if "contingency" in item:
+        rows, columns = item["contingency"]
+        return Contingency(name, rows, columns, where)
+    if "mean" in item:
+        return Mean(name, Bounds(*item["mean"]), where)
+    if "quantile" in item:
+        return Quantile(name, Bounds(*item["quantile"]), item["step"], item["per_mille"], where)
+    if "regression" in item:
+        return Regression(name, Bounds(*item["regression"]), Bounds(*item["on"]), where)
+    variable, levels = item["event"]
+    event = Filter(variable, tuple(levels))
+    return Survival(name, item["survival"], event, tuple(item["grid"]), where)
 
 
-def _require(holds: bool, detail: str, field: str) -> None:
-    if not holds:
-        raise StudyInvalid(detail, field=field)
+def _where(filters: tuple[Filter, ...]) -> list[list[Any]]:
+    return sorted([condition.variable, sorted(condition.levels)] for condition in filters)
+
+
+def _bounds(bounds: Bounds) -> list[Any]:
+    return [bounds.variable, bounds.lower, bounds.upper, bounds.decimals]
+
+
+def _filters(items: list[list[Any]]) -> tuple[Filter, ...]:
+    return tuple(Filter(name, tuple(levels)) for name, levels in items)

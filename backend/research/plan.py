@@ -1,4 +1,4 @@
-"""How a run's privacy budget is shared out, known before anything is spent."""
+"""How a run's privacy budget is shared out: price and expected error, known before anything is spent."""
 
 from __future__ import annotations
 
@@ -7,31 +7,26 @@ from dataclasses import dataclass
 
 from backend.research import outputs
 from backend.research.canonical import digest_of
-from backend.research.dp import (
-    COUNT_SENSITIVITY_SQUARED,
-    HISTOGRAM_SENSITIVITY_SQUARED,
-    expected_error,
-    rho_within,
-)
+from backend.research.dp import epsilon_of, rho_within
 from backend.research.errors import StudyInvalid
-from backend.research.outputs import Count, Filter, Histogram
+from backend.research.figures.base import Expected, Figure, error_of
+from backend.research.figures.counting import ParticipantsFigure
+from backend.research.figures.making import figure_of
+from backend.research.outputs import Protected
 from backend.research.study import Proposal, questions
 from backend.research.types import NanoRho, StudyId
-from backend.research.variables import Value, Variable
 
 PARTICIPANTS = "participants"  # every run also asks how many are in and how many are left out
-INCLUDED, EXCLUDED = "included", "excluded"
-COUNTED = "patients"
+_LEAST_SHARE = NanoRho(3)  # a quantile is three draws, of one unit each at least
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One protected question: its public levels, what one patient can change, and its share of the budget."""
+    """One protected question, the figure that answers it, and its share of the budget."""
 
     name: str
-    asked: Count | Histogram | None  # None: PARTICIPANTS
-    levels: tuple[str, ...]
-    sensitivity_squared: int
+    asked: Protected | None  # None: PARTICIPANTS
+    figure: Figure
     rho: NanoRho
 
     def answer_id(self, study: StudyId, snapshot: bytes) -> bytes:
@@ -41,16 +36,17 @@ class Question:
 
     @property
     def expected_error(self) -> int:
-        """By how much a value is off with a probability of 5 % at most."""
-        return expected_error(self.sensitivity_squared, self.rho)
+        """By how much a released number is off with a probability of 5 % at most."""
+        return error_of(self.figure.bound_squared, len(self.figure.labels), self.rho)
 
-    def level(self, row: dict[str, Value], variables: dict[str, Variable]) -> str | None:
-        """The level a patient counts in, or None when a filter leaves the patient out."""
-        if self.asked is None or not all(_passes(row, variables, item) for item in self.asked.where):
-            return None
-        if isinstance(self.asked, Count):
-            return COUNTED
-        return variables[self.asked.variable].level_of(row[self.asked.variable])
+    @property
+    def expected(self) -> Expected:
+        """The same for what follows from the numbers, in its own unit."""
+        return self.figure.expected(self.rho)
+
+    def epsilon(self, delta_exponent: int) -> float:
+        """What this question would cost alone; over several questions rho adds up and epsilon does not."""
+        return epsilon_of(self.rho, delta_exponent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +71,17 @@ def plan(proposal: Proposal, *, delta_exponent: int) -> Plan:
     asked = questions(proposal)
     participants = run // 10
     share = (run - participants) // max(len(asked), 1)
-    if participants == 0 or share == 0:
+    if participants == 0 or share < _LEAST_SHARE:
         raise StudyInvalid("too little epsilon for so many runs and outputs", field="epsilon")
-    sides, paired = (INCLUDED, EXCLUDED), HISTOGRAM_SENSITIVITY_SQUARED
-    made = [Question(PARTICIPANTS, None, sides, paired, NanoRho(participants))]
-    for question in asked:
-        levels: tuple[str, ...]
-        if isinstance(question, Count):
-            levels, squared = (COUNTED,), COUNT_SENSITIVITY_SQUARED
-        else:
-            levels, squared = proposal.by_name[question.variable].domain, paired
-        made.append(Question(question.name, question, levels, squared, NanoRho(share)))
+    made = [Question(PARTICIPANTS, None, ParticipantsFigure(), NanoRho(participants))]
+    variables = proposal.by_name
+    made += [
+        Question(question.name, question, figure_of(question, variables), NanoRho(share))
+        for question in asked
+    ]
     return Plan(limit, tuple(made))
 
 
 def total(asked: Sequence[Question]) -> NanoRho:
     """zCDP adds up."""
     return NanoRho(sum(question.rho for question in asked))
-
-
-def _passes(row: dict[str, Value], variables: dict[str, Variable], condition: Filter) -> bool:
-    return variables[condition.variable].level_of(row[condition.variable]) in condition.levels

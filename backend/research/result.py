@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.research.canonical import digest_of
-from backend.research.plan import EXCLUDED, INCLUDED
+from backend.research.figures.counting import EXCLUDED, INCLUDED
 from backend.research.release import ReleasedTable
 from backend.research.study_table import ReleaseReport
 from backend.research.types import Answer, Pseudonym, StudyId
@@ -24,6 +24,37 @@ class ProtectedRange:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedAnswer:
+    """An answer under the name that the proposal gave it. ``method`` says how its error bars were made, and
+    what they mean."""
+
+    name: str
+    kind: str
+    method: str
+    bound_squared: int  # squared L2 norm of what one patient's row can change
+    answer: Answer
+
+    def as_json(self) -> dict[str, Any]:
+        answer = self.answer
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "id": answer.answer_id.hex(),
+            "levels": list(answer.levels),
+            "values": list(answer.values),
+            "error_95": answer.error_95,
+            "sigma": answer.sigma,
+            "rho": answer.rho,
+            "estimates": [
+                {"name": each.name, "value": each.value, "low": each.low, "high": each.high}
+                for each in answer.estimates
+            ],
+            "method": self.method,
+            "contribution": {"rows": 1, "norm_squared": self.bound_squared},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """``answers`` are named as in the proposal; ``table_refusal`` is an error code where there is no table.
 
@@ -37,7 +68,7 @@ class RunResult:
     block: BlockNumber
     included: ProtectedRange
     excluded: ProtectedRange
-    answers: tuple[tuple[str, Answer], ...]
+    answers: tuple[NamedAnswer, ...]
     table: ReleasedTable | None
     table_refusal: str
     epsilon: str
@@ -55,18 +86,7 @@ class RunResult:
             "block": self.block,
             "included": [self.included.low, self.included.high],
             "excluded": [self.excluded.low, self.excluded.high],
-            "answers": [
-                {
-                    "name": name,
-                    "id": answer.answer_id.hex(),
-                    "levels": list(answer.levels),
-                    "values": list(answer.values),
-                    "error_95": answer.error_95,
-                    "sigma": answer.sigma,
-                    "rho": answer.rho,
-                }
-                for name, answer in self.answers
-            ],
+            "answers": [named.as_json() for named in self.answers],
             "table": _table_json(self.table) if self.table is not None else None,
             "table_refusal": self.table_refusal,
             "epsilon": self.epsilon,

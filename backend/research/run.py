@@ -10,16 +10,17 @@ from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
 from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
-from backend.research.dp import epsilon_of, tally
+from backend.research.dp import epsilon_of
 from backend.research.duo import parse_use
 from backend.research.extraction import extract
+from backend.research.figures.columns import Columns
 from backend.research.permits import require_permitted
-from backend.research.plan import EXCLUDED, INCLUDED, Question, plan
+from backend.research.plan import plan
 from backend.research.ports import AnswerStore, PermitReader, StudyKeys, UseStore
 from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
 from backend.research.release import ReleasedTable, release
 from backend.research.releases.ledger import ReleaseLedger
-from backend.research.result import RunResult, ranges
+from backend.research.result import NamedAnswer, RunResult, ranges
 from backend.research.study import Study, table_of
 from backend.research.types import Candidate, Charge, NanoRho, Pseudonym
 from backend.research.variables import Value
@@ -64,15 +65,14 @@ class StudyRunner:
         def join() -> None:
             joined.update(self._budget.join([candidate.subject for candidate in cohort.eligible]))
 
-        def count(charge: Charge, asked: Sequence[Question]) -> list[list[int]]:
-            within = [
+        def open_rows(charge: Charge) -> Columns:
+            return cohort.columns(
                 candidate
                 for candidate in cohort.eligible
                 if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap)
-            ]
-            return cohort.counts(within, asked)
+            )
 
-        answers = self._answers.answer(study, made, cohort.snapshot, before_charge=join, tally=count)
+        answers = self._answers.answer(study, made, cohort.snapshot, before_charge=join, open_rows=open_rows)
         table, refusal = cohort.table()
         # A permit that ended meanwhile stops the release; what was charged stays charged.
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
@@ -92,7 +92,14 @@ class StudyRunner:
             included=included,
             excluded=excluded,
             answers=tuple(
-                (question.name, answer) for question, answer in zip(made.questions, answers, strict=True)
+                NamedAnswer(
+                    question.name,
+                    question.figure.kind,
+                    question.figure.method,
+                    question.figure.bound_squared,
+                    answer,
+                )
+                for question, answer in zip(made.questions, answers, strict=True)
             ),
             table=table,
             table_refusal=refusal,
@@ -125,12 +132,16 @@ class _Cohort:
             row_pseudonym(self._key, self._study.study_id, researcher, subject) for subject in table.subjects
         )
 
-    def counts(self, within: list[Candidate], asked: Sequence[Question]) -> list[list[int]]:
-        """The exact counts of each question over those of ``within`` whose minimum cohort is reached."""
+    def columns(self, within: Iterable[Candidate]) -> Columns:
+        """The rows of those of ``within`` whose minimum cohort is reached."""
         group = respecting_minimum(within, self._study.proposal.minimum_cohort)
         self._extract(group)
-        members = {candidate.subject: self._row(candidate) for candidate in group}
-        return [self._count(members, question) for question in asked]
+        return Columns(
+            self._variables,
+            [self.pseudonym(candidate.subject) for candidate in group],
+            [self._row(candidate) for candidate in group],
+            candidates=len(self._all),
+        )
 
     def table(self) -> tuple[ReleasedTable | None, str]:
         """The study's table, or None and the code of the reason ('' when no table was asked for)."""
@@ -154,17 +165,6 @@ class _Cohort:
             return release(proposal, table, rows), ""
         except (CohortTooSmall, ModelUnsatisfiable, TableUseless) as refused:
             return None, refused.code
-
-    def _count(self, members: dict[SubjectId, dict[str, Value]], question: Question) -> list[int]:
-        if question.asked is None:
-            levels = [
-                (self.pseudonym(candidate.subject), INCLUDED if candidate.subject in members else EXCLUDED)
-                for candidate in self._all
-            ]
-        else:
-            found = ((subject, question.level(row, self._variables)) for subject, row in members.items())
-            levels = [(self.pseudonym(subject), level) for subject, level in found if level is not None]
-        return tally(question.levels, levels)
 
     def _extract(self, group: Sequence[Candidate]) -> None:
         for candidate in opened_ahead([member for member in group if member.subject not in self.rows]):

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from backend.research.errors import AmendsNothing, StudyNotFound, StudyNotPermitted, StudyStateConflict
+from backend.research.errors import (
+    AmendsNothing,
+    StudyInvalid,
+    StudyNotFound,
+    StudyNotPermitted,
+    StudyStateConflict,
+)
 from backend.research.permits import require_permitted
 from backend.research.plan import Plan, plan
 from backend.research.policy import BudgetPolicy
@@ -45,6 +51,8 @@ class StudyService:
         if proposal.amends is not None:
             self._require_amendable(proposal, proposal.amends)
         made = plan(proposal, delta_exponent=self._policy.delta_exponent)
+        if made.study_limit > self._policy.study_rho:
+            raise StudyInvalid("more than this custodian lets one study spend", field="epsilon")
         if not self._studies.insert(study, at=self._now()):
             study = self.get(study.study_id)
         return study, made

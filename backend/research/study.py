@@ -11,7 +11,8 @@ from backend.research import outputs
 from backend.research.canonical import digest_of
 from backend.research.duo import parse_use
 from backend.research.errors import StudyInvalid, StudyStateConflict
-from backend.research.outputs import Count, Histogram, Output, Table
+from backend.research.output_rules import validate_output
+from backend.research.outputs import Output, Protected, Table, Threshold
 from backend.research.purposes import RESEARCH_PURPOSE_BIT
 from backend.research.study_terms import (
     Condition,
@@ -204,7 +205,7 @@ def propose(proposal: Proposal) -> Study:
     for place, output in enumerate(proposal.outputs):
         field = f"outputs.{place}"
         _require(_NAME.fullmatch(output.name) is not None, "a name is snake_case", f"{field}.name")
-        outputs.validate_output(output, proposal.by_name, field=field)
+        validate_output(output, proposal.by_name, field=field)
     _require(
         len({output.name for output in proposal.outputs}) == len(proposal.outputs),
         "names of outputs are distinct",
@@ -234,9 +235,14 @@ def _validate_terms(proposal: Proposal) -> None:
     _require(proposal.amends is None or len(proposal.amends) == 32, "a study id is 32 bytes", "amends")
 
 
-def questions(proposal: Proposal) -> tuple[Count | Histogram, ...]:
+def questions(proposal: Proposal) -> tuple[Protected, ...]:
     """The outputs that cost privacy budget, in the order asked."""
-    return tuple(output for output in proposal.outputs if not isinstance(output, Table))
+    return tuple(output for output in proposal.outputs if not isinstance(output, Table | Threshold))
+
+
+def thresholds(proposal: Proposal) -> tuple[Threshold, ...]:
+    """The exact figures of large groups, which the permit lists and epsilon does not cover."""
+    return tuple(output for output in proposal.outputs if isinstance(output, Threshold))
 
 
 def table_of(proposal: Proposal) -> Table | None:

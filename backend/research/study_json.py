@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.research.errors import StudyDamaged
-from backend.research.outputs import Count, Filter, Histogram, Output, Table
+from backend.research.outputs import from_json
 from backend.research.study import Proposal
 from backend.research.study_terms import dataset_from, document_from, price_from
 from backend.research.types import StudyId
@@ -24,7 +24,7 @@ def proposal_from_json(document: Mapping[str, Any]) -> Proposal:
             purpose=document["purpose"],
             duo=tuple(document["duo"]),
             variables=tuple(_variable(item) for item in document["variables"]),
-            outputs=tuple(_output(item) for item in document["outputs"]),
+            outputs=tuple(from_json(item["name"], item) for item in document["outputs"]),
             not_before=UnixSeconds(_whole(document["period"][0])),
             not_after=UnixSeconds(_whole(document["period"][1])),
             epsilon=_whole(document["epsilon"]),
@@ -64,15 +64,3 @@ def _variable(item: Mapping[str, Any]) -> Variable:
         active_only=item["active_only"],
         source=Source.from_json(item["source"]) if "source" in item else None,
     )
-
-
-def _output(item: Mapping[str, Any]) -> Output:
-    if "table" in item:
-        return Table(item["name"], tuple(item["table"]), item["k"], item["suppression"])
-    if "histogram" in item:
-        return Histogram(item["name"], item["histogram"], _filters(item["where"]))
-    return Count(item["name"], _filters(item["count"]))
-
-
-def _filters(items: list[list[Any]]) -> tuple[Filter, ...]:
-    return tuple(Filter(name, tuple(levels)) for name, levels in items)

@@ -124,11 +124,22 @@ class LedgerDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What follows from noisy numbers, with a 95 % error bar; decimal strings, empty where noise hides it."""
+
+    name: str
+    value: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A protected answer to one question. All numbers are noisy; ``levels`` are public.
 
     ``answer_id`` stands for study, question and consent snapshot; ``sigma`` is the noise scale as a decimal
-    string; ``error_95`` bounds the error of each value with 95 % probability.
+    string; ``error_95`` bounds the error of each value with 95 % probability. ``estimates`` follow from the
+    values alone.
     """
 
     answer_id: bytes
@@ -137,3 +148,4 @@ class Answer:
     error_95: int
     sigma: str
     rho: NanoRho
+    estimates: tuple[Estimate, ...] = ()

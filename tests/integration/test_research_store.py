@@ -22,7 +22,7 @@ from backend.research.errors import BudgetExceeded, StudyDamaged
 from backend.research.outputs import Count, Filter, Histogram, Table
 from backend.research.policy import BudgetPolicy
 from backend.research.study import Event, Proposal, State, Study, propose
-from backend.research.types import Answer, LedgerHead, NanoRho, StudyId
+from backend.research.types import Answer, Estimate, LedgerHead, NanoRho, StudyId
 from backend.research.variables import Kind, Role, Variable
 from backend.types import MemberId, SubjectId, UnixSeconds
 
@@ -200,7 +200,8 @@ def test_marks_are_set_once_by_many_runs_at_once(mongo: Mongo) -> None:
 
 
 def answer(name: bytes, value: int) -> Answer:
-    return Answer(name * 32, ("a", "b"), (value, -3), 9, "4.500000", NanoRho(11))
+    estimates = (Estimate("mean", "1.5", "1.0", "2.0"), Estimate("slope", "", "", ""))
+    return Answer(name * 32, ("a", "b"), (value, -3), 9, "4.500000", NanoRho(11), estimates)
 
 
 def test_answers_kept_first_stay(mongo: Mongo) -> None:

@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from backend.adapters.index.failures import MALFORMED, parser, translated
 from backend.research.errors import BudgetLedgerDamaged
-from backend.research.types import Answer, Charge, LedgerDocument, LedgerHead, NanoRho, StudyId
+from backend.research.types import Answer, Charge, Estimate, LedgerDocument, LedgerHead, NanoRho, StudyId
 from backend.types import MemberId, SubjectId, UnixSeconds
 
 SCHEMA = 1
@@ -131,6 +131,7 @@ class MongoAnswerStore:
                     "error_95": answer.error_95,
                     "sigma": answer.sigma,
                     "rho": answer.rho,
+                    "estimates": [[each.name, each.value, each.low, each.high] for each in answer.estimates],
                 }
                 for answer in answers
             ],
@@ -272,4 +273,5 @@ def _answer(item: Mapping[str, Any]) -> Answer:
         error_95=item["error_95"],
         sigma=item["sigma"],
         rho=NanoRho(item["rho"]),
+        estimates=tuple(Estimate(*each) for each in item["estimates"]),
     )

@@ -8,9 +8,9 @@ from fractions import Fraction
 import opendp.prelude as dp
 import pytest
 
-from backend.research.dp import NANO, epsilon_of, noisy_counts, rho_within, tally
-from backend.research.errors import ContributionUnbounded, NoiseUncalibrated
-from backend.research.types import NanoRho, Pseudonym
+from backend.research.dp import NANO, choice_scale, epsilon_of, noisy_choice, noisy_counts, rho_within
+from backend.research.errors import NoiseUncalibrated
+from backend.research.types import NanoRho
 
 SAMPLES = 20_000
 
@@ -83,10 +83,25 @@ def test_composition_adds_up_as_opendps_odometer_says() -> None:
     assert odometer.privacy_loss(1.0) == pytest.approx(sum(prices) / NANO, rel=1e-6)
 
 
-def test_tally_counts_each_patient_once_over_all_public_levels() -> None:
-    people = [(Pseudonym(str(number)), "a") for number in range(3)]
-    assert tally(["a", "b"], people) == [3, 0]
-    with pytest.raises(ContributionUnbounded):
-        tally(["a", "b"], [*people, (Pseudonym("1"), "b")])
-    with pytest.raises(ContributionUnbounded):
-        tally(["b"], people)
+@pytest.mark.parametrize("rho", [3, 999, 24_355_970, 3_000_000_000])
+@pytest.mark.parametrize("sensitivity", [1, 2, 1_000])
+def test_choice_never_costs_more_than_charged_and_wastes_nothing(sensitivity: int, rho: int) -> None:
+    scale = choice_scale(sensitivity, NanoRho(rho))
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64")
+    made = space >> dp.m.then_noisy_max(dp.zero_concentrated_divergence(), scale=scale)
+    cost = Fraction(made.map(sensitivity))
+    assert cost <= Fraction(rho, NANO)
+    assert cost >= Fraction(rho, NANO) * Fraction(999_999, 1_000_000)
+
+
+def test_choice_falls_short_of_the_best_as_seldom_as_its_bound_says() -> None:
+    rho, tries, tail = NanoRho(10_000_000), 5_000, 0.05
+    scores = [-abs(place - 60) for place in range(101)]
+    reach = choice_scale(1, rho) * math.log(len(scores) / tail)
+    short = sum(scores[noisy_choice(scores, 1, rho)] < -reach for _ in range(tries))
+    # 6 standard errors above what the bound allows: a right mechanism fails once in 10^9 runs.
+    assert short < tries * tail + 6 * math.sqrt(tries * tail * (1 - tail))
+    with pytest.raises(NoiseUncalibrated):
+        noisy_choice([], 1, rho)
+    with pytest.raises(NoiseUncalibrated):
+        noisy_choice([1], 1, NanoRho(0))

@@ -24,7 +24,7 @@ People = Callable[..., Candidate]
 
 
 def named(result: Any, name: str) -> Any:
-    return dict(result.answers)[name]
+    return next(named.answer for named in result.answers if named.name == name)
 
 
 def test_run_over_consenting_patients_answers_near_the_truth(
