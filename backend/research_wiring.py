@@ -12,7 +12,12 @@ from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.money_store import MongoShareStore
 from backend.adapters.index.release_store import MongoReleaseStore
-from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
+from backend.adapters.index.research_store import (
+    MongoAnswerStore,
+    MongoBudgetStore,
+    MongoThresholdStore,
+    MongoUseStore,
+)
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
@@ -98,6 +103,7 @@ def open_research(
         keys=StoredStudyKeys(stores.keys),
         budget=budget,
         answers=MongoAnswerStore(stores.database),
+        thresholds=MongoThresholdStore(stores.database),
         uses=uses,
         releases=ReleaseLedger(
             store=MongoReleaseStore(stores.database, stores.keys),

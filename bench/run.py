@@ -2,7 +2,7 @@
 
 python -m bench.run [--test-seconds N] [--records N] [--patients N]
   [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting,
-  anonymizing]
+  anonymizing,answering]
 python -m bench.run --check     only check the shape of the file
 """
 
@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bench import (
     anonymizing,
+    answering,
     asking,
     chain,
     consents,
@@ -51,6 +52,7 @@ PARTS = (
     "consents",
     "extracting",
     "anonymizing",
+    "answering",
 )
 _SERVED = {"document", "large", "reading", "asking", "memory"}
 TEST_GOAL_MINUTES = 15
@@ -111,6 +113,9 @@ def _measure(
     if "anonymizing" in parts:
         console.print("anonymization ...")
         results += anonymizing.measure()
+    if "answering" in parts:
+        console.print("protected answers and their ledger ...")
+        results += answering.measure(directory)
     return results
 
 

@@ -59,6 +59,11 @@ class _Request:
         self.wanted = wanted
         self.outcome: Charge | Exception | None = None
 
+    def result(self) -> Charge:
+        if isinstance(self.outcome, Charge):
+            return self.outcome
+        raise self.outcome or LedgerBusy
+
 
 class PrivacyBudget:
     """Debits and reads one ledger. Safe to use from many threads and many processes at once.
@@ -73,8 +78,9 @@ class PrivacyBudget:
         self._log = log
         self._policy = policy
         self._clock = clock
-        self._queue_lock = threading.Lock()
+        self._served = threading.Condition()  # guards the two below
         self._waiting: list[_Request] = []
+        self._serving = False
         self._turn = threading.Lock()  # guards what is below
         self._chain = Chain(policy.ledger)
         self._archived = 0  # charges of which this process knows that the history has them
@@ -123,16 +129,21 @@ class PrivacyBudget:
         cap = NO_CAP if researcher == CUSTODIAN else self._policy.study_rho
         limit = NanoRho(min(study_limit, cap))
         request = _Request(Wanted(charge_id, study, researcher, rho, limit))
-        with self._queue_lock:
+        with self._served:
             self._waiting.append(request)
-        with self._turn:
-            while request.outcome is None:
-                with self._queue_lock:
-                    batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-                self._serve(batch)
-        if isinstance(request.outcome, Exception):
-            raise request.outcome
-        return request.outcome
+            while request.outcome is None and self._serving:
+                self._served.wait()
+            serves = request.outcome is None
+            self._serving = self._serving or serves
+        if serves:
+            try:
+                while request.outcome is None:
+                    self._serve_next()
+            finally:
+                with self._served:
+                    self._serving = False
+                    self._served.notify_all()
+        return request.result()
 
     def balance(self) -> Balance:
         with self._turn:
@@ -183,10 +194,16 @@ class PrivacyBudget:
             return True
         return charge.spent - joined <= rho_within(epsilon_cap, self._policy.delta_exponent)
 
+    def _serve_next(self) -> None:
+        with self._served:
+            batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+        with self._turn:
+            self._serve(batch)
+
     def _serve(self, batch: Sequence[_Request]) -> None:
         try:
-            for _ in range(_ATTEMPTS):
-                if self._attempt(batch):
+            for turn in range(_ATTEMPTS):
+                if self._attempt(batch, look=turn > 0):
                     return
             raise LedgerBusy
         except BaseException as failure:
@@ -197,16 +214,24 @@ class PrivacyBudget:
             if told is not failure:
                 raise
 
-    def _attempt(self, batch: Sequence[_Request]) -> bool:
-        """Serve the whole batch against the ledger as it is now; False when another process was faster."""
-        document = self._catch_up()
-        draft = self._chain.draft()
-        outcomes = [self._outcome(draft, request.wanted) for request in batch]
-        fresh = [each for each in outcomes if isinstance(each, Charge) and each.place >= self._chain.count]
+    def _attempt(self, batch: Sequence[_Request], *, look: bool) -> bool:
+        """Serve the whole batch against the ledger as it is now; False when another process was faster.
+
+        Where nobody is refused the update itself tells whether the ledger is still as this process left it;
+        for everything else, and once that was not so (``look``), the ledger's document is read first.
+        """
+        document: LedgerDocument | None = None
+        draft, outcomes = self._drafted(batch)
+        known = 0 < self._chain.count == self._archived and not self._refusing
+        if look or not known or not all(self._is_fresh(outcome) for outcome in outcomes):
+            document = self._catch_up()
+            draft, outcomes = self._drafted(batch)
+        fresh = [each for each in outcomes if isinstance(each, Charge) and self._is_fresh(each)]
+        fresh = list(dict.fromkeys(fresh))  # two that came together under one id are one
         if fresh:
             if document is not None and self._archived < self._chain.count:  # a crash, or another process
                 self._store.archive(document.recent)
-            before = document.head if document is not None else None
+            before = self._chain.head if self._chain.count else None
             if not self._store.swap(before, LedgerDocument(draft.head, tuple(fresh))):
                 return False
             for charge in fresh:
@@ -217,6 +242,13 @@ class PrivacyBudget:
         for request, outcome in zip(batch, outcomes, strict=True):
             request.outcome = outcome
         return True
+
+    def _drafted(self, batch: Sequence[_Request]) -> tuple[Chain, list[Charge | Exception]]:
+        draft = self._chain.draft()
+        return draft, [self._outcome(draft, request.wanted) for request in batch]
+
+    def _is_fresh(self, outcome: Charge | Exception) -> bool:
+        return isinstance(outcome, Charge) and outcome.place >= self._chain.count
 
     def _outcome(self, draft: Chain, wanted: Wanted) -> Charge | Exception:
         """The charge of one request, a known one or one more on the draft; or why there is none."""

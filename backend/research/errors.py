@@ -113,6 +113,16 @@ class PrivacyLedgerRolledBack(IntegrityError):
     )
 
 
+class ThresholdOverlap(Conflict):
+    """Depends on who is in which cell, and does not tell in which."""
+
+    code = "threshold_overlap"
+    remedy = (
+        "The exact figures of this permit together could single out a small group, or were given before over "
+        "other patients. None of them is given; the protected figures are."
+    )
+
+
 class ContributionUnbounded(IntegrityError):
     code = "contribution_unbounded"
     remedy = "One patient appears more than once in an aggregate. Nothing was released."

@@ -14,6 +14,7 @@ from backend.research.types import (
     NanoRho,
     Permit,
     StudyId,
+    ThresholdAnswer,
 )
 from backend.types import MemberId, SubjectId, UnixSeconds
 
@@ -37,11 +38,11 @@ class BudgetStore(Protocol):
         ...
 
     def archive(self, charges: Sequence[Charge]) -> None:
-        """Write charges to the history, durable on return; one that is there already stays as it is."""
+        """Write the charges of one debit to the history, durable on return; what is there already stays."""
         ...
 
     def charges(self, ledger: str, *, start: int = 0) -> Iterable[Charge]:
-        """The history in order of place, from ``start`` on."""
+        """The history in order of place, from ``start`` on, where a debit's charges begin."""
         ...
 
     def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
@@ -68,6 +69,20 @@ class AnswerStore(Protocol):
         self, charge_id: bytes, study: StudyId, snapshot: bytes, answers: Sequence[Answer]
     ) -> tuple[Answer, ...]:
         """Store all answers of one charge in one atomic write, or return those that were stored before."""
+        ...
+
+
+class ThresholdStore(Protocol):
+    """Exact figures of large groups: given once a study, over one consent snapshot."""
+
+    def find(self, study: StudyId) -> tuple[bytes, tuple[ThresholdAnswer, ...]] | None:
+        """The snapshot and the figures that the study was given."""
+        ...
+
+    def keep(
+        self, study: StudyId, snapshot: bytes, answers: Sequence[ThresholdAnswer]
+    ) -> tuple[bytes, tuple[ThresholdAnswer, ...]]:
+        """Store them, durable, unless the study was given some before; return what is stored."""
         ...
 
 

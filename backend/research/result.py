@@ -9,7 +9,8 @@ from backend.research.canonical import digest_of
 from backend.research.figures.counting import EXCLUDED, INCLUDED
 from backend.research.release import ReleasedTable
 from backend.research.study_table import ReleaseReport
-from backend.research.types import Answer, Pseudonym, StudyId
+from backend.research.thresholds import METHOD
+from backend.research.types import Answer, Pseudonym, StudyId, ThresholdAnswer
 from backend.types import BlockNumber
 
 RANGE_STEP = 10
@@ -69,6 +70,8 @@ class RunResult:
     included: ProtectedRange
     excluded: ProtectedRange
     answers: tuple[NamedAnswer, ...]
+    thresholds: tuple[ThresholdAnswer, ...]
+    threshold_refusal: str
     table: ReleasedTable | None
     table_refusal: str
     epsilon: str
@@ -87,6 +90,12 @@ class RunResult:
             "included": [self.included.low, self.included.high],
             "excluded": [self.excluded.low, self.excluded.high],
             "answers": [named.as_json() for named in self.answers],
+            "thresholds": [
+                {"name": each.name, "levels": list(each.levels), "values": list(each.values)}
+                for each in self.thresholds
+            ],
+            "threshold_method": METHOD if self.thresholds else "",
+            "threshold_refusal": self.threshold_refusal,
             "table": _table_json(self.table) if self.table is not None else None,
             "table_refusal": self.table_refusal,
             "epsilon": self.epsilon,

@@ -12,17 +12,26 @@ from backend.research.canonical import digest_of
 from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
 from backend.research.dp import epsilon_of
 from backend.research.duo import parse_use
+from backend.research.errors import ThresholdOverlap
 from backend.research.extraction import extract
 from backend.research.figures.columns import Columns
 from backend.research.permits import require_permitted
 from backend.research.plan import plan
-from backend.research.ports import AnswerStore, PermitReader, StudyKeys, UseStore
+from backend.research.ports import AnswerStore, PermitReader, StudyKeys, ThresholdStore, UseStore
 from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
 from backend.research.release import ReleasedTable, release
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import NamedAnswer, RunResult, ranges
-from backend.research.study import Study, table_of
-from backend.research.types import Candidate, Charge, NanoRho, Pseudonym
+from backend.research.study import Study, table_of, thresholds
+from backend.research.thresholds import answer_thresholds
+from backend.research.types import (
+    NO_EPSILON_CAP,
+    Candidate,
+    Charge,
+    NanoRho,
+    Pseudonym,
+    ThresholdAnswer,
+)
 from backend.research.variables import Value
 from backend.types import SubjectId, UnixSeconds
 
@@ -37,6 +46,7 @@ class StudyRunner:
         keys: StudyKeys,
         budget: PrivacyBudget,
         answers: AnswerStore,
+        thresholds: ThresholdStore,
         uses: UseStore,
         releases: ReleaseLedger,
         clock: Callable[[], int],
@@ -45,6 +55,7 @@ class StudyRunner:
         self._keys = keys
         self._budget = budget
         self._answers = Answers(budget=budget, store=answers)
+        self._thresholds = thresholds
         self._uses = uses
         self._releases = releases
         self._clock = clock
@@ -73,6 +84,7 @@ class StudyRunner:
             )
 
         answers = self._answers.answer(study, made, cohort.snapshot, before_charge=join, open_rows=open_rows)
+        exact, exact_refusal = self._exact(study, cohort)
         table, refusal = cohort.table()
         # A permit that ended meanwhile stops the release; what was charged stays charged.
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
@@ -101,6 +113,8 @@ class StudyRunner:
                 )
                 for question, answer in zip(made.questions, answers, strict=True)
             ),
+            thresholds=exact,
+            threshold_refusal=exact_refusal,
             table=table,
             table_refusal=refusal,
             epsilon=f"{epsilon_of(made.rho, exponent):.6f}",
@@ -109,6 +123,26 @@ class StudyRunner:
             snapshot=cohort.snapshot,
             row_pseudonyms=cohort.row_pseudonyms(table) if table is not None else (),
         )
+
+    def _exact(self, study: Study, cohort: _Cohort) -> tuple[tuple[ThresholdAnswer, ...], str]:
+        """The exact figures of the permit's list, or none and the code of the reason.
+
+        They are given once a study: the same figures over other patients would tell about those who came or
+        left between.
+        """
+        asked = thresholds(study.proposal)
+        if not asked:
+            return (), ""
+        given = self._thresholds.find(study.study_id)
+        try:
+            if given is None:
+                answers = answer_thresholds(asked, cohort.uncapped(), study.proposal.by_name)
+                given = self._thresholds.keep(study.study_id, cohort.snapshot, answers)
+            if given[0] != cohort.snapshot:
+                raise ThresholdOverlap
+        except ThresholdOverlap as refused:
+            return (), refused.code
+        return given[1], ""
 
 
 class _Cohort:
@@ -141,6 +175,12 @@ class _Cohort:
             [self.pseudonym(candidate.subject) for candidate in group],
             [self._row(candidate) for candidate in group],
             candidates=len(self._all),
+        )
+
+    def uncapped(self) -> Columns:
+        """The rows of those who set no cap of epsilon, which exact figures could not keep."""
+        return self.columns(
+            candidate for candidate in self.eligible if candidate.terms.epsilon_cap == NO_EPSILON_CAP
         )
 
     def table(self) -> tuple[ReleasedTable | None, str]:

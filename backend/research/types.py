@@ -149,3 +149,12 @@ class Answer:
     sigma: str
     rho: NanoRho
     estimates: tuple[Estimate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdAnswer:
+    """An exact figure of large groups: rounded counts, None where they are withheld."""
+
+    name: str
+    levels: tuple[str, ...]
+    values: tuple[int | None, ...]

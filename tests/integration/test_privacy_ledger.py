@@ -98,7 +98,10 @@ def test_ledger_that_is_gone_is_refused_at_start_and_named(site: tuple[Path, Cop
 
 def test_damaged_history_stops_answers_and_not_the_service(site: tuple[Path, Copy, Copy], put: Any) -> None:
     directory, _, now = site
-    changed = [{**row, "rho": 1} if row["place"] == 1 else row for row in now["privacy_charges"]]
+    changed = [
+        {**row, "charges": [{**row["charges"][0], "rho": 1}]} if row["_id"].endswith("1") else row
+        for row in now["privacy_charges"]
+    ]
     assert "privacy_ledger_damaged" in put({**now, "privacy_charges": changed})
     with open_service(directory) as service:
         with pytest.raises(BudgetLedgerDamaged):

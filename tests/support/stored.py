@@ -256,17 +256,18 @@ STORED: Final[dict[str, Stored]] = {
         _nothing,
         {"deleted": "missed when the next table is released"},
     ),
+    "research_thresholds": unprotected("figures about groups, rounded"),
     "privacy_balances": Stored(
         _nothing,
         "log and uses",
         lambda row: ("privacy ledger",),
-        {"(schema|recent 0 (_id|schema)) .*": "form", "recent truncated": "what the history has, too"},
+        {"schema .*": "form", "recent truncated": "what the history has, too"},
     ),
     "privacy_charges": Stored(
         _nothing,
         "log and uses",
         lambda row: ("privacy ledger",),
-        {"(schema|_id) .*|swapped with its sibling": "form: what counts is the place within"},
+        {"schema .*|_id .*|swapped with its sibling": "form: what counts is the place of each charge"},
     ),
     "erasures": unprotected(
         "what was destroyed stays destroyed; a lock that is lifted in the index is a gap"

@@ -70,6 +70,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "escrow_fundings": "deposits of the payments office",
         "study_results": "hashes of studies' results and how many patients they are about",
         "payout_trees": "hashes of payments over random salts, which lie under the patients' keys",
+        "research_thresholds": "rounded counts of eleven patients or more",
         "privacy_balances": "what was spent of the custodian's privacy budget",
         "privacy_charges": "by which study, in order",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
@@ -12,7 +13,16 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from backend.adapters.index.failures import MALFORMED, parser, translated
 from backend.research.errors import BudgetLedgerDamaged
-from backend.research.types import Answer, Charge, Estimate, LedgerDocument, LedgerHead, NanoRho, StudyId
+from backend.research.types import (
+    Answer,
+    Charge,
+    Estimate,
+    LedgerDocument,
+    LedgerHead,
+    NanoRho,
+    StudyId,
+    ThresholdAnswer,
+)
 from backend.types import MemberId, SubjectId, UnixSeconds
 
 SCHEMA = 1
@@ -24,8 +34,8 @@ Document = dict[str, Any]
 class MongoBudgetStore:
     """Implements ``backend.research.ports.BudgetStore``.
 
-    ``privacy_balances`` has the one document of a ledger, ``privacy_charges`` one document a charge, keyed by
-    its place.
+    ``privacy_balances`` has the one document of a ledger, ``privacy_charges`` a document for the charges of
+    each debit, keyed by the place of the first: a document with many costs the index hardly more than one.
     """
 
     def __init__(self, database: Database[Document]) -> None:
@@ -33,7 +43,6 @@ class MongoBudgetStore:
         self._charges = database["privacy_charges"]
         self._marks = database["privacy_marks"]
         with translated():
-            self._charges.create_index([("ledger", ASCENDING), ("place", ASCENDING)])
             self._marks.create_index([("subject", ASCENDING)])
 
     def document(self, ledger: str) -> LedgerDocument | None:
@@ -54,14 +63,18 @@ class MongoBudgetStore:
             return True
 
     def archive(self, charges: Sequence[Charge]) -> None:
-        with translated():
-            _insert_absent(self._charges, [_charge_document(charge) for charge in charges])
+        document = {
+            "_id": _bundle_key(charges[0].ledger, charges[0].place),
+            "schema": SCHEMA,
+            "charges": [_charge_document(charge) for charge in charges],
+        }
+        with translated(), suppress(DuplicateKeyError):
+            self._charges.insert_one(document)
 
     def charges(self, ledger: str, *, start: int = 0) -> Iterator[Charge]:
         with translated():
-            found = self._charges.find({"ledger": ledger, "place": {"$gte": start}})
-            for document in found.sort("place", ASCENDING):
-                yield _charge(document)
+            for document in self._charges.find(_bundles_from(ledger, start)).sort("_id", ASCENDING):
+                yield from _bundle(document)
 
     def put(self, document: LedgerDocument) -> None:
         """Put the ledger's document in the place of whatever is there: for a restore, which is alone."""
@@ -73,7 +86,7 @@ class MongoBudgetStore:
     def cut(self, ledger: str, end: int) -> None:
         """Take away the charges from ``end`` on, and with the first one the document: for a restore."""
         with translated():
-            self._charges.delete_many({"ledger": ledger, "place": {"$gte": end}})
+            self._charges.delete_many(_bundles_from(ledger, end))
             if end == 0:
                 self._balances.delete_one({"_id": ledger})
 
@@ -145,6 +158,35 @@ class MongoAnswerStore:
             return tuple(answers)
 
 
+class MongoThresholdStore:
+    """Implements ``backend.research.ports.ThresholdStore``: one document a study."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._given = database["research_thresholds"]
+
+    def find(self, study: StudyId) -> tuple[bytes, tuple[ThresholdAnswer, ...]] | None:
+        with translated():
+            found = self._given.find_one({"_id": study.hex()})
+        return None if found is None else _thresholds(found)
+
+    def keep(
+        self, study: StudyId, snapshot: bytes, answers: Sequence[ThresholdAnswer]
+    ) -> tuple[bytes, tuple[ThresholdAnswer, ...]]:
+        document = {
+            "_id": study.hex(),
+            "schema": SCHEMA,
+            "snapshot": snapshot.hex(),
+            "answers": [[each.name, list(each.levels), list(each.values)] for each in answers],
+        }
+        with translated():
+            try:
+                self._given.insert_one(document)
+            except DuplicateKeyError:
+                stored = self._given.find_one({"_id": study.hex()})
+                return _thresholds(stored or document)
+            return snapshot, tuple(answers)
+
+
 class MongoUseStore:
     """Implements ``backend.research.ports.UseStore``: one document for each patient of a run.
 
@@ -211,10 +253,16 @@ def _ledger_document(document: LedgerDocument) -> Document:
     }
 
 
+def _bundle_key(ledger: str, place: int) -> str:
+    return f"{ledger}:{place:012d}"
+
+
+def _bundles_from(ledger: str, place: int) -> Document:
+    return {"_id": {"$gte": _bundle_key(ledger, place), "$lt": f"{ledger};"}}  # ';' follows ':'
+
+
 def _charge_document(charge: Charge) -> Document:
     return {
-        "_id": f"{charge.ledger}:{charge.place:012d}",
-        "schema": SCHEMA,
         "ledger": charge.ledger,
         "place": charge.place,
         "charge_id": charge.charge_id.hex(),
@@ -254,6 +302,13 @@ def _charge(document: Mapping[str, Any]) -> Charge:
         raise BudgetLedgerDamaged from fault
 
 
+def _bundle(document: Mapping[str, Any]) -> list[Charge]:
+    try:
+        return [_charge(item) for item in document["charges"]]
+    except MALFORMED as fault:
+        raise BudgetLedgerDamaged from fault
+
+
 def _ledger(document: Mapping[str, Any]) -> LedgerDocument:
     try:
         head = LedgerHead(
@@ -262,6 +317,14 @@ def _ledger(document: Mapping[str, Any]) -> LedgerDocument:
         return LedgerDocument(head, tuple(_charge(item) for item in document["recent"]))
     except MALFORMED as fault:
         raise BudgetLedgerDamaged from fault
+
+
+@parser
+def _thresholds(document: Mapping[str, Any]) -> tuple[bytes, tuple[ThresholdAnswer, ...]]:
+    answers = (
+        ThresholdAnswer(name, tuple(levels), tuple(values)) for name, levels, values in document["answers"]
+    )
+    return bytes.fromhex(document["snapshot"]), tuple(answers)
 
 
 @parser

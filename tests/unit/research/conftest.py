@@ -27,6 +27,7 @@ from backend.research.types import (
     Permit,
     ResearchTerms,
     StudyId,
+    ThresholdAnswer,
 )
 from backend.research.variables import Kind, Role, Variable
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
@@ -116,6 +117,19 @@ class MemoryAnswerStore:
             self.crash_next = False
             raise Crash
         return self.charges.setdefault((study, snapshot, charge_id), tuple(answers))
+
+
+@dataclass
+class MemoryThresholdStore:
+    given: dict[StudyId, tuple[bytes, tuple[ThresholdAnswer, ...]]] = field(default_factory=dict)
+
+    def find(self, study: StudyId) -> tuple[bytes, tuple[ThresholdAnswer, ...]] | None:
+        return self.given.get(study)
+
+    def keep(
+        self, study: StudyId, snapshot: bytes, answers: Sequence[ThresholdAnswer]
+    ) -> tuple[bytes, tuple[ThresholdAnswer, ...]]:
+        return self.given.setdefault(study, (snapshot, tuple(answers)))
 
 
 @dataclass
@@ -209,6 +223,7 @@ class World:
     policy: BudgetPolicy
     releases: MemoryReleaseStore = field(default_factory=MemoryReleaseStore)
     heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
+    thresholds: MemoryThresholdStore = field(default_factory=MemoryThresholdStore)
 
     @property
     def budget(self) -> PrivacyBudget:
@@ -224,6 +239,7 @@ class World:
             keys=Keys(),
             budget=self.budget,
             answers=self.answers,
+            thresholds=self.thresholds,
             uses=self.uses,
             releases=ReleaseLedger(
                 store=self.releases, keys=Keys(), ledger="hospital", clock=lambda: self.now[0]
