@@ -208,7 +208,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/board/studies/{study}/suspension"): frozenset({"board"}),
     ("POST", "/v1/board/studies/{study}/closing"): frozenset({"secretary"}),
     ("GET", "/v1/studies/uses"): frozenset({"patient"}),
-    ("GET", "/v1/privacy-budget"): frozenset({"researcher", "board", "patient"}),
+    ("GET", "/v1/privacy-budget"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("GET", "/v1/privacy-budget/own"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/permit-draft"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/approval"): frozenset({"board"}),
