@@ -95,7 +95,7 @@ def charged_at(world: Any, place: int, price: NanoRho) -> bool:
 
 def test_epsilon_of_the_ledger_is_no_more_hopeful_than_googles_accountant(world: Any) -> None:
     if not PYTHON.exists():
-        reason = "the outside checkers are not here: run 'make checkers'"
+        reason = "the outside checkers are not here: run 'make .build/stamps/checkers'"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
