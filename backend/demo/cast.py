@@ -49,6 +49,8 @@ class Cast:
     clinic: Provider = field(init=False)
     other_clinic: Provider = field(init=False)
     researcher: Provider = field(init=False)
+    study_id: str = field(init=False)
+    result: str = field(init=False)  # digest of the study's last result
     board: Wallet = field(init=False)  # signs permits
     board_api: Api = field(init=False)
     patients: list[Patient] = field(default_factory=list)

@@ -37,7 +37,11 @@ class Service:
 
     def start(self) -> None:
         """Start and wait until it is ready; raises ServiceFailed with the end of its output."""
-        environment = {**os.environ, "ASSENT_ANCHOR_INTERVAL_SECONDS": "5"}
+        environment = {
+            **os.environ,
+            "ASSENT_ANCHOR_INTERVAL_SECONDS": "5",
+            "ASSENT_PAYOUT_OBJECTION_SECONDS": "1",  # nobody waits three days for a story
+        }
         if self._kubo_address is not None:
             environment["ASSENT_KUBO_ADDRESS"] = self._kubo_address
         log = (self.data_directory.parent / "service.log").open("ab")

@@ -11,7 +11,7 @@ import httpx
 from rich.console import Console
 
 from backend.adapters.storage.kubo_node import KuboNode
-from backend.demo import care, cast, evidence, privacy, study
+from backend.demo import care, cast, evidence, paying, privacy, study
 from backend.demo.actors import Api
 from backend.demo.bundles import read_bundles
 from backend.demo.checks import Checks
@@ -70,6 +70,8 @@ def _acts(service: Service, checks: Checks, raw: list[bytes]) -> None:
             care.speak_for_the_child(players)
         with checks.step("7 a study asks, and only those who consent at that moment take part"):
             study.conduct(players)
+        with checks.step("7 the study pays the patients whose data it used"):
+            paying.pay(players)
         with checks.step("8 tampering is found, refused and reported"):
             evidence.tamper(players, service.data_directory, service.restart)
         with checks.step("10 an outsider verifies the log offline"):
