@@ -102,6 +102,14 @@ class QuestionView(BaseModel):
     levels: int
 
 
+class CostView(BaseModel):
+    """Of all runs together, in the smallest unit of the token; right 19 times in 20."""
+
+    token: str
+    least: str
+    most: str
+
+
 class QuoteView(BaseModel):
     terms: list[TermView] = Field(description="for each DUO term: would a consent with it fit, and why")
     remaining: RemainingView | None = Field(description="null until the catalogue was drawn")
@@ -110,6 +118,7 @@ class QuoteView(BaseModel):
     epsilon_of_the_study: str
     delta_exponent: int
     runs: int
+    cost: CostView | None = Field(description="null without a price, or until the catalogue was drawn")
 
 
 class SampleBody(Body):
@@ -244,4 +253,7 @@ def _quote(quoted: Quote, body: ProposalBody) -> QuoteView:
         epsilon_of_the_study=f"{body.epsilon:.6f}",
         delta_exponent=quoted.delta_exponent,
         runs=body.runs,
+        cost=None
+        if quoted.cost is None or body.price is None
+        else CostView(token=body.price.token, least=str(quoted.cost.least), most=str(quoted.cost.most)),
     )

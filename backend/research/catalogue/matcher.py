@@ -19,6 +19,7 @@ from backend.research.duo_terms import DEFINITIONS, Argument, DuoDefinition
 from backend.research.plan import Plan, plan
 from backend.research.result import RANGE_STEP, ProtectedRange
 from backend.research.study import Proposal, propose
+from backend.research.study_terms import Basis
 from backend.research.variables import MISSING, Variable
 
 _GENERAL: Final = "DUO:0000042"
@@ -50,11 +51,24 @@ class Remaining:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What all runs together may cost, in the smallest unit of the price's token, both ends included.
+
+    Of a price for each patient it follows from the protected range of who remains: right 19 times in 20.
+    """
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
-    """``epsilon`` is a decimal string, of one run; the proposal's own is for all runs."""
+    """``epsilon`` is a decimal string, of one run; the proposal's own is for all runs. ``cost`` is None where
+    there is no price, and of one for each patient until the catalogue was drawn."""
 
     terms: tuple[TermFit, ...]
     remaining: Remaining | None
+    cost: Cost | None
     plan: Plan
     epsilon: str
     delta_exponent: int
@@ -64,9 +78,11 @@ def quote(proposal: Proposal, drawing: Drawing | None, *, delta_exponent: int) -
     """Check a draft and say what it would get; nothing is stored. Raises StudyInvalid naming the field."""
     use = parse_use(propose(proposal).proposal.duo)
     made = plan(proposal, delta_exponent=delta_exponent)
+    remaining = None if drawing is None else _remaining(proposal, use, drawing)
     return Quote(
         terms=tuple(_fit(definition, use) for definition in DEFINITIONS.values()),
-        remaining=None if drawing is None else _remaining(proposal, use, drawing),
+        remaining=remaining,
+        cost=_cost(proposal, remaining),
         plan=made,
         epsilon=f"{epsilon_of(made.rho, delta_exponent):.6f}",
         delta_exponent=delta_exponent,
@@ -128,3 +144,15 @@ def _range(low: int, high: int) -> ProtectedRange:
     """Widened to steps of 10, half-open."""
     bottom, top = max(0, low), max(0, high)
     return ProtectedRange(bottom // RANGE_STEP * RANGE_STEP, (top // RANGE_STEP + 1) * RANGE_STEP)
+
+
+def _cost(proposal: Proposal, remaining: Remaining | None) -> Cost | None:
+    price = proposal.price
+    if price is None:
+        return None
+    if price.basis is Basis.STUDY:
+        return Cost(price.amount, price.amount)
+    if remaining is None:
+        return None
+    each = price.amount * proposal.runs
+    return Cost(each * remaining.patients.low, each * (remaining.patients.high - 1))

@@ -14,7 +14,7 @@ import pytest
 from backend.consent.tables import load_tables
 from backend.research.catalogue.discovery import CONSENT_KINDS, fitting, kind_of
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
-from backend.research.catalogue.matcher import quote
+from backend.research.catalogue.matcher import Cost, quote
 from backend.research.catalogue.offers import Catalogue, CatalogueInvalid, load_catalogue
 from backend.research.catalogue.synthetic import Format, encode, sample
 from backend.research.catalogue.types import Counts, Drawing
@@ -23,9 +23,10 @@ from backend.research.duo import parse_use
 from backend.research.errors import BudgetExceeded, CatalogueDisabled, StudyInvalid
 from backend.research.extraction import PatientRecords, extract
 from backend.research.study import Proposal
+from backend.research.study_terms import Basis, Price
 from backend.research.types import NO_EPSILON_CAP, Candidate, NanoRho, Opened, ResearchTerms
 from backend.research.variables import MISSING, Kind, Variable
-from backend.types import SubjectId, UnixSeconds
+from backend.types import Address, SubjectId, UnixSeconds
 from scripts.generate_bundles import generate
 
 TABLES = load_tables()
@@ -266,6 +267,23 @@ def test_quote_says_why_terms_fit_what_remains_price_and_error(
     assert len(scene.world.budget_store.entries) == 1
     with pytest.raises(StudyInvalid):
         quote(proposal_with(duo=()), drawing, delta_exponent=6)
+
+
+def test_quote_says_what_all_runs_may_cost(
+    scene: Scene, exact: None, proposal_with: Callable[..., Proposal]
+) -> None:
+    each = Price(Address("0x" + "ab" * 20), 7, Basis.PATIENT)
+    together = replace(each, basis=Basis.STUDY)
+    assert (
+        quote(proposal_with(price=each), None, delta_exponent=6).cost is None
+    )  # nobody knows yet for how many
+    assert quote(proposal_with(price=together), None, delta_exponent=6).cost == Cost(7, 7)
+    drawing = scene.draw()
+    assert quote(proposal_with(), drawing, delta_exponent=6).cost is None
+    found = quote(proposal_with(price=each, runs=2), drawing, delta_exponent=6)
+    assert found.remaining is not None
+    patients = found.remaining.patients
+    assert found.cost == Cost(2 * 7 * patients.low, 2 * 7 * (patients.high - 1))
 
 
 def test_quote_leaves_out_consents_that_do_not_fit(
