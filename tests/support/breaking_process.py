@@ -109,8 +109,8 @@ def break_at_each_call(
         run, check = make()
         faults = Faults()
         faults.arm(number, after=after)
-        broken = process(faults, False)
-        with suppress(Crash):
+        with suppress(Crash):  # it may die while it starts, too
+            broken = process(faults, False)
             run(broken)
             broken.go_on()
         reached = len(faults.calls) > number
