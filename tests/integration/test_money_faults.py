@@ -294,6 +294,10 @@ def result_of(stage: Stage) -> RunResult:
         epsilon="0.100000",
         delta_exponent=6,
         participants=("00" * 16,),  # type: ignore[arg-type]
+        thresholds=(),
+        threshold_refusal="",
+        snapshot=bytes(32),
+        row_pseudonyms=(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -9,7 +10,9 @@ import pytest
 
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
-from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
+from tests.integration.api.world import Patient, Service, enrol, open_service, provider, sign_in, staff
+
+RENEW_SECONDS = 240  # a token lives a quarter of an hour
 
 
 @pytest.fixture(scope="session")
@@ -18,35 +21,73 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def operator(service: Service) -> Api:
-    return staff(service, "operator", Role.OPERATOR)
+class SignIns:
+    """Who is signed in for the whole run, and how to sign in again: it lasts longer than a token does."""
+
+    def __init__(self) -> None:
+        self._again: list[Callable[[], None]] = []
+        self._renewed = time.monotonic()
+
+    def staff(self, service: Service, name: str, role: Role) -> Api:
+        api = staff(service, name, role)
+        self._again.append(lambda: sign_in(api, name))
+        return api
+
+    def provider(self, made: Provider) -> Provider:
+        self._again.append(made.sign_in)
+        return made
+
+    def also(self, again: Callable[[], None]) -> None:
+        self._again.append(again)
+
+    def renew(self) -> None:
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
+            self._renewed = time.monotonic()
+            for again in self._again:
+                again()
 
 
 @pytest.fixture(scope="session")
-def desk(service: Service) -> Api:
-    return staff(service, "desk", Role.IDENTITY_DESK)
+def sign_ins() -> SignIns:
+    return SignIns()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def signed_in(sign_ins: SignIns) -> None:
+    """Begin each file with tokens that outlive it."""
+    sign_ins.renew()
 
 
 @pytest.fixture(scope="session")
-def auditor(service: Service) -> Api:
-    return staff(service, "auditor", Role.AUDITOR)
+def operator(service: Service, sign_ins: SignIns) -> Api:
+    return sign_ins.staff(service, "operator", Role.OPERATOR)
 
 
 @pytest.fixture(scope="session")
-def hospital(service: Service, operator: Api) -> Provider:
+def desk(service: Service, sign_ins: SignIns) -> Api:
+    return sign_ins.staff(service, "desk", Role.IDENTITY_DESK)
+
+
+@pytest.fixture(scope="session")
+def auditor(service: Service, sign_ins: SignIns) -> Api:
+    return sign_ins.staff(service, "auditor", Role.AUDITOR)
+
+
+@pytest.fixture(scope="session")
+def hospital(service: Service, operator: Api, sign_ins: SignIns) -> Provider:
     """The custodian's own system."""
-    return provider(service, operator, "hospital system", "0x" + service.world.stores.tenant.hex())
+    tenant = "0x" + service.world.stores.tenant.hex()
+    return sign_ins.provider(provider(service, operator, "hospital system", tenant))
 
 
 @pytest.fixture(scope="session")
-def clinic(service: Service, operator: Api) -> Provider:
-    return provider(service, operator, "Lakeside Clinic")
+def clinic(service: Service, operator: Api, sign_ins: SignIns) -> Provider:
+    return sign_ins.provider(provider(service, operator, "Lakeside Clinic"))
 
 
 @pytest.fixture(scope="session")
-def other_clinic(service: Service, operator: Api) -> Provider:
-    return provider(service, operator, "Hilltop Clinic")
+def other_clinic(service: Service, operator: Api, sign_ins: SignIns) -> Provider:
+    return sign_ins.provider(provider(service, operator, "Hilltop Clinic"))
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +105,9 @@ def patient(new_patient: Callable[[], Patient]) -> Patient:
 
 
 @pytest.fixture(scope="session")
-def stranger(service: Service) -> Wallet:
+def stranger(service: Service, sign_ins: SignIns) -> Wallet:
     """A wallet that nobody enrolled."""
     wallet = Wallet(service.anyone())
     wallet.sign_in()
+    sign_ins.also(wallet.sign_in)
     return wallet

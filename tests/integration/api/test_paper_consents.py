@@ -280,7 +280,7 @@ def test_witness_who_lost_the_office_does_not_sign(
         ({"sha256": "0x" + "11" * 32}, 422, "scan_differs"),
         ({"media_type": "image/png"}, 422, "scan_unacceptable"),
         ({"scan": "???"}, 422, "invalid_input"),
-        ({"not_after": in_days(366.01)}, 422, "invalid_input"),
+        ({"not_after": in_days(367)}, 422, "invalid_input"),
         ({"subject": "0x" + "00" * 11 + "07"}, 404, "not_found"),
     ],
 )

@@ -160,8 +160,13 @@ def staff(service: Service, username: str, *roles: Role) -> Api:
         by=None,
     )
     api = service.anyone()
-    api.token = api.post("/v1/auth/staff", {"username": username, "password": PASSWORD})["access_token"]
+    sign_in(api, username)
     return api
+
+
+def sign_in(api: Api, username: str) -> None:
+    """Sign a staff account in, once more perhaps."""
+    api.token = api.post("/v1/auth/staff", {"username": username, "password": PASSWORD})["access_token"]
 
 
 def provider(service: Service, operator: Api, name: str, member_id: str | None = None) -> Provider:
