@@ -31,7 +31,7 @@ from backend.types import (
 DetailValue = str | int | bool | bytes
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _PURPOSE = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
-_COARSE_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,128}")  # no blank and no @: not a name, sentence or address
+_COARSE_TEXT = re.compile(r"[A-Za-z0-9._:/+-]{0,256}")  # no blank and no @: not a name, sentence or address
 _MAX_MEMBERS = 512
 _MAX_BASIS = 4_096
 _MARK_BYTES = 16
