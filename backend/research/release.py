@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -13,28 +12,13 @@ from backend.research.anonymize.hierarchy import Hierarchy
 from backend.research.anonymize.types import Diversity, DiversityKind, Mode, PrivacyModel
 from backend.research.anonymize.verify import Material, Promise, verify
 from backend.research.outputs import Table
+from backend.research.released import ReleasedTable
 from backend.research.study import Proposal, quasi_identifiers
-from backend.research.study_table import ReleaseReport, anonymize
+from backend.research.study_table import anonymize
 from backend.research.study_terms import Dataset, DiversityRule
 from backend.research.variable_lines import leaf_of, lines_of
 from backend.research.variables import Role, Value
 from backend.types import SubjectId
-
-
-@dataclass(frozen=True, slots=True)
-class ReleasedTable:
-    """One row a patient, in an order that tells nothing; one cell for each name in ``columns``.
-
-    ``class_of`` tells which patients share their quasi-identifiers, for the release ledger, and ``subjects``
-    whose row each is, for pseudonyms: neither is ever released.
-    """
-
-    columns: tuple[str, ...]
-    quasi_identifiers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    report: ReleaseReport
-    class_of: Mapping[SubjectId, int]
-    subjects: tuple[SubjectId, ...]
 
 
 def release(

@@ -7,8 +7,7 @@ from typing import Any
 
 from backend.research.canonical import digest_of
 from backend.research.figures.counting import EXCLUDED, INCLUDED
-from backend.research.release import ReleasedTable
-from backend.research.study_table import ReleaseReport
+from backend.research.released import ReleasedTable, ReleaseReport
 from backend.research.thresholds import METHOD
 from backend.research.types import Answer, Pseudonym, StudyId, ThresholdAnswer
 from backend.types import BlockNumber

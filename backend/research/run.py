@@ -19,7 +19,7 @@ from backend.research.permits import require_permitted
 from backend.research.plan import plan
 from backend.research.ports import AnswerStore, PermitReader, StudyKeys, ThresholdStore, UseStore
 from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
-from backend.research.release import ReleasedTable, release
+from backend.research.released import ReleasedTable
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import NamedAnswer, RunResult, ranges
 from backend.research.study import Study, table_of, thresholds
@@ -189,6 +189,9 @@ class _Cohort:
         table = table_of(proposal)
         if table is None:
             return None, ""
+        # Only a run that makes a table needs the engine, whose compiler takes 60 MB and half a second.
+        from backend.research.release import release  # noqa: PLC0415
+
         in_rows = [candidate for candidate in self.eligible if not candidate.aggregate_only]
         group = respecting_minimum(in_rows, max(proposal.minimum_cohort, table.k))
         self._extract(group)

@@ -16,25 +16,7 @@ from backend.research.anonymize.errors import AnonymizationInvalid, CohortTooSma
 from backend.research.anonymize.hierarchy import Hierarchy
 from backend.research.anonymize.types import Mode, PrivacyModel
 from backend.research.outputs import MINIMUM_K
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseReport:
-    """Losses are in [0, 1].
-
-    ``class_sizes`` counts patients: (least, 25 %, 50 %, 75 %, most). ``average_class`` is C_avg, rows
-    over (classes x k).
-    """
-
-    k_asked: int
-    k_reached: int
-    rows_released: int
-    rows_suppressed: int
-    classes: int
-    class_sizes: tuple[int, int, int, int, int]
-    average_class: float
-    loss: float
-    loss_by_column: Mapping[str, float]
+from backend.research.released import ReleaseReport
 
 
 @dataclass(frozen=True, slots=True)

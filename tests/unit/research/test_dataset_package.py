@@ -10,8 +10,8 @@ import pytest
 
 from backend.research.datasets.methods import Released, methods_paragraph
 from backend.research.datasets.package import Package, PackageInvalid, build, read, table_of
+from backend.research.released import ReleaseReport
 from backend.research.result import report_json
-from backend.research.study_table import ReleaseReport
 from backend.research.study_terms import Dataset, DiversityRule, TableMode
 
 TABLE = table_of(("sex", "age"), [("f", "30-39"), ("m", "*"), ("f", 'a,"b"\nc')], ("aa", "bb", "cc"))
