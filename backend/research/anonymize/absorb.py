@@ -7,6 +7,8 @@ no class takes is pooled with the cheapest classes until the pool satisfies the 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,23 @@ from backend.research.anonymize.boxes import cost_over
 from backend.research.anonymize.criteria import diverse, scratch_for
 from backend.research.anonymize.jit import kernel
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
+
+
+class _Classes(NamedTuple):
+    """What the classes are while they take rows in.
+
+    ``low`` and ``high`` (classes x columns) are the least and greatest codes, ``cost`` (the same shape) what
+    a row loses in a column, ``loss`` the sum of that over the columns, ``rows`` how many there are, 0 of one
+    that was merged away. A class is the list from ``first`` on, by ``following`` (of each tuple; -1 ends it).
+    """
+
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
+    cost: Floats
+    loss: Floats
+    rows: Ints
+    first: Ids
+    following: Ids
 
 
 def absorb(problem: Problem, class_of: Ids, classes: int) -> int:
@@ -63,17 +82,38 @@ def _stays(tuples: Tuples, rule: Rule, first: int, extra: int, following: Ids, s
 
 
 @kernel
+def _widen(low: NDArray[np.int32], high: NDArray[np.int32], least: Ids, most: Ids) -> None:
+    """Have the box ``low`` to ``high``, a code a column, hold the box ``least`` to ``most``, too."""
+    for column in range(len(low)):
+        low[column] = min(low[column], least[column])
+        high[column] = max(high[column], most[column])
+
+
+@kernel
+def _price(tree: Tree, classes: _Classes, found: int) -> None:
+    """Say what a row of a class loses, from its codes."""
+    classes.loss[found] = 0.0
+    for column in range(classes.low.shape[1]):
+        cost = cost_over(tree, column, classes.low[found, column], classes.high[found, column])
+        classes.cost[found, column] = cost
+        classes.loss[found] += cost
+
+
+@kernel
+def _put(tuples: Tuples, classes: _Classes, found: int, one: int) -> None:
+    """Put a tuple into a class, whose price has to be said anew."""
+    classes.following[one] = classes.first[found]
+    classes.first[found] = one
+    classes.rows[found] += tuples.rows[one]
+    _widen(classes.low[found], classes.high[found], tuples.codes[one], tuples.codes[one])
+
+
+@kernel
 def _cheapest(
     tuples: Tuples,
     tree: Tree,
     rule: Rule,
-    low: NDArray[np.int32],
-    high: NDArray[np.int32],
-    loss: Floats,
-    cost: Floats,
-    rows: Ints,
-    first: Ids,
-    following: Ids,
+    classes: _Classes,
     box_low: NDArray[np.int32],
     box_high: NDArray[np.int32],
     weight: int,
@@ -86,6 +126,7 @@ def _cheapest(
     With ``extra`` (the list of those rows), only a class that keeps diversity and t with them. ``by_cost``
     has the columns, those first whose differences cost most, so that the sum ends early.
     """
+    low, high, cost, loss, rows = classes.low, classes.high, classes.cost, classes.loss, classes.rows
     best, least = -1, np.inf
     for candidate in range(len(rows)):
         if rows[candidate] == 0:
@@ -101,7 +142,9 @@ def _cheapest(
                     tree, column, min(first_code, box_low[column]), max(last_code, box_high[column])
                 )
                 more += together * (wider - cost[candidate, column])
-        if more < least and (extra < 0 or _stays(tuples, rule, first[candidate], extra, following, scratch)):
+        if more < least and (
+            extra < 0 or _stays(tuples, rule, classes.first[candidate], extra, classes.following, scratch)
+        ):
             best, least = candidate, more
     return best, least
 
@@ -112,80 +155,49 @@ def _absorb(
     tree: Tree,
     rule: Rule,
     class_of: Ids,
-    classes: int,
+    count: int,
     suppressible: int,
     by_cost: Ints,
     scratch: Ints,
 ) -> int:
-    count, columns = tuples.codes.shape
-    low = np.full((classes, columns), 1 << 30, np.int32)
-    high = np.full((classes, columns), -1, np.int32)
-    rows, loss = np.zeros(classes, np.int64), np.zeros(classes)
-    cost = np.zeros((classes, columns))
-    first, following = np.full(classes, -1, np.int32), np.full(count, -1, np.int32)
-    for one in range(count):
-        found = class_of[one]
-        if found >= 0:
-            following[one] = first[found]
-            first[found] = one
-            rows[found] += tuples.rows[one]
-            for column in range(columns):
-                low[found, column] = min(low[found, column], tuples.codes[one, column])
-                high[found, column] = max(high[found, column], tuples.codes[one, column])
-    for found in range(classes):
-        for column in range(columns):
-            cost[found, column] = cost_over(tree, column, low[found, column], high[found, column])
-            loss[found] += cost[found, column]
+    size, columns = tuples.codes.shape
+    classes = _Classes(
+        np.full((count, columns), 1 << 30, np.int32),
+        np.full((count, columns), -1, np.int32),
+        np.zeros((count, columns)),
+        np.zeros(count),
+        np.zeros(count, np.int64),
+        np.full(count, -1, np.int32),
+        np.full(size, -1, np.int32),
+    )
+    for one in range(size):
+        if class_of[one] >= 0:
+            _put(tuples, classes, class_of[one], one)
+    for found in range(count):
+        _price(tree, classes, found)
     checked = rule.kind > 1 or rule.with_t
-    suppressed = 0
-    pool, pooled = -1, 0
-    for one in range(count):
+    suppressed, pool = 0, -1
+    for one in range(size):
         if class_of[one] >= 0:
             continue
         weight, codes = tuples.rows[one], tuples.codes[one]
         found, more = _cheapest(
-            tuples, tree, rule, low, high, loss, cost, rows, first, following, codes, codes, weight,
-            one if checked else -1, by_cost, scratch,
-        )  # fmt: skip
+            tuples, tree, rule, classes, codes, codes, weight, one if checked else -1, by_cost, scratch
+        )
         if more > weight and suppressed + weight <= suppressible:
             found = -1
         if found >= 0:
-            _join(tuples, tree, found, one, low, high, loss, cost, rows)
+            _put(tuples, classes, found, one)
+            _price(tree, classes, found)
             class_of[one] = found
-            following[one] = first[found]
-            first[found] = one
         elif suppressed + weight <= suppressible:
             suppressed += weight
         else:
-            following[one] = pool
+            classes.following[one] = pool
             pool = one
-            pooled += weight
     if pool < 0:
         return suppressed
-    return suppressed + _pool(
-        tuples, tree, rule, class_of, low, high, loss, cost, rows, first, following, pool, by_cost, scratch
-    )
-
-
-@kernel
-def _join(
-    tuples: Tuples,
-    tree: Tree,
-    found: int,
-    one: int,
-    low: NDArray[np.int32],
-    high: NDArray[np.int32],
-    loss: Floats,
-    cost: Floats,
-    rows: Ints,
-) -> None:
-    rows[found] += tuples.rows[one]
-    loss[found] = 0.0
-    for column in range(low.shape[1]):
-        low[found, column] = min(low[found, column], tuples.codes[one, column])
-        high[found, column] = max(high[found, column], tuples.codes[one, column])
-        cost[found, column] = cost_over(tree, column, low[found, column], high[found, column])
-        loss[found] += cost[found, column]
+    return suppressed + _pool(tuples, tree, rule, class_of, classes, pool, by_cost, scratch)
 
 
 @kernel
@@ -194,13 +206,7 @@ def _pool(
     tree: Tree,
     rule: Rule,
     class_of: Ids,
-    low: NDArray[np.int32],
-    high: NDArray[np.int32],
-    loss: Floats,
-    cost: Floats,
-    rows: Ints,
-    first: Ids,
-    following: Ids,
+    classes: _Classes,
     pool: int,
     by_cost: Ints,
     scratch: Ints,
@@ -209,48 +215,27 @@ def _pool(
 
     The merged class has the patients of a published one, so only diversity and t are checked.
     """
-    columns = low.shape[1]
+    following = classes.following
     box_low, box_high = tuples.codes[pool].copy(), tuples.codes[pool].copy()
     weight = 0
     one = pool
     while one >= 0:
         weight += tuples.rows[one]
-        for column in range(columns):
-            box_low[column] = min(box_low[column], tuples.codes[one, column])
-            box_high[column] = max(box_high[column], tuples.codes[one, column])
+        _widen(box_low, box_high, tuples.codes[one], tuples.codes[one])
         one = following[one]
     while True:
-        found, _ = _cheapest(
-            tuples,
-            tree,
-            rule,
-            low,
-            high,
-            loss,
-            cost,
-            rows,
-            first,
-            following,
-            box_low,
-            box_high,
-            weight,
-            -1,
-            by_cost,
-            scratch,
-        )
+        found, _ = _cheapest(tuples, tree, rule, classes, box_low, box_high, weight, -1, by_cost, scratch)
         if found < 0:
             return weight
-        one = first[found]
+        one = classes.first[found]
         while one >= 0:  # the class becomes part of the pool
             after = following[one]
             following[one] = pool
             pool = one
             one = after
-        weight += rows[found]
-        rows[found] = 0
-        for column in range(columns):
-            box_low[column] = min(box_low[column], low[found, column])
-            box_high[column] = max(box_high[column], high[found, column])
+        weight += classes.rows[found]
+        classes.rows[found] = 0
+        _widen(box_low, box_high, classes.low[found], classes.high[found])
         if _stays(tuples, rule, pool, -1, following, scratch):
             one = pool
             while one >= 0:
