@@ -19,12 +19,17 @@ def max_utility(problem: Problem) -> tuple[Ids, int]:
     all rows satisfies the rule.
     """
     class_of, classes = quota(problem) if problem.rule.with_t else peel(problem)
-    if classes == 0:
-        everyone = np.arange(len(class_of), dtype=np.int32)
-        rule = problem.rule
-        if not holds(problem.tuples, rule, everyone, 0, len(everyone), scratch_for(rule)):
-            return class_of, 0
-        class_of, classes = np.zeros_like(class_of), 1
-    class_of, classes = refine(problem, class_of, classes)
-    absorb(problem, class_of, classes)
-    return class_of, classes
+    if classes > 0:
+        class_of, classes = refine(problem, class_of, classes)
+        if absorb(problem, class_of, classes) <= problem.suppressible:
+            return class_of, classes
+    # No class was found, or all that were found could not take in what is left: rows that were suppressed
+    # on the way may be just those that balance the others.
+    if not _keeps_the_rule_whole(problem):
+        return class_of, classes
+    return refine(problem, np.zeros_like(class_of), 1)
+
+
+def _keeps_the_rule_whole(problem: Problem) -> bool:
+    everyone = np.arange(len(problem.tuples.rows), dtype=np.int32)
+    return holds(problem.tuples, problem.rule, everyone, 0, len(everyone), scratch_for(problem.rule))

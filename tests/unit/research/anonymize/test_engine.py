@@ -118,6 +118,17 @@ def test_every_release_keeps_every_promise(table, model, limit, mode, several, r
     assert again.class_id.tolist() == done.class_id.tolist()
 
 
+def test_row_suppressed_on_the_way_comes_back_where_the_others_need_it() -> None:
+    """A lone row was within the limit; without it the four others are 3 to 1, too uneven for the model."""
+    table = [
+        ("f", "0", "x1", "b", "p"), ("m", "0", "x1", "a", "p"), ("f", "0", "x1", "a", "p"),
+        ("m", "0", "x1", "a", "q"), ("m", "0", "x1", "b", "q"),
+    ]  # fmt: skip
+    model = PrivacyModel(2, Diversity(DiversityKind.ENTROPY, 1.8))
+    done = run(table, model, limit=0.3, mode=Mode.MAX_UTILITY, patients=None)
+    assert done.class_id.tolist() == [0] * 5
+
+
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables, models, limits, st.booleans(), st.randoms(use_true_random=False))
 def test_full_domain_is_the_optimum_of_all_combinations_of_levels(
