@@ -57,7 +57,7 @@ class AssentClient:
         query: dict[str, str | int] = {"purpose": purpose}
         if version is not None:
             query["version"] = version
-        answer = self._checked(
+        answer = checked(
             self._http.get(
                 f"/v1/records/{record}/segments/{segment}", params=query, headers={"Accept": MEDIA_TYPE}
             )
@@ -100,7 +100,7 @@ class AssentClient:
             "categories": list(categories),
             "sensitivities": list(sensitivities),
         }
-        found: dict[str, Any] = self._checked(self._http.post("/v1/end-to-end/drafts", json=body)).json()
+        found: dict[str, Any] = checked(self._http.post("/v1/end-to-end/drafts", json=body)).json()
         return found
 
     def send(
@@ -119,7 +119,7 @@ class AssentClient:
         }
         if prepared.slot is not None:
             headers["Assent-Key-Slot"] = base64.b64encode(prepared.slot).decode()
-        found: dict[str, Any] = self._checked(
+        found: dict[str, Any] = checked(
             self._http.put(
                 f"/v1/end-to-end/records/{draft['record_id']}",
                 params={
@@ -143,7 +143,7 @@ class AssentClient:
             "epoch": draft["epoch"],
             "slot": base64.b64encode(slot).decode(),
         }
-        self._checked(self._http.post("/v1/end-to-end/slots", json=body))
+        checked(self._http.post("/v1/end-to-end/slots", json=body))
 
     def close(self) -> None:
         self._http.close()
@@ -156,7 +156,9 @@ class AssentClient:
     ) -> None:
         self.close()
 
-    def _checked(self, answer: httpx.Response) -> httpx.Response:
-        if not answer.is_success:
-            raise RequestRefused.of(answer)
-        return answer
+
+def checked(answer: httpx.Response) -> httpx.Response:
+    """Return an answer of success. Raises RequestRefused for any other."""
+    if not answer.is_success:
+        raise RequestRefused.of(answer)
+    return answer

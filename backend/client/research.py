@@ -15,28 +15,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
 
-from backend.client.api import RequestRefused
+from backend.client.api import RequestRefused, checked
 from backend.client.keys import PrivateKey
+from backend.client.results import Dataset, Json, RunResult
 from backend.errors import AssentError
-
-if TYPE_CHECKING:
-    import pandas
-    import polars
 
 _TIMEOUT_SECONDS: Final = 60.0
 _LOOK_EVERY_SECONDS: Final = 0.5
 _EARLY_SECONDS: Final = 30  # a token is renewed so long before it ends
 _DECIDED: Final = ("approved", "refused", "closed", "suspended", "revoked")
 
-Json = dict[str, Any]
 Progress = Callable[[str, int], None]  # phase and percent
 
 
@@ -52,123 +47,6 @@ class RunFailed(AssentError):
 
     code = "run_failed"
     remedy = "See the run's 'code'. What was charged for it stays; the same run again costs nothing more."
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One protected answer. ``error_95`` bounds the error of each single value with 95 % probability;
-    ``estimates`` are what follows from the values (a mean, a slope, a curve) with bounds of their own."""
-
-    name: str
-    levels: tuple[str, ...]
-    values: tuple[int, ...]
-    error_95: int
-    body: Mapping[str, Any]  # all of it, as the service sent it
-
-    @property
-    def estimates(self) -> tuple[Mapping[str, Any], ...]:
-        return tuple(self.body.get("estimates", ()))
-
-    def columns(self) -> dict[str, list[Any]]:
-        """Estimates where there are any (name, value, low, high), else levels, values and error."""
-        if self.estimates:
-            bounds = ("value", "low", "high")  # decimals as text, so that digests are exact
-            return {
-                "name": [each["name"] for each in self.estimates],
-                **{bound: [_decimal(each[bound]) for each in self.estimates] for bound in bounds},
-            }
-        return {
-            "level": list(self.levels),
-            "value": list(self.values),
-            "error_95": [self.error_95] * len(self.values),
-        }
-
-    def to_polars(self) -> polars.DataFrame:
-        import polars  # noqa: PLC0415 - only who asks for a frame needs it
-
-        return polars.DataFrame(self.columns())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        import pandas  # noqa: PLC0415
-
-        return pandas.DataFrame(self.columns())
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """An anonymized table: a row a patient, in an order that tells nothing."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    report: Mapping[str, Any]
-
-    def columns(self) -> dict[str, list[str]]:
-        return {name: [row[place] for row in self.rows] for place, name in enumerate(self.names)}
-
-    def to_polars(self) -> polars.DataFrame:
-        import polars  # noqa: PLC0415
-
-        return polars.DataFrame(self.columns(), schema=dict.fromkeys(self.names, polars.String))
-
-    def to_pandas(self) -> pandas.DataFrame:
-        import pandas  # noqa: PLC0415
-
-        return pandas.DataFrame(self.columns(), columns=list(self.names))
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A released dataset, opened: text columns, ``pseudonym`` first. ``about`` names the release and what was
-    measured on it; ``methods`` is a paragraph for a paper."""
-
-    frame: polars.DataFrame
-    about: Mapping[str, Any]
-    methods: str
-
-    def to_polars(self) -> polars.DataFrame:
-        return self.frame
-
-    def to_pandas(self) -> pandas.DataFrame:
-        import pandas  # noqa: PLC0415
-
-        return pandas.DataFrame(self.frame.to_dict(as_series=False))
-
-
-class RunResult(Mapping[str, Answer]):
-    """The answers of a run by name. ``included`` and ``excluded`` are protected ranges of patients."""
-
-    def __init__(self, body: Json) -> None:
-        self.body = body
-        self.included: tuple[int, int] = tuple(body["included"])
-        self.excluded: tuple[int, int] = tuple(body["excluded"])
-        self.epsilon = float(body["epsilon"])
-        self._answers = {
-            each["name"]: Answer(
-                each["name"], tuple(each["levels"]), tuple(each["values"]), each["error_95"], each
-            )
-            for each in body["answers"]
-        }
-
-    def __getitem__(self, name: str) -> Answer:
-        return self._answers[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._answers)
-
-    def __len__(self) -> int:
-        return len(self._answers)
-
-    @property
-    def table(self) -> Table | None:
-        """The anonymized table; None where none was asked for, or where ``table_refusal`` says why not."""
-        found = self.body.get("table")
-        if found is None:
-            return None
-        return Table(tuple(found["columns"]), tuple(map(tuple, found["rows"])), found["report"])
-
-    @property
-    def table_refusal(self) -> str:
-        return str(self.body.get("table_refusal", ""))
 
 
 class Researcher:
@@ -252,14 +130,14 @@ class Researcher:
         headers = {"Authorization": f"Bearer {self._signed_in()}"}
         if method == "POST":
             headers["Idempotency-Key"] = secrets.token_hex(16)  # a retry of httpx makes nothing twice
-        return _checked(self._http.request(method, path, json=body, headers=headers))
+        return checked(self._http.request(method, path, json=body, headers=headers))
 
     def _signed_in(self) -> str:
         if self._clock() >= self._token_ends:
             asked = self._http.post(
                 "/oauth2/token", data={"grant_type": "client_credentials"}, auth=self._login
             )
-            answer = _checked(asked).json()
+            answer = checked(asked).json()
             self._token = answer["access_token"]
             self._token_ends = self._clock() + max(0, answer["expires_in"] - _EARLY_SECONDS)
         return self._token
@@ -337,11 +215,6 @@ class Study:
         return Dataset(found.table, found.about, found.methods)
 
 
-def _decimal(text: str) -> float | None:
-    """None where the noise hides the number."""
-    return float(text) if text else None
-
-
 def _plain(draft: Mapping[str, Any]) -> Json:
     return {name: _plain_value(value) for name, value in draft.items()}
 
@@ -358,9 +231,3 @@ def _plain_value(value: Any) -> Any:
             return [_plain_value(each) for each in value]
         case _:
             return value
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if not answer.is_success:
-        raise RequestRefused.of(answer)
-    return answer

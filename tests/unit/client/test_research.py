@@ -12,7 +12,8 @@ import polars
 import pytest
 
 from backend.client import RequestRefused, Researcher
-from backend.client.research import RunFailed, RunResult, StudyNotApproved
+from backend.client.research import RunFailed, StudyNotApproved
+from backend.client.results import RunResult
 
 STUDY = "0x" + "ab" * 32
 RESULT = {
