@@ -1,9 +1,6 @@
-"""Measure the goals and write them down.
+"""Measure the goals and write them down: ``python -m bench.run``, its options by ``--help``.
 
-python -m bench.run [--test-seconds N] [--records N] [--patients N]
-  [--only streams,slots,log,labels,deciding,document,large,reading,asking,memory,chain,consents,extracting,
-  anonymizing,anonymizing_files,answering]
-python -m bench.run --check     only check the shape of the file
+``--check`` only checks the shape of the file.
 """
 
 from __future__ import annotations
@@ -11,7 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -38,25 +37,45 @@ from bench.results import Result, ResultsMalformed, at_most, read, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
-PARTS = (
-    "deciding",
-    "labels",
-    "streams",
-    "slots",
-    "log",
-    "document",
-    "large",
-    "reading",
-    "asking",
-    "memory",
-    "chain",
-    "consents",
-    "extracting",
-    "anonymizing",
-    "anonymizing_files",
-    "answering",
+Work = Callable[[Path, argparse.Namespace], list[Result]]
+ServedWork = Callable[[Any, Any, argparse.Namespace], list[Result]]
+
+# name, what is shown while it runs, the work: in this order
+_ALONE: Final[Sequence[tuple[str, str, Work]]] = (
+    ("labels", "labels", lambda _, __: labels.measure()),
+    ("deciding", "pure decisions", lambda _, __: deciding.measure()),
+    ("streams", "content cipher and blocks", lambda _, __: streams.measure()),
+    ("slots", "sealing to a recipient", lambda _, __: slots.measure()),
+    ("log", "audit log", lambda directory, _: log.measure(directory)),
 )
-_SERVED = {"document", "large", "reading", "asking", "memory"}
+_SERVED: Final[Sequence[tuple[str, str, ServedWork]]] = (  # on one running service, with its people
+    ("document", "1 MB document", lambda _, people, __: document.measure(people)),
+    ("reading", "authorised reads", lambda _, people, __: reading.measure(people)),
+    (
+        "large",
+        "a document of 2 GiB",
+        lambda service, people, _: large.measure(people, service.data_directory),
+    ),
+    (
+        "memory",
+        "memory",
+        lambda service, people, given: memory.measure(people, service.data_directory, records=given.records),
+    ),
+    ("asking", "decisions over HTTP", lambda _, people, __: asking.measure(people)),
+)
+_AFTER: Final[Sequence[tuple[str, str, Work]]] = (
+    ("chain", "decisions and gas", lambda directory, _: chain.measure(directory)),
+    ("consents", "import of FHIR Consents", lambda _, __: consents.measure()),
+    (
+        "extracting",
+        "a study over encrypted records",
+        lambda directory, given: extracting.measure(directory, patients=given.patients),
+    ),
+    ("anonymizing", "anonymization", lambda _, __: anonymizing.measure()),
+    ("anonymizing_files", "anonymization from file to file", lambda _, __: anonymizing_files.measure()),
+    ("answering", "protected answers and their ledger", lambda directory, _: answering.measure(directory)),
+)
+PARTS: Final = tuple(name for name, *_ in (*_ALONE, *_SERVED, *_AFTER))
 TEST_GOAL_MINUTES = 15
 
 
@@ -72,7 +91,7 @@ def main() -> int:
         return 0
     described = machine.describe()
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as directory:
-        results = _measure(Path(directory), arguments.only.split(","), arguments, console)
+        results = _measure(Path(directory), arguments, console)
     if arguments.test_seconds is not None:
         minutes = arguments.test_seconds / 60
         results.append(at_most("make test, warm", minutes, "min", TEST_GOAL_MINUTES))
@@ -82,67 +101,24 @@ def main() -> int:
     return 0
 
 
-def _measure(
-    directory: Path, parts: list[str], arguments: argparse.Namespace, console: Console
-) -> list[Result]:
+def _measure(directory: Path, arguments: argparse.Namespace, console: Console) -> list[Result]:
+    asked = arguments.only.split(",")
     results: list[Result] = []
-    if "labels" in parts:
-        console.print("labels ...")
-        results += labels.measure()
-    if "deciding" in parts:
-        console.print("pure decisions ...")
-        results += deciding.measure()
-    if "streams" in parts:
-        console.print("content cipher and blocks ...")
-        results += streams.measure()
-    if "slots" in parts:
-        console.print("sealing to a recipient ...")
-        results += slots.measure()
-    if "log" in parts:
-        console.print("audit log ...")
-        results += log.measure(directory)
-    if _SERVED & set(parts):
-        results += _serve(directory, parts, arguments.records, console)
-    if "chain" in parts:
-        console.print("decisions and gas ...")
-        results += chain.measure(directory)
-    if "consents" in parts:
-        console.print("import of FHIR Consents ...")
-        results += consents.measure()
-    if "extracting" in parts:
-        console.print("a study over encrypted records ...")
-        results += extracting.measure(directory, patients=arguments.patients)
-    if "anonymizing" in parts:
-        console.print("anonymization ...")
-        results += anonymizing.measure()
-    if "anonymizing_files" in parts:
-        console.print("anonymization from file to file ...")
-        results += anonymizing_files.measure()
-    if "answering" in parts:
-        console.print("protected answers and their ledger ...")
-        results += answering.measure(directory)
-    return results
 
+    def wanted(parts: Sequence[tuple[str, str, Any]]) -> Iterator[Any]:
+        for name, shown, work in parts:
+            if name in asked:
+                console.print(f"{shown} ...")
+                yield work
 
-def _serve(directory: Path, parts: list[str], records: int, console: Console) -> list[Result]:
-    """What is measured on one running service."""
-    results: list[Result] = []
-    with scene(directory) as (service, people):
-        if "document" in parts:
-            console.print("1 MB document ...")
-            results += document.measure(people)
-        if "reading" in parts:
-            console.print("authorised reads ...")
-            results += reading.measure(people)
-        if "large" in parts:
-            console.print("a document of 2 GiB ...")
-            results += large.measure(people, service.data_directory)
-        if "memory" in parts:
-            console.print("memory ...")
-            results += memory.measure(people, service.data_directory, records=records)
-        if "asking" in parts:
-            console.print("decisions over HTTP ...")
-            results += asking.measure(people)
+    for alone in wanted(_ALONE):
+        results += alone(directory, arguments)
+    if any(name in asked for name, *_ in _SERVED):
+        with scene(directory) as (service, people):
+            for served in wanted(_SERVED):
+                results += served(service, people, arguments)
+    for after in wanted(_AFTER):
+        results += after(directory, arguments)
     return results
 
 
@@ -151,7 +127,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="only check the shape of the file")
     parser.add_argument("--output", type=Path, default=FILE)
     parser.add_argument("--test-seconds", type=float, help="how long 'make test' took, warm")
-    parser.add_argument("--only", default=",".join(PARTS), help="parts to measure, with commas between")
+    parser.add_argument(
+        "--only", default=",".join(PARTS), help=f"parts to measure, with commas between: {', '.join(PARTS)}"
+    )
     parser.add_argument("--records", type=int, default=memory.RECORDS)
     parser.add_argument("--patients", type=int, default=extracting.PATIENTS, help="of a study")
     return parser.parse_args()
