@@ -8,19 +8,19 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from backend.api.proposals import study_id
 from backend.api.schemas import moment
 from backend.api.security import Caller
-from backend.api.studies import (
+from backend.api.study_views import (
     ConditionView,
     DifferenceView,
     DocumentView,
-    QuestionView,
+    StudyQuestionView,
     StudyView,
     condition_views,
     difference_view,
     document_views,
     question_views,
-    study_id,
     study_view,
 )
 from backend.research.board.reasons import Fit, fits
@@ -141,7 +141,7 @@ class FileView(BaseModel):
     complete: bool
     preparation: PreparationView | None
     conditions: list[ConditionView]
-    questions: list[QuestionView]
+    questions: list[StudyQuestionView]
     recusals: list[RecusalView]
     motions: list[MotionView]
     decisions: list[BoardDecisionView]

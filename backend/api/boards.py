@@ -22,12 +22,10 @@ from backend.api.board_views import (
     seat_views,
 )
 from backend.api.limits import Limited, Spending
+from backend.api.proposals import study_id
 from backend.api.schemas import Body, Hex32, HexSignature, Moment, bytes32, seconds
 from backend.api.security import Caller, needs
-from backend.api.studies import (
-    person,
-    study_id,
-)
+from backend.api.studies import person
 from backend.consent.typed_data import typed_data
 from backend.identity.roles import Scope
 from backend.research.board.types import MotionKind

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
+from backend.api.proposals import ProposalBody, VariableBody, proposal_of, variable_of
 from backend.api.schemas import Body
 from backend.api.security import Caller, agent_of, needs, requesting_member
-from backend.api.studies import ProposalBody, VariableBody, proposal_of, variable_of
 from backend.errors import NotFound
 from backend.identity.roles import Scope
 from backend.research.catalogue.matcher import Quote
