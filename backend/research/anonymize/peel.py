@@ -62,6 +62,17 @@ def _count(ladders: list[list[tuple[int, int]]]) -> int:
 
 
 @kernel
+def margins_of(tree: Tree, columns: NDArray[np.int32], rows: Ints) -> Floats:
+    """The loss (in rows) of each column (``columns`` is columns x tuples) at each of its levels."""
+    margins = np.zeros((len(columns), tree.low.shape[1]))
+    for one in range(len(rows)):
+        for column in range(len(columns)):
+            for level in range(tree.height[column] + 1):
+                margins[column, level] += rows[one] * tree.cost[column, level, columns[column, one]]
+    return margins
+
+
+@kernel
 def rank(
     nodes: NDArray[np.int32],
     done: NDArray[np.bool_],
@@ -282,13 +293,7 @@ def _peel(
     sums = np.empty(count, np.int64)
     done = np.zeros(len(nodes), np.bool_)
     best, losses = np.empty(batch, np.int32), np.empty(batch)
-    margins = np.zeros((width, tree.low.shape[1]))
-    weight = 0
-    for one in range(count):
-        weight += rows[one]
-        for column in range(width):
-            for level in range(tree.height[column] + 1):
-                margins[column, level] += rows[one] * tree.cost[column, level, columns[column, one]]
+    margins, weight = margins_of(tree, columns, rows), int(rows.sum())
     by_column, scores = nodes.T.astype(np.int32), np.empty(len(nodes))
     classes, mark, reached = 0, 0, -1.0
     while True:

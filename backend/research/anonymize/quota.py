@@ -17,7 +17,7 @@ from backend.research.anonymize.at_levels import group_at, room_for, sort_groups
 from backend.research.anonymize.criteria import SLACK, holds, scratch_for
 from backend.research.anonymize.grouping import number_rows
 from backend.research.anonymize.jit import kernel
-from backend.research.anonymize.peel import nodes_of, rank
+from backend.research.anonymize.peel import margins_of, nodes_of, rank
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
 BATCH = 32  # nodes taken from one ranking
@@ -105,11 +105,7 @@ def _quota(
     hist, taken = np.zeros(len(share), np.int64), np.zeros(len(share), np.int64)
     done = np.zeros(len(nodes), np.bool_)
     best, losses = np.empty(batch, np.int32), np.empty(batch)
-    margins = np.zeros((width, tree.low.shape[1]))
-    for one in range(count):
-        for column in range(width):
-            for level in range(tree.height[column] + 1):
-                margins[column, level] += tree.cost[column, level, columns[column, one]]
+    margins = margins_of(tree, columns, tuples.rows)
     by_column, scores = nodes.T.astype(np.int32), np.empty(len(nodes))
     classes, mark, reached = 0, 0, -1.0
     while True:

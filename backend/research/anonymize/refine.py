@@ -117,6 +117,33 @@ def _widest(tree: Tree, low: Ids, high: Ids, tried: NDArray[np.bool_]) -> int:
 
 
 @kernel
+def _cut_widest(
+    tuples: Tuples,
+    tree: Tree,
+    rule: Rule,
+    order: Ids,
+    start: int,
+    stop: int,
+    low: Ids,
+    high: Ids,
+    tried: NDArray[np.bool_],
+    hist: Ints,
+    spare: Ids,
+    scratch: Ints,
+) -> int:
+    """Cut order[start:stop] by the widest column that can be cut; return where, or -1."""
+    tried[:] = False
+    middle = -1
+    while middle < 0:
+        column = _widest(tree, low, high, tried)
+        if column < 0:
+            break
+        tried[column] = True
+        middle = _cut(tuples, tree, rule, order, start, stop, column, hist, spare, scratch)
+    return middle
+
+
+@kernel
 def _greedily(
     tuples: Tuples,
     tree: Tree,
@@ -139,14 +166,11 @@ def _greedily(
         waiting -= 1
         start, stop = todo[waiting]
         loss, rows = measure(tuples, tree, order, start, stop, low, high)
-        tried[:] = rows < 2 * rule.k
         middle = -1
-        while middle < 0:
-            column = _widest(tree, low, high, tried)
-            if column < 0:
-                break
-            tried[column] = True
-            middle = _cut(tuples, tree, rule, order, start, stop, column, hist, spare, scratch)
+        if rows >= 2 * rule.k:
+            middle = _cut_widest(
+                tuples, tree, rule, order, start, stop, low, high, tried, hist, spare, scratch
+            )
         if middle < 0:
             lost += loss * rows
             continue
@@ -219,13 +243,9 @@ def _refine(
                     if column >= 0:
                         middle = _cut(tuples, tree, rule, order, start, stop, column, hist, spare, scratch)
                 elif loss > 0.0:
-                    tried[:] = False
-                    while middle < 0:
-                        column = _widest(tree, low, high, tried)
-                        if column < 0:
-                            break
-                        tried[column] = True
-                        middle = _cut(tuples, tree, rule, order, start, stop, column, hist, spare, scratch)
+                    middle = _cut_widest(
+                        tuples, tree, rule, order, start, stop, low, high, tried, hist, spare, scratch
+                    )
             if middle < 0:
                 for place in range(start, stop):
                     class_of[order[place]] = classes
