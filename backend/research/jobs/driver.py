@@ -13,8 +13,8 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from backend.audit import codes
@@ -25,25 +25,23 @@ from backend.research.board.ports import StudyRun
 from backend.research.canonical import digest_of
 from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPermitted
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
+from backend.research.jobs.watching import Watch
 from backend.research.permits import require_permitted
 from backend.research.ports import PermitReader
 from backend.research.result import RunResult
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.research.study import Study
-from backend.research.types import Candidate, Opened, Resource, StudyId
+from backend.research.types import Candidate, StudyId
 from backend.sealed import DocumentSealer
 from backend.types import MemberId, UnixSeconds
 
 _LOG = logging.getLogger("assent.research")
 LEASE_SECONDS: Final = 600
-RENEW_SECONDS: Final = 60
 LOOK_SECONDS: Final = 5.0  # for jobs of another process whose lease is over
-CHECK_EVERY: Final = 64  # patients, between two looks at the permit
 MAX_ATTEMPTS: Final = 3
 MAX_RESULT_BYTES: Final = 8 * 1024 * 1024  # the index holds documents of up to 16 MB
 INTERRUPTED: Final = "run_interrupted"
-_STEP: Final = 5
 _REMEMBERED: Final = 256
 
 
@@ -233,7 +231,7 @@ class RunJobs:
 
     def _run(self, job: Job) -> None:
         guard = self._guard(job.study)
-        watch = _Watch(job, guard=guard, check=lambda: self._check(job), progress=self._progress)
+        watch = Watch(job, guard=guard, check=lambda: self._check(job), progress=self._progress)
         try:
             study = self._studies.get(job.study)
             found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)
@@ -304,59 +302,6 @@ class RunJobs:
 
     def _now(self) -> UnixSeconds:
         return UnixSeconds(self._clock())
-
-
-class _Watch:
-    """Counts the patients of one run, and looks between them whether it may go on."""
-
-    def __init__(
-        self,
-        job: Job,
-        *,
-        guard: Callable[[], None],
-        check: Callable[[], None],
-        progress: Callable[[Job, Phase, int], Job],
-    ) -> None:
-        self.job = job
-        self._guard = guard
-        self._check = check
-        self._progress = progress
-        self._written = time.monotonic()
-        self._of = 1
-        self._done = 0
-
-    def watched(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """The candidates, each of which tells when its records are read."""
-        found: list[Candidate] = []
-        for place, candidate in enumerate(candidates):
-            if place % CHECK_EVERY == 0:
-                self._check()
-                self._move(Phase.CONSENTS, 0)
-            found.append(replace(candidate, resources=self._counting(candidate.resources)))
-        self._of = max(1, len(found))
-        self._check()
-        self._move(Phase.RECORDS, 0)
-        return found
-
-    def _counting(
-        self, resources: Callable[[], Iterable[Resource | Opened]]
-    ) -> Callable[[], Iterable[Resource | Opened]]:
-        def counted() -> Iterable[Resource | Opened]:
-            self._guard()
-            if self._done % CHECK_EVERY == 0:
-                self._check()
-            self._done += 1
-            self._move(Phase.RECORDS, min(100, 100 * self._done // self._of))
-            return resources()
-
-        return counted
-
-    def _move(self, phase: Phase, percent: int) -> None:
-        rounded = percent - percent % _STEP
-        old = time.monotonic() - self._written > RENEW_SECONDS
-        if (phase, rounded) != (self.job.phase, self.job.percent) or old:
-            self.job = self._progress(self.job, phase, rounded)
-            self._written = time.monotonic()
 
 
 def _entry(job: Job, study: Study, digest: bytes, now: int) -> AuditEvent:
