@@ -14,6 +14,7 @@ from tests.integration.mail.world import FROM, Mailed
 from tests.support.certificates import self_signed
 from tests.support.mail_server import MailServer, mail_server, only_for, starttls
 
+sign_ins, signed_in = people.sign_ins, people.signed_in
 operator, desk, hospital = people.operator, people.desk, people.hospital
 clinic, other_clinic, new_patient = people.clinic, people.other_clinic, people.new_patient
 
