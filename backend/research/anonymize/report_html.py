@@ -28,7 +28,12 @@ padding-bottom:.3rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;
 padding:.3rem .6rem .3rem 0}
 tr{border-bottom:1px solid #f0f2f4}td.v{font-variant-numeric:tabular-nums;white-space:nowrap;font-weight:600}
-td.m{color:#52606d}code{font-size:.85em;overflow-wrap:anywhere}svg{max-width:100%;height:auto;margin-top:.8rem}
+.m{color:#52606d}.wide{overflow-x:auto;margin-top:1rem}caption{text-align:left;font-weight:600}
+p.m{margin:.4rem 0}
+.grid td.v,.grid th{padding-right:1.2rem}
+@media(max-width:40rem){.figures tr{display:grid;grid-template-columns:1fr auto}.figures
+td.m{grid-column:1/-1;padding-top:0}}
+code{font-size:.85em;overflow-wrap:anywhere}svg{max-width:100%;height:auto;margin-top:.8rem}
 """.strip()
 
 
@@ -63,23 +68,67 @@ def _summary(report: Report) -> str:
 
 
 def _table(section: str, value: Any) -> str:
+    """One line for each figure, then a grid for each thing that is counted by name (a column, a quantile)."""
     rows = [
         f'<tr><td>{escape(label)}</td><td class="v">{escape(shown)}</td>'
         f'<td class="m">{escape(meaning)}</td></tr>'
         for label, shown, meaning in _figures(section, value)
     ]
-    return f"<table>{''.join(rows)}</table>"
+    lines = f'<table class="figures">{"".join(rows)}</table>' if rows else ""
+    return lines + "".join(_grid(*named) for named in _by_name(section, value))
 
 
 def _figures(path: str, value: Any, label: str = "") -> Iterator[tuple[str, str, str]]:
-    """(label, value, meaning) of each figure below a path. Relations are shown by their plot only."""
+    """(label, value, meaning) of each single figure below a path."""
     meaning = meaning_of(path)
     if isinstance(value, Mapping):
-        for name, item in value.items():
-            if name != "correlations":
+        if not _goes_by_name(path):
+            for name, item in value.items():
                 yield from _figures(f"{path}.{name}", item, f"{label} {_words(name)}".strip())
     elif meaning is not None:
         yield label, _shown(value), meaning
+
+
+def _by_name(path: str, value: Any, label: str = "") -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """(path, label, values) of each mapping below a path whose keys are names."""
+    if isinstance(value, Mapping) and value:
+        if _goes_by_name(path):
+            yield path, label, value
+        else:
+            for name, item in value.items():
+                yield from _by_name(f"{path}.{name}", item, f"{label} {_words(name)}".strip())
+
+
+def _goes_by_name(path: str) -> bool:
+    return any(pattern == f"{path}.*" or pattern.startswith(f"{path}.*.") for pattern in MEANINGS)
+
+
+def _grid(path: str, label: str, values: Mapping[str, Any]) -> str:
+    """One row for each name, one column for each of its figures, and below what the figures mean."""
+    rows = {name: item if isinstance(item, Mapping) else {"": item} for name, item in values.items()}
+    fields = list(dict.fromkeys(field for row in rows.values() for field in row))
+    head = "".join(f"<th>{escape(_words(field))}</th>" for field in fields)
+    head = f"<tr><th></th>{head}</tr>" if any(fields) else ""
+    body = "".join(
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f'<td class="v">{escape(_shown(row.get(field)))}</td>' for field in fields)
+        + "</tr>"
+        for name, row in rows.items()
+    )
+    meanings = (
+        (field, meaning_of(f"{path}.{name}.{field}" if field else f"{path}.{name}"))
+        for name in list(rows)[:1]
+        for field in fields
+    )
+    notes = " ".join(
+        f"<b>{escape(_words(field))}</b> {escape(meaning)}" if field else escape(meaning)
+        for field, meaning in meanings
+        if meaning
+    )
+    caption = f"<caption>{escape(label)}</caption>" if label else ""
+    return (
+        f'<div class="wide"><table class="grid">{caption}{head}{body}</table></div><p class="m">{notes}</p>'
+    )
 
 
 def meaning_of(path: str) -> str | None:

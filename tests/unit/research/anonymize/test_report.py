@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -136,3 +137,18 @@ def test_page_is_well_formed_and_loads_nothing(report: Report) -> None:
     for meaning in ("Patients in the smallest class.", MEANINGS["loss.mean"], MEANINGS["risk.marketer"]):
         assert meaning in elements.text
     assert page == render(report)  # nothing in it depends on chance or time
+
+
+def test_page_shows_every_figure_of_the_report_with_what_it_means(report: Report) -> None:
+    page = render(report)
+    columns = report.as_json()["loss"]["columns"]
+    for name, figures in columns.items():
+        levels = ", ".join(f"{count:,}" for count in figures["levels"])
+        cells = "".join(
+            f'<td class="v">{shown}</td>'
+            for shown in (f"{figures['loss']:.4g}", f"{figures['entropy']:.4g}", levels)
+        )
+        assert f"<tr><td>{escape(name)}</td>{cells}</tr>" in page
+    for name, meaning in MEANINGS.items():
+        if name.startswith(("loss.columns.*", "classes.quantiles.*", "sensitive.*.distinct")):
+            assert page.count(escape(meaning)) == 1
