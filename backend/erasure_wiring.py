@@ -164,5 +164,5 @@ def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -
             StoredAuditKeys(stores.keys).names_of,
         ),
         mark_of=lambda study, subject: release_mark(studies.study_key(study), study, subject),
-        marked=Marks(stores.keys, "release_members").marked,
+        marked=lambda purpose: Marks(stores.keys, purpose).marked,
     )

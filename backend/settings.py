@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     )
     privacy_budget_days: int = Field(default=365, ge=1, le=3660, description="the period of the budget")
     privacy_study_epsilon: float = Field(
-        default=2.0, gt=0, le=100, description="what one study may spend in its whole life"
+        default=2.0, gt=0, le=100, description="what one study, with all its versions, may spend"
     )
     privacy_researcher_epsilon: float = Field(
         default=3.0, gt=0, le=100, description="what one researcher's organisation may spend in a period"

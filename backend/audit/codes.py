@@ -83,6 +83,8 @@ PAYMENT_CLAIMED: Final = "payment.claimed"
 TEST_TOKENS_ISSUED: Final = "test_tokens.issued"
 DONATION_NAMED: Final = "donation.named"
 PRIVACY_CHARGED: Final = "privacy.charged"  # the new head of the privacy ledger
+PRIVACY_JOINED: Final = "privacy.joined"  # the new head of who takes part from when on
+RELEASE_ENTERED: Final = "release.entered"  # the new head of the release ledger
 # emergency
 EMERGENCY_OPENED: Final = "emergency.opened"
 # the system

@@ -113,6 +113,25 @@ class PrivacyLedgerRolledBack(IntegrityError):
     )
 
 
+class PrivacyMarksDamaged(IntegrityError):
+    code = "privacy_marks_damaged"
+    remedy = (
+        "A row that tells from when on patients' own privacy budgets count is not what was written. Stop the "
+        "service, have 'assent fsck' name the row, and put the newest copy of the index back "
+        "('assent restore')."
+    )
+
+
+class PrivacyMarksRolledBack(IntegrityError):
+    """A row is missing that the audit log or the row after it knows."""
+
+    code = "privacy_marks_rolled_back"
+    remedy = (
+        "Rows that tell from when on patients' own privacy budgets count are missing. Stop the service and "
+        "put the newest copy of the index back ('assent restore')."
+    )
+
+
 class ThresholdOverlap(Conflict):
     """Depends on who is in which cell, and does not tell in which."""
 

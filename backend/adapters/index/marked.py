@@ -57,6 +57,7 @@ def marked_collections(keys: KeyStore) -> Mapping[str, Marked]:
         "consent_uses": whole("consent_uses"),
         "erasures": whole("erasures"),
         "legal_holds": whole("legal_holds"),
+        "privacy_marks": whole("privacy_marks"),
         "release_members": whole("release_members"),
         "research_releases": whole("research_releases"),
         "escrow_fundings": whole("escrow_fundings"),

@@ -28,6 +28,7 @@ Purpose: TypeAlias = Literal[
     "payment_shares",
     "payment_leaves",
     "payout_trees",
+    "privacy_marks",
     "release_members",
     "research_releases",
 ]

@@ -22,6 +22,7 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.errors import AssentError, Unavailable
 from backend.research.board.ports import StudyRun
+from backend.research.board.stops import StopGuard
 from backend.research.canonical import digest_of
 from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPermitted
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
@@ -83,7 +84,7 @@ class RunJobs:
         store: JobStore,
         studies: StudyService,
         permits: PermitReader,
-        guard: Callable[[StudyId], Callable[[], None]],
+        guard: Callable[[StudyId], StopGuard],
         usage: Usage,
         commits: Commits,
         runner: StudyRunner,
@@ -231,7 +232,7 @@ class RunJobs:
 
     def _run(self, job: Job) -> None:
         guard = self._guard(job.study)
-        watch = Watch(job, guard=guard, check=lambda: self._check(job), progress=self._progress)
+        watch = Watch(job, glance=guard.glance, check=lambda: self._check(job), progress=self._progress)
         try:
             study = self._studies.get(job.study)
             found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)

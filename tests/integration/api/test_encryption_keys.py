@@ -363,7 +363,13 @@ def test_erasure_of_a_person_finds_the_keys_and_what_the_outbox_keeps_of_them(
     acts = {"data.subject": scope.subject_hex, "over": True}
     kinds = {"$in": ["key_binding", "key_withdrawal"]}
     eventually(lambda: len(list(database["acts"].find({**acts, "kind": kinds}))) == 3)
-    found = erasables(database, opened=lambda _: None, names_of=(), mark_of=lambda *_: Mark(b""), marked=dict)
+    found = erasables(
+        database,
+        opened=lambda _: None,
+        names_of=(),
+        mark_of=lambda *_: Mark(b""),
+        marked=lambda _: dict,
+    )
     classes = {each.name: each for each in found}
     assert classes["encryption_keys"].count(scope) == 2
     part = Scope(scope.subject, (RecordId(bytes.fromhex(patient.record_id)),))

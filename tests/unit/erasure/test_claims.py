@@ -29,7 +29,13 @@ class Anything(dict[str, Any]):
 
 def every() -> Sequence[Erasable]:
     database: Any = Anything()
-    return erasables(database, opened=lambda _: None, names_of=(), mark_of=lambda *_: Mark(b""), marked=dict)
+    return erasables(
+        database,
+        opened=lambda _: None,
+        names_of=(),
+        mark_of=lambda *_: Mark(b""),
+        marked=lambda _: dict,
+    )
 
 
 def made() -> set[str]:

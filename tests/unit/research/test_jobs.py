@@ -13,6 +13,7 @@ import pytest
 from backend.audit.entry import Agent, AgentKind, AuditEvent
 from backend.errors import Conflict
 from backend.research.board.ports import StudyRun
+from backend.research.board.stops import StudyStops
 from backend.research.errors import BudgetExceeded, RunNotFound, StudyNotPermitted
 from backend.research.jobs import driver
 from backend.research.jobs.driver import INTERRUPTED, MAX_ATTEMPTS, RunJobs
@@ -24,6 +25,7 @@ from backend.research.types import Candidate, Resource, StudyId
 from backend.sealed import DocumentSealer, SealedDocumentRefused
 from backend.types import MemberId, UnixSeconds
 from tests.support.memory_keys import MemoryKeyStore
+from tests.support.memory_stops import MemoryStopStore
 
 AGENT = Agent(AgentKind.CLIENT, "workbench")
 People = Callable[..., Candidate]
@@ -65,6 +67,8 @@ class Log:
     entries: dict[bytes, AuditEvent] = field(default_factory=dict)
 
     def append(self, event: AuditEvent, *, guard: Any = None, act: bytes | None = None) -> None:
+        if guard is not None:
+            guard()
         self.entries.setdefault(act or b"", event)
 
 
@@ -96,7 +100,7 @@ class Scene:
     keys: Any = field(default_factory=MemoryKeyStore)
     made: list[RunJobs] = field(default_factory=list)
     released: list[StudyRun] = field(default_factory=list)
-    stopped: bool = False
+    stops: StudyStops = field(default_factory=lambda: StudyStops(MemoryStopStore()))
     committed: list[bytes] = field(default_factory=list)
     chain_refuses: bool = False
 
@@ -118,7 +122,7 @@ class Scene:
             store=self.store,
             studies=service,
             permits=self.world.permits,
-            guard=lambda study: lambda: self.guard(study),
+            guard=self.stops.guard,
             usage=self,
             commits=self,
             runner=self.world.runner,
@@ -130,10 +134,6 @@ class Scene:
         )
         self.made.append(made)
         return made
-
-    def guard(self, study: StudyId) -> None:
-        if self.stopped:
-            raise StudyNotPermitted
 
     def record(self, run: StudyRun) -> None:
         self.released.append(run)
