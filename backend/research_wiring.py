@@ -49,6 +49,7 @@ from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
+from backend.research.jobs.releasing import Releasing
 from backend.research.joining import Joining
 from backend.research.logged_heads import (
     JOINING_HEADS,
@@ -233,11 +234,9 @@ def open_studying(
         studies=research.studies,
         permits=research.permits,
         guard=research.board.guard,
-        usage=research.board.usage,
-        commits=results,
+        releasing=Releasing(commits=results, usage=research.board.usage, audit=log, clock=clock),
         runner=research.runner,
         candidates=candidates,
-        audit=log,
         sealer=sealer,
         clock=clock,
         alone=settings.index_uri is None,  # the lock on the data directory
