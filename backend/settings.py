@@ -133,6 +133,12 @@ class Settings(BaseSettings):
         default=None,
         description="how long records are kept; without it retention.json in the data directory, if there",
     )
+    result_retention_days: int = Field(
+        default=365,
+        ge=0,
+        le=36_600,
+        description="how long results of a study are kept after the end of its period",
+    )
     erasure_grace_hours: int = Field(
         default=72,
         ge=0,

@@ -67,6 +67,7 @@ STUDY_DOCUMENT_STORED: Final = "study.document_stored"
 STUDY_DOCUMENT_READ: Final = "study.document_read"
 STUDY_RUN: Final = "study.run"
 STUDY_RESULT_WITHHELD: Final = "study.result_withheld"  # the chain has its hash, and nobody gets it
+STUDY_RESULTS_REMOVED: Final = "study.results_removed"  # by retention
 STUDY_DATASET_RELEASED: Final = "study.dataset_released"
 CATALOGUE_DRAWN: Final = "catalogue.drawn"  # the protected counts of a period
 STUDY_USED_DATA: Final = "study.used_data"

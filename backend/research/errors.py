@@ -132,6 +132,21 @@ class PrivacyMarksRolledBack(IntegrityError):
     )
 
 
+class RunResultRemoved(NotFound):
+    code = "run_result_removed"
+    remedy = (
+        "The time for which results are kept is over: docs/erasure.md. The hash on the chain and the entries "
+        "of the audit log stay; use the copy that you fetched."
+    )
+
+
+class TableRemoved(Conflict):
+    """Stands in the place of a table with a row of somebody who was erased since."""
+
+    code = "table_removed"
+    remedy = "The table of this run is not there any more. Run the study again for one of those who consent."
+
+
 class ThresholdOverlap(Conflict):
     """Depends on who is in which cell, and does not tell in which."""
 

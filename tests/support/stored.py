@@ -241,6 +241,7 @@ STORED: Final[dict[str, Stored]] = {
         {"(?!_id|result (flipped|truncated)).*": "says how far a run got; what it may do is the permit's"},
     ),
     "catalogue_drawings": unprotected("figures about groups, noised"),
+    "result_removals": documents("result_removals", _nothing, {"deleted": "the log has its entry"}),
     "study_stops": unprotected("stops a study until the chain has it; the file and the state say so, too"),
     "research_answers": unprotected("figures about groups, noised"),
     "research_uses": unprotected(

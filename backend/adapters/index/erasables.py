@@ -66,7 +66,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "study_documents": "protocols of studies",
         "study_stops": "which acts of the board stop a study",
         "study_runs": "which results of studies were released, by their digests",
-        "research_jobs": "how far a run of a study got, and its result: figures and a table of groups",
+        "result_removals": "which studies' results were removed",
         "catalogue_drawings": "figures about groups, noised",
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
@@ -200,6 +200,7 @@ def erasables(
     names_of: Sequence[Callable[[SubjectId], Iterable[KeyName]]],
     mark_of: Callable[[StudyId, SubjectId], Mark],
     marked: Callable[[Purpose], Callable[[dict[str, Any]], dict[str, Any]]],
+    released: Erasable,
 ) -> tuple[Erasable, ...]:
     """Return all classes, in the order in which they are erased: what finds others comes after them."""
 
@@ -232,6 +233,7 @@ def erasables(
         rows("payments", "payment_leaves", _by_subject),
         rows("payment_shares", "payment_shares", _by_subject),
         JoinedPatients(database, marked("privacy_marks")),
+        released,
         ReleaseMembers(database, mark_of=mark_of, marked=marked("release_members")),
         rows("key_slots", "key_slots", _by_subject),
         rows("encryption_keys", "recipient_keys", lambda scope: {"holder": f"subject/{scope.subject_hex}"}),

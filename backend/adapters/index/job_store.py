@@ -89,6 +89,7 @@ def _document(job: Job) -> Document:
         "leased_until": job.leased_until,
         "result": job.result,
         "prepared": job.prepared,
+        "removed_at": job.removed_at,
         "revision": job.revision,
         "open": 0 if ended else 1,
         "slot": job.job_id.hex() if ended else job.study.hex(),
@@ -114,5 +115,6 @@ def _job(document: Mapping[str, Any]) -> Job:
         leased_until=document["leased_until"],
         result=bytes(document["result"]),
         prepared=bytes(document["prepared"]),
+        removed_at=document["removed_at"],
         revision=document["revision"],
     )

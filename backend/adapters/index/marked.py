@@ -59,6 +59,7 @@ def marked_collections(keys: KeyStore) -> Mapping[str, Marked]:
         "legal_holds": whole("legal_holds"),
         "privacy_marks": whole("privacy_marks"),
         "release_members": whole("release_members"),
+        "result_removals": whole("result_removals"),
         "research_releases": whole("research_releases"),
         "escrow_fundings": whole("escrow_fundings"),
         "study_results": whole("study_results"),

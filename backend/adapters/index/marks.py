@@ -30,6 +30,7 @@ Purpose: TypeAlias = Literal[
     "payout_trees",
     "privacy_marks",
     "release_members",
+    "result_removals",
     "research_releases",
 ]
 

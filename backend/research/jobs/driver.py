@@ -22,7 +22,7 @@ from backend.audit.entry import Agent
 from backend.errors import AssentError, Unavailable
 from backend.research.board.stops import StopGuard
 from backend.research.cohort import distinct, snapshot
-from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPermitted
+from backend.research.errors import RunNotFound, RunResultRemoved, RunResultTooLarge, StudyNotPermitted
 from backend.research.jobs.kept import KeptResult
 from backend.research.jobs.releasing import Releasing
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
@@ -128,7 +128,8 @@ class RunJobs:
         return self._store.of_study(study.study_id, limit=limit)
 
     def result(self, job: Job) -> dict[str, Any]:
-        """What a job that is done gave, as its researcher sees it. Raises SealedDocumentRefused.
+        """What a job that is done gave, as its researcher sees it. Raises SealedDocumentRefused,
+        RunResultRemoved.
 
         Of a dataset there are no rows in it: they leave sealed (``datasets.service``), and not here.
         """
@@ -139,7 +140,9 @@ class RunJobs:
         return found.result
 
     def kept(self, job: Job) -> KeptResult:
-        """All that was kept of a job that is done. Raises SealedDocumentRefused."""
+        """All that was kept of a job that is done. Raises SealedDocumentRefused, RunResultRemoved."""
+        if job.removed_at is not None:
+            raise RunResultRemoved
         return self._opened(job, job.result)
 
     def wait(self, job: Job, *, seconds: float) -> Job:

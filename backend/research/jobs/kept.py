@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.research.canonical import digest_of
@@ -46,6 +46,11 @@ class KeptResult:
     def table(self) -> bytes:
         """The digest of the table, b"" where there is none."""
         return b"" if self.result["table"] is None else digest_of(self.result["table"])
+
+    def without_table(self, reason: str) -> KeptResult:
+        """The same without its table, whose place the error code ``reason`` takes. The digest stays that of
+        the whole: it is what was committed to."""
+        return replace(self, result={**self.result, "table": None, "table_refusal": reason}, pseudonyms=())
 
     def encoded(self) -> bytes:
         document = {

@@ -43,6 +43,7 @@ class Job:
     begun. ``holder`` drives it until ``leased_until`` (unix seconds). ``revision`` rises with each change,
     for compare-and-swap. ``result`` is sealed; b"" while there is none. ``prepared`` is a result on its way
     out, sealed too, and not to be given to anybody: from before it is committed to until the job has ended.
+    ``removed_at``: when retention took the result away.
     """
 
     job_id: JobId
@@ -60,6 +61,7 @@ class Job:
     leased_until: UnixSeconds | None = None
     result: bytes = b""
     prepared: bytes = b""
+    removed_at: UnixSeconds | None = None
     revision: int = 1
 
     def after(self, *, at: UnixSeconds, **changes: object) -> Job:
