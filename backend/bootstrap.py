@@ -295,6 +295,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         proofs=ProofBuilder(reader=reader, checkpointer=checkpointer),
         custodian=_custodian(settings, stores),
         tables=tables,
+        study_of=research.studies.get,
         clock=clock,
     )
     # Before the first decision: what was accepted and is not final must count.

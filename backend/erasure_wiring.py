@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.adapters.index.erasables import RecordVersions, erasables, under_way
 from backend.adapters.index.erasure_store import MongoErasureRows, MongoHoldRows
+from backend.adapters.index.kept_results import MongoKeptResults, MongoRemovalRows, ReleasedRows
 from backend.adapters.index.marks import Marks
 from backend.adapters.keys.audit_keys import StoredAuditKeys
 from backend.adapters.keys.study_keys import StoredStudyKeys
@@ -20,6 +21,7 @@ from backend.erasure.destruction import Destruction
 from backend.erasure.holds import LegalHolds
 from backend.erasure.jobs import ErasureJobs
 from backend.erasure.ports import Erasable
+from backend.erasure.results import ResultRetention
 from backend.erasure.retention import Overdue, Retention, read_rules
 from backend.erasure.service import Erasures, destroyed
 from backend.erasure.services import ErasureServices
@@ -31,7 +33,9 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.records.manifests import ManifestBook
 from backend.records.slot_book import SlotBook
-from backend.research.pseudonyms import release_mark
+from backend.research.pseudonyms import release_mark, row_pseudonym
+from backend.research.study import Study
+from backend.research.types import StudyId
 from backend.sealed import DocumentSealer, documents_keys
 from backend.settings import Settings
 from backend.stores import Stores
@@ -56,6 +60,7 @@ def open_erasure(
     proofs: ProofBuilder,
     custodian: Custodian,
     tables: Tables,
+    study_of: Callable[[StudyId], Study],
     clock: Callable[[], int],
 ) -> ErasureServices:
     """Return the services; what is locked or gone is hidden from now on. ``forget``: what else remembers."""
@@ -109,6 +114,14 @@ def open_erasure(
         grace_seconds=grace_seconds,
         clock=clock,
     )
+    results = ResultRetention(
+        kept=MongoKeptResults(stores.database),
+        rows=MongoRemovalRows(stores.database, stores.keys),
+        study_of=study_of,
+        days=settings.result_retention_days,
+        audit=log,
+        clock=clock,
+    )
     return ErasureServices(
         erasures=erasures,
         holds=holds,
@@ -120,7 +133,8 @@ def open_erasure(
         code_key=code_key,
         grace_seconds=grace_seconds,
         retention=retention,
-        jobs=ErasureJobs([erasures.sweep, retention.run]),
+        results=results,
+        jobs=ErasureJobs([erasures.sweep, retention.run, results.run]),
     )
 
 
@@ -164,5 +178,12 @@ def open_erasables(stores: Stores, *, slots: SlotBook, sealer: DocumentSealer) -
             StoredAuditKeys(stores.keys).names_of,
         ),
         mark_of=lambda study, subject: release_mark(studies.study_key(study), study, subject),
-        marked=Marks(stores.keys, "release_members").marked,
+        marked=lambda purpose: Marks(stores.keys, purpose).marked,
+        released=ReleasedRows(
+            stores.database,
+            sealer,
+            lambda study, researcher, subject: row_pseudonym(
+                studies.study_key(study), study, researcher, subject
+            ),
+        ),
     )

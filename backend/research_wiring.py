@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
 from backend.adapters.index.catalogue_store import MongoDrawingStore
 from backend.adapters.index.job_store import MongoJobStore
+from backend.adapters.index.joining_store import MongoJoinStore
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.money_store import MongoShareStore
 from backend.adapters.index.release_store import MongoReleaseStore
@@ -18,6 +19,7 @@ from backend.adapters.index.research_store import (
     MongoThresholdStore,
     MongoUseStore,
 )
+from backend.adapters.index.stop_store import MongoStopStore
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
@@ -47,13 +49,23 @@ from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
 from backend.research.jobs.driver import RunJobs
-from backend.research.logged_heads import LoggedHeads
+from backend.research.jobs.releasing import Releasing
+from backend.research.joining import Joining
+from backend.research.logged_heads import (
+    JOINING_HEADS,
+    PRIVACY_HEADS,
+    RELEASE_HEADS,
+    H,
+    HeadKind,
+    LoggedHeads,
+)
 from backend.research.money.earning import EarningUses
 from backend.research.money.results import Results
 from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
+from backend.research.types import ChainHead
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
@@ -91,14 +103,23 @@ def open_research(
     reader: LogReader,
     clock: Callable[[], int],
 ) -> Research:
-    """Return research's services, whose steps the outbox then knows. Raises PrivacyLedgerRolledBack."""
+    """Return research's services, whose steps the outbox then knows. Raises PrivacyLedgerRolledBack and what
+    ``open_releases`` and ``open_joining`` raise."""
     ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
-    stops = StudyStops()
+    stops = StudyStops(MongoStopStore(stores.database))
     permits = StoppablePermits(ledger, stops)
     uses = EarningUses(
         uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
     )
     budget = open_budget(settings, stores, log, reader, clock=clock)
+    releases = open_releases(settings, stores, log, reader, clock=clock)
+    studies = StudyService(
+        studies=MongoStudyStore(stores.database),
+        permits=permits,
+        uses=uses,
+        policy=budget.policy,
+        clock=clock,
+    )
     runner = StudyRunner(
         permits=permits,
         keys=StoredStudyKeys(stores.keys),
@@ -106,19 +127,8 @@ def open_research(
         answers=MongoAnswerStore(stores.database),
         thresholds=MongoThresholdStore(stores.database),
         uses=uses,
-        releases=ReleaseLedger(
-            store=MongoReleaseStore(stores.database, stores.keys),
-            keys=StoredStudyKeys(stores.keys),
-            ledger=settings.tenant,
-            clock=clock,
-        ),
-        clock=clock,
-    )
-    studies = StudyService(
-        studies=MongoStudyStore(stores.database),
-        permits=permits,
-        uses=uses,
-        policy=budget.policy,
+        releases=releases,
+        versions_before=studies.versions_before,
         clock=clock,
     )
     book = CaseBook(store=MongoCaseStore(stores.database), sealer=sealer, audit=log, clock=clock)
@@ -174,7 +184,8 @@ def open_research(
         ledger=ledger,
         usage=StudyUsage(
             runs=MongoRunStore(stores.database),
-            spent=budget.spent_by_study,
+            spent=budget.spent_over,
+            versions_before=studies.versions_before,
             policy=budget.policy,
         ),
         domain=domain,
@@ -223,11 +234,9 @@ def open_studying(
         studies=research.studies,
         permits=research.permits,
         guard=research.board.guard,
-        usage=research.board.usage,
-        commits=results,
+        releasing=Releasing(commits=results, usage=research.board.usage, audit=log, clock=clock),
         runner=research.runner,
         candidates=candidates,
-        audit=log,
         sealer=sealer,
         clock=clock,
         alone=settings.index_uri is None,  # the lock on the data directory
@@ -248,15 +257,17 @@ def open_studying(
 def open_budget(
     settings: Settings, stores: Stores, log: AuditLog, reader: LogReader, *, clock: Callable[[], int]
 ) -> PrivacyBudget:
-    """Return the custodian's budget, checked against the audit log. Raises PrivacyLedgerRolledBack."""
+    """Return the custodian's budget, checked against the audit log. Raises PrivacyLedgerRolledBack and what
+    ``open_joining`` raises."""
     policy = policy_of(settings)
-    heads = LoggedHeads(
-        log=log,
-        search=LogSearch(reader, subjects=lambda: ()),
-        ledger=policy.ledger,
+    heads = _heads(PRIVACY_HEADS, settings, log, reader, clock=clock)
+    budget = PrivacyBudget(
+        store=MongoBudgetStore(stores.database),
+        joining=open_joining(settings, stores, log, reader, clock=clock),
+        log=heads,
+        policy=policy,
         clock=clock,
     )
-    budget = PrivacyBudget(store=MongoBudgetStore(stores.database), log=heads, policy=policy, clock=clock)
     try:
         noted, near = heads.newest()
     except EntryDamaged:
@@ -266,6 +277,54 @@ def open_budget(
     if not near:  # so that the next start finds it soon
         heads.note(head)
     return budget
+
+
+def open_joining(
+    settings: Settings, stores: Stores, log: AuditLog, reader: LogReader, *, clock: Callable[[], int]
+) -> Joining:
+    """Return who takes part since when, checked against the audit log. Raises PrivacyMarksRolledBack,
+    PrivacyMarksDamaged."""
+    heads = _heads(JOINING_HEADS, settings, log, reader, clock=clock)
+    store = MongoJoinStore(stores.database, stores.keys)
+    joining = Joining(store=store, log=heads, ledger=settings.tenant, clock=clock)
+    _open_chain(joining, heads)
+    return joining
+
+
+def open_releases(
+    settings: Settings, stores: Stores, log: AuditLog, reader: LogReader, *, clock: Callable[[], int]
+) -> ReleaseLedger:
+    """Return the release ledger, checked against the audit log. Raises ReleaseLedgerRolledBack,
+    ReleaseLedgerDamaged."""
+    heads = _heads(RELEASE_HEADS, settings, log, reader, clock=clock)
+    releases = ReleaseLedger(
+        store=MongoReleaseStore(stores.database, stores.keys),
+        log=heads,
+        keys=StoredStudyKeys(stores.keys),
+        ledger=settings.tenant,
+        clock=clock,
+    )
+    _open_chain(releases, heads)
+    return releases
+
+
+class _Chained(Protocol):
+    def open(self, noted: ChainHead | None) -> ChainHead: ...
+
+
+def _open_chain(chained: _Chained, heads: LoggedHeads[ChainHead]) -> None:
+    """Raises EntryDamaged where the log cannot tell its newest head, and what the chain raises."""
+    noted, near = heads.newest()
+    head = chained.open(noted)
+    if not near:  # so that the next start finds it soon
+        heads.note(head)
+
+
+def _heads(
+    kind: HeadKind[H], settings: Settings, log: AuditLog, reader: LogReader, *, clock: Callable[[], int]
+) -> LoggedHeads[H]:
+    search = LogSearch(reader, subjects=lambda: ())
+    return LoggedHeads(kind, log=log, search=search, ledger=settings.tenant, clock=clock)
 
 
 def policy_of(settings: Settings) -> BudgetPolicy:

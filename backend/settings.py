@@ -133,6 +133,12 @@ class Settings(BaseSettings):
         default=None,
         description="how long records are kept; without it retention.json in the data directory, if there",
     )
+    result_retention_days: int = Field(
+        default=365,
+        ge=0,
+        le=36_600,
+        description="how long results of a study are kept after the end of its period",
+    )
     erasure_grace_hours: int = Field(
         default=72,
         ge=0,
@@ -170,7 +176,7 @@ class Settings(BaseSettings):
     )
     privacy_budget_days: int = Field(default=365, ge=1, le=3660, description="the period of the budget")
     privacy_study_epsilon: float = Field(
-        default=2.0, gt=0, le=100, description="what one study may spend in its whole life"
+        default=2.0, gt=0, le=100, description="what one study, with all its versions, may spend"
     )
     privacy_researcher_epsilon: float = Field(
         default=3.0, gt=0, le=100, description="what one researcher's organisation may spend in a period"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from backend.research.figures.base import gaussian
 from backend.research.figures.counting import CELL_BOUND
 from backend.research.policy import BudgetPolicy
 from backend.research.types import LedgerHead, NanoRho, StudyId
-from backend.types import MemberId
+from backend.types import MemberId, SubjectId
 from bench.results import Result, ratio_at_least, ratio_at_most, shown
 
 ROWS: Final = 1_000_000
@@ -86,12 +86,23 @@ class _Heads:
         pass
 
 
+class _Nobody:
+    """No patient takes part."""
+
+    def join(self, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
+        return dict.fromkeys(subjects, spent)
+
+
 def _ledger(index: EmbeddedIndex) -> list[Result]:
     """Debits of as many clients as make single durable updates, of a document of the same size."""
     database = connect(index.uri, database="budget", timeout_ms=30_000)
     policy = BudgetPolicy("bench", 10_000_000, 6, 365 * 86_400)
     budget = PrivacyBudget(
-        store=MongoBudgetStore(database), log=_Heads(), policy=policy, clock=lambda: 1_790_000_000
+        store=MongoBudgetStore(database),
+        joining=_Nobody(),
+        log=_Heads(),
+        policy=policy,
+        clock=lambda: 1_790_000_000,
     )
     study, researcher = StudyId(bytes(32)), MemberId(b"r" * 32)
 

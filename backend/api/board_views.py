@@ -106,7 +106,8 @@ class ReleasedRunView(BaseModel):
 
 
 class UsageView(BaseModel):
-    epsilon_spent: str
+    epsilon_spent: str = Field(description="by this version of the study")
+    epsilon_in_all: str = Field(description="by it and all versions before: what the limit is about")
     epsilon_limit: str
     runs: list[ReleasedRunView]
     releases: int
@@ -134,7 +135,9 @@ class FileView(BaseModel):
 
     study: StudyView
     difference: DifferenceView
-    versions_before: list[VersionView] = Field(description="newest first; each has a budget of its own")
+    versions_before: list[VersionView] = Field(
+        description="newest first; what each spent counts against the limit of this one"
+    )
     consents: list[FitView] = Field(description="which kinds of consent fit the study's DUO terms, and why")
     rules: str = Field(description="what a permit signed now is for: the proposal with these conditions")
     documents: list[DocumentView]
@@ -161,7 +164,7 @@ class RowView(BaseModel):
     permit_ends: datetime | None
     overdue: int = Field(description="conditions past their date that are not met")
     open_questions: int
-    epsilon_spent: str
+    epsilon_spent: str = Field(description="by this version and all before it")
     epsilon_limit: str
     runs: int
     releases: int
@@ -179,7 +182,7 @@ def row_view(study: Study, board: EthicsBoard, now: int) -> RowView:
         permit_ends=moment(study.proposal.not_after) if study.state.may_go_on else None,
         overdue=sum(view.overdue for view in condition_views(study.conditions, case, now)),
         open_questions=len(case.open_questions),
-        epsilon_spent=usage.epsilon_spent,
+        epsilon_spent=usage.epsilon_in_all,
         epsilon_limit=usage.epsilon_limit,
         runs=len(usage.runs),
         releases=usage.releases,
@@ -209,6 +212,7 @@ def _usage(study: Study, board: EthicsBoard) -> UsageView:
     usage = board.usage.of(study)
     return UsageView(
         epsilon_spent=usage.epsilon_spent,
+        epsilon_in_all=usage.epsilon_in_all,
         epsilon_limit=usage.epsilon_limit,
         runs=[
             ReleasedRunView(

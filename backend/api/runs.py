@@ -34,6 +34,7 @@ class RunView(BaseModel):
     code: str
     created_at: int = Field(description="unix seconds")
     changed_at: int
+    removed_at: int | None = Field(description="unix seconds: when its result was removed by retention")
     result: dict[str, Any] | None = Field(default=None, description="once it is done")
 
 
@@ -104,4 +105,5 @@ def _view(job: Job) -> RunView:
         code=job.code,
         created_at=job.created_at,
         changed_at=job.changed_at,
+        removed_at=job.removed_at,
     )

@@ -224,6 +224,13 @@ def get_letter(study: Hex32, caller: Seeing) -> Response:
     return Response(content, media_type="application/pdf", headers={"Content-Disposition": name})
 
 
+@router.get("/{study}/removals", response_model=list[dict[str, Any]])
+def list_removals(study: Hex32, caller: Seeing) -> list[dict[str, Any]]:
+    """Get the signed receipts of what retention removed of the study's results, for the board and the
+    researcher. Each has the proof that the audit log says the same."""
+    return caller.services.erasure.results_receipts(_visible(study, caller).study_id)
+
+
 @router.post("/{study}/closing", response_model=StudyView)
 def close(study: Hex32, body: ClosingBody, caller: Proposing) -> StudyView:
     """Withdraw a proposal, or end a study of your own, for good."""

@@ -66,6 +66,8 @@ STUDY_CLOSED: Final = "study.closed"
 STUDY_DOCUMENT_STORED: Final = "study.document_stored"
 STUDY_DOCUMENT_READ: Final = "study.document_read"
 STUDY_RUN: Final = "study.run"
+STUDY_RESULT_WITHHELD: Final = "study.result_withheld"  # the chain has its hash, and nobody gets it
+STUDY_RESULTS_REMOVED: Final = "study.results_removed"  # by retention
 STUDY_DATASET_RELEASED: Final = "study.dataset_released"
 CATALOGUE_DRAWN: Final = "catalogue.drawn"  # the protected counts of a period
 STUDY_USED_DATA: Final = "study.used_data"
@@ -83,6 +85,8 @@ PAYMENT_CLAIMED: Final = "payment.claimed"
 TEST_TOKENS_ISSUED: Final = "test_tokens.issued"
 DONATION_NAMED: Final = "donation.named"
 PRIVACY_CHARGED: Final = "privacy.charged"  # the new head of the privacy ledger
+PRIVACY_JOINED: Final = "privacy.joined"  # the new head of who takes part from when on
+RELEASE_ENTERED: Final = "release.entered"  # the new head of the release ledger
 # emergency
 EMERGENCY_OPENED: Final = "emergency.opened"
 # the system

@@ -27,20 +27,24 @@ def verify_receipt(
     as_json: AsJson = False,
 ) -> None:
     """Check the signature, offline, and in a record that its identifier is the hash of the consent in it and,
-    of a consent on paper, that both witnesses signed it; of an erasure, that the log says it."""
+    of a consent on paper, that both witnesses signed it; of an erasure, or of results that were
+    removed, that the log says it."""
     from dataclasses import asdict
 
     from backend.adapters.ledger.abi import artifact
     from backend.erasure.receipt import RECEIPT, LogKeyMissing, require_kind, verify_erasure
+    from backend.erasure.results_receipt import RESULTS_RECEIPT, verify_removal
     from backend.interop.receipts.signing import verify
 
     with named_errors():
         document, keys = _read(file), _read(jwks)
         found: Any
-        if require_kind(document) == RECEIPT:
+        kind = require_kind(document)
+        if kind in (RECEIPT, RESULTS_RECEIPT):
             if not log_key:
                 raise LogKeyMissing(field="log_key")
-            found = verify_erasure(document, keys, log_key)
+            verify_logged = verify_erasure if kind == RECEIPT else verify_removal
+            found = verify_logged(document, keys, log_key)
         else:
             found = verify(document, keys, pair_code=artifact("WitnessPair").creation)
     show(asdict(found), as_json=as_json)

@@ -19,6 +19,7 @@ from backend.maintenance.consents import check_consents
 from backend.maintenance.documents import check_documents
 from backend.maintenance.erasures import check_erasures, read_gone
 from backend.maintenance.errors import NoDeployment
+from backend.maintenance.logged_chains import LoggedChains
 from backend.maintenance.payments import check_payments
 from backend.maintenance.privacy_ledger import LoggedLedger
 from backend.maintenance.records import RecordCheck
@@ -66,11 +67,12 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         report.damaged("log_keys", f"audit log: {damage.detail}")
     except DocumentMalformed as damage:
         report.damaged(damage.code, "audit log: newest checkpoint")
-    uses, budget = LoggedUses(), LoggedLedger()
+    uses, budget, chains = LoggedUses(), LoggedLedger(), LoggedChains()
 
     def note(event: AuditEvent) -> None:
         uses.note(event)
         budget.note(event)
+        chains.note(event)
 
     check = Fsck(
         store=MongoAuditStore(stores.database),
@@ -93,3 +95,4 @@ def check_audit(stores: Stores, subjects: set[SubjectId], report: Report) -> Non
         report.damaged(finding.code, f"audit log {finding.where}")
     uses.check(stores, report)
     budget.check(stores, report)
+    chains.check(stores, report)

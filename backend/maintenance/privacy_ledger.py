@@ -7,7 +7,7 @@ from backend.audit.entry import AuditEvent
 from backend.maintenance.report import Report
 from backend.research.charges import Chain
 from backend.research.errors import BudgetLedgerDamaged
-from backend.research.logged_heads import head_of
+from backend.research.logged_heads import PRIVACY_HEADS
 from backend.research.types import Charge, LedgerDocument, LedgerHead
 from backend.stores import Stores
 
@@ -21,7 +21,7 @@ class LoggedLedger:
         self._noted: dict[int, LedgerHead] = {}
 
     def note(self, event: AuditEvent) -> None:
-        head = head_of(event)
+        head = PRIVACY_HEADS.head_of(event)
         if head is not None:
             self._noted[head.count] = head
 

@@ -7,7 +7,7 @@ released, and of two draws only the one kept first is ever seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
@@ -15,7 +15,7 @@ from backend.research.figures.columns import Columns
 from backend.research.plan import Plan, Question, total
 from backend.research.ports import AnswerStore
 from backend.research.study import Study
-from backend.research.types import Answer, Charge
+from backend.research.types import Answer, Charge, StudyId
 
 Open = Callable[[Charge], Columns]
 
@@ -33,13 +33,15 @@ class Answers:
         plan: Plan,
         snapshot: bytes,
         *,
+        versions_before: Sequence[StudyId],
         before_charge: Callable[[], None],
         open_rows: Open,
     ) -> tuple[Answer, ...]:
         """Return an answer to each question of the plan, in order.
 
         Stored answers of the same snapshot cost nothing. For the others ``before_charge`` runs, then all are
-        charged at once, then ``open_rows`` gives the rows that their figures are drawn from.
+        charged at once, then ``open_rows`` gives the rows that their figures are drawn from. What the study's
+        ``versions_before`` spent is not given again.
         Raises BudgetExceeded before anything is charged or drawn.
         """
         name = study.study_id
@@ -51,7 +53,12 @@ class Answers:
             charge_id = digest_of(["assent-charge-1", sorted(ids[question].hex() for question in fresh)])
             before_charge()
             charge = self._budget.debit(
-                charge_id, name, study.proposal.researcher, total(fresh), study_limit=plan.study_limit
+                charge_id,
+                name,
+                study.proposal.researcher,
+                total(fresh),
+                study_limit=plan.study_limit,
+                before=versions_before,
             )
             columns = open_rows(charge)
             drawn = [_draw(ids[question], question, columns) for question in fresh]

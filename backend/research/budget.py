@@ -25,7 +25,7 @@ from backend.research.errors import (
     PrivacyLedgerRolledBack,
 )
 from backend.research.policy import CUSTODIAN, NO_CAP, BudgetPolicy
-from backend.research.ports import BudgetStore, HeadLog
+from backend.research.ports import BudgetStore, HeadLog, Joins
 from backend.research.types import (
     NO_EPSILON_CAP,
     Charge,
@@ -72,9 +72,16 @@ class PrivacyBudget:
     """
 
     def __init__(
-        self, *, store: BudgetStore, log: HeadLog, policy: BudgetPolicy, clock: Callable[[], int]
+        self,
+        *,
+        store: BudgetStore,
+        joining: Joins,
+        log: HeadLog,
+        policy: BudgetPolicy,
+        clock: Callable[[], int],
     ) -> None:
         self._store = store
+        self._joining = joining
         self._log = log
         self._policy = policy
         self._clock = clock
@@ -114,9 +121,18 @@ class PrivacyBudget:
             self._refusing = True
 
     def debit(
-        self, charge_id: bytes, study: StudyId, researcher: MemberId, rho: NanoRho, *, study_limit: NanoRho
+        self,
+        charge_id: bytes,
+        study: StudyId,
+        researcher: MemberId,
+        rho: NanoRho,
+        *,
+        study_limit: NanoRho,
+        before: Sequence[StudyId] = (),
     ) -> Charge:
         """Charge ``rho`` once under ``charge_id`` and return the charge when it is durable and in the log.
+
+        What the versions of the study ``before`` this one spent counts against its limit, too.
 
         The same id again returns the first charge and costs nothing. Raises BudgetExceeded (before anything
         is written, whichever cap it is) when the period's, the study's or the researcher's limit would be
@@ -128,7 +144,7 @@ class PrivacyBudget:
             raise ValueError("a charge is positive")
         cap = NO_CAP if researcher == CUSTODIAN else self._policy.study_rho
         limit = NanoRho(min(study_limit, cap))
-        request = _Request(Wanted(charge_id, study, researcher, rho, limit))
+        request = _Request(Wanted(charge_id, study, researcher, rho, limit, tuple(before)))
         with self._served:
             self._waiting.append(request)
             while request.outcome is None and self._serving:
@@ -160,11 +176,11 @@ class PrivacyBudget:
             delta_exponent=exponent,
         )
 
-    def spent_by_study(self, study: StudyId) -> NanoRho:
-        """In the study's whole life."""
+    def spent_over(self, studies: Sequence[StudyId]) -> NanoRho:
+        """In the whole lives of several studies, together."""
         with self._turn:
             self._catch_up()
-            return self._chain.studies.get(study, NanoRho(0))
+            return self._chain.spent_over(studies)
 
     def spent_by_researcher(self, researcher: MemberId) -> NanoRho:
         """In this period."""
@@ -182,11 +198,12 @@ class PrivacyBudget:
     def join(self, subjects: list[SubjectId]) -> dict[SubjectId, NanoRho]:
         """Mark patients as taking part from now on; return what had been spent when each first did.
 
-        Must be durable before a charge of an answer in which they take part. A mark never moves.
+        Must be durable before a charge of an answer in which they take part. A mark never moves. Raises
+        PrivacyMarksRolledBack, PrivacyMarksDamaged.
         """
         document = self._store.document(self._policy.ledger)
         spent = document.head.spent if document is not None else NanoRho(0)
-        return self._store.join(self._policy.ledger, subjects, spent)
+        return self._joining.join(subjects, spent)
 
     def within_cap(self, charge: Charge, joined: NanoRho, epsilon_cap: int) -> bool:
         """Whether what was spent since a patient joined, this charge included, is within their own cap."""
@@ -258,7 +275,7 @@ class PrivacyBudget:
         charge = draft.next(wanted, period=self._period(), at=UnixSeconds(self._clock()))
         if (
             charge.period_spent > self._policy.rho
-            or charge.study_spent > wanted.study_limit
+            or charge.study_spent + draft.spent_over(wanted.before) > wanted.study_limit
             or (charge.researcher != CUSTODIAN and charge.researcher_spent > self._policy.researcher_rho)
         ):
             return BudgetExceeded()

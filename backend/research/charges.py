@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
 
 from backend.research.canonical import digest_of
@@ -19,7 +19,8 @@ START = bytes(32)  # the digest before the first charge
 class Wanted:
     """A charge that somebody asks for. Amounts are nano-rho.
 
-    ``study_limit`` is the lower of what the study's proposal asked for and the custodian's cap of a study.
+    ``study_limit`` is the lower of what the study's proposal asked for and the custodian's cap of a study. It
+    holds over the study and the versions of it ``before`` together.
     """
 
     charge_id: bytes
@@ -27,6 +28,7 @@ class Wanted:
     researcher: MemberId
     rho: NanoRho
     study_limit: NanoRho
+    before: tuple[StudyId, ...] = ()
 
     def is_that_of(self, charge: Charge) -> bool:
         return (charge.study, charge.researcher, charge.rho) == (self.study, self.researcher, self.rho)
@@ -49,6 +51,10 @@ class Chain:
     studies: MutableMapping[StudyId, NanoRho] = field(default_factory=dict)
     researchers: MutableMapping[MemberId, NanoRho] = field(default_factory=dict)
     known: MutableMapping[bytes, Charge] = field(default_factory=dict)
+
+    def spent_over(self, studies: Iterable[StudyId]) -> NanoRho:
+        """In their whole lives, together."""
+        return NanoRho(sum(self.studies.get(study, 0) for study in frozenset(studies)))
 
     def period_at(self, now: int, period_seconds: int) -> int:
         """A clock that runs backwards does not open an old period's budget again."""

@@ -113,6 +113,40 @@ class PrivacyLedgerRolledBack(IntegrityError):
     )
 
 
+class PrivacyMarksDamaged(IntegrityError):
+    code = "privacy_marks_damaged"
+    remedy = (
+        "A row that tells from when on patients' own privacy budgets count is not what was written. Stop the "
+        "service, have 'assent fsck' name the row, and put the newest copy of the index back "
+        "('assent restore')."
+    )
+
+
+class PrivacyMarksRolledBack(IntegrityError):
+    """A row is missing that the audit log or the row after it knows."""
+
+    code = "privacy_marks_rolled_back"
+    remedy = (
+        "Rows that tell from when on patients' own privacy budgets count are missing. Stop the service and "
+        "put the newest copy of the index back ('assent restore')."
+    )
+
+
+class RunResultRemoved(NotFound):
+    code = "run_result_removed"
+    remedy = (
+        "The time for which results are kept is over: docs/erasure.md. The hash on the chain and the entries "
+        "of the audit log stay; use the copy that you fetched."
+    )
+
+
+class TableRemoved(Conflict):
+    """Stands in the place of a table with a row of somebody who was erased since."""
+
+    code = "table_removed"
+    remedy = "The table of this run is not there any more. Run the study again for one of those who consent."
+
+
 class ThresholdOverlap(Conflict):
     """Depends on who is in which cell, and does not tell in which."""
 

@@ -45,8 +45,12 @@ class BudgetStore(Protocol):
         """The history in order of place, from ``start`` on, where a debit's charges begin."""
         ...
 
-    def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
-        """Store ``spent`` for each subject that has no mark yet; return every subject's mark, durable."""
+
+class Joins(Protocol):
+    """From when on patients take part: ``joining.Joining``."""
+
+    def join(self, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
+        """Mark with ``spent`` each subject that has no mark yet; return every subject's mark, durable."""
         ...
 
 

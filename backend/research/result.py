@@ -55,6 +55,17 @@ class NamedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Commitment:
+    """What is said of a result when it is committed to. ``participants``: how many patients' data its run
+    opened; ``published``: the exclusive upper end of the range that is published of it."""
+
+    digest: bytes
+    run_id: bytes
+    participants: int
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """``answers`` are named as in the proposal; ``table_refusal`` is an error code where there is no table.
 

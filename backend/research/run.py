@@ -49,6 +49,7 @@ class StudyRunner:
         thresholds: ThresholdStore,
         uses: UseStore,
         releases: ReleaseLedger,
+        versions_before: Callable[[Study], Sequence[Study]],
         clock: Callable[[], int],
     ) -> None:
         self._permits = permits
@@ -58,6 +59,7 @@ class StudyRunner:
         self._thresholds = thresholds
         self._uses = uses
         self._releases = releases
+        self._versions_before = versions_before
         self._clock = clock
 
     def run(self, study: Study, candidates: Iterable[Candidate]) -> RunResult:
@@ -83,7 +85,14 @@ class StudyRunner:
                 if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap)
             )
 
-        answers = self._answers.answer(study, made, cohort.snapshot, before_charge=join, open_rows=open_rows)
+        answers = self._answers.answer(
+            study,
+            made,
+            cohort.snapshot,
+            versions_before=[version.study_id for version in self._versions_before(study)],
+            before_charge=join,
+            open_rows=open_rows,
+        )
         exact, exact_refusal = self._exact(study, cohort)
         table, refusal = cohort.table()
         # A permit that ended meanwhile stops the release; what was charged stays charged.

@@ -14,6 +14,8 @@ Pseudonym = NewType("Pseudonym", str)  # 32 hex digits, keyed per study
 
 Resource = Mapping[str, Any]  # a FHIR R4 resource as parsed JSON
 
+NO_DIGEST = bytes(32)  # of the entry before the first of a chain
+
 NO_EPSILON_CAP = (
     2**64 - 1
 )  # ``ResearchTerms.epsilonCap`` at its largest: not capped; 0 permits no answer at all
@@ -109,6 +111,15 @@ class LedgerHead:
     count: int
     digest: bytes
     spent: NanoRho
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """Where a chain of entries stands: how many, and the digest of the last (the start: ``NO_DIGEST``)."""
+
+    ledger: str
+    count: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def test_head_of_the_log_is_read_after_its_checkpoints(mongo: Database[dict[str,
     assert [bson.decode(each[1])["_id"] for each in changed] == ["newest_anchored", "newest", "head", "gone"]
 
 
-@pytest.mark.parametrize(("collection", "count"), [("consent_uses", "n"), ("privacy_marks", "spent")])
+@pytest.mark.parametrize(("collection", "count"), [("consent_uses", "n")])
 def test_restore_never_lowers_a_count(mongo: Database[dict[str, Any]], collection: str, count: str) -> None:
     load = MongoIndexLoad(mongo)
     for number, expected in ((3, 3), (5, 5), (4, 5), (6, 6)):

@@ -28,6 +28,7 @@ from backend.idempotency import Attempt
 from backend.identity.roles import Role
 from backend.outbox.service import Outbox
 from backend.outbox.types import Act
+from backend.research.jobs.kept import KeptResult
 from backend.research.money import claims, funding, payees, payouts, results, settling
 from backend.research.money.claims import Claims
 from backend.research.money.entries import MoneyEntries
@@ -186,7 +187,7 @@ def funding_it(stage: Stage) -> Deed:
 
 def committing(stage: Stage) -> Deed:
     result = result_of(stage)
-    digest = Bytes32(result.digest)
+    digest, commitment = Bytes32(result.digest), KeptResult.of(stage.study, result).commitment
 
     def check() -> None:
         money = stage.world.service.world.stores.money
@@ -197,7 +198,7 @@ def committing(stage: Stage) -> Deed:
         services = stage.world.service.world.services
         assert [row.result for row in services.money.results.of_study(study)].count(digest) == 1
 
-    return lambda process: process.results.commit(stage.study, result, by=BY), check
+    return lambda process: process.results.commit(stage.study, commitment, by=BY), check
 
 
 def naming(stage: Stage) -> Deed:
@@ -276,7 +277,8 @@ def committed(stage: Stage) -> Bytes32:
     )
     if world.services.money.payees.of(study, stage.subject) is None:
         stage.world.name_payee(stage.patient, "0x" + study.hex(), new_account())
-    world.services.money.results.commit(stage.study, result, by=BY)
+    commitment = KeptResult.of(stage.study, result).commitment
+    world.services.money.results.commit(stage.study, commitment, by=BY)
     return Bytes32(result.digest)
 
 

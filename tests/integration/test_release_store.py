@@ -22,6 +22,7 @@ from backend.research.releases.errors import ReleaseLedgerDamaged
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.types import StudyId
 from backend.types import RecordId, SubjectId
+from tests.support.memory_chains import MemoryChainLog
 from tests.support.memory_keys import MemoryKeyStore
 
 Mongo = Database[dict[str, Any]]
@@ -36,7 +37,11 @@ def keys() -> KeyStore:
 
 def ledger(mongo: Mongo, keys: KeyStore) -> ReleaseLedger:
     return ReleaseLedger(
-        store=MongoReleaseStore(mongo, keys), keys=StoredStudyKeys(keys), ledger="hospital", clock=lambda: NOW
+        store=MongoReleaseStore(mongo, keys),
+        log=MemoryChainLog(),
+        keys=StoredStudyKeys(keys),
+        ledger="hospital",
+        clock=lambda: NOW,
     )
 
 

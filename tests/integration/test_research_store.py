@@ -14,17 +14,25 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from backend.adapters.index.joining_store import JoinedPatients, MongoJoinStore
+from backend.adapters.index.marks import Marks
 from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.index.study_store import MongoStudyStore
+from backend.erasure.types import Scope
+from backend.keystore import KeyStore
+from backend.research import joining as joining_module
 from backend.research.budget import PrivacyBudget
 from backend.research.errors import BudgetExceeded, StudyDamaged
+from backend.research.joining import Joining
 from backend.research.outputs import Count, Filter, Histogram, Table
 from backend.research.policy import BudgetPolicy
 from backend.research.study import Event, Proposal, State, Study, propose
 from backend.research.types import Answer, Estimate, LedgerHead, NanoRho, StudyId
 from backend.research.variables import Kind, Role, Variable
 from backend.types import MemberId, SubjectId, UnixSeconds
+from tests.support.memory_chains import MemoryChainLog
+from tests.support.memory_keys import MemoryKeyStore
 
 Mongo = Database[dict[str, Any]]
 STUDY, OTHER = StudyId(b"1" * 32), StudyId(b"2" * 32)
@@ -36,7 +44,14 @@ BIG = SubjectId(2**96 - 1)
 
 
 def budget(mongo: Mongo) -> PrivacyBudget:
-    return PrivacyBudget(store=MongoBudgetStore(mongo), log=Heads(), policy=POLICY, clock=lambda: NOW)
+    return PrivacyBudget(
+        store=MongoBudgetStore(mongo), joining=joining(mongo), log=Heads(), policy=POLICY, clock=lambda: NOW
+    )
+
+
+def joining(mongo: Mongo, keys: KeyStore | None = None, ledger: str = "hospital") -> Joining:
+    store = MongoJoinStore(mongo, keys or MemoryKeyStore())
+    return Joining(store=store, log=MemoryChainLog(), ledger=ledger, clock=lambda: NOW)
 
 
 class Heads:
@@ -80,7 +95,7 @@ def test_debit_by_32_clients_with_their_own_connections_never_overspends(
     head = ledger.open(None)
     assert len(outcomes) == 32
     assert head.count == 20
-    assert head.spent == 20 * share == ledger.spent_by_study(STUDY)
+    assert head.spent == 20 * share == ledger.spent_over([STUDY])
     assert len(list(MongoBudgetStore(mongo).charges("hospital"))) == 20
 
 
@@ -92,9 +107,10 @@ from backend.research.budget import PrivacyBudget
 from backend.research.policy import BudgetPolicy
 class Heads:
     def note(self, head): pass
+    def join(self, subjects, spent): return {}
 store = MongoBudgetStore(connect(sys.argv[1], database=sys.argv[2]))
 policy = BudgetPolicy("hospital", 3_000_000, 6, 31_622_400)
-budget = PrivacyBudget(store=store, log=Heads(), policy=policy, clock=lambda: 1_790_000_000)
+budget = PrivacyBudget(store=store, joining=Heads(), log=Heads(), policy=policy, clock=lambda: 1_790_000_000)
 budget.debit(bytes(32), b"1" * 32, b"l" * 32, 1_000, study_limit=10**17)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -110,9 +126,10 @@ from backend.research.errors import BudgetExceeded
 from backend.research.policy import BudgetPolicy
 class Heads:
     def note(self, head): pass
+    def join(self, subjects, spent): return {}
 store = MongoBudgetStore(connect(sys.argv[1], database=sys.argv[2], timeout_ms=20_000))
 policy = BudgetPolicy("hospital", 3_000_000, 6, 31_622_400)
-budget = PrivacyBudget(store=store, log=Heads(), policy=policy, clock=lambda: 1_790_000_000)
+budget = PrivacyBudget(store=store, joining=Heads(), log=Heads(), policy=policy, clock=lambda: 1_790_000_000)
 def client(number):
     try:
         name = f"{sys.argv[3]} {number}".encode().ljust(32)
@@ -181,12 +198,13 @@ def test_ledger_survives_a_kill_of_the_server(tmp_path: Path) -> None:
 
 
 def test_marks_are_set_once_by_many_runs_at_once(mongo: Mongo) -> None:
-    store = MongoBudgetStore(mongo)
+    keys = MemoryKeyStore()
+    MongoJoinStore(mongo, keys)  # the index stands before the race
     subjects = [SubjectId(place) for place in range(1, 1_200)] + [BIG]
     found: list[dict[SubjectId, NanoRho]] = []
 
     def run(spent: int) -> None:
-        found.append(store.join("hospital", subjects, NanoRho(spent)))
+        found.append(joining(mongo, keys).join(subjects, NanoRho(spent)))
 
     threads = [threading.Thread(target=run, args=(spent,)) for spent in (10, 20, 30)]
     for thread in threads:
@@ -196,7 +214,31 @@ def test_marks_are_set_once_by_many_runs_at_once(mongo: Mongo) -> None:
     assert len(found) == 3
     assert found[0] == found[1] == found[2]
     assert set(found[0]) == set(subjects)
-    assert store.join("other", [BIG], NanoRho(7)) == {BIG: 7}
+    assert joining(mongo, keys, "other").join([BIG], NanoRho(7)) == {BIG: 7}
+    assert mongo.privacy_marks.count_documents({"ledger": "hospital"}) == 1
+
+
+def test_erased_person_goes_out_of_the_entry_and_the_others_marks_stay(mongo: Mongo) -> None:
+    keys = MemoryKeyStore()
+    first = joining(mongo, keys).join([SubjectId(1), SubjectId(2), BIG], NanoRho(5))
+    joined = JoinedPatients(mongo, Marks(keys, "privacy_marks").marked)
+    scope = Scope(BIG)
+    assert (joined.count(scope), joined.count(Scope(SubjectId(9)))) == (1, 0)
+    joined.erase(scope)
+    joined.erase(scope)
+    assert joined.count(scope) == 0
+    again = joining(mongo, keys).join([SubjectId(1), SubjectId(2), BIG], NanoRho(8))
+    assert again == {**first, BIG: 8}  # somebody else, who begins now
+
+
+def test_more_patients_than_one_entry_holds_join_in_several(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = MemoryKeyStore()
+    monkeypatch.setattr(joining_module, "MAX_TOGETHER", 400)
+    subjects = [SubjectId(place) for place in range(1, 1_001)]
+    assert joining(mongo, keys).join(subjects, NanoRho(3)) == dict.fromkeys(subjects, 3)
+    assert mongo.privacy_marks.count_documents({}) == 3
 
 
 def answer(name: bytes, value: int) -> Answer:

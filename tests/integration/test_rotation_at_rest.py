@@ -17,10 +17,14 @@ import httpx
 import pytest
 
 from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.job_store import MongoJobStore
+from backend.adapters.index.kept_results import MongoRemovalRows
 from backend.adapters.index.message_store import MongoDeliveryStore
 from backend.adapters.index.sealed_fields import SEALED_FIELDS
+from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import clock
 from backend.client import AssentClient, Chain, hand_over, new_key
+from backend.erasure.results import Removal, What
 from backend.identity.roles import Role
 from backend.keystore import version_of, versioned
 from backend.maintenance.care_teams import check_care_teams
@@ -32,12 +36,16 @@ from backend.notices.delivering import place_of as place_of_message
 from backend.notices.types import Delivery
 from backend.outbox.types import FAILED, Act
 from backend.records.sealing import RecipientKey
+from backend.research.jobs.kept import KeptResult
+from backend.research.jobs.types import Job, JobId, JobState
+from backend.research.jobs.types import place_of as place_of_job
 from backend.research.money import claims
+from backend.research.types import StudyId
 from backend.rotations import AT_REST, rotation_at_rest
 from backend.sealed import DocumentSealer, documents_key
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
-from backend.types import SubjectId, UnixSeconds
+from backend.types import LogIndex, MemberId, SubjectId, UnixSeconds
 from tests.integration.api.test_encryption_keys import bind
 from tests.integration.api.test_paper_consents import PATH as PAPERS
 from tests.integration.api.world import Patient, assert_problem, in_days, raw, staff
@@ -92,11 +100,36 @@ def add_the_rest(built: Town) -> None:
     MongoActStore(stores.database, stores.keys).insert(
         Act(claims.ACT, "failed", FAILED, {"sealed": claimed}, 1, 0, later), holder="", leased_until=later
     )
+    add_prepared(stores, later)
+    MongoRemovalRows(stores.database, stores.keys).insert(
+        Removal(
+            StudyId(bytes(32)), What.RESULTS, "study-results-1", later, later, {"results": 1}, LogIndex(0)
+        )
+    )
     gone = built.cast.adults[4].wallet
     gone.api.post("/v1/erasures", {"subject": gone.subject, "grace_hours": 0})
     erasures, acts = stores.database["erasures"], stores.database["acts"]
     eventually(lambda: erasures.count_documents({"state": "erased"}) == 1, seconds=30, what="erased")
     eventually(lambda: acts.count_documents({"over": False}) == 0, seconds=30, what="no act under way")
+
+
+def add_prepared(stores: Stores, now: UnixSeconds) -> None:
+    """A run whose result is on its way out; it has ended, so that nobody drives it here."""
+    kept = KeptResult({"table": None}, bytes(32), (), 0, apart=False)
+    name = JobId(b"prepared result.")
+    sealed = DocumentSealer(stores.keys).seal(kept.encoded(), subject=None, place=place_of_job(name.hex()))
+    MongoJobStore(stores.database).add(
+        Job(
+            job_id=name,
+            study=StudyId(bytes(32)),
+            researcher=MemberId(bytes(32)),
+            agent=Agent(AgentKind.CLIENT, "workbench"),
+            state=JobState.FAILED,
+            created_at=now,
+            changed_at=now,
+            prepared=sealed,
+        )
+    )
 
 
 def damage(stores: Stores) -> list[str]:

@@ -241,21 +241,15 @@ STORED: Final[dict[str, Stored]] = {
         {"(?!_id|result (flipped|truncated)).*": "says how far a run got; what it may do is the permit's"},
     ),
     "catalogue_drawings": unprotected("figures about groups, noised"),
+    "result_removals": documents("result_removals", _nothing, {"deleted": "the log has its entry"}),
+    "study_stops": unprotected("stops a study until the chain has it; the file and the state say so, too"),
     "research_answers": unprotected("figures about groups, noised"),
     "research_uses": unprotected(
         "what a patient is shown of studies", lambda row: (f"own {row['subject']} studies/uses",)
     ),
-    "privacy_marks": unprotected("from where on a patient's own budget counts"),
-    "research_releases": documents(
-        "research_releases",
-        _nothing,
-        {"deleted": "the newest release is forgotten; one before it is missed by the chain"},
-    ),
-    "release_members": documents(
-        "release_members",
-        _nothing,
-        {"deleted": "missed when the next table is released"},
-    ),
+    "privacy_marks": Stored(_nothing, "log and uses", lambda row: ("privacy marks",)),
+    "research_releases": Stored(_nothing, "log and uses", lambda row: ("release ledger",)),
+    "release_members": Stored(_nothing, "log and uses", lambda row: ("release ledger",)),
     "research_thresholds": unprotected("figures about groups, rounded"),
     "privacy_balances": Stored(
         _nothing,

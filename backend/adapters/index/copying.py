@@ -2,7 +2,8 @@
 the order of reading, and the counts that a restore never lowers.
 
 Nothing stops while a copy is made, so what points is read before what it points to, and each write is in the
-opposite order: acts before what they did, checkpoints before the log's head, the head before its entries.
+opposite order: acts before what they did, checkpoints before the log's head, the head before its entries, a
+release before who was in it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from backend.adapters.index.failures import translated
 
 Document = dict[str, Any]
 Change: TypeAlias = tuple[str, bytes, bytes | None]
-_FIRST: Final = ("acts", "audit_checkpoints", "audit_state", "care_team_lists")
+_FIRST: Final = ("acts", "audit_checkpoints", "audit_state", "care_team_lists", "research_releases")
 _HEAD_LAST: Final = "audit_state"
 # Sessions end with the service they were of: one that was revoked after the copy must not come back.
 _LEFT_OUT: Final = frozenset({"token_families"})
-_COUNTS: Final[Mapping[str, str]] = {"consent_uses": "n", "privacy_marks": "spent"}
+_COUNTS: Final[Mapping[str, str]] = {"consent_uses": "n"}
 _BATCH: Final = 500
 _BATCH_BYTES: Final = 2 << 20
 

@@ -14,6 +14,8 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 
 from backend.adapters.index.failures import translated
+from backend.adapters.index.joining_store import JoinedPatients
+from backend.adapters.index.marks import Purpose
 from backend.adapters.index.record_index import row_of
 from backend.adapters.index.release_store import ReleaseMembers
 from backend.adapters.index.values import text_values
@@ -62,8 +64,9 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "studies": "proposals of researchers",
         "board_cases": "what an ethics board said of a study, and who of it signed",
         "study_documents": "protocols of studies",
+        "study_stops": "which acts of the board stop a study",
         "study_runs": "which results of studies were released, by their digests",
-        "research_jobs": "how far a run of a study got, and its result: figures and a table of groups",
+        "result_removals": "which studies' results were removed",
         "catalogue_drawings": "figures about groups, noised",
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
@@ -196,7 +199,8 @@ def erasables(
     opened: Callable[[Mapping[str, Any]], bytes | None],
     names_of: Sequence[Callable[[SubjectId], Iterable[KeyName]]],
     mark_of: Callable[[StudyId, SubjectId], Mark],
-    marked: Callable[[dict[str, Any]], dict[str, Any]],
+    marked: Callable[[Purpose], Callable[[dict[str, Any]], dict[str, Any]]],
+    released: Erasable,
 ) -> tuple[Erasable, ...]:
     """Return all classes, in the order in which they are erased: what finds others comes after them."""
 
@@ -228,8 +232,9 @@ def erasables(
         rows("payees", "payees", _by_subject),
         rows("payments", "payment_leaves", _by_subject),
         rows("payment_shares", "payment_shares", _by_subject),
-        rows("privacy_marks", "privacy_marks", _by_subject),
-        ReleaseMembers(database, mark_of=mark_of, marked=marked),
+        JoinedPatients(database, marked("privacy_marks")),
+        released,
+        ReleaseMembers(database, mark_of=mark_of, marked=marked("release_members")),
         rows("key_slots", "key_slots", _by_subject),
         rows("encryption_keys", "recipient_keys", lambda scope: {"holder": f"subject/{scope.subject_hex}"}),
         rows("legal_holds", "legal_holds", _by_subject),

@@ -22,6 +22,7 @@ from backend.types import MemberId, UnixSeconds
 Document = dict[str, Any]
 SCHEMA = 1
 _ATTEMPTS = 8
+_SEALED = ("result", "prepared")
 
 
 class MongoJobStore:
@@ -61,8 +62,9 @@ class MongoJobStore:
 
     def of_study(self, study: StudyId, *, limit: int) -> list[Job]:
         with translated():
-            found = self._jobs.find({"study": study.hex()}, {"result": 0}).sort("created_at", DESCENDING)
-            return [_job({**document, "result": b""}) for document in found.limit(limit)]
+            found = self._jobs.find({"study": study.hex()}, dict.fromkeys(_SEALED, 0))
+            newest = found.sort("created_at", DESCENDING).limit(limit)
+            return [_job({**document, **dict.fromkeys(_SEALED, b"")}) for document in newest]
 
     def open(self) -> list[Job]:
         with translated():
@@ -86,6 +88,8 @@ def _document(job: Job) -> Document:
         "holder": job.holder,
         "leased_until": job.leased_until,
         "result": job.result,
+        "prepared": job.prepared,
+        "removed_at": job.removed_at,
         "revision": job.revision,
         "open": 0 if ended else 1,
         "slot": job.job_id.hex() if ended else job.study.hex(),
@@ -110,5 +114,7 @@ def _job(document: Mapping[str, Any]) -> Job:
         holder=document["holder"],
         leased_until=document["leased_until"],
         result=bytes(document["result"]),
+        prepared=bytes(document["prepared"]),
+        removed_at=document["removed_at"],
         revision=document["revision"],
     )

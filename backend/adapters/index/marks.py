@@ -28,7 +28,9 @@ Purpose: TypeAlias = Literal[
     "payment_shares",
     "payment_leaves",
     "payout_trees",
+    "privacy_marks",
     "release_members",
+    "result_removals",
     "research_releases",
 ]
 

@@ -41,9 +41,6 @@ class MongoBudgetStore:
     def __init__(self, database: Database[Document]) -> None:
         self._balances = database["privacy_balances"]
         self._charges = database["privacy_charges"]
-        self._marks = database["privacy_marks"]
-        with translated():
-            self._marks.create_index([("subject", ASCENDING)])
 
     def document(self, ledger: str) -> LedgerDocument | None:
         with translated():
@@ -89,29 +86,6 @@ class MongoBudgetStore:
             self._charges.delete_many(_bundles_from(ledger, end))
             if end == 0:
                 self._balances.delete_one({"_id": ledger})
-
-    def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
-        marks: dict[SubjectId, NanoRho] = {}
-        for start in range(0, len(subjects), _BATCH):
-            batch = {_mark_key(ledger, subject): subject for subject in subjects[start : start + _BATCH]}
-            with translated():
-                found = self._found(batch)
-                missing = [
-                    {"_id": key, "subject": _subject(subject), "spent": spent}
-                    for key, subject in batch.items()
-                    if subject not in found
-                ]
-                if missing:
-                    _insert_absent(self._marks, missing)
-                    found = self._found(batch)
-            marks |= found
-        return marks
-
-    def _found(self, batch: Mapping[str, SubjectId]) -> dict[SubjectId, NanoRho]:
-        return {
-            batch[mark["_id"]]: NanoRho(mark["spent"])
-            for mark in self._marks.find({"_id": {"$in": list(batch)}})
-        }
 
 
 class MongoAnswerStore:
@@ -237,10 +211,6 @@ def _use(document: Mapping[str, Any]) -> tuple[StudyId, UnixSeconds]:
 
 def _subject(subject: SubjectId) -> str:
     return f"{subject:024x}"  # 96 bits do not fit a BSON integer
-
-
-def _mark_key(ledger: str, subject: SubjectId) -> str:
-    return f"{ledger}:{_subject(subject)}"
 
 
 def _ledger_document(document: LedgerDocument) -> Document:

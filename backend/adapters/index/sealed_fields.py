@@ -185,6 +185,7 @@ SEALED_FIELDS: Final = (
         lambda document: care_team_shelf.list_place_of(int(document["revision"])),
     ),
     SealedField("research_jobs", "result", _custodian, _at(job_types.place_of), optional=True),
+    SealedField("research_jobs", "prepared", _custodian, _at(job_types.place_of), optional=True),
     # What acts hold is kept when they are over.
     SealedField(
         "acts",

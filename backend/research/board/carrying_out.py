@@ -22,7 +22,7 @@ from backend.research.board.errors import (
     DecisionNotFinal,
 )
 from backend.research.board.ports import BoardLedger
-from backend.research.board.stops import StudyStops
+from backend.research.board.stops import CLOSED, StudyStops
 from backend.research.board.types import Case, Decision, Motion, MotionKind, Person
 from backend.research.errors import StudyNotPermitted
 from backend.research.permit_data import permit_for
@@ -79,6 +79,7 @@ class DecisionActs:
         for act in self._outbox.unfinished(ACT):
             if act.data["kind"] == MotionKind.REVOKE:
                 self._stops.accept(_study_id(act), act.act_id)
+        self._stops.settle_over(self._is_over)
 
     def begin(self, study: Study, motion: Motion, by: Person) -> None:
         """Take a motion that enough have signed to its end; where the chain is away, it goes on by itself.
@@ -106,9 +107,16 @@ class DecisionActs:
         except Unavailable:
             self._driver.hand_over(act)  # it is durable, and goes on by itself
 
+    def _is_over(self, act_id: str) -> bool:
+        act = self._outbox.find(ACT, act_id)
+        return act is not None and act.is_over
+
     # --- the steps of an act
 
     def _relay(self, act: Act) -> Advance:
+        if act.data["kind"] == MotionKind.REVOKE:
+            # Again: a crash may have come after the act was begun, and another process carries it on.
+            self._stops.accept(_study_id(act), act.act_id)
         try:
             receipt = self._send(act)
         except Conflict as refusal:
@@ -218,7 +226,7 @@ class DecisionActs:
 
     def close(self, study: StudyId, *, reason: str) -> Study:
         """End a study here, at once and for good; a run that is under way releases nothing."""
-        self._stops.accept(study, "closed")
+        self._stops.accept(study, CLOSED)
         return self._studies.follow(study, Event.CLOSE, reason=reason)
 
     def _log(self, act: Act) -> Advance:

@@ -9,7 +9,7 @@ from typing import Protocol
 from backend.consent.ledger_types import Receipt
 from backend.consent.member_terms import PermitStudy
 from backend.research.board.types import Seat
-from backend.research.types import NanoRho, StudyId
+from backend.research.types import StudyId
 from backend.types import Address, UnixSeconds
 
 
@@ -72,12 +72,6 @@ class RunStore(Protocol):
 
     def of_study(self, study: StudyId) -> Sequence[StudyRun]:
         """Runs in the order of their time."""
-        ...
-
-
-class SpentReader(Protocol):
-    def spent(self, study: StudyId) -> NanoRho:
-        """What the study spent of its privacy budget."""
         ...
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.audit import codes
@@ -15,7 +14,7 @@ from backend.research.board.errors import LetterAbsent
 from backend.research.board.letter import Letter, render
 from backend.research.board.ports import BoardLedger, BoardRoll
 from backend.research.board.preparing import BoardPreparation
-from backend.research.board.stops import StudyStops
+from backend.research.board.stops import StopGuard, StudyStops
 from backend.research.board.suspending import StudySuspensions
 from backend.research.board.types import Case, MotionKind, Person
 from backend.research.board.usage import StudyUsage
@@ -66,7 +65,6 @@ class EthicsBoard:
             raise LetterAbsent
         return render(Letter(study, decision, before, self.domain))
 
-    def guard(self, study: StudyId) -> Callable[[], None]:
+    def guard(self, study: StudyId) -> StopGuard:
         """Return what raises StudyNotPermitted once a stop of the study arrives after this call."""
-        position = self.stops.position
-        return lambda: self.stops.guard(study, position)
+        return self.stops.guard(study)

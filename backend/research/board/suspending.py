@@ -122,6 +122,11 @@ class StudySuspensions:
         """Put every suspension that is not on the chain in force: at start-up, before the first run."""
         for act in self._outbox.unfinished(ACT):
             self._stops.accept(_study_id(act), act.act_id)
+        self._stops.settle_over(self._is_over)
+
+    def _is_over(self, act_id: str) -> bool:
+        act = self._outbox.find(ACT, act_id)
+        return act is not None and act.is_over
 
     def _seat(self, by: Person) -> Seat:
         try:
@@ -147,6 +152,8 @@ class StudySuspensions:
     # --- the steps of an act
 
     def _log(self, act: Act) -> Advance:
+        # Again: a crash may have come after the act was begun, and another process carries it on.
+        self._stops.accept(_study_id(act), act.act_id)
         self._book.log(
             codes.STUDY_SUSPENDED,
             self._studies.get(_study_id(act)),

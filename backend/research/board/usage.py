@@ -15,10 +15,12 @@ from backend.research.types import NanoRho, StudyId
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """``epsilon_spent`` and ``epsilon_limit`` as decimal text, at the custodian's delta."""
+    """Amounts as decimal text, at the custodian's delta. ``epsilon_spent`` is by this version of the study,
+    ``epsilon_in_all`` by it and all before it: what ``epsilon_limit`` is about."""
 
     runs: Sequence[StudyRun]
     epsilon_spent: str
+    epsilon_in_all: str
     epsilon_limit: str
 
     @property
@@ -28,9 +30,19 @@ class Usage:
 
 
 class StudyUsage:
-    def __init__(self, *, runs: RunStore, spent: Callable[[StudyId], NanoRho], policy: BudgetPolicy) -> None:
+    """``spent``: what several studies spent together."""
+
+    def __init__(
+        self,
+        *,
+        runs: RunStore,
+        spent: Callable[[Sequence[StudyId]], NanoRho],
+        versions_before: Callable[[Study], Sequence[Study]],
+        policy: BudgetPolicy,
+    ) -> None:
         self._runs = runs
         self._spent = spent
+        self._versions_before = versions_before
         self._policy = policy
 
     def record(self, run: StudyRun) -> None:
@@ -40,9 +52,11 @@ class StudyUsage:
     def of(self, study: Study) -> Usage:
         exponent = self._policy.delta_exponent
         limit = plan(study.proposal, delta_exponent=exponent).study_limit
+        versions = [study, *self._versions_before(study)]
         return Usage(
             runs=self._runs.of_study(study.study_id),
-            epsilon_spent=_text(self._spent(study.study_id), exponent),
+            epsilon_spent=_text(self._spent([study.study_id]), exponent),
+            epsilon_in_all=_text(self._spent([version.study_id for version in versions]), exponent),
             epsilon_limit=_text(limit, exponent),
         )
 

@@ -16,6 +16,7 @@ from backend.research.datasets.errors import DatasetNotThere, DatasetOutdated, R
 from backend.research.datasets.methods import Released, methods_paragraph
 from backend.research.datasets.package import Package, build, table_of
 from backend.research.datasets.sealed import seal_release
+from backend.research.errors import TableRemoved
 from backend.research.jobs.driver import Candidates, RunJobs
 from backend.research.jobs.types import Job, JobState
 from backend.research.permits import require_permitted
@@ -48,12 +49,15 @@ class DatasetService:
     def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedDataset:
         """Return the dataset of a run, sealed to the researcher's registered key.
 
-        Raises StudyNotPermitted, DatasetNotThere, ResearcherKeyMissing, DatasetOutdated, LedgerUnavailable
-        and what the log raises; the entry in it is durable before this returns.
+        Raises StudyNotPermitted, RunResultRemoved, TableRemoved, DatasetNotThere, ResearcherKeyMissing,
+        DatasetOutdated, LedgerUnavailable and what the log raises; the entry in it is durable before this
+        returns.
         """
         require_permitted(study, self.permits.permit(study.study_id), self.clock())
         dataset = study.proposal.dataset
         kept = self.runs.kept(job) if job.state is JobState.DONE else None
+        if kept is not None and kept.result["table_refusal"] == TableRemoved.code:
+            raise TableRemoved
         if kept is None or dataset is None or kept.result["table"] is None:
             raise DatasetNotThere
         key = self.recipients.of_member(researcher)

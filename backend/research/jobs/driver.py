@@ -1,34 +1,34 @@
 """Drives the queued runs, one after the other, in a thread of the service.
 
 A run may be begun again after whatever ended the one before: a charge is found by its id and costs nothing a
-second time, and the entry in the audit log names the job. A job whose holder is gone is taken up when its
-lease is over, or at the start where no other process can hold it; begun for the fourth time it fails.
+second time. A job whose holder is gone is taken up when its lease is over, or at the start where no other
+process can hold it; begun for the fourth time it fails.
+
+A result is kept before it is committed to. Whoever takes the job up then goes on from there, as often as it
+takes, if the study may still run over the same consents; otherwise the result is withheld.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from backend.audit import codes
-from backend.audit.entry import Agent, AuditEvent, Outcome
-from backend.audit.log import AuditLog
+from backend.audit.entry import Agent
 from backend.errors import AssentError, Unavailable
-from backend.research.board.ports import StudyRun
-from backend.research.canonical import digest_of
-from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPermitted
+from backend.research.board.stops import StopGuard
+from backend.research.cohort import distinct, snapshot
+from backend.research.errors import RunNotFound, RunResultRemoved, RunResultTooLarge, StudyNotPermitted
+from backend.research.jobs.kept import KeptResult
+from backend.research.jobs.releasing import Releasing
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
 from backend.research.jobs.watching import Watch
 from backend.research.permits import require_permitted
 from backend.research.ports import PermitReader
-from backend.research.result import RunResult
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.research.study import Study
@@ -49,27 +49,6 @@ class Candidates(Protocol):
     def of(self, study: Study, *, agent: Agent, researcher: MemberId) -> Iterator[Candidate]: ...
 
 
-class Usage(Protocol):
-    def record(self, run: StudyRun) -> None:
-        """Keep that a result is released, before it leaves."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptResult:
-    """``result`` with its digest, and beside it ``snapshot`` (32 bytes), of the consents it was made under,
-    and ``pseudonyms``, of a table's rows. ``apart``: the rows leave as a dataset alone."""
-
-    result: dict[str, Any]
-    snapshot: bytes
-    pseudonyms: tuple[str, ...]
-    apart: bool
-
-
-class Commits(Protocol):
-    def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
-        """Have the chain hold the result's hash, before it is released; the same again does nothing."""
-
-
 class _Interrupted(Exception):
     """The service stops, or another process took the job: it is not ended here."""
 
@@ -83,12 +62,10 @@ class RunJobs:
         store: JobStore,
         studies: StudyService,
         permits: PermitReader,
-        guard: Callable[[StudyId], Callable[[], None]],
-        usage: Usage,
-        commits: Commits,
+        guard: Callable[[StudyId], StopGuard],
+        releasing: Releasing,
         runner: StudyRunner,
         candidates: Candidates,
-        audit: AuditLog,
         sealer: DocumentSealer,
         clock: Callable[[], int],
         alone: bool,
@@ -97,11 +74,9 @@ class RunJobs:
         self._studies = studies
         self._permits = permits
         self._guard = guard  # raises StudyNotPermitted once a stop of the study arrives
-        self._usage = usage
-        self._commits = commits
+        self._releasing = releasing
         self._runner = runner
         self._candidates = candidates
-        self._audit = audit
         self._sealer = sealer
         self._clock = clock
         self._alone = alone  # no other process can hold a job
@@ -153,7 +128,8 @@ class RunJobs:
         return self._store.of_study(study.study_id, limit=limit)
 
     def result(self, job: Job) -> dict[str, Any]:
-        """What a job that is done gave, as its researcher sees it. Raises SealedDocumentRefused.
+        """What a job that is done gave, as its researcher sees it. Raises SealedDocumentRefused,
+        RunResultRemoved.
 
         Of a dataset there are no rows in it: they leave sealed (``datasets.service``), and not here.
         """
@@ -164,12 +140,10 @@ class RunJobs:
         return found.result
 
     def kept(self, job: Job) -> KeptResult:
-        """All that was kept of a job that is done. Raises SealedDocumentRefused."""
-        opened = self._sealer.open(job.result, subject=None, place=place_of(job.job_id.hex()))
-        found: dict[str, Any] = json.loads(opened)
-        return KeptResult(
-            found["result"], bytes.fromhex(found["snapshot"]), tuple(found["pseudonyms"]), found["apart"]
-        )
+        """All that was kept of a job that is done. Raises SealedDocumentRefused, RunResultRemoved."""
+        if job.removed_at is not None:
+            raise RunResultRemoved
+        return self._opened(job, job.result)
 
     def wait(self, job: Job, *, seconds: float) -> Job:
         """Return the job when it has ended, or as it stands when the time is up.
@@ -213,13 +187,13 @@ class RunJobs:
             leased = job.state is JobState.RUNNING and job.leased_until is not None and job.leased_until > now
             if leased and job.holder != self._holder and not takeover:
                 continue
-            if job.attempts >= MAX_ATTEMPTS:
+            if job.attempts >= MAX_ATTEMPTS and not job.prepared:
                 self._end(job, JobState.FAILED, code=INTERRUPTED)
                 continue
             claimed = job.after(
                 at=now,
                 state=JobState.RUNNING,
-                phase=Phase.CONSENTS,
+                phase=Phase.RESULT if job.prepared else Phase.CONSENTS,
                 percent=0,
                 attempts=job.attempts + 1,
                 holder=self._holder,
@@ -231,29 +205,25 @@ class RunJobs:
 
     def _run(self, job: Job) -> None:
         guard = self._guard(job.study)
-        watch = Watch(job, guard=guard, check=lambda: self._check(job), progress=self._progress)
+        watch = Watch(job, glance=guard.glance, check=lambda: self._check(job), progress=self._progress)
         try:
             study = self._studies.get(job.study)
-            found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)
-            result = self._runner.run(study, watch.watched(found))
-            document = {**result.as_json(), "digest": "0x" + result.digest.hex()}
-            kept = {
-                "result": document,
-                "snapshot": result.snapshot.hex(),
-                "pseudonyms": list(result.row_pseudonyms),
-                "apart": study.proposal.dataset is not None,
-            }
-            sealed = self._sealed(job.job_id, kept)
-            self._commits.commit(study, result, by=job.agent)
-            # The entry is the ordering point: a stop received before it keeps the result here.
-            entry = _entry(job, study, result.digest, self._clock())
-            self._audit.append(entry, guard=guard, act=bytes(job.job_id))
-            table = b"" if result.table is None else digest_of(document["table"])
-            self._usage.record(StudyRun(job.study, result.run_id, result.digest, table, self._now()))
-            self._end(watch.job, JobState.DONE, result=sealed)
+            kept = self._resumed(watch, study)
+            if kept is None:
+                found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)
+                kept = KeptResult.of(study, self._runner.run(study, watch.watched(found)))
+                sealed = self._sealed(job.job_id, kept)
+                watch.job = self._changed(watch.job, phase=Phase.RESULT, percent=0, prepared=sealed)
+            self._releasing.release(watch.job, study, kept, guard=guard)
+            self._end(watch.job, JobState.DONE, result=watch.job.prepared)
         except _Interrupted:
             back = watch.job.after(at=self._now(), state=JobState.QUEUED, attempts=job.attempts - 1)
             self._store.replace(back)
+        except Unavailable as failure:
+            if watch.job.prepared:
+                self._leave(watch.job, failure)
+            else:
+                self._fail(watch.job, JobState.FAILED, failure)
         except StudyNotPermitted as stopped:
             self._fail(watch.job, JobState.STOPPED, stopped)
         except AssentError as failure:
@@ -264,13 +234,47 @@ class RunJobs:
             unknown.__cause__ = failure
             self._fail(watch.job, JobState.FAILED, unknown)
 
-    def _sealed(self, job_id: JobId, document: dict[str, Any]) -> bytes:
-        encoded = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    def _resumed(self, watch: Watch, study: Study) -> KeptResult | None:
+        """The result that an attempt before has prepared; None where there is none, or its consents changed.
+
+        Raises StudyNotPermitted.
+        """
+        job = watch.job
+        if not job.prepared:
+            return None
+        self._check(job)
+        kept = self._opened(job, job.prepared)
+        now = distinct(self._candidates.of(study, agent=job.agent, researcher=job.researcher))
+        if snapshot(now) == kept.snapshot:
+            return kept
+        self._releasing.withhold(job, study, kept)
+        watch.job = self._changed(job, phase=Phase.CONSENTS, prepared=b"")
+        return None
+
+    def _opened(self, job: Job, sealed: bytes) -> KeptResult:
+        return KeptResult.decode(self._sealer.open(sealed, subject=None, place=place_of(job.job_id.hex())))
+
+    def _sealed(self, job_id: JobId, kept: KeptResult) -> bytes:
+        encoded = kept.encoded()
         if len(encoded) > MAX_RESULT_BYTES:
             raise RunResultTooLarge
         return self._sealer.seal(encoded, subject=None, place=place_of(job_id.hex()))
 
+    def _leave(self, job: Job, failure: Unavailable) -> None:
+        """Let a result that is on its way out wait for what does not answer."""
+        _LOG.warning("a result is not released yet", extra={"code": failure.code})
+        again = UnixSeconds(self._now() + round(LOOK_SECONDS))
+        self._store.replace(job.after(at=self._now(), holder="", leased_until=again))
+
     def _fail(self, job: Job, state: JobState, failure: AssentError) -> None:
+        if job.prepared:
+            try:
+                self._releasing.withhold(job, self._studies.get(job.study), self._opened(job, job.prepared))
+            except Unavailable as away:
+                self._leave(job, away)
+                return
+            except AssentError as damage:
+                _LOG.warning("a result cannot be withheld by name", extra={"code": damage.code})
         self._failures[job.job_id] = failure
         while len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
@@ -279,7 +283,15 @@ class RunJobs:
     def _end(self, job: Job, state: JobState, *, code: str = "", result: bytes = b"") -> None:
         percent = 100 if state is JobState.DONE else job.percent
         phase = Phase.RESULT if state is JobState.DONE else job.phase
-        ended = job.after(at=self._now(), state=state, code=code, result=result, percent=percent, phase=phase)
+        ended = job.after(
+            at=self._now(),
+            state=state,
+            code=code,
+            result=result,
+            prepared=b"",
+            percent=percent,
+            phase=phase,
+        )
         if not self._store.replace(ended):
             _LOG.warning("a run was taken by another process; what was found here is dropped")
         with self._ended:
@@ -294,23 +306,15 @@ class RunJobs:
 
     def _progress(self, job: Job, phase: Phase, percent: int) -> Job:
         """Write down how far a job is, and renew its lease."""
+        return self._changed(job, phase=phase, percent=percent)
+
+    def _changed(self, job: Job, **changes: object) -> Job:
+        """Store the next revision of a job that is ours, its lease renewed."""
         now = self._now()
-        moved = job.after(at=now, phase=phase, percent=percent, leased_until=UnixSeconds(now + LEASE_SECONDS))
+        moved = job.after(at=now, leased_until=UnixSeconds(now + LEASE_SECONDS), **changes)
         if not self._store.replace(moved):
             raise _Interrupted
         return moved
 
     def _now(self) -> UnixSeconds:
         return UnixSeconds(self._clock())
-
-
-def _entry(job: Job, study: Study, digest: bytes, now: int) -> AuditEvent:
-    return AuditEvent(
-        type=codes.STUDY_RUN,
-        outcome=Outcome.CHANGED,
-        occurred_at_ms=now * 1000,
-        actor=job.agent,
-        organisation=job.researcher,
-        purpose=study.proposal.purpose,
-        detail={"study": bytes(job.study), "result": digest},
-    )

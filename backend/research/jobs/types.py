@@ -41,7 +41,9 @@ class Job:
 
     ``code`` is the error code of a job that failed or was stopped. ``attempts`` counts how often it was
     begun. ``holder`` drives it until ``leased_until`` (unix seconds). ``revision`` rises with each change,
-    for compare-and-swap. ``result`` is sealed; b"" while there is none.
+    for compare-and-swap. ``result`` is sealed; b"" while there is none. ``prepared`` is a result on its way
+    out, sealed too, and not to be given to anybody: from before it is committed to until the job has ended.
+    ``removed_at``: when retention took the result away.
     """
 
     job_id: JobId
@@ -58,6 +60,8 @@ class Job:
     holder: str = ""
     leased_until: UnixSeconds | None = None
     result: bytes = b""
+    prepared: bytes = b""
+    removed_at: UnixSeconds | None = None
     revision: int = 1
 
     def after(self, *, at: UnixSeconds, **changes: object) -> Job:

@@ -16,18 +16,19 @@ _STEP: Final = 5
 
 
 class Watch:
-    """Counts the patients of one run, and looks between them whether it may go on."""
+    """Counts the patients of one run, and looks between them whether it may go on: ``glance`` before each,
+    ``check`` once for some."""
 
     def __init__(
         self,
         job: Job,
         *,
-        guard: Callable[[], None],
+        glance: Callable[[], None],
         check: Callable[[], None],
         progress: Callable[[Job, Phase, int], Job],
     ) -> None:
         self.job = job
-        self._guard = guard
+        self._glance = glance
         self._check = check
         self._progress = progress
         self._written = time.monotonic()
@@ -51,7 +52,7 @@ class Watch:
         self, resources: Callable[[], Iterable[Resource | Opened]]
     ) -> Callable[[], Iterable[Resource | Opened]]:
         def counted() -> Iterable[Resource | Opened]:
-            self._guard()
+            self._glance()
             if self._done % CHECK_EVERY == 0:
                 self._check()
             self._done += 1

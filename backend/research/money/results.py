@@ -9,13 +9,13 @@ from typing import Final
 from backend.audit import codes
 from backend.audit.entry import Agent
 from backend.outbox.service import Outbox
-from backend.outbox.types import DONE, Act, Advance
+from backend.outbox.types import DONE, FAILED, Act, Advance
 from backend.research.money.entries import MoneyEntries, asked_by
 from backend.research.money.errors import ResultUnknown
 from backend.research.money.ports import MoneyLedger, ResultStore
 from backend.research.money.rows import ResultRow
 from backend.research.money.types import RunId
-from backend.research.result import RunResult
+from backend.research.result import Commitment
 from backend.research.study import Study
 from backend.types import Bytes32, UnixSeconds
 
@@ -49,7 +49,7 @@ class Results:
         self._clock = clock
         outbox.register(ACT, {"received": self._commit, "committed": self._keep, "kept": self._log})
 
-    def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
+    def commit(self, study: Study, result: Commitment, *, by: Agent) -> None:
         """Return once the chain has the result's hash; the same again does nothing.
 
         Raises a Conflict where the study is no longer permitted, and LedgerUnavailable: the result is not
@@ -61,11 +61,21 @@ class Results:
             "study": bytes(study.study_id),
             "rules": bytes(study.rules),
             "run": result.run_id,
-            "participants": len(result.participants),
-            "published": result.included.high,
+            "participants": result.participants,
+            "published": result.published,
             "by": asked_by(by),
         }
         self._outbox.drive(self._outbox.begin(ACT, digest.hex(), state="received", data=data))
+
+    def is_committed(self, study: Study, digest: bytes) -> bool:
+        """Whether the chain has a result's hash, or will have it by itself. Raises LedgerUnavailable."""
+        act = self._outbox.find(ACT, digest.hex())
+        if act is None:
+            return False
+        if act.state != FAILED:
+            return True
+        # Of the two hashes that it commits to, one may have been taken before the other was refused.
+        return bool(self._ledger.committed_at(Bytes32(study.study_id), Bytes32(digest)))
 
     def get(self, result: Bytes32) -> ResultRow:
         """Raises ResultUnknown."""

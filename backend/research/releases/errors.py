@@ -12,4 +12,18 @@ class ReleaseLedgerBusy(Unavailable):
 
 class ReleaseLedgerDamaged(IntegrityError):
     code = "release_ledger_damaged"
-    remedy = "The ledger of releases does not verify. No table is released; tell the operator."
+    remedy = (
+        "A row of the ledger of releases is not what was written, or is missing. No table is released. Stop "
+        "the service, have 'assent fsck' name what is damaged, and put the newest copy of the index back "
+        "('assent restore')."
+    )
+
+
+class ReleaseLedgerRolledBack(IntegrityError):
+    """The ledger lacks a release that the audit log or the entry after it knows."""
+
+    code = "release_ledger_rolled_back"
+    remedy = (
+        "The ledger of releases lacks a release that the audit log knows. No table is released. Stop the "
+        "service and put the newest copy of the index back ('assent restore')."
+    )

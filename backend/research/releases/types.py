@@ -13,8 +13,6 @@ from backend.types import UnixSeconds
 Mark = NewType("Mark", bytes)  # 16 bytes: a patient, under the key of one study
 Members = Mapping[Mark, int]  # the class that each patient of a release was in
 
-NO_DIGEST = bytes(32)
-
 
 @dataclass(frozen=True, slots=True)
 class ReleaseEntry:

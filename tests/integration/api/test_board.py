@@ -543,6 +543,25 @@ def test_amendment_is_decided_anew_and_its_predecessor_runs_until_then(
     assert_problem(third, 409, "study_amends_nothing")
 
 
+def test_amendment_spends_what_is_left_of_the_total_that_its_permit_says(
+    researcher: Provider, secretary: Api, board: list[Person]
+) -> None:
+    def version(**changes: Any) -> str:
+        made = prepared(researcher, secretary, board, **changes)
+        permitted(made, board)
+        return made
+
+    first = version(runs=1, epsilon=0.2)
+    assert run(researcher, first).status_code == 200
+    same = version(runs=1, epsilon=0.2, amends=first)
+    assert_problem(run(researcher, same), 409, "privacy_budget_exceeded")
+    usage = board[0].api.get(f"/v1/board/studies/{same}")["usage"]
+    assert usage["epsilon_spent"] == "0"
+    assert 0 < float(usage["epsilon_in_all"]) <= float(usage["epsilon_limit"])
+    more = version(runs=4, epsilon=0.4, amends=same)
+    assert run(researcher, more).status_code == 200
+
+
 def test_difference_and_kinds_of_consent_are_shown_to_the_board(
     researcher: Provider, board: list[Person], study: str
 ) -> None:

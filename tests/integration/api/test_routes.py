@@ -193,6 +193,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/studies/{study}/questions/{number}/answer"): frozenset({"researcher"}),
     ("POST", "/v1/studies/{study}/closing"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/difference"): frozenset({"researcher", "board", "secretary", "patient"}),
+    ("GET", "/v1/studies/{study}/removals"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("GET", "/v1/studies/{study}/letter"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("GET", "/v1/board/members"): frozenset({"board", "secretary"}),
     ("GET", "/v1/board/studies"): frozenset({"board", "secretary"}),

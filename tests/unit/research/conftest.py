@@ -11,6 +11,7 @@ import pytest
 
 from backend.audit.errors import AuditUnavailable
 from backend.research.budget import PrivacyBudget
+from backend.research.joining import Joining
 from backend.research.outputs import Count, Filter, Histogram, Table
 from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
@@ -23,7 +24,6 @@ from backend.research.types import (
     Charge,
     LedgerDocument,
     LedgerHead,
-    NanoRho,
     Permit,
     ResearchTerms,
     StudyId,
@@ -31,6 +31,7 @@ from backend.research.types import (
 )
 from backend.research.variables import Kind, Role, Variable
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
+from tests.support.memory_chains import MemoryChainLog, MemoryJoinStore
 from tests.support.memory_releases import MemoryReleaseStore
 
 NOW = 1_790_000_000
@@ -46,7 +47,6 @@ class MemoryBudgetStore:
 
     entries: dict[int, Charge] = field(default_factory=dict)
     current: LedgerDocument | None = None
-    marks: dict[SubjectId, NanoRho] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     calls: list[str] = field(default_factory=list)
     crash_after: str = ""
@@ -75,10 +75,6 @@ class MemoryBudgetStore:
         self.calls.append("charges")
         with self.lock:
             return [self.entries[place] for place in sorted(self.entries) if place >= start]
-
-    def join(self, ledger: str, subjects: Sequence[SubjectId], spent: NanoRho) -> dict[SubjectId, NanoRho]:
-        with self.lock:
-            return {subject: self.marks.setdefault(subject, spent) for subject in subjects}
 
     def _crash(self, step: str) -> None:
         if self.crash_after == step:
@@ -222,15 +218,26 @@ class World:
     now: list[int]
     policy: BudgetPolicy
     releases: MemoryReleaseStore = field(default_factory=MemoryReleaseStore)
+    joins: MemoryJoinStore = field(default_factory=MemoryJoinStore)
+    chains: MemoryChainLog = field(default_factory=MemoryChainLog)
     heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
+    versions: dict[StudyId, Sequence[Study]] = field(default_factory=dict)
     thresholds: MemoryThresholdStore = field(default_factory=MemoryThresholdStore)
 
     @property
     def budget(self) -> PrivacyBudget:
         """As another process would have it: it knows nothing but what is stored."""
         return PrivacyBudget(
-            store=self.budget_store, log=self.heads, policy=self.policy, clock=lambda: self.now[0]
+            store=self.budget_store,
+            joining=self.joining,
+            log=self.heads,
+            policy=self.policy,
+            clock=lambda: self.now[0],
         )
+
+    @property
+    def joining(self) -> Joining:
+        return Joining(store=self.joins, log=self.chains, ledger="hospital", clock=lambda: self.now[0])
 
     @property
     def runner(self) -> StudyRunner:
@@ -242,8 +249,13 @@ class World:
             thresholds=self.thresholds,
             uses=self.uses,
             releases=ReleaseLedger(
-                store=self.releases, keys=Keys(), ledger="hospital", clock=lambda: self.now[0]
+                store=self.releases,
+                log=self.chains,
+                keys=Keys(),
+                ledger="hospital",
+                clock=lambda: self.now[0],
             ),
+            versions_before=lambda study: self.versions.get(study.study_id, ()),
             clock=lambda: self.now[0],
         )
 

@@ -105,6 +105,26 @@ def test_custodians_caps_of_a_study_and_of_a_researcher_stand_beside_the_total(w
     ]
 
 
+def test_limit_of_a_study_holds_over_its_versions_together(world: Any) -> None:
+    first, second, third = STUDY, OTHER, StudyId(b"3" * 32)
+    debit(world.budget, 1, 60, study=first, limit=NanoRho(100))
+
+    def amended(charge: int, rho: int, study: StudyId, *before: StudyId, limit: int) -> Charge:
+        made: Charge = world.budget.debit(
+            number(charge), study, LAB, NanoRho(rho), study_limit=NanoRho(limit), before=before
+        )
+        return made
+
+    with pytest.raises(BudgetExceeded):
+        amended(2, 41, second, first, limit=100)
+    assert amended(3, 40, second, first, limit=100).study_spent == 40
+    with pytest.raises(BudgetExceeded):
+        amended(4, 1, third, second, first, limit=100)
+    amended(5, 20, third, second, first, limit=120)  # its permit says a higher total
+    assert world.budget.spent_over([first, second, third]) == 120
+    assert world.budget.spent_over([first, first]) == 60
+
+
 def test_debit_in_the_next_period_has_the_whole_budget_and_a_clock_set_back_does_not(world: Any) -> None:
     total = world.policy.rho
     debit(world.budget, 1, total)

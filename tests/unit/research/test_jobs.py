@@ -10,20 +10,24 @@ from typing import Any
 
 import pytest
 
+from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind, AuditEvent
-from backend.errors import Conflict
+from backend.errors import Conflict, LedgerUnavailable
 from backend.research.board.ports import StudyRun
+from backend.research.board.stops import StudyStops
 from backend.research.errors import BudgetExceeded, RunNotFound, StudyNotPermitted
 from backend.research.jobs import driver
 from backend.research.jobs.driver import INTERRUPTED, MAX_ATTEMPTS, RunJobs
+from backend.research.jobs.releasing import Releasing
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, Phase
-from backend.research.result import RunResult
+from backend.research.result import Commitment
 from backend.research.service import StudyService
 from backend.research.study import Event, Proposal, Study
 from backend.research.types import Candidate, Resource, StudyId
 from backend.sealed import DocumentSealer, SealedDocumentRefused
-from backend.types import MemberId, UnixSeconds
+from backend.types import BlockNumber, MemberId, UnixSeconds
 from tests.support.memory_keys import MemoryKeyStore
+from tests.support.memory_stops import MemoryStopStore
 
 AGENT = Agent(AgentKind.CLIENT, "workbench")
 People = Callable[..., Candidate]
@@ -65,6 +69,8 @@ class Log:
     entries: dict[bytes, AuditEvent] = field(default_factory=dict)
 
     def append(self, event: AuditEvent, *, guard: Any = None, act: bytes | None = None) -> None:
+        if guard is not None:
+            guard()
         self.entries.setdefault(act or b"", event)
 
 
@@ -96,14 +102,20 @@ class Scene:
     keys: Any = field(default_factory=MemoryKeyStore)
     made: list[RunJobs] = field(default_factory=list)
     released: list[StudyRun] = field(default_factory=list)
-    stopped: bool = False
+    stops: StudyStops = field(default_factory=lambda: StudyStops(MemoryStopStore()))
     committed: list[bytes] = field(default_factory=list)
     chain_refuses: bool = False
+    chain_away: bool = False
 
-    def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
+    def commit(self, study: Study, result: Commitment, *, by: Agent) -> None:
+        if self.chain_away:
+            raise LedgerUnavailable
         if self.chain_refuses:
             raise Conflict
         self.committed.append(result.digest)
+
+    def is_committed(self, study: Study, digest: bytes) -> bool:
+        return digest in self.committed
 
     def jobs(self, *, alone: bool = True) -> RunJobs:
         self.studies.known[self.study.study_id] = self.study
@@ -118,12 +130,10 @@ class Scene:
             store=self.store,
             studies=service,
             permits=self.world.permits,
-            guard=lambda study: lambda: self.guard(study),
-            usage=self,
-            commits=self,
+            guard=self.stops.guard,
+            releasing=Releasing(commits=self, usage=self, audit=self.log, clock=lambda: self.world.now[0]),  # type: ignore[arg-type]
             runner=self.world.runner,
             candidates=self.source,
-            audit=self.log,  # type: ignore[arg-type]
             sealer=DocumentSealer(self.keys),
             clock=lambda: self.world.now[0],
             alone=alone,
@@ -131,12 +141,17 @@ class Scene:
         self.made.append(made)
         return made
 
-    def guard(self, study: StudyId) -> None:
-        if self.stopped:
-            raise StudyNotPermitted
-
     def record(self, run: StudyRun) -> None:
         self.released.append(run)
+
+    def of(self, code: str) -> list[Any]:
+        """The results of which the log has an entry of this type."""
+        return [entry.detail["result"] for entry in self.log.entries.values() if entry.type == code]
+
+    def later_block(self) -> None:
+        """Have a run that is made now end in another digest."""
+        known, study = self.world.permits.known, self.study.study_id
+        known[study] = replace(known[study], block=BlockNumber(99))
 
     def enqueue(self, jobs: RunJobs) -> Job:
         return jobs.enqueue(self.study, agent=AGENT, researcher=self.study.proposal.researcher)
@@ -182,7 +197,7 @@ def test_run_ends_with_its_result_and_an_entry_in_the_log(scene: Scene) -> None:
     assert b"participants" not in ended.result
     (entry,) = scene.log.entries.values()
     assert "0x" + entry.detail["result"].hex() == result["digest"]
-    assert list(scene.log.entries) == [bytes(job.job_id)]
+    assert entry.type == codes.STUDY_RUN
 
 
 def test_result_is_committed_to_before_anything_of_it_is_released(scene: Scene) -> None:
@@ -303,6 +318,134 @@ def test_run_that_a_crash_ended_is_taken_up_and_pays_nothing_twice(
     ended = after.wait(job, seconds=60)
     assert (ended.state, ended.attempts) == (JobState.DONE, 2)
     assert len(scene.world.budget_store.entries) == 1
+
+
+@dataclass
+class Dying:
+    """Ends the process at the call of one step of a release, before or after it took effect."""
+
+    scene: Scene
+    step: str
+    after: bool
+    crash: type[BaseException]
+
+    def die(self, monkeypatch: pytest.MonkeyPatch) -> Job:
+        """Drive a run until the process ends there; return the job as it was left."""
+        owner = {"commit": self.scene, "append": self.scene.log, "record": self.scene}[self.step]
+        real = getattr(owner, self.step)
+
+        def dying(*given: Any, **named: Any) -> None:
+            if self.after:
+                real(*given, **named)
+            raise self.crash
+
+        jobs = self.scene.jobs()
+        job = self.scene.enqueue(jobs)
+        claimed = jobs._claim(takeover=False)
+        assert claimed is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, self.step, dying)
+            with pytest.raises(self.crash):
+                jobs._run(claimed)
+        return self.scene.store.known[job.job_id]
+
+
+RELEASES = pytest.mark.parametrize(
+    ("step", "after"), [(step, after) for step in ("commit", "append", "record") for after in (False, True)]
+)
+
+
+@pytest.fixture
+def dying(scene: Scene, crash: type[BaseException]) -> Callable[[str, bool], Dying]:
+    return lambda step, after: Dying(scene, step, after, crash)
+
+
+@RELEASES
+def test_result_that_a_crash_kept_from_release_is_released_and_not_made_anew(
+    scene: Scene,
+    dying: Callable[[str, bool], Dying],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    after: bool,
+) -> None:
+    left = dying(step, after).die(monkeypatch)
+    assert (left.state, left.result) == (JobState.RUNNING, b"")
+    assert left.prepared
+    scene.later_block()
+    jobs = scene.jobs()
+    jobs.start()
+    ended = jobs.wait(left, seconds=60)
+    assert (ended.state, ended.prepared) == (JobState.DONE, b"")
+    digest = jobs.result(ended)["digest"]
+    assert {"0x" + each.hex() for each in scene.committed} == {digest}
+    assert [entry.type for entry in scene.log.entries.values()] == [codes.STUDY_RUN]
+    assert {run.result for run in scene.released} == set(scene.committed)
+    assert len(scene.world.uses.runs) == 1
+
+
+@RELEASES
+def test_committed_result_whose_consents_changed_is_withheld_by_name_and_made_anew(
+    scene: Scene,
+    dying: Callable[[str, bool], Dying],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    after: bool,
+) -> None:
+    left = dying(step, after).die(monkeypatch)
+    scene.source.people.pop()  # somebody revoked
+    jobs = scene.jobs()
+    jobs.start()
+    ended = jobs.wait(left, seconds=60)
+    assert ended.state is JobState.DONE
+    newest = bytes.fromhex(jobs.result(ended)["digest"][2:])
+    withheld = scene.of(codes.STUDY_RESULT_WITHHELD)
+    assert set(withheld) == set(scene.committed) - {newest}
+    assert len(withheld) == (0 if (step, after) == ("commit", False) else 1)
+    assert scene.released[-1].result == newest
+
+
+@RELEASES
+def test_committed_result_of_a_study_that_was_suspended_meanwhile_is_withheld_by_name(
+    scene: Scene,
+    dying: Callable[[str, bool], Dying],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    after: bool,
+) -> None:
+    left = dying(step, after).die(monkeypatch)
+    jobs = scene.jobs()
+    scene.suspend()
+    jobs.start()
+    with pytest.raises(StudyNotPermitted):
+        jobs.wait(left, seconds=60)
+    ended = scene.only()
+    assert (ended.state, ended.result, ended.prepared) == (JobState.STOPPED, b"", b"")
+    assert scene.of(codes.STUDY_RESULT_WITHHELD) == scene.committed
+
+
+def test_result_waits_for_a_chain_that_is_away_however_often_it_is_tried(scene: Scene) -> None:
+    scene.chain_away = True
+    jobs = scene.jobs(alone=False)
+    job = scene.enqueue(jobs)
+    for _ in range(MAX_ATTEMPTS + 2):
+        claimed = jobs._claim(takeover=False)
+        assert claimed is not None
+        jobs._run(claimed)
+        assert scene.only().state is JobState.RUNNING
+        assert jobs._claim(takeover=False) is None  # not at once
+        scene.world.now[0] += round(driver.LOOK_SECONDS)
+    scene.chain_away = False
+    other = scene.jobs(alone=False)
+    other.start()
+    assert other.wait(job, seconds=60).state is JobState.DONE
+    assert len(scene.world.uses.runs) == 1
+
+
+def test_result_on_its_way_out_is_shown_to_nobody(
+    scene: Scene, dying: Callable[[str, bool], Dying], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = dying("append", False).die(monkeypatch)
+    assert scene.jobs().get(scene.study, left.job_id).result == b""
 
 
 def test_job_of_another_process_is_left_until_its_lease_is_over(scene: Scene) -> None:

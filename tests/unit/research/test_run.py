@@ -15,7 +15,7 @@ from backend.research.cohort import respecting_minimum, snapshot
 from backend.research.dp import epsilon_of
 from backend.research.errors import BudgetExceeded, StudyNotPermitted
 from backend.research.plan import plan
-from backend.research.study import Event, Proposal
+from backend.research.study import Event, Proposal, Study
 from backend.research.study_terms import Dataset, DiversityRule, TableMode
 from backend.research.types import Candidate, NanoRho, Resource
 from backend.types import ConsentId, SubjectId
@@ -41,7 +41,7 @@ def test_run_over_consenting_patients_answers_near_the_truth(
     assert result.table is not None
     assert result.table.report.k_reached >= 5
     assert len(result.table.rows) == result.table.report.rows_released > 200
-    assert world.budget.spent_by_study(study.study_id) == plan(study.proposal, delta_exponent=6).rho
+    assert world.budget.spent_over([study.study_id]) == plan(study.proposal, delta_exponent=6).rho
     assert len(result.participants) == 300
     assert not any(str(subject) in str(result.as_json()) for subject in result.participants)
 
@@ -65,6 +65,25 @@ def test_run_repeated_opens_no_record_for_answers_it_has(
     people = [candidate_with(number) for number in range(1, 60)]
     assert len(world.runner.run(study, people).participants) == 59
     assert world.runner.run(study, people).participants == ()
+
+
+def test_amendment_does_not_refill_what_the_version_before_spent(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    people = [candidate_with(number) for number in range(1, 60)]
+    first = world.approved(proposal_with(runs=1))
+    world.runner.run(first, people)
+
+    def amended(**changes: Any) -> Study:
+        study: Study = world.approved(proposal_with(**{"runs": 1, "amends": first.study_id, **changes}))
+        world.versions[study.study_id] = [first]
+        return study
+
+    with pytest.raises(BudgetExceeded):
+        world.runner.run(amended(), people)
+    assert len(world.budget_store.entries) == 1
+    world.runner.run(amended(epsilon=4_000_000, runs=4), people)
+    assert len(world.budget_store.entries) == 2
 
 
 def test_minimum_cohorts_that_depend_on_each_other_are_left_out_to_the_end(candidate_with: People) -> None:

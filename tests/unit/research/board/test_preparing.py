@@ -248,7 +248,13 @@ def test_usage_counts_tables_once_and_tells_what_is_spent(board: World, put: Put
             return [run for run in runs if run.study == name]
 
     spent = NanoRho(0)
-    usage = StudyUsage(runs=Runs(), spent=lambda _: spent, policy=board.policy)
+    before = put(board, title="The version before", prepared=False)
+    usage = StudyUsage(
+        runs=Runs(),
+        spent=lambda versions: NanoRho(spent * len(versions)),
+        versions_before=lambda _: [before],
+        policy=board.policy,
+    )
     assert (usage.of(study).epsilon_spent, usage.of(study).releases) == ("0", 0)
     for number, table in enumerate((b"t", b"t", b"", b"u")):
         usage.record(StudyRun(study.study_id, bytes([number]), bytes([number]), table, UnixSeconds(1)))
@@ -257,4 +263,5 @@ def test_usage_counts_tables_once_and_tells_what_is_spent(board: World, put: Put
     found = usage.of(study)
     assert (len(found.runs), found.releases) == (4, 2)
     assert found.epsilon_spent.startswith("1.0")
+    assert float(found.epsilon_in_all) > float(found.epsilon_spent)
     assert found.epsilon_limit.startswith("2.0") or found.epsilon_limit.startswith("1.99")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from backend.research.board.stops import StoppablePermits, StudyStops
+from backend.research.board.stops import CLOSED, GLANCE_SECONDS, StoppablePermits, StudyStops
 from backend.research.errors import StudyNotPermitted
 from backend.research.types import Permit, StudyId
 from backend.types import BlockNumber, UnixSeconds
+from tests.support.memory_stops import MemoryStopStore
 
 STUDY, OTHER = StudyId(b"1" * 32), StudyId(b"2" * 32)
 
@@ -21,7 +22,7 @@ class Chain:
 
 @pytest.fixture
 def stops() -> StudyStops:
-    return StudyStops()
+    return StudyStops(MemoryStopStore())
 
 
 def live(stops: StudyStops, study: StudyId) -> bool:
@@ -46,30 +47,80 @@ def test_of_two_stops_one_that_is_settled_leaves_the_other(stops: StudyStops) ->
 
 
 def test_guard_fails_after_a_stop_also_when_it_was_settled_since(stops: StudyStops) -> None:
-    position = stops.position
-    stops.guard(STUDY, position)
+    guard = stops.guard(STUDY)
+    guard()
     stops.accept(OTHER, "a")
-    stops.guard(STUDY, position)
+    guard()
     stops.accept(STUDY, "b")
     stops.settle(STUDY, "b")
-    with pytest.raises(StudyNotPermitted):
-        stops.guard(STUDY, position)
-    stops.guard(STUDY, stops.position)
+    for look in (guard, guard.glance):
+        with pytest.raises(StudyNotPermitted):
+            look()
+    stops.guard(STUDY)()
 
 
 def test_guard_of_a_run_that_began_under_a_stop_fails(stops: StudyStops) -> None:
     stops.accept(STUDY, "a")
     with pytest.raises(StudyNotPermitted):
-        stops.guard(STUDY, stops.position)
+        stops.guard(STUDY)()
 
 
 def test_the_same_stop_again_is_one(stops: StudyStops) -> None:
     stops.accept(STUDY, "a")
-    position = stops.position
     stops.accept(STUDY, "a")
-    assert stops.position == position
+    assert stops.now(STUDY).accepted == 1
     stops.settle(STUDY, "a")
     assert live(stops, STUDY)
+
+
+def test_stop_of_another_process_is_seen_at_once_before_a_release_and_within_a_second_by_a_glance() -> None:
+    store, now = MemoryStopStore(), [100.0]
+    here, there = (StudyStops(store, monotonic=lambda: now[0]) for _ in range(2))
+    guard = here.guard(STUDY)
+    there.accept(STUDY, "a")
+    guard.glance()  # what it knew of a moment ago
+    with pytest.raises(StudyNotPermitted):
+        guard()
+    reads = store.reads
+    for _ in range(50):
+        with pytest.raises(StudyNotPermitted):
+            guard.glance()
+    assert store.reads == reads
+    there.settle(STUDY, "a")
+    calm = here.guard(STUDY)
+    there.accept(STUDY, "b")
+    now[0] += GLANCE_SECONDS
+    with pytest.raises(StudyNotPermitted):
+        calm.glance()
+    assert not live(here, STUDY)
+
+
+def test_own_stop_is_seen_by_the_next_glance(stops: StudyStops) -> None:
+    guard = stops.guard(STUDY)
+    guard.glance()
+    stops.accept(STUDY, "a")
+    with pytest.raises(StudyNotPermitted):
+        guard.glance()
+
+
+def test_stops_that_were_taken_out_of_the_index_stop_a_run_all_the_same() -> None:
+    store = MemoryStopStore()
+    stops = StudyStops(store)
+    stops.accept(STUDY, "a")
+    stops.settle(STUDY, "a")
+    guard = stops.guard(STUDY)
+    store.known.clear()
+    with pytest.raises(StudyNotPermitted):
+        guard()
+
+
+def test_acts_that_came_to_their_end_unseen_are_settled_at_a_start_and_a_closing_is_not(
+    stops: StudyStops,
+) -> None:
+    for act in ("over", "under way", CLOSED):
+        stops.accept(STUDY, act)
+    stops.settle_over(lambda act: act == "over")
+    assert stops.now(STUDY).acts == {"under way", CLOSED}
 
 
 def test_unknown_study_has_no_permit_with_or_without_a_stop(stops: StudyStops) -> None:

@@ -28,13 +28,13 @@ def study(board: World, put: Put) -> Study:
 
 
 def test_suspension_counts_when_it_was_received_and_the_chain_follows(board: World, study: Study) -> None:
-    position = board.stops.position
+    guard = board.stops.guard(study.study_id)
     suspended = board.suspend(study, 2)
     assert (suspended.state, suspended.reason) == (State.SUSPENDED, "a complaint")
     assert not board.is_live(study)
     assert not board.chain.states[study.study_id].suspended
     with pytest.raises(Exception, match="permit must be live"):
-        board.stops.guard(study.study_id, position)
+        guard()
     assert board.log.types()[-1] == codes.STUDY_SUSPENDED
     board.restart()
     assert board.chain.states[study.study_id].suspended

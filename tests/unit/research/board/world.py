@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from eth_account import Account
@@ -21,7 +22,7 @@ from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
 from backend.research.board.ports import CaseRow, ChainStudy, DocumentRow
 from backend.research.board.preparing import BoardPreparation
-from backend.research.board.stops import StoppablePermits, StudyStops
+from backend.research.board.stops import StoppablePermits, Stops, StudyStops
 from backend.research.board.suspending import StudySuspensions
 from backend.research.board.types import MotionKind, Person, Seat
 from backend.research.service import StudyService
@@ -31,6 +32,7 @@ from backend.sealed import DocumentSealer
 from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 from tests.support.memory_acts import MemoryActStore
 from tests.support.memory_keys import MemoryKeyStore
+from tests.support.memory_stops import MemoryStopStore
 
 DOMAIN = Domain(31337, Address("0x" + "cd" * 20), RESEARCH_NAME)
 DAY = 86_400
@@ -269,6 +271,20 @@ class Chain:
         return Receipt(BlockNumber(self.height), Bytes32(b"\x77" * 32), ())
 
 
+class MemoryStops(MemoryStopStore):
+    def __init__(self, faults: Faults) -> None:
+        super().__init__()
+        self._faults = faults
+
+    def accept(self, study: StudyId, act: str) -> Stops:
+        write = partial(super().accept, study, act)
+        return self._faults.around(write)  # type: ignore[no-any-return]
+
+    def settle(self, study: StudyId, act: str) -> Stops:
+        write = partial(super().settle, study, act)
+        return self._faults.around(write)  # type: ignore[no-any-return]
+
+
 @dataclass
 class Roll:
     everybody: list[Seat]
@@ -308,6 +324,7 @@ class World:
         self.papers = MemoryDocuments(self.faults)
         self.proposals = MemoryStudies(self.faults)
         self.acts = Acts(self.faults)
+        self.stopped = MemoryStops(self.faults)
         self.keys = MemoryKeyStore()
         self.restart()
 
@@ -316,7 +333,7 @@ class World:
         sealer = DocumentSealer(self.keys)
         self.outbox = Outbox(store=self.acts, clock=clock, holder="me", pause=lambda _: None)
         driver = Driver(self.outbox)  # not started: what is handed over waits for the next start
-        self.stops = StudyStops()
+        self.stops = StudyStops(self.stopped)
         self.permits = StoppablePermits(self.chain, self.stops)
         self.studies = StudyService(
             studies=self.proposals, permits=self.permits, uses=Uses(), policy=self.policy, clock=clock

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.errors import IntegrityError
 from backend.research.anonymize.refusals import ReleaseOverlap
 from backend.research.pseudonyms import pseudonym, release_mark
-from backend.research.releases.errors import ReleaseLedgerBusy, ReleaseLedgerDamaged
+from backend.research.releases.errors import ReleaseLedgerBusy, ReleaseLedgerDamaged, ReleaseLedgerRolledBack
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.releases.overlap import ABSENT, effective_k, keeps_promises
 from backend.research.releases.types import Members, ReleaseEntry
-from backend.research.types import StudyId
+from backend.research.types import ChainHead, StudyId
 from backend.types import SubjectId
+from tests.support.memory_chains import MemoryChainLog
 from tests.support.memory_releases import MemoryReleaseStore
 
 FIRST, SECOND, THIRD = (StudyId(bytes([number]) * 32) for number in (1, 2, 3))
@@ -31,8 +33,10 @@ class Keys:
         return hashlib.sha256(b"key of " + study).digest()
 
 
-def ledger(store: MemoryReleaseStore) -> ReleaseLedger:
-    return ReleaseLedger(store=store, keys=Keys(), ledger="hospital", clock=lambda: NOW)
+def ledger(store: MemoryReleaseStore, log: MemoryChainLog | None = None) -> ReleaseLedger:
+    return ReleaseLedger(
+        store=store, log=log or MemoryChainLog(), keys=Keys(), ledger="hospital", clock=lambda: NOW
+    )
 
 
 def classes(*groups: range) -> dict[SubjectId, int]:
@@ -183,15 +187,46 @@ def test_ledger_that_is_no_chain_stops_every_release() -> None:
     ledger(store).admit(SECOND, 5, classes(range(20, 30)))
     whole = list(store.kept)
     elsewhere = replace(whole[1], previous=b"x" * 32)
-    for damaged in (
-        whole[1:],
-        [replace(whole[0], k=2), whole[1]],
-        [whole[0], replace(whole[1], place=2)],
-        [whole[0], replace(elsewhere, digest=elsewhere.computed_digest())],
-    ):
+    found: tuple[tuple[list[ReleaseEntry], type[IntegrityError]], ...] = (
+        (whole[1:], ReleaseLedgerRolledBack),
+        ([replace(whole[0], k=2), whole[1]], ReleaseLedgerDamaged),
+        ([whole[0], replace(whole[1], place=2)], ReleaseLedgerRolledBack),
+        ([whole[0], replace(elsewhere, digest=elsewhere.computed_digest())], ReleaseLedgerDamaged),
+    )
+    for damaged, error in found:
         store.kept = damaged
-        with pytest.raises(ReleaseLedgerDamaged):
+        with pytest.raises(error):
             ledger(store).admit(THIRD, 5, classes(range(40, 50)))
+
+
+def test_release_is_in_the_log_before_it_is_admitted_and_one_taken_away_is_missed() -> None:
+    store, log = MemoryReleaseStore(), MemoryChainLog()
+    running = ledger(store, log)
+    running.open(None)
+    running.admit(FIRST, 5, classes(range(10)))
+    newest = running.admit(SECOND, 5, classes(range(20, 30)))
+    assert log.newest == ChainHead("hospital", 2, newest.digest)
+    assert ledger(store, log).open(log.newest) == log.newest
+    store.kept.pop()
+    for taken in (lambda: ledger(store, log).open(log.newest), running.verify):
+        with pytest.raises(ReleaseLedgerRolledBack):
+            taken()
+    # Another one in its place is not it, either.
+    ledger(store, log).admit(THIRD, 5, classes(range(40, 50)))
+    with pytest.raises(ReleaseLedgerRolledBack):
+        running.verify()
+
+
+def test_release_whose_head_a_crash_kept_from_the_log_gets_it_at_the_next_start_or_attempt() -> None:
+    store, log = MemoryReleaseStore(), MemoryChainLog()
+    for again in (
+        lambda: ledger(store, log).open(None),
+        lambda: ledger(store, log).admit(FIRST, 5, classes(range(10))),
+    ):
+        log.heads.clear()
+        ledger(store).admit(FIRST, 5, classes(range(10)))  # its head went nowhere
+        again()
+        assert log.newest == ChainHead("hospital", 1, store.kept[0].digest)
 
 
 def test_place_that_is_always_taken_ends_in_busy() -> None:
