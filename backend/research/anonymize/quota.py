@@ -17,7 +17,8 @@ from backend.research.anonymize.at_levels import group_at, room_for, sort_groups
 from backend.research.anonymize.criteria import SLACK, holds, scratch_for
 from backend.research.anonymize.grouping import number_rows
 from backend.research.anonymize.jit import kernel
-from backend.research.anonymize.peel import margins_of, nodes_of, rank
+from backend.research.anonymize.joint import JoinedCodes, Joint, joint_of
+from backend.research.anonymize.lattice import Lattice, count_out, lattice_of, margins_of, rank
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
 BATCH = 32  # nodes taken from one ranking
@@ -34,9 +35,19 @@ def quota(problem: Problem) -> tuple[Ids, int]:
         [int(sensitive[:, column].max()) + 1 for column in range(columns)],
     )
     share = np.bincount(value) / len(value)
-    scratch = scratch_for(problem.rule)
+    joint, codes = joint_of(problem.tree, problem.tuples.codes)
     return _quota(
-        problem.tuples, problem.tree, problem.rule, nodes_of(problem.tree), value, share, scratch, STEP, BATCH
+        problem.tuples,
+        problem.tree,
+        problem.rule,
+        lattice_of(problem.tree),
+        joint,
+        codes,
+        value,
+        share,
+        scratch_for(problem.rule),
+        STEP,
+        BATCH,
     )
 
 
@@ -87,29 +98,30 @@ def _quota(
     tuples: Tuples,
     tree: Tree,
     rule: Rule,
-    nodes: Ints,
+    lattice: Lattice,
+    joint: Joint,
+    codes: JoinedCodes,
     value: Ids,
     share: Floats,
     scratch: Ints,
     step: float,
     batch: int,
 ) -> tuple[Ids, int]:
-    count, width = tuples.codes.shape
+    count = len(tuples.rows)
     class_of = np.full(count, -1, np.int32)
     rest = np.arange(count).astype(np.int32)
-    columns = tuples.codes.T.copy()
-    room = room_for(count)
+    room = room_for(count, joint)
+    every = np.arange(count).astype(np.int32)
     order, starts = np.empty(count, np.int32), np.empty(count + 1, np.int32)
     picked = np.empty(count, np.int32)
-    sums = np.empty(count, np.int64)
     hist, taken = np.zeros(len(share), np.int64), np.zeros(len(share), np.int64)
-    done = np.zeros(len(nodes), np.bool_)
+    done = np.zeros(len(lattice.nodes), np.bool_)
     best, losses = np.empty(batch, np.int32), np.empty(batch)
-    margins = margins_of(tree, columns, tuples.rows)
-    by_column, scores = nodes.T.astype(np.int32), np.empty(len(nodes))
-    classes, mark, reached = 0, 0, -1.0
+    margins = margins_of(tuples, tree)
+    ranking = (np.empty(len(lattice.nodes)), np.empty(lattice.level.shape[1]))
+    classes, reached = 0, -1.0
     while True:
-        ranked = rank(by_column, done, margins, count, best, losses, scores)
+        ranked = rank(lattice, done, margins, count, best, losses, ranking)
         for place in range(ranked):
             if count < rule.k:
                 return class_of, classes
@@ -118,9 +130,8 @@ def _quota(
             if reached < losses[place] < reached + step:
                 continue
             reached = losses[place]
-            mark += 1
-            groups = group_at(columns, count, tree, nodes[node], tuples.rows, room, mark, sums)
-            sort_groups(room.ids, count, groups, order, starts)
+            grouped, groups = group_at(joint, codes, count, lattice.nodes[node], tuples.rows, rule.k, room)
+            sort_groups(room, grouped, every, groups, order, starts)
             before = classes
             for found in range(groups):
                 left = starts[found + 1] - starts[found]
@@ -153,13 +164,11 @@ def _quota(
                 one = rest[at]
                 if class_of[one] < 0:
                     rest[kept] = one
-                    for column in range(width):
-                        columns[column, kept] = columns[column, at]
+                    for block in range(len(codes)):
+                        codes[block, kept] = codes[block, at]
                     kept += 1
                     continue
-                for column in range(width):
-                    for level in range(tree.height[column] + 1):
-                        margins[column, level] -= tree.cost[column, level, columns[column, at]]
+                count_out(tuples, tree, one, 1, margins)
             count = kept
         if ranked < batch:
             return class_of, classes
