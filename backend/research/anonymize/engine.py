@@ -131,10 +131,11 @@ def _released(
     of_tuple = np.full(len(class_of), SUPPRESSED, dtype=np.int64)
     of_tuple[kept] = merged[numbers]
     class_id = of_tuple[problem.tuple_of]
+    row = pl.Series(np.where(class_id == SUPPRESSED, len(first), class_id).astype(np.uint32))
     released = {
-        name: pl.Series(name, [*hierarchy.labels, None], dtype=pl.Enum(hierarchy.labels)).gather(
-            np.append(labels[first], len(hierarchy.labels))[class_id]
-        )
+        name: pl.Series(name, [*hierarchy.labels, None], dtype=pl.Enum(hierarchy.labels))
+        .gather(np.append(labels[first], len(hierarchy.labels)))  # of each class, then of a row left out
+        .gather(row)
         for (name, hierarchy), labels in zip(hierarchies.items(), published, strict=True)
     }
     by_name = None if levels is None else dict(zip(hierarchies, levels.tolist(), strict=True))
