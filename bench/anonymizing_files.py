@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from backend.research.anonymize.compile_kernels import compile_kernels
 from backend.research.anonymize.files import Paths, anonymize_file
 from backend.research.anonymize.release import Request
 from backend.research.anonymize.types import Mode, PrivacyModel
@@ -32,6 +33,7 @@ LIMIT_MB: Final = 600
 
 
 def measure() -> list[Result]:
+    compile_kernels()  # as at set-up: compiling in the child would count as its memory
     with tempfile.TemporaryDirectory() as folder:
         _prepare(Path(folder))
         child = [sys.executable, "-m", "bench.anonymizing_files", folder]
@@ -62,7 +64,7 @@ def _prepare(folder: Path) -> None:
 
 def _run(folder: Path) -> dict[str, float]:
     seconds, megabytes = [], 0.0
-    for number in range(RUNS + 1):  # the first one loads and compiles
+    for number in range(RUNS + 1):  # the first one loads the kernels
         paths = Paths(folder / "in.csv", folder / "schema.yml", folder / f"out-{number}.csv")
         begun = time.perf_counter()
         anonymize_file(paths, Request(PrivacyModel(5), Mode.MAX_UTILITY, 0.04))

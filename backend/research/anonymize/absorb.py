@@ -17,17 +17,18 @@ from backend.research.anonymize.criteria import diverse, scratch_for
 from backend.research.anonymize.jit import kernel
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
+GLANCED = 3  # columns that are looked at for every class
+
 
 class _Classes(NamedTuple):
     """What the classes are while they take rows in.
 
-    ``low`` and ``high`` (classes x columns) are the least and greatest codes, ``cost`` (the same shape) what
-    a row loses in a column, ``loss`` the sum of that over the columns, ``rows`` how many there are, 0 of one
-    that was merged away. A class is the list from ``first`` on, by ``following`` (of each tuple; -1 ends it).
+    ``code`` (columns x classes) is some code of the class, ``cost`` (the same shape) what a row loses in the
+    column, ``loss`` the sum of that over the columns, ``rows`` how many there are, 0 of one that was merged
+    away. A class is the list from ``first`` on, by ``following`` (of each tuple; -1 ends it).
     """
 
-    low: NDArray[np.int32]
-    high: NDArray[np.int32]
+    code: NDArray[np.uint32]
     cost: Floats
     loss: Floats
     rows: Ints
@@ -82,71 +83,100 @@ def _stays(tuples: Tuples, rule: Rule, first: int, extra: int, following: Ids, s
 
 
 @kernel
-def _widen(low: NDArray[np.int32], high: NDArray[np.int32], least: Ids, most: Ids) -> None:
-    """Have the box ``low`` to ``high``, a code a column, hold the box ``least`` to ``most``, too."""
-    for column in range(len(low)):
-        low[column] = min(low[column], least[column])
-        high[column] = max(high[column], most[column])
-
-
-@kernel
-def _price(tree: Tree, classes: _Classes, found: int) -> None:
-    """Say what a row of a class loses, from its codes."""
-    classes.loss[found] = 0.0
-    for column in range(classes.low.shape[1]):
-        cost = cost_over(tree, column, classes.low[found, column], classes.high[found, column])
-        classes.cost[found, column] = cost
-        classes.loss[found] += cost
-
-
-@kernel
 def _put(tuples: Tuples, classes: _Classes, found: int, one: int) -> None:
-    """Put a tuple into a class, whose price has to be said anew."""
+    """Put a tuple into a class, whose costs have to be said anew."""
     classes.following[one] = classes.first[found]
     classes.first[found] = one
     classes.rows[found] += tuples.rows[one]
-    _widen(classes.low[found], classes.high[found], tuples.codes[one], tuples.codes[one])
+
+
+@kernel
+def _classes_of(tuples: Tuples, tree: Tree, class_of: Ids, count: int) -> _Classes:
+    size, columns = tuples.codes.shape
+    classes = _Classes(
+        np.zeros((columns, count), np.uint32),
+        np.zeros((columns, count)),
+        np.zeros(count),
+        np.zeros(count, np.int64),
+        np.full(count, -1, np.int32),
+        np.full(size, -1, np.int32),
+    )
+    for one in range(size):
+        found = class_of[one]
+        if found < 0:
+            continue
+        begins = classes.first[found] < 0
+        _put(tuples, classes, found, one)
+        for column in range(columns):
+            code = tuples.codes[one, column]
+            if begins:
+                classes.code[column, found] = code
+            elif code != classes.code[column, found]:
+                cost = cost_over(tree, column, code, classes.code[column, found])
+                classes.cost[column, found] = max(classes.cost[column, found], cost)
+    for column in range(columns):
+        classes.loss[:] += classes.cost[column]
+    return classes
+
+
+@kernel
+def _costs_with(tree: Tree, codes: Ids, least: Floats, costs: Floats) -> None:
+    """Put into ``costs`` (columns x codes) what a cell costs over these codes together with each other one.
+
+    ``least`` is what it costs in each column without any other.
+    """
+    for column in range(len(codes)):
+        for code in range(tree.size[column]):
+            costs[column, code] = max(least[column], cost_over(tree, column, code, codes[column]))
 
 
 @kernel
 def _cheapest(
     tuples: Tuples,
-    tree: Tree,
     rule: Rule,
     classes: _Classes,
-    box_low: NDArray[np.int32],
-    box_high: NDArray[np.int32],
+    costs: Floats,
     weight: int,
     extra: int,
     by_cost: Ints,
+    more: Floats,
     scratch: Ints,
 ) -> tuple[int, float]:
-    """(class that loses least more with a box of ``weight`` rows added, how much more).
+    """(class that loses least more with ``weight`` rows of ``costs`` added, how much more).
 
     With ``extra`` (the list of those rows), only a class that keeps diversity and t with them. ``by_cost``
-    has the columns, those first whose differences cost most, so that the sum ends early.
+    has the columns, those first whose differences cost most: with a few of them most classes are too dear.
     """
-    low, high, cost, loss, rows = classes.low, classes.high, classes.cost, classes.loss, classes.rows
+    code, cost, rows = classes.code, classes.cost, classes.rows
+    more[:] = 0.0
+    for column in by_cost[:GLANCED]:
+        for candidate in range(len(rows)):
+            more[candidate] += max(0.0, costs[column, code[column, candidate]] - cost[column, candidate])
     best, least = -1, np.inf
     for candidate in range(len(rows)):
-        if rows[candidate] == 0:
-            continue
         together = rows[candidate] + weight
-        more = loss[candidate] * weight
-        for column in by_cost:
-            if more >= least:
-                break
-            first_code, last_code = low[candidate, column], high[candidate, column]
-            if box_low[column] < first_code or box_high[column] > last_code:
-                wider = cost_over(
-                    tree, column, min(first_code, box_low[column]), max(last_code, box_high[column])
-                )
-                more += together * (wider - cost[candidate, column])
-        if more < least and (
+        own = classes.loss[candidate] * weight
+        if own + together * more[candidate] >= least or rows[candidate] == 0:
+            continue
+        wider = more[candidate]
+        for column in by_cost[GLANCED:]:
+            wider += max(0.0, costs[column, code[column, candidate]] - cost[column, candidate])
+        lost = own + together * wider
+        if lost < least and (
             extra < 0 or _stays(tuples, rule, classes.first[candidate], extra, classes.following, scratch)
         ):
-            best, least = candidate, more
+            best, least = candidate, lost
     return best, least
+
+
+@kernel
+def _widen(classes: _Classes, found: int, costs: Floats) -> None:
+    """Let a class cost what it does with those that ``costs`` is about."""
+    classes.loss[found] = 0.0
+    for column in range(len(classes.code)):
+        cost = max(classes.cost[column, found], costs[column, classes.code[column, found]])
+        classes.cost[column, found] = cost
+        classes.loss[found] += cost
 
 
 @kernel
@@ -160,35 +190,23 @@ def _absorb(
     by_cost: Ints,
     scratch: Ints,
 ) -> int:
-    size, columns = tuples.codes.shape
-    classes = _Classes(
-        np.full((count, columns), 1 << 30, np.int32),
-        np.full((count, columns), -1, np.int32),
-        np.zeros((count, columns)),
-        np.zeros(count),
-        np.zeros(count, np.int64),
-        np.full(count, -1, np.int32),
-        np.full(size, -1, np.int32),
-    )
-    for one in range(size):
-        if class_of[one] >= 0:
-            _put(tuples, classes, class_of[one], one)
-    for found in range(count):
-        _price(tree, classes, found)
+    classes = _classes_of(tuples, tree, class_of, count)
+    costs, none, more = np.zeros(tree.low.shape[::2]), np.zeros(len(by_cost)), np.empty(count)
     checked = rule.kind > 1 or rule.with_t
     suppressed, pool = 0, -1
-    for one in range(size):
+    for one in range(len(class_of)):
         if class_of[one] >= 0:
             continue
-        weight, codes = tuples.rows[one], tuples.codes[one]
-        found, more = _cheapest(
-            tuples, tree, rule, classes, codes, codes, weight, one if checked else -1, by_cost, scratch
+        weight = tuples.rows[one]
+        _costs_with(tree, tuples.codes[one], none, costs)
+        found, lost = _cheapest(
+            tuples, rule, classes, costs, weight, one if checked else -1, by_cost, more, scratch
         )
-        if more > weight and suppressed + weight <= suppressible:
+        if lost > weight and suppressed + weight <= suppressible:
             found = -1
         if found >= 0:
             _put(tuples, classes, found, one)
-            _price(tree, classes, found)
+            _widen(classes, found, costs)
             class_of[one] = found
         elif suppressed + weight <= suppressible:
             suppressed += weight
@@ -197,7 +215,7 @@ def _absorb(
             pool = one
     if pool < 0:
         return suppressed
-    return suppressed + _pool(tuples, tree, rule, class_of, classes, pool, by_cost, scratch)
+    return suppressed + _pool(tuples, tree, rule, class_of, classes, pool, by_cost, costs, more, scratch)
 
 
 @kernel
@@ -209,22 +227,24 @@ def _pool(
     classes: _Classes,
     pool: int,
     by_cost: Ints,
+    costs: Floats,
+    more: Floats,
     scratch: Ints,
 ) -> int:
     """Merge the cheapest classes with the list from ``pool`` on until the rule holds; return rows left out.
 
     The merged class has the patients of a published one, so only diversity and t are checked.
     """
-    following = classes.following
-    box_low, box_high = tuples.codes[pool].copy(), tuples.codes[pool].copy()
-    weight = 0
-    one = pool
+    following, codes = classes.following, tuples.codes[pool]
+    own, weight, one = np.zeros(len(codes)), 0, pool
     while one >= 0:
         weight += tuples.rows[one]
-        _widen(box_low, box_high, tuples.codes[one], tuples.codes[one])
+        for column in range(len(codes)):
+            own[column] = max(own[column], cost_over(tree, column, codes[column], tuples.codes[one, column]))
         one = following[one]
     while True:
-        found, _ = _cheapest(tuples, tree, rule, classes, box_low, box_high, weight, -1, by_cost, scratch)
+        _costs_with(tree, codes, own, costs)
+        found, _ = _cheapest(tuples, rule, classes, costs, weight, -1, by_cost, more, scratch)
         if found < 0:
             return weight
         one = classes.first[found]
@@ -235,7 +255,8 @@ def _pool(
             one = after
         weight += classes.rows[found]
         classes.rows[found] = 0
-        _widen(box_low, box_high, classes.low[found], classes.high[found])
+        _widen(classes, found, costs)
+        own[:] = classes.cost[:, found]
         if _stays(tuples, rule, pool, -1, following, scratch):
             one = pool
             while one >= 0:

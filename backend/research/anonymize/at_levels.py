@@ -1,7 +1,7 @@
 """Grouping tuples by their codes generalised to given levels: the inner loop of the lattice walks.
 
-The codes are held a column a row (``columns[column, place]``), so that a column is one gather from a table
-that stays in the cache, and columns at their root are skipped.
+At most nodes few groups have k patients. So patients are counted first by a hash of the key alone, several
+keys to a slot maybe, and only the tuples of slots that have k are grouped exactly.
 """
 
 from __future__ import annotations
@@ -13,122 +13,146 @@ from numpy.typing import NDArray
 
 from backend.research.anonymize.grouping import WORD_BITS, Words, slot_of
 from backend.research.anonymize.jit import kernel
-from backend.research.anonymize.problem import Ids, Ints, Tree
+from backend.research.anonymize.joint import JoinedCodes, Joint, alike, rows_at, words_at
+from backend.research.anonymize.problem import Ids, Ints
 
 
 class Room(NamedTuple):
-    """Memory for ``group_at`` over up to len(ids) places, used again and again.
+    """Memory for ``group_at``, used again and again; and what it found.
 
-    ``held`` and ``owner`` are a hash table; an owner is a group together with the mark of the call that wrote
-    it, so that nothing needs clearing. ``first`` is the first place of each group.
+    ``near`` are the places that were grouped, rising. ``ids`` is the group of each of them, and -1 for all
+    other places. ``sums`` is the weight of each group.
     """
 
-    words: Words
+    near: Ids
     ids: Ids
+    sums: Ints
+    words: Words
+    slots: NDArray[np.uint32]
+    crowd: Ids
+    owner: Ids
     first: Ids
-    held: Words
-    owner: Ints
+    row: Ints
 
 
 @kernel
-def room_for(count: int) -> Room:
+def room_for(count: int, joint: Joint) -> Room:
     size = 16
     while size < 2 * count:
         size *= 2
     return Room(
+        np.empty(count, np.int32),
+        np.empty(count, np.int32),
+        np.empty(count, np.int64),
         np.empty(count, np.uint64),
+        np.empty(count, np.uint32),
+        np.empty(size, np.int32),
+        np.empty(size, np.int32),
         np.empty(count, np.int32),
-        np.empty(count, np.int32),
-        np.empty(size, np.uint64),
-        np.full(size, -1, np.int64),
+        np.empty(len(joint.begin), np.int64),
     )
 
 
 @kernel
-def _same(columns: NDArray[np.int32], tree: Tree, levels: Ints, one: int, other: int) -> bool:
-    for column in range(len(levels)):
-        low = tree.low[column, levels[column]]
-        if low[columns[column, one]] != low[columns[column, other]]:
-            return False
-    return True
+def _bits_for(count: int) -> int:
+    bits = 4
+    while (1 << bits) < 2 * count:
+        bits += 1
+    return bits
+
+
+@kernel
+def _crowded(words: Words, count: int, weight: Ints, k: int, room: Room) -> int:
+    """Put into ``room.near`` the places whose slot has a weight of k or more; return how many there are."""
+    bits = _bits_for(count)
+    shift = np.uint64(WORD_BITS - bits)
+    near, slots, crowd = room.near, room.slots, room.crowd
+    crowd[: 1 << bits] = 0
+    for place in range(count):
+        slot = np.uint32(slot_of(words[place], shift))
+        slots[place] = slot
+        crowd[slot] += weight[place]
+    found = 0
+    for place in range(count):
+        near[found] = place
+        found += crowd[slots[place]] >= k
+    return found
 
 
 @kernel
 def group_at(
-    columns: NDArray[np.int32],
-    count: int,
-    tree: Tree,
-    levels: Ints,
-    weight: Ints,
-    room: Room,
-    mark: int,
-    sums: Ints,
-) -> int:
-    """Number the groups of places 0 .. count-1 into ``room.ids``; return how many.
+    joint: Joint, codes: JoinedCodes, count: int, levels: Ints, weight: Ints, k: int, room: Room
+) -> tuple[int, int]:
+    """Group places 0 .. count-1, but for those surely in groups of a weight below k.
 
-    ``sums`` takes the sum of ``weight`` over each group. ``mark`` is above that of every call before.
+    Returns how many places were grouped and into how many groups; ``room`` has the rest.
     """
-    words, held, owner = room.words, room.held, room.owner
-    words[:count] = 0
-    for column in range(len(levels)):
-        if levels[column] >= tree.height[column]:
-            continue
-        term, codes = tree.term[column, levels[column]], columns[column]
-        for place in range(count):
-            words[place] += term[codes[place]]
-    bits = 4
-    while (1 << bits) < 2 * count:
-        bits += 1
+    near, ids, sums, words, owner, first = room.near, room.ids, room.sums, room.words, room.owner, room.first
+    rows_at(joint, levels, room.row)
+    words_at(joint, codes, count, room.row, words)
+    grouped = _crowded(words, count, weight, k, room)
+    ids[:count] = -1
+    bits = _bits_for(grouped)
     mask = (1 << bits) - 1
     shift = np.uint64(WORD_BITS - bits)
-    base = np.int64(mark) << 32
-    groups = np.int64(0)
-    for place in range(count):
+    owner[: 1 << bits] = -1
+    groups = 0
+    for at in range(grouped):
+        place = near[at]
         word = words[place]
         slot = slot_of(word, shift)
         while True:
             found = owner[slot]
-            if found < base:
-                held[slot] = word
-                owner[slot] = base | groups
-                room.ids[place] = groups
-                room.first[groups] = place
+            if found < 0:
+                owner[slot] = groups
+                ids[place] = groups
+                first[groups] = place
                 sums[groups] = weight[place]
                 groups += 1
                 break
-            found -= base
-            if held[slot] == word and (tree.exact or _same(columns, tree, levels, room.first[found], place)):
-                room.ids[place] = found
+            if words[first[found]] == word and (
+                joint.exact or alike(joint, codes, room.row, first[found], place)
+            ):
+                ids[place] = found
                 sums[found] += weight[place]
                 break
             slot = (slot + 1) & mask
-    return int(groups)
+    return grouped, groups
 
 
 @kernel
-def count_people(ids: Ids, count: int, groups: int, heads: Ints, person: Ids, last: Ids, sums: Ints) -> None:
-    """Put into ``sums`` the distinct patients of each group; places are sorted by person."""
-    sums[:groups] = 0
+def count_people(room: Room, grouped: int, groups: int, heads: Ints, person: Ids, last: Ids) -> None:
+    """Put into ``room.sums`` the distinct patients of each group; places are sorted by person."""
+    room.sums[:groups] = 0
     last[:groups] = -1
-    for place in range(count):
-        found = ids[place]
+    for at in range(grouped):
+        place = room.near[at]
+        found = room.ids[place]
         if person[place] < 0 or last[found] != person[place]:
-            sums[found] += heads[place]
+            room.sums[found] += heads[place]
             last[found] = person[place]
 
 
 @kernel
-def sort_groups(ids: Ids, count: int, groups: int, order: Ids, starts: Ids) -> None:
-    """Places by group into ``order``, within a group in their order; group g is starts[g] .. starts[g+1]."""
+def sort_groups(room: Room, grouped: int, number: Ids, groups: int, order: Ids, starts: Ids) -> None:
+    """Places by their group's ``number`` (below ``groups``) into ``order``, within a group in their order.
+
+    Those of number g are starts[g] .. starts[g+1]; those of a group of a number below 0 are left out.
+    """
+    near, ids = room.near, room.ids
     starts[: groups + 1] = 0
-    for place in range(count):
-        starts[ids[place] + 1] += 1
-    for found in range(groups):
-        starts[found + 1] += starts[found]
-    for place in range(count):
-        found = ids[place]
-        order[starts[found]] = place
-        starts[found] += 1
-    for found in range(groups, 0, -1):
-        starts[found] = starts[found - 1]
+    for at in range(grouped):
+        one = number[ids[near[at]]]
+        if one >= 0:
+            starts[one + 1] += 1
+    for one in range(groups):
+        starts[one + 1] += starts[one]
+    for at in range(grouped):
+        place = near[at]
+        one = number[ids[place]]
+        if one >= 0:
+            order[starts[one]] = place
+            starts[one] += 1
+    for one in range(groups, 0, -1):
+        starts[one] = starts[one - 1]
     starts[0] = 0

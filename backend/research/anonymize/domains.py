@@ -54,7 +54,14 @@ class Domain:
 
     def label_codes(self, cells: pl.Series) -> Codes:
         """The places in ``labels`` of released cells; raises ReleaseUnverified for one that is no label."""
-        return text_codes(cells, self.labels, self._no_label)
+        return text_codes(cells, self.labels, self.no_label)
+
+    def own_codes(self, cells: pl.Series) -> tuple[NDArray[Any], Codes]:
+        """Codes of the cells' own, equal for equal labels alone, and for each the place in ``labels``.
+
+        -1 is for one that is no label. Raises ReleaseUnverified where a cell is missing.
+        """
+        return _coded(cells, self.labels, self.no_label)
 
     def value_codes(self, cells: pl.Series) -> Codes:
         """The places in ``values`` of original cells; raises ReleaseUnverified for one that is no value."""
@@ -65,7 +72,7 @@ class Domain:
 
         Raises ReleaseUnverified for a cell that is no label, or no value.
         """
-        group, label = _coded(groups, self.labels, self._no_label)
+        group, label = _coded(groups, self.labels, self.no_label)
         value, place = _coded(values, self.values, self._no_value)
         if len(label) * len(place) > _LARGEST_TABLE:
             codes, at = label[group], place[value][kept]
@@ -78,7 +85,8 @@ class Domain:
         return bool(holds.reshape(-1)[pair].all())
 
     @property
-    def _no_label(self) -> str:
+    def no_label(self) -> str:
+        """What is said of a cell that is no label."""
         return f"column {self.column}: a released group is not in its hierarchy"
 
     @property

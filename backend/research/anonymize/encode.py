@@ -22,11 +22,25 @@ def encode(values: Column, hierarchy: Hierarchy) -> Codes:
     whatever the hierarchy does not have.
     """
     name = hierarchy.column
+    if isinstance(values, pl.Series) and isinstance(values.dtype, pl.Enum):
+        return _recode(values, values.dtype, hierarchy)
     text = _text(values, name)
     try:
         return text.cast(pl.Enum(hierarchy.leaves)).to_physical().to_numpy().astype(np.int32)
     except pl.exceptions.PolarsError:
         raise _outside(name) from None
+
+
+def _recode(values: pl.Series, kind: pl.Enum, hierarchy: Hierarchy) -> Codes:
+    """Codes of a column that has codes of its own: only its categories are looked up as text."""
+    if values.null_count():
+        raise _outside(hierarchy.column)
+    place = {leaf: code for code, leaf in enumerate(hierarchy.leaves)}
+    known = np.array([place.get(text, -1) for text in kind.categories], dtype=np.int32)
+    codes: Codes = known[values.to_physical().to_numpy()]
+    if (known < 0).any() and (codes < 0).any():
+        raise _outside(hierarchy.column)
+    return codes
 
 
 def encode_free(values: Column, name: str) -> Codes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -68,16 +69,19 @@ def anonymize(
     diversity = model.diversity
     if diversity is not None and any(int(column.max()) + 1 < diversity.l - 1e-9 for column in guarded):
         raise ModelUnsatisfiable("a sensitive column has fewer values than l")
-    problem = problem_of(
-        codes,
-        ordered,
-        guarded,
-        model=model,
-        suppression=suppression,
-        patients=people,
-        merge=mode is not Mode.MAX_UTILITY or model.t is None,
+    merge = mode is not Mode.MAX_UTILITY or model.t is None
+    prepared = partial(
+        problem_of, codes, ordered, guarded, model=model, suppression=suppression, patients=people
     )
-    class_of, levels = classes_of(problem, mode)
+    problem = prepared(merge=merge)
+    try:
+        class_of, levels = classes_of(problem, mode)
+    except ModelUnsatisfiable:
+        if not merge or mode is Mode.FULL_DOMAIN or problem.suppressible == 0:
+            raise
+        # Equal rows may be too many to be suppressed together, and not each by itself.
+        problem = prepared(merge=False)
+        class_of, levels = classes_of(problem, mode)
     return _released(
         problem, dict(zip(quasi, ordered, strict=True)), class_of, levels=levels, mode=mode, model=model
     )
@@ -131,10 +135,11 @@ def _released(
     of_tuple = np.full(len(class_of), SUPPRESSED, dtype=np.int64)
     of_tuple[kept] = merged[numbers]
     class_id = of_tuple[problem.tuple_of]
+    row = pl.Series(np.where(class_id == SUPPRESSED, len(first), class_id).astype(np.uint32))
     released = {
-        name: pl.Series(name, [*hierarchy.labels, None], dtype=pl.Enum(hierarchy.labels)).gather(
-            np.append(labels[first], len(hierarchy.labels))[class_id]
-        )
+        name: pl.Series(name, [*hierarchy.labels, None], dtype=pl.Enum(hierarchy.labels))
+        .gather(np.append(labels[first], len(hierarchy.labels)))  # of each class, then of a row left out
+        .gather(row)
         for (name, hierarchy), labels in zip(hierarchies.items(), published, strict=True)
     }
     by_name = None if levels is None else dict(zip(hierarchies, levels.tolist(), strict=True))

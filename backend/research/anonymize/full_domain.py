@@ -1,27 +1,29 @@
 """One level a column for all rows: the combination of levels of least loss, proved least.
 
 A node (a level for each column) publishes the groups that satisfy the rule and suppresses the others; it is
-allowed when that suppresses no more rows than the limit. Nodes are taken in the order of a lower bound on
-their loss, so the first whose bound is no less than the best loss found ends the search.
+allowed when that suppresses no more rows than the limit. The search holds boxes of nodes, all those between
+a lowest and a highest one. From the box of least bound the highest level of one column is split off, and the
+highest node of the rest is evaluated. A box whose bound is no less than the best loss found ends the search.
+So only as much of the lattice is looked at as the proof needs.
 
-**Bound.** A suppressed row costs 1, a published one the costs of its cells, at most 1. So a node loses at
-least the sum over columns of the mean cost at its level, a table a column. It can be raised: rows that a
-wider node suppresses for want of patients or of distinct values are suppressed at every narrower node too,
-so there their 1 replaces their cells' cost; that is one more table a column for each wider node evaluated.
+**Bound.** A suppressed row costs 1, a published one the costs of its cells, at most 1, and these rise with
+the levels. Rows that the highest node of a box suppresses for want of patients or of distinct values are
+suppressed at all of its nodes. So each of its nodes loses 1 for each of these rows and, for the others, at
+least what their cells cost at the lowest node.
 
 **Pruning.** A node that suppresses too much for want of patients or of distinct values rules out all narrower
 ones. Entropy and recursive diversity and t-closeness prune only when nothing may be suppressed: a failing
 group can spoil a passing one when the two merge, so with suppression their losses are not monotone. Entropy
 and recursive diversity imply distinct diversity, which is what is pruned by then.
 
-Best-first search after Kohlmayer et al. (Flash, 2012): from the best node a path is climbed to the root, and
-halved to find where it becomes allowed.
+Branch and bound, the best first (Land and Doig 1960).
 """
 
 from __future__ import annotations
 
-import itertools
+import heapq
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,183 +32,186 @@ from backend.research.anonymize.at_levels import Room, count_people, group_at, r
 from backend.research.anonymize.criteria import holds, scratch_for
 from backend.research.anonymize.errors import AnonymizationInvalid
 from backend.research.anonymize.jit import kernel
+from backend.research.anonymize.joint import JoinedCodes, Joint, joint_of
+from backend.research.anonymize.lattice import count_out, margins_of
 from backend.research.anonymize.problem import Floats, Ids, Ints, Problem, Rule, Tree, Tuples
 
-MAX_NODES = 1 << 20
+MAX_EVALUATED = 1 << 16
 ROUNDING = 1e-12
+
+PUBLISHED, FAILED, TOO_FEW = 2, 1, 0  # the last fails at all narrower nodes, too
+
+
+class _Box(NamedTuple):
+    """The nodes from ``low`` to ``high``: ``lost`` rows are suppressed at each of them, and the others lose
+    ``margins`` (columns x levels). In a heap the one of least ``bound`` comes first, then the oldest."""
+
+    bound: float
+    age: int
+    low: Ints
+    high: Ints
+    lost: int
+    margins: Floats
+
+
+class _Found(NamedTuple):
+    """Of a node: its loss and the rows it suppresses, ``lost`` of them at all narrower nodes, too."""
+
+    loss: float
+    suppressed: int
+    lost: int
 
 
 def full_domain(problem: Problem) -> tuple[Ids, Ints] | None:
     """(class of each tuple or -1, level of each column) of least loss, or None where no node is allowed.
 
-    Raises AnonymizationInvalid when the lattice has more than MAX_NODES nodes, since then no optimum can be
-    promised.
+    Raises AnonymizationInvalid when the proof needs more than MAX_EVALUATED nodes.
     """
-    heights = [int(height) for height in problem.tree.height]
-    if math.prod(height + 1 for height in heights) > MAX_NODES:
-        raise AnonymizationInvalid("too many columns and levels for an optimal search; use another mode")
-    nodes = np.array(list(itertools.product(*(range(height + 1) for height in heights))), dtype=np.int64)
-    rule, scratch = problem.rule, scratch_for(problem.rule)
-    relaxed = rule
-    if problem.suppressible > 0 and (rule.kind > 1 or rule.with_t):
-        kind = min(rule.kind, 1)
-        relaxed = rule._replace(kind=kind, l=float(math.ceil(rule.l - 1e-9)), with_t=False)
-    chosen, class_of, _ = _search(
-        problem.tuples, problem.tree, rule, relaxed, nodes, problem.suppressible, scratch
-    )
-    return None if chosen < 0 else (class_of, nodes[chosen])
+    nodes, total = _Nodes(problem), problem.total
+    least, best = np.inf, None
+    waiting: list[_Box] = []
+    columns = np.arange(len(problem.tree.height))
+    age = 0
+
+    def keep(low: Ints, high: Ints, lost: int, margins: Floats) -> None:
+        nonlocal age
+        bound, age = lost + float(margins[columns, low].sum()), age + 1
+        if bound < least - ROUNDING * total:
+            heapq.heappush(waiting, _Box(bound, age, low, high, lost, margins))
+
+    def look(low: Ints, high: Ints) -> None:
+        """Evaluate the highest node of a box and keep the box unless all its nodes suppress too much."""
+        nonlocal least, best
+        found = nodes.evaluate(high)
+        if found.suppressed <= min(problem.suppressible, total - 1) and found.loss < least - ROUNDING * total:
+            least, best = found.loss, (nodes.classes(), high)
+        if found.lost <= problem.suppressible:
+            keep(low, high, found.lost, nodes.margins_of_others())
+
+    look(np.zeros_like(problem.tree.height), problem.tree.height)
+    while waiting and waiting[0].bound < least - ROUNDING * total:
+        box = heapq.heappop(waiting)
+        if (box.low == box.high).all():
+            continue
+        if nodes.evaluated >= MAX_EVALUATED:
+            raise AnonymizationInvalid("the optimum cannot be proved for so many columns; use another mode")
+        column = _most_at_stake(box)
+        narrower, wider = box.high.copy(), box.low.copy()
+        narrower[column] -= 1
+        wider[column] = box.high[column]
+        keep(wider, box.high, box.lost, box.margins)
+        look(box.low, narrower)
+    return best
 
 
-@kernel
-def _climb(nodes: Ints, strides: Ints, height: Ints, start: int, bound: Floats, path: Ints) -> int:
-    """The nodes from ``start`` to the root, each time raising the column whose bound stays least."""
-    path[0] = start
-    length, node = 1, start
-    while True:
-        best = -1
-        for column in range(len(height)):
-            if nodes[node, column] < height[column]:
-                wider = node + strides[column]
-                if best < 0 or bound[wider] < bound[best]:
-                    best = wider
-        if best < 0:
-            return length
-        path[length] = best
-        length += 1
-        node = best
+def _most_at_stake(box: _Box) -> int:
+    """The column in which the highest node loses most above the lowest, of those in which they differ."""
+    columns = np.arange(len(box.low))
+    rise = box.margins[columns, box.high] - box.margins[columns, box.low]
+    return int(np.argmax(np.where(box.low < box.high, rise, -np.inf)))
+
+
+class _Nodes:
+    """Evaluates nodes, each in the memory of the one before."""
+
+    def __init__(self, problem: Problem) -> None:
+        count = len(problem.tuples.rows)
+        self._problem = problem
+        self._joint, self._codes = joint_of(problem.tree, problem.tuples.codes)
+        self._margins = margins_of(problem.tuples, problem.tree)
+        self._room = room_for(count, self._joint)
+        self._fate = np.empty(count, np.int8)
+        self._lists = (np.arange(count, dtype=np.int32), *np.empty((2, count + 1), np.int32))
+        self._scratch = scratch_for(problem.rule)
+        self._relaxed = _relaxed(problem)
+        self.evaluated = 0
+
+    def evaluate(self, levels: Ints) -> _Found:
+        self.evaluated += 1
+        problem = self._problem
+        return _Found(
+            *_evaluate(
+                problem.tuples, problem.tree, problem.rule, self._relaxed, self._joint, self._codes, levels,
+                self._room, self._fate, self._lists, self._scratch,
+            )
+        )  # fmt: skip
+
+    def classes(self) -> Ids:
+        """The class of each tuple (-1: suppressed) at the node evaluated last."""
+        return _classes(self._room.ids, self._fate)
+
+    def margins_of_others(self) -> Floats:
+        """The losses of the tuples that the node evaluated last leaves to narrower ones."""
+        margins = self._margins.copy()
+        _without_lost(self._problem.tuples, self._problem.tree, self._room.ids, self._fate, margins)
+        return margins
+
+
+def _relaxed(problem: Problem) -> Rule:
+    """The part of the rule that a group which fails it fails at narrower nodes, too."""
+    rule = problem.rule
+    if problem.suppressible == 0 or not (rule.kind > 1 or rule.with_t):
+        return rule
+    return rule._replace(kind=min(rule.kind, 1), l=float(math.ceil(rule.l - 1e-9)), with_t=False)
 
 
 @kernel
 def _evaluate(
     tuples: Tuples,
-    columns: NDArray[np.int32],
-    everyone: Ids,
     tree: Tree,
     rule: Rule,
     relaxed: Rule,
+    joint: Joint,
+    codes: JoinedCodes,
     levels: Ints,
     room: Room,
-    mark: int,
-    sums: Ints,
-    extra: tuple[Ids, Ids, Ids],
     fate: NDArray[np.int8],
+    lists: tuple[Ids, Ids, Ids],
     scratch: Ints,
-) -> None:
-    """Put each group's fate into ``fate``: 2 published, 1 suppressed, 0 suppressed at narrower nodes too."""
-    count = len(everyone)
-    groups = group_at(columns, count, tree, levels, tuples.heads, room, mark, sums)
-    order, starts, last = extra
+) -> tuple[float, int, int]:
+    """Put each group's fate into ``fate`` and return what ``_Found`` holds."""
+    every, order, starts = lists
+    count = len(tuples.rows)
+    grouped, groups = group_at(joint, codes, count, levels, tuples.heads, rule.k, room)
     if rule.several:
-        count_people(room.ids, count, groups, tuples.heads, tuples.person, last, sums)
-    if rule.share.shape[0] > 0:
-        sort_groups(room.ids, count, groups, order, starts)
+        count_people(room, grouped, groups, tuples.heads, tuples.person, order)
+    guarded = rule.share.shape[0] > 0
+    if guarded:
+        sort_groups(room, grouped, every, groups, order, starts)
     for found in range(groups):
-        fate[found] = 2
-        if sums[found] < rule.k:
-            fate[found] = 0
-        elif rule.share.shape[0] > 0 and not holds(
-            tuples, rule, order, starts[found], starts[found + 1], scratch
-        ):
-            fate[found] = 1
+        fate[found] = PUBLISHED
+        if room.sums[found] < rule.k:
+            fate[found] = TOO_FEW
+        elif guarded and not holds(tuples, rule, order, starts[found], starts[found + 1], scratch):
+            fate[found] = FAILED
             if not holds(tuples, relaxed, order, starts[found], starts[found + 1], scratch):
-                fate[found] = 0
+                fate[found] = TOO_FEW
+    loss = 0.0
+    suppressed = lost = 0
+    for one in range(count):
+        rows, found = tuples.rows[one], room.ids[one]
+        if found >= 0 and fate[found] == PUBLISHED:
+            for column in range(len(levels)):
+                loss += rows * tree.cost[column, levels[column], tuples.codes[one, column]]
+            continue
+        suppressed += rows
+        loss += rows
+        if found < 0 or fate[found] == TOO_FEW:
+            lost += rows
+    return loss, suppressed, lost
 
 
 @kernel
-def _search(
-    tuples: Tuples, tree: Tree, rule: Rule, relaxed: Rule, nodes: Ints, suppressible: int, scratch: Ints
-) -> tuple[int, Ids, int]:
-    count, width = tuples.codes.shape
-    levels = tree.low.shape[1]
-    columns = tuples.codes.T.copy()
-    everyone = np.arange(count).astype(np.int32)
-    room = room_for(count)
-    sums, fate = np.empty(count, np.int64), np.empty(count, np.int8)
-    extra = (np.empty(count, np.int32), np.empty(count + 1, np.int32), np.empty(count, np.int32))
-    strides = np.ones(width, np.int64)
-    for column in range(width - 2, -1, -1):
-        strides[column] = strides[column + 1] * (tree.height[column + 1] + 1)
-    total = tuples.rows.sum()
-    margins = np.zeros((width, levels))
-    for one in range(count):
-        for column in range(width):
-            for level in range(tree.height[column] + 1):
-                margins[column, level] += tuples.rows[one] * tree.cost[column, level, columns[column, one]]
-    bound = np.zeros(len(nodes))
-    for node in range(len(nodes)):
-        for column in range(width):
-            bound[node] += margins[column, nodes[node, column]]
-    base = bound.copy()
-    closed = np.zeros(len(nodes), np.bool_)  # evaluated, or ruled out
-    path = np.empty(1 + tree.height.sum(), np.int64)
-    lost = np.empty((width, levels))
-    chosen, least = -1, np.inf
-    class_of = np.full(count, -1, np.int32)
-    mark = 0
-    while True:
-        start = -1
-        for node in range(len(nodes)):
-            if not closed[node] and (start < 0 or bound[node] < bound[start]):
-                start = node
-        if start < 0 or bound[start] >= least - ROUNDING * total:
-            return chosen, class_of, mark
-        below, above = 0, _climb(nodes, strides, tree.height, start, bound, path)
-        if suppressible >= total:
-            above = 1
-        while below < above:  # path[:below] are closed as not allowed, path[above:] known as allowed
-            middle = (below + above) // 2
-            node = path[middle]
-            if closed[node]:
-                # Evaluated before: allowed ones end the climb here; whatever was ruled out begins it.
-                if bound[node] < np.inf:
-                    above = middle
-                else:
-                    below = middle + 1
-                continue
-            mark += 1
-            _evaluate(
-                tuples, columns, everyone, tree, rule, relaxed, nodes[node], room, mark, sums, extra, fate,
-                scratch,
-            )  # fmt: skip
-            closed[node] = True
-            suppressed = surely = 0
-            loss = 0.0
-            lost[:] = 0.0
-            for one in range(count):
-                rows = tuples.rows[one]
-                kind = fate[room.ids[one]]
-                if kind == 2:
-                    for column in range(width):
-                        loss += rows * tree.cost[column, nodes[node, column], columns[column, one]]
-                    continue
-                suppressed += rows
-                loss += rows
-                if kind == 0:
-                    surely += rows
-                    for column in range(width):
-                        for level in range(nodes[node, column] + 1):
-                            lost[column, level] += rows * tree.cost[column, level, columns[column, one]]
-            if suppressed <= suppressible and suppressed < total and loss < least - ROUNDING * total:
-                chosen, least = node, loss
-                for one in range(count):
-                    class_of[one] = room.ids[one] if fate[room.ids[one]] == 2 else -1
-            ruled_out = surely > suppressible
-            if surely > 0:
-                for other in range(len(nodes)):
-                    narrower = True
-                    for column in range(width):
-                        narrower &= nodes[other, column] <= nodes[node, column]
-                    if not narrower:
-                        continue
-                    if ruled_out:
-                        closed[other] = True
-                        bound[other] = np.inf
-                        continue
-                    raised = base[other] + surely
-                    for column in range(width):
-                        raised -= lost[column, nodes[other, column]]
-                    bound[other] = max(bound[other], raised)
-            if ruled_out:
-                below = middle + 1
-            else:
-                above = middle
+def _classes(ids: Ids, fate: NDArray[np.int8]) -> Ids:
+    class_of = np.full(len(ids), -1, np.int32)
+    for one in range(len(ids)):
+        if ids[one] >= 0 and fate[ids[one]] == PUBLISHED:
+            class_of[one] = ids[one]
+    return class_of
+
+
+@kernel
+def _without_lost(tuples: Tuples, tree: Tree, ids: Ids, fate: NDArray[np.int8], margins: Floats) -> None:
+    for one in range(len(ids)):
+        if ids[one] < 0 or fate[ids[one]] == TOO_FEW:
+            count_out(tuples, tree, one, tuples.rows[one], margins)

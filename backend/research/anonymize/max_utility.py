@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from backend.research.anonymize.absorb import absorb
-from backend.research.anonymize.criteria import holds, scratch_for
 from backend.research.anonymize.peel import peel
 from backend.research.anonymize.problem import Ids, Problem
 from backend.research.anonymize.quota import quota
 from backend.research.anonymize.refine import refine
+from backend.research.anonymize.thinning import thinned
 
 
 def max_utility(problem: Problem) -> tuple[Ids, int]:
     """Return the class of each tuple (-1: suppressed) and a number above every class.
 
     With t, every tuple of the problem is one row. No more than the limit is suppressed when one class of
-    all rows satisfies the rule.
+    all rows, or of all but few enough of them (``thinned``), satisfies the rule.
     """
     class_of, classes = quota(problem) if problem.rule.with_t else peel(problem)
     if classes > 0:
@@ -25,11 +23,9 @@ def max_utility(problem: Problem) -> tuple[Ids, int]:
             return class_of, classes
     # No class was found, or all that were found could not take in what is left: rows that were suppressed
     # on the way may be just those that balance the others.
-    if not _keeps_the_rule_whole(problem):
+    staying = thinned(problem)
+    if staying is None:
         return class_of, classes
-    return refine(problem, np.zeros_like(class_of), 1)
-
-
-def _keeps_the_rule_whole(problem: Problem) -> bool:
-    everyone = np.arange(len(problem.tuples.rows), dtype=np.int32)
-    return holds(problem.tuples, problem.rule, everyone, 0, len(everyone), scratch_for(problem.rule))
+    class_of[:] = -1
+    class_of[staying] = 0
+    return refine(problem, class_of, 1)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.research.anonymize.grouping import WORD_BITS, number_rows
+from backend.research.anonymize.grouping import number_rows
 from backend.research.anonymize.hierarchy import Codes, Hierarchy
 from backend.research.anonymize.types import DiversityKind, PrivacyModel
 
@@ -45,15 +45,13 @@ class Tree(NamedTuple):
     """Every hierarchy padded to one shape, columns x levels x leaves.
 
     ``low`` is the first code of the group, ``cost`` its loss over the number of columns, so that the costs
-    of a row's cells add up to its loss. ``term`` times nothing: summed over the columns it is the key of a
-    row at given levels, equal for equal groups; distinct for distinct ones when ``exact``.
+    of a row's cells add up to its loss. A column has ``size`` leaves, and its root at level ``height``.
     """
 
     low: NDArray[np.int32]
     cost: Floats
-    term: NDArray[np.uint64]
     height: Ints
-    exact: bool
+    size: Ints
 
 
 class Rule(NamedTuple):
@@ -198,18 +196,9 @@ def _tree(hierarchies: Sequence[Hierarchy]) -> Tree:
             own = min(level, hierarchy.height)
             low[place, level, : hierarchy.size] = hierarchy.low[own]
             cost[place, level, : hierarchy.size] = hierarchy.loss()[own] / len(hierarchies)
-    product = 1
-    strides = []
-    for hierarchy in hierarchies:
-        strides.append(product)
-        product *= hierarchy.size
-    exact = product <= 1 << WORD_BITS
-    if not exact:  # then keys are hashes, and equal ones are compared column by column
-        strides = np.random.default_rng(len(hierarchies)).integers(0, 1 << 63, len(strides)).tolist()
-        strides = [2 * stride + 1 for stride in strides]
-    term = low.astype(np.uint64) * np.array(strides, dtype=np.uint64)[:, None, None]
     height = np.array([hierarchy.height for hierarchy in hierarchies], dtype=np.int64)
-    return Tree(low, cost, term, height, exact)
+    size = np.array([hierarchy.size for hierarchy in hierarchies], dtype=np.int64)
+    return Tree(low, cost, height, size)
 
 
 def _rule(model: PrivacyModel, sensitive: Sequence[Codes], values: list[int], *, several: bool) -> Rule:

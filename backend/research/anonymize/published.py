@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from backend.research.anonymize.domains import Codes, Domain, Ints
+from backend.research.anonymize.domains import Domain, Ints
+from backend.research.anonymize.refusals import ReleaseUnverified
 
 _WIDEST_KEY = 2**63
 
@@ -37,9 +39,9 @@ def classes_of(
     ``patients`` names the patient of each row; without it each row is another patient's. Raises
     ReleaseUnverified for a cell that is no label of its column's hierarchy.
     """
-    codes = {name: domain.label_codes(released[name]) for name, domain in domains.items()}
+    own = {name: domain.own_codes(released[name]) for name, domain in domains.items()}
     key = pl.Series(
-        "key", joint_key(list(codes.values()), [len(domain.labels) for domain in domains.values()])
+        "key", joint_key([codes for codes, _ in own.values()], [len(place) for _, place in own.values()])
     )
     groups = (
         pl.DataFrame([key])
@@ -57,16 +59,20 @@ def classes_of(
     if patients is not None:
         pairs = pl.DataFrame([member, patients.alias("patient")]).unique()
         people = np.bincount(pairs["class"].to_numpy(), minlength=len(rows)).astype(np.int64)
-    example = groups["row"].to_numpy()
+    example = groups["row"].to_numpy()  # each code that there is, is in some class
+    labels = {name: place[codes[example]].astype(np.int64) for name, (codes, place) in own.items()}
+    for name, found in labels.items():
+        if bool((found < 0).any()):
+            raise ReleaseUnverified(domains[name].no_label)
     return Classes(
         member.to_numpy(),
         rows,
         people,
-        {name: found[example].astype(np.int64) for name, found in codes.items()},
+        labels,
     )
 
 
-def joint_key(codes: Sequence[Codes], sizes: Sequence[int]) -> Ints:
+def joint_key(codes: Sequence[NDArray[Any]], sizes: Sequence[int]) -> Ints:
     """One number for each combination of codes, equal exactly where all codes are equal.
 
     A mixed-radix number; where that would pass 63 bits, what was joined so far is numbered anew.

@@ -17,6 +17,7 @@ from backend.research.anonymize.boxes import cost_over, level_over, measure
 from backend.research.anonymize.criteria import holds, scratch_for
 from backend.research.anonymize.jit import kernel
 from backend.research.anonymize.problem import Ids, Ints, Problem, Rule, Tree, Tuples
+from backend.research.anonymize.thinning import thinned
 
 ROLLOUT_TUPLES = 400
 GAIN = 1e-9  # smaller gains are rounding
@@ -26,13 +27,17 @@ PRICES = (1.0, 3.0, 9.0)  # of a suppressed row: its loss, then more while too m
 def strict(problem: Problem) -> tuple[Ids, int]:
     """Return the class of each tuple (-1: suppressed) and the number of classes.
 
-    When one class of all rows satisfies the rule, no more than the limit is suppressed.
+    When one class of all rows, or of all but few enough of them (``thinned``), satisfies the rule, no more
+    than the limit is suppressed.
     """
+    staying = thinned(problem)
+    if staying is None:
+        return np.full(len(problem.tuples.rows), -1, dtype=np.int32), 0
     prices = (*PRICES, np.inf) if problem.suppressible > 0 else (np.inf,)
     scratch = scratch_for(problem.rule)
     for price in prices:
         class_of, classes = _cut_all(
-            problem.tuples, problem.tree, problem.rule, price, ROLLOUT_TUPLES, scratch
+            problem.tuples, problem.tree, problem.rule, staying, price, ROLLOUT_TUPLES, scratch
         )
         if problem.tuples.rows[class_of < 0].sum() <= problem.suppressible:
             break
@@ -255,17 +260,17 @@ def _outcome(
 
 @kernel
 def _cut_all(
-    tuples: Tuples, tree: Tree, rule: Rule, price: float, rollout: int, scratch: Ints
+    tuples: Tuples, tree: Tree, rule: Rule, staying: Ids, price: float, rollout: int, scratch: Ints
 ) -> tuple[Ids, int]:
     count, columns = tuples.codes.shape
     class_of = np.full(count, -1, np.int32)
-    order = np.arange(count).astype(np.int32)
+    order = staying.copy()
     spare, trial = np.empty(count, np.int32), np.empty(count, np.int32)
     begins = np.empty(tree.low.shape[2] + 1, np.int32)
     hist = np.zeros(tree.low.shape[2], np.int64)
     low, high = np.empty(columns, np.int32), np.empty(columns, np.int32)
     todo = np.empty((count + 1, 2), np.int64)
-    todo[0, 0], todo[0, 1] = 0, count
+    todo[0, 0], todo[0, 1] = 0, len(order)
     waiting, classes = 1, 0
     while waiting > 0:
         waiting -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import polars as pl
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from backend.errors import AssentError
+from backend.research.anonymize import full_domain
 from backend.research.anonymize.engine import anonymize
 from backend.research.anonymize.errors import (
     AnonymizationInvalid,
@@ -116,6 +117,94 @@ def test_every_release_keeps_every_promise(table, model, limit, mode, several, r
             )
     again = run(table, model, limit=limit, mode=mode, patients=people)
     assert again.class_id.tolist() == done.class_id.tolist()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    tables,
+    st.integers(1, 12),
+    st.builds(
+        PrivacyModel, st.integers(2, 4), st.sampled_from(DIVERSITIES[1:]), st.sampled_from([None, None, 0.3])
+    ),
+    limits,
+    st.sampled_from([Mode.STRICT, Mode.MAX_UTILITY]),
+)
+def test_a_model_counts_as_unreachable_only_when_no_suppression_within_the_limit_saves_it(
+    table, frequent, model, limit, mode
+) -> None:  # type: ignore[no-untyped-def]
+    table = table + [("f", "0", "x1", "a", "p")] * frequent
+    quasi, sensitive = columns_of(table)
+    guarded = {"illness": sensitive["illness"]}
+    try:
+        anonymize(quasi, HIERARCHIES, guarded, model=model, suppression=limit, mode=mode)
+    except ModelUnsatisfiable:
+        assert not any(
+            naive.satisfied(rows_, model, guarded, range(len(table)), len(table))
+            for rows_ in _kept_within(sensitive["illness"], limit)
+        )
+    except (CohortTooSmall, TableUseless):
+        pass
+
+
+def _kept_within(values: Sequence[str], limit: float) -> Iterator[list[int]]:
+    """For each count of each value that leaves out no more than the limit, rows of these counts."""
+    places = {value: [row for row, own in enumerate(values) if own == value] for value in set(values)}
+    for counts in itertools.product(*(range(len(rows_) + 1) for rows_ in places.values())):
+        if sum(counts) > 0 and len(values) - sum(counts) <= limit * len(values) + 1e-9:
+            yield [row for rows_, count in zip(places.values(), counts, strict=True) for row in rows_[:count]]
+
+
+@pytest.mark.parametrize("mode", [Mode.STRICT, Mode.MAX_UTILITY])
+@pytest.mark.parametrize(
+    "diversity", [Diversity(DiversityKind.ENTROPY, 2), Diversity(DiversityKind.RECURSIVE, 2, 1.05)]
+)
+def test_rows_of_a_frequent_value_are_suppressed_where_that_saves_the_model(
+    mode: Mode, diversity: Diversity
+) -> None:
+    """In all rows a stands to b as 12 to 10; of the equal rows, two of twelve have to go."""
+    table = [("f", "0", "x1", "a", "p")] * 12 + [("f", str(age), "x1", "b", "p") for age in (0, 1)] * 5
+    quasi, sensitive = columns_of(table)
+    guarded = {"illness": sensitive["illness"]}
+    model = PrivacyModel(5, diversity)
+    with pytest.raises(ModelUnsatisfiable):
+        anonymize(quasi, HIERARCHIES, guarded, model=model, suppression=0.0, mode=mode)
+    done = anonymize(quasi, HIERARCHIES, guarded, model=model, suppression=0.1, mode=mode)
+    naive.check(done, quasi, LINES, model=model, sensitive=guarded, limit=0.1)
+    assert {table[row][3] for row in range(len(table)) if done.suppressed[row]} == {"a"}
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_t_of_several_columns_is_kept_in_each_and_not_in_their_combinations(mode: Mode) -> None:
+    """In both cities each column is as in the whole table; the combinations differ as far as they can."""
+    table = [("f", "0", "x1", "a", "p"), ("f", "0", "x1", "b", "q")] * 8
+    table += [("m", "7", "z", "a", "q"), ("m", "7", "z", "b", "p")] * 8
+    done = run(table, PrivacyModel(4, t=0.1), mode=mode)
+    assert done.quasi["city"].to_list() == [row[2] for row in table]
+    assert done.quasi["age"].to_list() == [row[1] for row in table]
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.2])
+def test_t_of_several_columns_narrows_a_class_until_it_is_kept_in_each(limit: float) -> None:
+    random = Random(11)
+    table = [
+        (random.choice("fm"), str(random.randrange(8)), random.choice(("x1", "y2", "z")), ill, ward)
+        for ill, ward in zip(
+            random.choices("abcd", (6, 3, 2, 1), k=600), random.choices("pqr", k=600), strict=True
+        )
+    ]
+    quasi, sensitive = columns_of(table)
+    model = PrivacyModel(4, t=0.15)
+    done = run(table, model, limit=limit, mode=Mode.MAX_UTILITY)
+    naive.check(done, quasi, LINES, model=model, sensitive=sensitive, limit=limit)
+    combined = anonymize(
+        quasi,
+        HIERARCHIES,
+        {"both": [ill + ward for ill, ward in zip(*sensitive.values(), strict=True)]},
+        model=model,
+        suppression=limit,
+        mode=Mode.MAX_UTILITY,
+    )
+    assert naive.loss_of(done, LINES) < 0.45 * naive.loss_of(combined, LINES)
 
 
 def test_row_suppressed_on_the_way_comes_back_where_the_others_need_it() -> None:
@@ -266,6 +355,22 @@ def test_value_outside_its_hierarchy_is_refused_without_being_named(
     assert "secret" not in str(refusal.value)
 
 
+def test_a_column_with_codes_of_its_own_is_read_by_its_texts() -> None:
+    ages = Hierarchy.parse(LINES["age"], column="age")
+    kind = pl.Enum(["unknown", "7", "3", *"012456"])  # another order, and a category that no row has
+    column = pl.Series("age", ["3"] * 5 + ["7"] * 5, dtype=kind)
+
+    def attempt(age: pl.Series) -> Anonymized:
+        return anonymize(
+            {"age": age}, {"age": ages}, {}, model=PrivacyModel(5), suppression=0.0, mode=Mode.STRICT
+        )
+
+    assert attempt(column).quasi["age"].to_list() == column.to_list()
+    for value in ("unknown", None):
+        with pytest.raises(ValueOutsideDomain):
+            attempt(pl.concat([column, pl.Series("age", [value], dtype=kind)]))
+
+
 @pytest.mark.parametrize("missing", [None, float("nan")])
 def test_missing_sensitive_values_and_patients_are_refused(missing: float | None) -> None:
     quasi, _ = columns_of([("f", "1", "x1", "a", "p")] * 9)
@@ -378,11 +483,28 @@ def test_keys_wider_than_64_bits_stay_exact(mode: Mode, width: int) -> None:
     assert len(set(done.class_id.tolist())) == width + 1
 
 
-def test_a_lattice_too_large_for_an_optimum_is_refused_in_full_domain_mode() -> None:
-    names = [f"q{place}" for place in range(21)]
-    hierarchies = {name: Hierarchy.parse([("a", "*"), ("b", "*")], column=name) for name in names}
-    with pytest.raises(AnonymizationInvalid):
-        anonymize(
-            dict.fromkeys(names, ["a"] * 9), hierarchies, {}, model=PrivacyModel(5), suppression=0.0,
+def test_full_domain_finds_the_optimum_of_a_lattice_of_millions_of_nodes() -> None:
+    """Of copies of one column the finest tells all that the others do: the optimum has them at one level."""
+    random, copies = Random(3), 5
+    table = [tuple(random.choice(lines)[0] for lines in LINES.values()) for _ in range(150)]
+    quasi = {name: [row[place] for row in table] for place, name in enumerate(LINES)}
+    lines = {f"{name}{copy}": found for copy in range(copies) for name, found in LINES.items()}
+    for model, limit in itertools.product((PrivacyModel(3), PrivacyModel(6)), (0.0, 0.1, 1.0)):
+        done = anonymize(
+            {f"{name}{copy}": quasi[name] for copy in range(copies) for name in LINES},
+            {name: Hierarchy.parse(found, column=name) for name, found in lines.items()},
+            {},
+            model=model,
+            suppression=limit,
             mode=Mode.FULL_DOMAIN,
-        )  # fmt: skip
+        )
+        least = _by_brute_force(quasi, {}, model, limit, range(150))
+        assert naive.loss_of(done, lines) == pytest.approx(least, abs=1e-9)
+
+
+def test_an_optimum_that_takes_too_long_to_prove_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = [("f", str(place % 8), ("x1", "y2", "z")[place % 3], "a", "p") for place in range(60)]
+    assert run(table, PrivacyModel(5), mode=Mode.FULL_DOMAIN).levels
+    monkeypatch.setattr(full_domain, "MAX_EVALUATED", 2)
+    with pytest.raises(AnonymizationInvalid):
+        run(table, PrivacyModel(5), mode=Mode.FULL_DOMAIN)

@@ -40,7 +40,7 @@ RELEASED = {
 ILL_BEFORE = [*RELEASED["ill"], "d", "d"]  # two rows of ten were left out
 
 
-def material(**released: list[str]) -> Material:
+def material(**released: list[str] | pl.Series) -> Material:
     return Material(
         released=pl.DataFrame({**RELEASED, **released}),
         original=pl.DataFrame(ORIGINAL),
@@ -93,6 +93,8 @@ def test_cell_that_does_not_hold_its_value_is_refused() -> None:
     refused(material(age=["0+"] * 4 + ["0~"] * 4), promise(), "does not hold")
     refused(material(city=["x1"] * 4 + ["y1"] * 4), promise(), "does not hold")
     refused(material(age=["0+"] * 4 + ["4-7"] * 4), promise(), "not in its hierarchy")
+    coded = pl.Series(["0+"] * 4 + ["4-7"] * 4, dtype=pl.Enum(["0+", "4-7"]))
+    refused(material(age=coded), promise(), "not in its hierarchy")
 
 
 def test_overlapping_classes_are_refused_where_disjoint_ones_are_promised() -> None:
