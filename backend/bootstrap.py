@@ -306,8 +306,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    closing.callback(studying.catalogue.close)
-    running: list[Beside] = [studying.runs, anchorer, purging, members.watch, erasure.jobs, *messages.beside]
+    running: list[Beside] = [
+        *(studying.draws, studying.runs, anchorer, purging, members.watch, erasure.jobs),
+        *messages.beside,
+    ]
     for beside in running:
         beside.start()
         closing.callback(beside.close)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
-from backend.adapters.index.catalogue_store import MongoDrawingStore
+from backend.adapters.index.catalogue_store import MongoDrawingStore, MongoTurnStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.money_store import MongoShareStore
@@ -21,6 +21,7 @@ from backend.adapters.index.research_store import (
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
+from backend.api.metrics import publish_catalogue
 from backend.audit.errors import EntryDamaged
 from backend.audit.log import AuditLog
 from backend.audit.reader import LogReader
@@ -43,6 +44,7 @@ from backend.research.board.usage import StudyUsage
 from backend.research.budget import PrivacyBudget
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
+from backend.research.catalogue.draws import CatalogueDraws
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
@@ -75,6 +77,7 @@ class Research:
 class Studying:
     candidates: CandidateSource
     catalogue: CatalogueService
+    draws: CatalogueDraws
     runs: RunJobs
     datasets: DatasetService
 
@@ -196,28 +199,32 @@ def open_studying(
 ) -> Studying:
     """Return what reads patients' records for research: the catalogue, and the queue of runs.
 
-    ``source`` is given the catalogue's views. ``start`` the runs; ``close`` both at the end.
+    ``source`` is given the catalogue's views. ``start`` the draws and the runs, ``close`` both at the end.
     """
     offered = load_catalogue(settings.catalogue_directory, source.tables)
     candidates = replace(source, views=offered.views)
-    catalogue = CatalogueService(
+    alone = settings.index_uri is None  # the lock on the data directory
+    drawer = CatalogueDrawer(
         catalogue=offered,
-        drawer=CatalogueDrawer(
-            catalogue=offered,
-            store=MongoDrawingStore(stores.database),
-            budget=research.budget,
-            policy=CataloguePolicy(
-                epsilon=round(settings.catalogue_epsilon * 1_000_000),
-                period_seconds=settings.catalogue_days * DAY_SECONDS,
-            ),
-            clock=clock,
+        store=MongoDrawingStore(stores.database),
+        budget=research.budget,
+        policy=CataloguePolicy(
+            epsilon=round(settings.catalogue_epsilon * 1_000_000),
+            period_seconds=settings.catalogue_days * DAY_SECONDS,
         ),
-        candidates=candidates,
-        tenant=stores.tenant,
-        delta_exponent=DELTA_EXPONENT,
-        audit=log,
         clock=clock,
     )
+    draws = CatalogueDraws(
+        drawer=drawer,
+        turns=MongoTurnStore(stores.database),
+        candidates=candidates,
+        tenant=stores.tenant,
+        audit=log,
+        clock=clock,
+        alone=alone,
+        publish=publish_catalogue,
+    )
+    catalogue = CatalogueService(catalogue=offered, drawer=drawer, draws=draws, delta_exponent=DELTA_EXPONENT)
     runs = RunJobs(
         store=MongoJobStore(stores.database),
         studies=research.studies,
@@ -230,7 +237,7 @@ def open_studying(
         audit=log,
         sealer=sealer,
         clock=clock,
-        alone=settings.index_uri is None,  # the lock on the data directory
+        alone=alone,
     )
     datasets = DatasetService(
         tenant=stores.tenant,
@@ -242,7 +249,7 @@ def open_studying(
         audit=log,
         clock=clock,
     )
-    return Studying(candidates, catalogue, runs, datasets)
+    return Studying(candidates, catalogue, draws, runs, datasets)
 
 
 def open_budget(

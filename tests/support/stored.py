@@ -241,6 +241,7 @@ STORED: Final[dict[str, Stored]] = {
         {"(?!_id|result (flipped|truncated)).*": "says how far a run got; what it may do is the permit's"},
     ),
     "catalogue_drawings": unprotected("figures about groups, noised"),
+    "catalogue_turns": unprotected("says how far a draw got; that it is charged once is the ledger's"),
     "research_answers": unprotected("figures about groups, noised"),
     "research_uses": unprotected(
         "what a patient is shown of studies", lambda row: (f"own {row['subject']} studies/uses",)

@@ -65,6 +65,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "study_runs": "which results of studies were released, by their digests",
         "research_jobs": "how far a run of a study got, and its result: figures and a table of groups",
         "catalogue_drawings": "figures about groups, noised",
+        "catalogue_turns": "who draws them, and how far that is",
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
         "escrow_fundings": "deposits of the payments office",

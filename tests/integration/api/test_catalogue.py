@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ import httpx
 import polars as pl
 import pytest
 
+from backend.adapters.index.catalogue_store import MongoDrawingStore, MongoTurnStore
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
+from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
+from backend.research.catalogue.draws import CatalogueDraws
 from backend.types import SubjectId
 from tests.integration.api.world import (
     Patient,
@@ -171,6 +175,55 @@ def test_catalogue_is_drawn_once_on_the_operators_word_and_seen_by_patients(
     assert drawn(api)["offers"] == found["offers"]
     used = [entry for entry in people.patients[0].accesses() if entry["purpose"] == "HRESCH"]
     assert {entry["action"] for entry in used} == {"query"}
+
+
+def test_next_period_is_drawn_by_itself_once_by_two_processes_and_charged_once(
+    service: Service, operator: Api, people: People
+) -> None:
+    operator.post("/v1/catalogue/draws")
+    drawn(people.researcher.api)
+    world = service.world
+    services, shown = world.services, world.services.catalogue
+    later = services.clock() + 91 * 24 * 3600
+    drawings = MongoDrawingStore(world.stores.database)
+
+    def process(turns: MongoTurnStore) -> CatalogueDraws:
+        return CatalogueDraws(
+            drawer=CatalogueDrawer(
+                catalogue=shown.catalogue,
+                store=drawings,
+                budget=services.privacy_budget,
+                policy=CataloguePolicy(500_000, 91 * 24 * 3600),
+                clock=lambda: later,
+            ),
+            turns=turns,
+            candidates=services.candidates,
+            tenant=services.tenant,
+            audit=services.audit,
+            clock=lambda: later,
+            alone=False,
+            publish=lambda failed: None,
+        )
+
+    spent = services.privacy_budget.balance().spent
+    reads = len(people.patients[0].accesses())
+    turns = MongoTurnStore(world.stores.database)
+    threads = [threading.Thread(target=process(turns).look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+        assert not thread.is_alive()
+    process(turns).look()
+    newest = shown.newest()
+    assert newest is not None
+    assert newest.period == shown.drawer.period + 1
+    assert services.privacy_budget.balance().spent == spent + shown.drawer.price
+    used = people.patients[0].accesses()[: len(people.patients[0].accesses()) - reads]
+    assert len({entry["action"] for entry in used}) == 1
+    segments = [segment for entry in used for segment in entry["segments"]]
+    assert len(segments) == len(set(segments))  # each was opened by one of them
+    assert people.researcher.api.get("/v1/catalogue")["period"] == newest.period
 
 
 def test_quote_tells_terms_remaining_patients_price_and_error_and_makes_nothing(
