@@ -90,6 +90,7 @@ def open_research(
     sealer: DocumentSealer,
     outbox: Outbox,
     driver: Driver,
+    results: Results,
     log: AuditLog,
     reader: LogReader,
     clock: Callable[[], int],
@@ -109,6 +110,7 @@ def open_research(
         answers=MongoAnswerStore(stores.database),
         thresholds=MongoThresholdStore(stores.database),
         uses=uses,
+        results=results,
         releases=ReleaseLedger(
             store=MongoReleaseStore(stores.database, stores.keys),
             keys=StoredStudyKeys(stores.keys),

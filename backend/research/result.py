@@ -59,8 +59,9 @@ class RunResult:
     """``answers`` are named as in the proposal; ``table_refusal`` is an error code where there is no table.
 
     ``epsilon`` (a decimal string) is what the answers of this run cost in all, at 10^-``delta_exponent``.
-    ``participants`` are the study pseudonyms of those whose data the run opened: for the custodian and the
-    patients, never for the researcher, and outside the digest.
+    ``participants`` are the study pseudonyms of those whose data it is a use of, and who are paid for it
+    (``StudyRunner.run``): for the custodian and the patients, never for the researcher, and outside the
+    digest.
     """
 
     study: StudyId

@@ -14,6 +14,7 @@ from backend.research.budget import PrivacyBudget
 from backend.research.outputs import Count, Filter, Histogram, Table
 from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
+from backend.research.result import RunResult
 from backend.research.run import StudyRunner
 from backend.research.study import Event, Proposal, State, Study, propose
 from backend.research.types import (
@@ -103,11 +104,11 @@ class MemoryHeadLog:
 
 @dataclass
 class MemoryAnswerStore:
-    charges: dict[tuple[StudyId, bytes, bytes], tuple[Answer, ...]] = field(default_factory=dict)
+    kept: dict[tuple[StudyId, bytes, bytes], tuple[Answer, ...]] = field(default_factory=dict)
     crash_next: bool = False
 
     def find(self, study: StudyId, snapshot: bytes) -> dict[bytes, Answer]:
-        kept = [answers for key, answers in self.charges.items() if key[:2] == (study, snapshot)]
+        kept = [answers for key, answers in self.kept.items() if key[:2] == (study, snapshot)]
         return {answer.answer_id: answer for answers in kept for answer in answers}
 
     def keep(
@@ -116,7 +117,10 @@ class MemoryAnswerStore:
         if self.crash_next:
             self.crash_next = False
             raise Crash
-        return self.charges.setdefault((study, snapshot, charge_id), tuple(answers))
+        return self.kept.setdefault((study, snapshot, charge_id), tuple(answers))
+
+    def charges(self, study: StudyId, snapshot: bytes) -> list[bytes]:
+        return [key[2] for key in self.kept if key[:2] == (study, snapshot)]
 
 
 @dataclass
@@ -143,6 +147,19 @@ class MemoryUseStore:
 
     def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
         return [(study, at) for study, subjects, at in self.runs.values() if subject in subjects]
+
+
+@dataclass
+class Committed:
+    """Results that were committed to, by study and consent snapshot."""
+
+    paying: set[tuple[StudyId, bytes]] = field(default_factory=set)
+
+    def pays_for(self, study: StudyId, snapshot: bytes) -> bool:
+        return (study, snapshot) in self.paying
+
+    def commit(self, result: RunResult) -> None:
+        self.paying.add((result.study, result.snapshot))
 
 
 @dataclass
@@ -224,6 +241,7 @@ class World:
     releases: MemoryReleaseStore = field(default_factory=MemoryReleaseStore)
     heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
     thresholds: MemoryThresholdStore = field(default_factory=MemoryThresholdStore)
+    results: Committed = field(default_factory=Committed)
 
     @property
     def budget(self) -> PrivacyBudget:
@@ -241,6 +259,7 @@ class World:
             answers=self.answers,
             thresholds=self.thresholds,
             uses=self.uses,
+            results=self.results,
             releases=ReleaseLedger(
                 store=self.releases, keys=Keys(), ledger="hospital", clock=lambda: self.now[0]
             ),
