@@ -56,6 +56,7 @@ from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
+from backend.research.standing_lists import StandingLists
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
@@ -99,6 +100,8 @@ def open_research(
     ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     stops = StudyStops()
     permits = StoppablePermits(ledger, stops)
+    given = MongoThresholdStore(stores.database)
+    lists = StandingLists(studies=MongoStudyStore(stores.database), given=given, clock=clock)
     uses = EarningUses(
         uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
     )
@@ -108,7 +111,8 @@ def open_research(
         keys=StoredStudyKeys(stores.keys),
         budget=budget,
         answers=MongoAnswerStore(stores.database),
-        thresholds=MongoThresholdStore(stores.database),
+        thresholds=given,
+        lists=lists,
         uses=uses,
         results=results,
         releases=ReleaseLedger(
@@ -151,12 +155,13 @@ def open_research(
         book=book,
         roll=roll,
         documents=documents,
-        preparation=BoardPreparation(book=book, documents=documents, roll=roll, clock=clock),
+        preparation=BoardPreparation(book=book, documents=documents, lists=lists, roll=roll, clock=clock),
         acts=acts,
         decisions=BoardDecisions(
             book=book,
             studies=studies,
             documents=documents,
+            lists=lists,
             roll=roll,
             ledger=ledger,
             stops=stops,

@@ -12,7 +12,7 @@ from backend.research.canonical import digest_of
 from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
 from backend.research.dp import epsilon_of
 from backend.research.duo import parse_use
-from backend.research.errors import BudgetLedgerDamaged, ThresholdOverlap
+from backend.research.errors import BudgetLedgerDamaged, ThresholdListsOverlap, ThresholdOverlap
 from backend.research.extraction import extract
 from backend.research.figures.columns import Columns
 from backend.research.permits import require_permitted
@@ -29,6 +29,7 @@ from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
 from backend.research.released import ReleasedTable
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import NamedAnswer, RunResult, ranges
+from backend.research.standing_lists import StandingLists
 from backend.research.study import Study, table_of, thresholds
 from backend.research.thresholds import answer_thresholds
 from backend.research.types import (
@@ -54,6 +55,7 @@ class StudyRunner:
         budget: PrivacyBudget,
         answers: AnswerStore,
         thresholds: ThresholdStore,
+        lists: StandingLists,
         uses: UseStore,
         results: ReleasedResults,
         releases: ReleaseLedger,
@@ -65,6 +67,7 @@ class StudyRunner:
         self._stored = answers
         self._answers = Answers(budget=budget, store=answers)
         self._thresholds = thresholds
+        self._lists = lists
         self._uses = uses
         self._results = results
         self._releases = releases
@@ -167,11 +170,12 @@ class StudyRunner:
         given = self._thresholds.find(study.study_id)
         try:
             if given is None:
+                self._lists.require_untold(study)
                 answers = answer_thresholds(asked, cohort.uncapped(), study.proposal.by_name)
                 given = self._thresholds.keep(study.study_id, cohort.snapshot, answers)
             if given[0] != cohort.snapshot:
                 raise ThresholdOverlap
-        except ThresholdOverlap as refused:
+        except (ThresholdOverlap, ThresholdListsOverlap) as refused:
             return (), refused.code
         return given[1], ""
 

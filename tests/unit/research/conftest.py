@@ -16,6 +16,7 @@ from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import RunResult
 from backend.research.run import StudyRunner
+from backend.research.standing_lists import StandingLists
 from backend.research.study import Event, Proposal, State, Study, propose
 from backend.research.types import (
     NO_EPSILON_CAP,
@@ -137,6 +138,27 @@ class MemoryThresholdStore:
 
 
 @dataclass
+class MemoryStudies:
+    known: dict[StudyId, Study] = field(default_factory=dict)
+
+    def insert(self, study: Study, *, at: UnixSeconds) -> bool:
+        return self.known.setdefault(study.study_id, study) is study
+
+    def get(self, study_id: StudyId) -> Study | None:
+        return self.known.get(study_id)
+
+    def replace(self, study: Study, *, at: UnixSeconds) -> bool:
+        self.known[study.study_id] = study
+        return True
+
+    def page(
+        self, *, state: State | None, researcher: MemberId | None, after: StudyId | None, limit: int
+    ) -> list[Study]:
+        names = sorted(name for name in self.known if after is None or name > after)
+        return [self.known[name] for name in names[:limit]]
+
+
+@dataclass
 class MemoryUseStore:
     runs: dict[bytes, tuple[StudyId, tuple[SubjectId, ...], UnixSeconds]] = field(default_factory=dict)
 
@@ -242,6 +264,7 @@ class World:
     heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
     thresholds: MemoryThresholdStore = field(default_factory=MemoryThresholdStore)
     results: Committed = field(default_factory=Committed)
+    proposals: MemoryStudies = field(default_factory=MemoryStudies)
 
     @property
     def budget(self) -> PrivacyBudget:
@@ -251,6 +274,10 @@ class World:
         )
 
     @property
+    def lists(self) -> StandingLists:
+        return StandingLists(studies=self.proposals, given=self.thresholds, clock=lambda: self.now[0])
+
+    @property
     def runner(self) -> StudyRunner:
         return StudyRunner(
             permits=self.permits,
@@ -258,6 +285,7 @@ class World:
             budget=self.budget,
             answers=self.answers,
             thresholds=self.thresholds,
+            lists=self.lists,
             uses=self.uses,
             results=self.results,
             releases=ReleaseLedger(
@@ -268,6 +296,7 @@ class World:
 
     def approved(self, proposal: Proposal) -> Study:
         study = propose(proposal).after(Event.APPROVE)
+        self.proposals.known[study.study_id] = study
         assert study.state is State.APPROVED
         self.permits.known[study.study_id] = Permit(
             proposal.digest, UnixSeconds(NOW - 100), UnixSeconds(NOW + 10_000), True, BlockNumber(7)
