@@ -48,8 +48,8 @@ Cell = frozenset[tuple[Variable, frozenset[int]]]
 def overlap(new: FigureList, standing: Sequence[FigureList]) -> bool:
     """Tell whether a new list, together with those that stand, tells more than each side alone.
 
-    Where attributes may be two views of one thing (an age at two dates, a place and its state), or too many
-    levels are joined to be sure, only one side's cells among the other's are no overlap.
+    Attributes that may be two views of one thing (an age at two dates, a place and its state) are joined.
+    Where too many levels are joined to be sure, only one side's cells among the other's are no overlap.
     """
     used = [variable for found in (new, *standing) for variable in found.used()]
     attributes = list(dict.fromkeys(map(_attribute, used)))
@@ -64,7 +64,6 @@ def overlap(new: FigureList, standing: Sequence[FigureList]) -> bool:
             {cell for figure in asked if figure.attributes & joined for cell in figure.cells},
             {cell for figure in told if figure.attributes & joined for cell in figure.cells},
             {attribute: levels[attribute].count for attribute in joined},
-            sure=not any(pair <= joined for pair in alike),
         )
         for joined in _joined([*alike, *(figure.attributes for figure in (*asked, *told))])
     )
@@ -155,11 +154,11 @@ def _joined(groups: Iterable[frozenset[Variable]]) -> list[frozenset[Variable]]:
     return sets
 
 
-def _more(ours: set[Cell], theirs: set[Cell], counts: Mapping[Variable, int], *, sure: bool) -> bool:
+def _more(ours: set[Cell], theirs: set[Cell], counts: Mapping[Variable, int]) -> bool:
     """Whether neither side's cells follow from the other's, everybody being known."""
     if ours <= theirs or theirs <= ours:
         return False
-    if not sure or math.prod(counts.values()) > MAX_COMBINATIONS:
+    if math.prod(counts.values()) > MAX_COMBINATIONS:
         return True
     everybody: Cell = frozenset()
     mine, other = (_matrix([*cells, everybody], counts) for cells in (ours, theirs))
