@@ -209,6 +209,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         log=log,
         clock=clock,
     )
+    money = open_money(
+        stores, evidence=evidence, sealer=sealer, outbox=outbox, driver=driver, log=log, clock=clock
+    )
     research = open_research(
         settings,
         stores,
@@ -216,12 +219,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         sealer=sealer,
         outbox=outbox,
         driver=driver,
+        results=money.results,
         log=log,
         reader=reader,
         clock=clock,
-    )
-    money = open_money(
-        stores, evidence=evidence, sealer=sealer, outbox=outbox, driver=driver, log=log, clock=clock
     )
     studying = open_studying(
         settings,
@@ -307,8 +308,10 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     purging = open_purging(settings, stores, clock=clock)
-    closing.callback(studying.catalogue.close)
-    running: list[Beside] = [studying.runs, anchorer, purging, members.watch, erasure.jobs, *messages.beside]
+    running: list[Beside] = [
+        *(studying.draws, studying.runs, anchorer, purging, members.watch, erasure.jobs),
+        *messages.beside,
+    ]
     for beside in running:
         beside.start()
         closing.callback(beside.close)

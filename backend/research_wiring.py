@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
-from backend.adapters.index.catalogue_store import MongoDrawingStore
+from backend.adapters.index.catalogue_store import MongoDrawingStore, MongoTurnStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.joining_store import MongoJoinStore
 from backend.adapters.index.member_names import SealedMemberNames
@@ -23,6 +23,7 @@ from backend.adapters.index.stop_store import MongoStopStore
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.adapters.ledger.permits import LedgerPermits
+from backend.api.metrics import publish_catalogue
 from backend.audit.errors import EntryDamaged
 from backend.audit.log import AuditLog
 from backend.audit.reader import LogReader
@@ -45,6 +46,7 @@ from backend.research.board.usage import StudyUsage
 from backend.research.budget import PrivacyBudget
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
+from backend.research.catalogue.draws import CatalogueDraws
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
@@ -65,6 +67,7 @@ from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
+from backend.research.standing_lists import StandingLists
 from backend.research.types import ChainHead
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
@@ -87,6 +90,7 @@ class Research:
 class Studying:
     candidates: CandidateSource
     catalogue: CatalogueService
+    draws: CatalogueDraws
     runs: RunJobs
     datasets: DatasetService
 
@@ -99,6 +103,7 @@ def open_research(
     sealer: DocumentSealer,
     outbox: Outbox,
     driver: Driver,
+    results: Results,
     log: AuditLog,
     reader: LogReader,
     clock: Callable[[], int],
@@ -108,6 +113,8 @@ def open_research(
     ledger = LedgerPermits(chain=stores.chain, studies=stores.studies, clock=clock)
     stops = StudyStops(MongoStopStore(stores.database))
     permits = StoppablePermits(ledger, stops)
+    given = MongoThresholdStore(stores.database)
+    lists = StandingLists(studies=MongoStudyStore(stores.database), given=given, clock=clock)
     uses = EarningUses(
         uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
     )
@@ -125,8 +132,10 @@ def open_research(
         keys=StoredStudyKeys(stores.keys),
         budget=budget,
         answers=MongoAnswerStore(stores.database),
-        thresholds=MongoThresholdStore(stores.database),
+        thresholds=given,
+        lists=lists,
         uses=uses,
+        results=results,
         releases=releases,
         versions_before=studies.versions_before,
         clock=clock,
@@ -156,12 +165,13 @@ def open_research(
         book=book,
         roll=roll,
         documents=documents,
-        preparation=BoardPreparation(book=book, documents=documents, roll=roll, clock=clock),
+        preparation=BoardPreparation(book=book, documents=documents, lists=lists, roll=roll, clock=clock),
         acts=acts,
         decisions=BoardDecisions(
             book=book,
             studies=studies,
             documents=documents,
+            lists=lists,
             roll=roll,
             ledger=ledger,
             stops=stops,
@@ -207,28 +217,32 @@ def open_studying(
 ) -> Studying:
     """Return what reads patients' records for research: the catalogue, and the queue of runs.
 
-    ``source`` is given the catalogue's views. ``start`` the runs; ``close`` both at the end.
+    ``source`` is given the catalogue's views. ``start`` the draws and the runs, ``close`` both at the end.
     """
     offered = load_catalogue(settings.catalogue_directory, source.tables)
     candidates = replace(source, views=offered.views)
-    catalogue = CatalogueService(
+    alone = settings.index_uri is None  # the lock on the data directory
+    drawer = CatalogueDrawer(
         catalogue=offered,
-        drawer=CatalogueDrawer(
-            catalogue=offered,
-            store=MongoDrawingStore(stores.database),
-            budget=research.budget,
-            policy=CataloguePolicy(
-                epsilon=round(settings.catalogue_epsilon * 1_000_000),
-                period_seconds=settings.catalogue_days * DAY_SECONDS,
-            ),
-            clock=clock,
+        store=MongoDrawingStore(stores.database),
+        budget=research.budget,
+        policy=CataloguePolicy(
+            epsilon=round(settings.catalogue_epsilon * 1_000_000),
+            period_seconds=settings.catalogue_days * DAY_SECONDS,
         ),
-        candidates=candidates,
-        tenant=stores.tenant,
-        delta_exponent=DELTA_EXPONENT,
-        audit=log,
         clock=clock,
     )
+    draws = CatalogueDraws(
+        drawer=drawer,
+        turns=MongoTurnStore(stores.database),
+        candidates=candidates,
+        tenant=stores.tenant,
+        audit=log,
+        clock=clock,
+        alone=alone,
+        publish=publish_catalogue,
+    )
+    catalogue = CatalogueService(catalogue=offered, drawer=drawer, draws=draws, delta_exponent=DELTA_EXPONENT)
     runs = RunJobs(
         store=MongoJobStore(stores.database),
         studies=research.studies,
@@ -239,7 +253,7 @@ def open_studying(
         candidates=candidates,
         sealer=sealer,
         clock=clock,
-        alone=settings.index_uri is None,  # the lock on the data directory
+        alone=alone,
     )
     datasets = DatasetService(
         tenant=stores.tenant,
@@ -251,7 +265,7 @@ def open_studying(
         audit=log,
         clock=clock,
     )
-    return Studying(candidates, catalogue, runs, datasets)
+    return Studying(candidates, catalogue, draws, runs, datasets)
 
 
 def open_budget(

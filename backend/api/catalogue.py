@@ -159,7 +159,7 @@ def show_view(name: str, caller: Seeing) -> dict[str, Any]:
 
 @router.post("/draws", status_code=202, response_model=DrawView)
 def draw(caller: Drawing_) -> DrawView:
-    """Begin to draw the counts of this period, once: charged to the privacy budget, in the background."""
+    """Begin to draw the counts of this period, in the background; later periods are drawn by themselves."""
     services, principal = caller
     services.catalogue.draw(by=agent_of(principal))
     return _standing(caller)

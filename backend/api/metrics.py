@@ -19,6 +19,10 @@ ACKNOWLEDGEMENTS_LATE = Gauge(
     "assent_revocation_acknowledgements_late", "Revocation notices whose deadline passed unacknowledged"
 )
 
+CATALOGUE_FAILED = Gauge(
+    "assent_catalogue_draw_failed", "1 while the catalogue's counts of this period cannot be drawn"
+)
+
 BACKUP_SHIPPED = Gauge("assent_backup_shipped_timestamp_seconds", "When the backup last held everything")
 BACKUP_KEY_EXPIRES = Gauge("assent_backup_key_expires_timestamp_seconds", "When the recovery key ends")
 
@@ -26,6 +30,10 @@ BACKUP_KEY_EXPIRES = Gauge("assent_backup_key_expires_timestamp_seconds", "When 
 def publish_backup(shipped_at: int, key_expires_at: int) -> None:
     BACKUP_SHIPPED.set(shipped_at)
     BACKUP_KEY_EXPIRES.set(key_expires_at)
+
+
+def publish_catalogue(failed: bool) -> None:
+    CATALOGUE_FAILED.set(failed)
 
 
 def publish_messages(waiting: int, dead: int) -> None:

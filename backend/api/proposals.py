@@ -28,6 +28,7 @@ from backend.research.study_terms import (
     ProtocolDocument,
     TableMode,
 )
+from backend.research.time_to_event import Course, TimeUnit
 from backend.research.types import StudyId
 from backend.research.variables import Kind, Role, Variable
 from backend.research.view_variables import Take
@@ -41,6 +42,31 @@ class SourceBody(Body):
     column: str = Field(max_length=64)
     take: Take
     where: Annotated[dict[str, str], Field(max_length=8)] = {}
+
+
+class DateBody(Body):
+    """A column of dates of a view of the catalogue, in rows in which ``where`` holds."""
+
+    view: str = Field(max_length=64)
+    column: str = Field(max_length=64)
+    where: Annotated[dict[str, str], Field(max_length=8)] = {}
+
+
+class CourseBody(Body):
+    """From the first date of ``index`` to the first of ``event``, or to the last of ``end`` without one."""
+
+    unit: TimeUnit
+    index: DateBody
+    event: DateBody
+    end: DateBody
+
+    @classmethod
+    def of(cls, course: Course) -> CourseBody:
+        index, event, end = (
+            DateBody(view=source.view, column=source.column, where=dict(source.where))
+            for source in course.sources
+        )
+        return cls(unit=course.unit, index=index, event=event, end=end)
 
 
 class VariableBody(Body):
@@ -57,6 +83,7 @@ class VariableBody(Body):
     reference_date: str = Field(default="", max_length=10)
     active_only: bool = False
     source: SourceBody | None = None
+    course: CourseBody | None = Field(default=None, description="of a time to event, and of its status")
 
     @classmethod
     def of(cls, variable: Variable) -> VariableBody:
@@ -78,6 +105,7 @@ class VariableBody(Body):
             else SourceBody(
                 view=source.view, column=source.column, take=source.take, where=dict(source.where)
             ),
+            course=None if variable.course is None else CourseBody.of(variable.course),
         )
 
 
@@ -167,7 +195,15 @@ def variable_of(body: VariableBody, services: Services, place: int) -> Variable:
         reference_date=body.reference_date,
         active_only=body.active_only,
         source=source,
+        course=None if body.course is None else _course(body.course, services, f"variables.{place}.course"),
     )
+
+
+def _course(body: CourseBody, services: Services, field: str) -> Course:
+    dates = [
+        (each.view, each.column, tuple(each.where.items())) for each in (body.index, body.event, body.end)
+    ]
+    return services.catalogue.catalogue.course(body.unit, dates, field=field)
 
 
 def _price(body: PriceBody | None) -> Price | None:

@@ -161,6 +161,12 @@ class PrivacyBudget:
                     self._served.notify_all()
         return request.result()
 
+    def charge(self, charge_id: bytes) -> Charge | None:
+        """The charge of this id, if there is one."""
+        with self._turn:
+            self._catch_up()
+            return self._chain.known.get(charge_id)
+
     def balance(self) -> Balance:
         with self._turn:
             self._catch_up()

@@ -157,6 +157,16 @@ class ThresholdOverlap(Conflict):
     )
 
 
+class ThresholdListsOverlap(Conflict):
+    """Depends on what studies ask for, never on data."""
+
+    code = "threshold_lists_overlap"
+    remedy = (
+        "The exact figures of this study, held against those of other permits, would tell the number of a "
+        "group that neither tells alone. Ask for the same groups as they do, or for protected figures."
+    )
+
+
 class ContributionUnbounded(IntegrityError):
     code = "contribution_unbounded"
     remedy = "One patient appears more than once in an aggregate. Nothing was released."

@@ -29,10 +29,11 @@ from backend.research.fhir_values import (
     quantity,
     text,
 )
+from backend.research.time_to_event import Course, Followed, follow
 from backend.research.types import Opened, Resource
 from backend.research.us_states import CODE_BY_NAME, STATE_CODES
 from backend.research.variables import Kind, Value, Variable
-from backend.research.view_variables import rows_of, take
+from backend.research.view_variables import Source, rows_of, take
 from backend.research.views.types import Row, View
 
 _FINAL = frozenset({"final", "amended", "corrected"})
@@ -113,10 +114,18 @@ def readable(variable: Variable, categories: int) -> bool:
     the segment must have no category that the view does not declare; but that a Patient resource can be read
     without its contact details and identifiers.
     """
-    if variable.source is None:
-        return bool(categories & variable.categories)
+    if not variable.sources:
+        return _kind_reads(variable.categories, categories)
+    return any(_view_reads(source.categories, categories) for source in variable.sources)
+
+
+def _kind_reads(mask: int, categories: int) -> bool:
+    return bool(categories & mask)
+
+
+def _view_reads(mask: int, categories: int) -> bool:
     separable = _SEPARABLE if categories & _DEMOGRAPHICS else 0
-    return bool(categories & ~separable) and not categories & ~separable & ~variable.categories
+    return bool(categories & ~separable) and not categories & ~separable & ~mask
 
 
 class _Patient:
@@ -127,27 +136,45 @@ class _Patient:
         self._views = views
         self._groups: dict[tuple[bool, int], Group] = {}
         self._rows: dict[tuple[str, int], list[Row] | None] = {}
+        self._courses: dict[Course, Followed | None] = {}
 
     def value(self, variable: Variable) -> Value:
-        if variable.source is None:
-            return _READERS[variable.kind](variable, self._group(variable))
-        source = variable.source
+        if variable.course is not None:
+            return self._followed(variable.kind, variable.course)
+        if variable.source is not None:
+            return take(variable.source, self._view(variable.source), self._rows_of(variable.source))
+        return _READERS[variable.kind](variable, self._group(variable.categories, of_view=False))
+
+    def _followed(self, kind: Kind, course: Course) -> Value:
+        if course not in self._courses:
+            self._courses[course] = follow(course, self._rows_of)
+        found = self._courses[course]
+        if found is None:
+            return None
+        return found.time if kind is Kind.TIME_TO_EVENT else found.status
+
+    def _view(self, source: Source) -> View:
         view = self._views.get(source.view)
         if view is None or view.digest != source.digest:
             raise ViewChanged
-        key = (source.digest, variable.categories)
-        if key not in self._rows:
-            self._rows[key] = rows_of(view, self._group(variable).get(view.resource, ()))
-        return take(source, view, self._rows[key])
+        return view
 
-    def _group(self, variable: Variable) -> Group:
-        of_view, mask = variable.source is not None, variable.categories
+    def _rows_of(self, source: Source) -> list[Row] | None:
+        view, key = self._view(source), (source.digest, source.categories)
+        if key not in self._rows:
+            group = self._group(source.categories, of_view=True)
+            self._rows[key] = rows_of(view, group.get(view.resource, ()))
+        return self._rows[key]
+
+    def _group(self, mask: int, *, of_view: bool) -> Group:
+        """The resources that a view with this mask, or a kind of ours of these categories, reads."""
+        reads = _view_reads if of_view else _kind_reads
         group = self._groups.get((of_view, mask))
         if group is None:
             by_type: dict[str, list[Resource]] = {}
             for item in self._opened:
                 kind = item.resource.get("resourceType")
-                if isinstance(kind, str) and readable(variable, item.categories):
+                if isinstance(kind, str) and reads(mask, item.categories):
                     resource = _within(item.resource, mask) if of_view else item.resource
                     by_type.setdefault(kind, []).append(resource)
             group = self._groups[of_view, mask] = by_type

@@ -23,6 +23,7 @@ from backend.research.outputs import (
     Table,
     Threshold,
 )
+from backend.research.time_to_event import EVENT
 from backend.research.variables import MISSING, NUMERIC, Role, Variable
 
 MAXIMUM_K: Final = 1_000
@@ -115,6 +116,12 @@ def _quantile(output: Quantile, variables: Variables, field: str) -> None:
 def _survival(output: Survival, variables: Variables, field: str) -> None:
     _numeric(output.time, variables, f"{field}.time")
     _filter(output.event, variables, f"{field}.event")
+    time, status = variables[output.time], variables[output.event.variable]
+    _require(
+        time.course == status.course and (time.course is None or output.event.levels == (EVENT,)),
+        "a time to event goes with the level 'event' of the status of its course",
+        f"{field}.event",
+    )
     _require(1 <= len(output.grid) <= MAX_TIMES, f"1 to {MAX_TIMES} times", f"{field}.grid")
     times = [_number(text, f"{field}.grid") for text in output.grid]
     _require(

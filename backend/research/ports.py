@@ -75,6 +75,21 @@ class AnswerStore(Protocol):
         """Store all answers of one charge in one atomic write, or return those that were stored before."""
         ...
 
+    def charges(self, study: StudyId, snapshot: bytes) -> list[bytes]:
+        """The ids of the charges under which the answers of a study over one snapshot were drawn."""
+        ...
+
+
+class ReleasedResults(Protocol):
+    """Which results were committed to, and so pay the patients behind them."""
+
+    def pays_for(self, study: StudyId, snapshot: bytes) -> bool:
+        """Whether a result of this study over one consent snapshot was.
+
+        Raises LedgerUnavailable, IndexUnavailable and what else keeps one that was begun from its end.
+        """
+        ...
+
 
 class ThresholdStore(Protocol):
     """Exact figures of large groups: given once a study, over one consent snapshot."""

@@ -56,11 +56,13 @@ class NamedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """What is said of a result when it is committed to. ``participants``: how many patients' data its run
-    opened; ``published``: the exclusive upper end of the range that is published of it."""
+    """What is said of a result when it is committed to. ``snapshot``: of the consents it was made under;
+    ``participants``: of how many patients' data it is a use; ``published``: the exclusive upper end of the
+    range that is published of it."""
 
     digest: bytes
     run_id: bytes
+    snapshot: bytes
     participants: int
     published: int
 
@@ -70,8 +72,9 @@ class RunResult:
     """``answers`` are named as in the proposal; ``table_refusal`` is an error code where there is no table.
 
     ``epsilon`` (a decimal string) is what the answers of this run cost in all, at 10^-``delta_exponent``.
-    ``participants`` are the study pseudonyms of those whose data the run opened: for the custodian and the
-    patients, never for the researcher, and outside the digest.
+    ``participants`` are the study pseudonyms of those whose data it is a use of, and who are paid for it
+    (``StudyRunner.run``): for the custodian and the patients, never for the researcher, and outside the
+    digest.
     """
 
     study: StudyId

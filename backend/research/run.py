@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from backend.research.anonymize.errors import CohortTooSmall, ModelUnsatisfiable, TableUseless
 from backend.research.anonymize.refusals import ReleaseOverlap
@@ -12,16 +12,24 @@ from backend.research.canonical import digest_of
 from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
 from backend.research.dp import epsilon_of
 from backend.research.duo import parse_use
-from backend.research.errors import ThresholdOverlap
+from backend.research.errors import BudgetLedgerDamaged, ThresholdListsOverlap, ThresholdOverlap
 from backend.research.extraction import extract
 from backend.research.figures.columns import Columns
 from backend.research.permits import require_permitted
 from backend.research.plan import plan
-from backend.research.ports import AnswerStore, PermitReader, StudyKeys, ThresholdStore, UseStore
+from backend.research.ports import (
+    AnswerStore,
+    PermitReader,
+    ReleasedResults,
+    StudyKeys,
+    ThresholdStore,
+    UseStore,
+)
 from backend.research.pseudonyms import pseudonym, row_order, row_pseudonym
 from backend.research.released import ReleasedTable
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import NamedAnswer, RunResult, ranges
+from backend.research.standing_lists import StandingLists
 from backend.research.study import Study, table_of, thresholds
 from backend.research.thresholds import answer_thresholds
 from backend.research.types import (
@@ -47,7 +55,9 @@ class StudyRunner:
         budget: PrivacyBudget,
         answers: AnswerStore,
         thresholds: ThresholdStore,
+        lists: StandingLists,
         uses: UseStore,
+        results: ReleasedResults,
         releases: ReleaseLedger,
         versions_before: Callable[[Study], Sequence[Study]],
         clock: Callable[[], int],
@@ -55,15 +65,21 @@ class StudyRunner:
         self._permits = permits
         self._keys = keys
         self._budget = budget
+        self._stored = answers
         self._answers = Answers(budget=budget, store=answers)
         self._thresholds = thresholds
+        self._lists = lists
         self._uses = uses
+        self._results = results
         self._releases = releases
         self._versions_before = versions_before
         self._clock = clock
 
     def run(self, study: Study, candidates: Iterable[Candidate]) -> RunResult:
         """Answer the study's questions over the candidates whose terms fit it, and release its table.
+
+        It is a use of the records it opens, and of those that its stored answers were drawn from, where no
+        result over the same consents was committed to before: each use is paid once.
 
         Raises StudyNotPermitted, BudgetExceeded (nothing charged, nothing opened), LedgerUnavailable and
         whatever a candidate's ``resources`` raises. A table that cannot be released is no error of the run:
@@ -78,12 +94,10 @@ class StudyRunner:
         def join() -> None:
             joined.update(self._budget.join([candidate.subject for candidate in cohort.eligible]))
 
-        def open_rows(charge: Charge) -> Columns:
-            return cohort.columns(
-                candidate
-                for candidate in cohort.eligible
-                if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap)
-            )
+        def within(charge: Charge) -> Iterator[Candidate]:
+            for candidate in cohort.eligible:
+                if self._budget.within_cap(charge, joined[candidate.subject], candidate.terms.epsilon_cap):
+                    yield candidate
 
         answers = self._answers.answer(
             study,
@@ -91,7 +105,7 @@ class StudyRunner:
             cohort.snapshot,
             versions_before=[version.study_id for version in self._versions_before(study)],
             before_charge=join,
-            open_rows=open_rows,
+            open_rows=lambda charge: cohort.columns(within(charge)),
         )
         exact, exact_refusal = self._exact(study, cohort)
         table, refusal = cohort.table()
@@ -103,7 +117,12 @@ class StudyRunner:
             except ReleaseOverlap as refused:
                 table, refusal = None, refused.code
         run_id = digest_of(["assent-run-1", study.study_id.hex(), cohort.snapshot.hex(), permit.block])
-        self._uses.record(study.study_id, run_id, sorted(cohort.rows), at=UnixSeconds(self._clock()))
+        used = set(cohort.rows)
+        if not self._results.pays_for(study.study_id, cohort.snapshot):
+            join()
+            for charge in self._charges(study, cohort):
+                used.update(candidate.subject for candidate in cohort.group(within(charge)))
+        self._uses.record(study.study_id, run_id, sorted(used), at=UnixSeconds(self._clock()))
         included, excluded = ranges(answers[0])
         exponent = self._budget.policy.delta_exponent
         return RunResult(
@@ -128,10 +147,19 @@ class StudyRunner:
             table_refusal=refusal,
             epsilon=f"{epsilon_of(made.rho, exponent):.6f}",
             delta_exponent=exponent,
-            participants=tuple(sorted(cohort.pseudonym(subject) for subject in cohort.rows)),
+            participants=tuple(sorted(cohort.pseudonym(subject) for subject in used)),
             snapshot=cohort.snapshot,
             row_pseudonyms=cohort.row_pseudonyms(table) if table is not None else (),
         )
+
+    def _charges(self, study: Study, cohort: _Cohort) -> Iterator[Charge]:
+        """Of the answers over these consents: whose records they were drawn from follows from them alone,
+        also where an attempt that was never released drew them."""
+        for charge_id in self._stored.charges(study.study_id, cohort.snapshot):
+            charge = self._budget.charge(charge_id)
+            if charge is None:
+                raise BudgetLedgerDamaged
+            yield charge
 
     def _exact(self, study: Study, cohort: _Cohort) -> tuple[tuple[ThresholdAnswer, ...], str]:
         """The exact figures of the permit's list, or none and the code of the reason.
@@ -145,11 +173,12 @@ class StudyRunner:
         given = self._thresholds.find(study.study_id)
         try:
             if given is None:
+                self._lists.require_untold(study)
                 answers = answer_thresholds(asked, cohort.uncapped(), study.proposal.by_name)
                 given = self._thresholds.keep(study.study_id, cohort.snapshot, answers)
             if given[0] != cohort.snapshot:
                 raise ThresholdOverlap
-        except ThresholdOverlap as refused:
+        except (ThresholdOverlap, ThresholdListsOverlap) as refused:
             return (), refused.code
         return given[1], ""
 
@@ -175,9 +204,13 @@ class _Cohort:
             row_pseudonym(self._key, self._study.study_id, researcher, subject) for subject in table.subjects
         )
 
+    def group(self, within: Iterable[Candidate]) -> list[Candidate]:
+        """Those of ``within`` whose minimum cohort is reached."""
+        return respecting_minimum(within, self._study.proposal.minimum_cohort)
+
     def columns(self, within: Iterable[Candidate]) -> Columns:
         """The rows of those of ``within`` whose minimum cohort is reached."""
-        group = respecting_minimum(within, self._study.proposal.minimum_cohort)
+        group = self.group(within)
         self._extract(group)
         return Columns(
             self._variables,

@@ -275,6 +275,7 @@ def variable_json(variable: Variable) -> dict[str, Any]:
         "active_only": variable.active_only,
         # Left out where there is none, so that digests signed before there were views stay what they were.
         **({"source": variable.source.as_json()} if variable.source is not None else {}),
+        **({"course": variable.course.as_json()} if variable.course is not None else {}),
     }
 
 

@@ -9,6 +9,7 @@ from backend.research.errors import StudyDamaged
 from backend.research.outputs import from_json
 from backend.research.study import Proposal
 from backend.research.study_terms import dataset_from, document_from, price_from
+from backend.research.time_to_event import Course
 from backend.research.types import StudyId
 from backend.research.variables import Kind, Role, Variable
 from backend.research.view_variables import Source
@@ -63,4 +64,5 @@ def _variable(item: Mapping[str, Any]) -> Variable:
         reference_date=item["reference_date"],
         active_only=item["active_only"],
         source=Source.from_json(item["source"]) if "source" in item else None,
+        course=Course.from_json(item["course"]) if "course" in item else None,
     )

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
+from operator import or_
 
 from backend.research.errors import StudyInvalid
+from backend.research.time_to_event import CENSORED, EVENT, Course
 from backend.research.us_states import STATE_CODES
 from backend.research.view_variables import Source, Take
 
@@ -40,6 +42,8 @@ class Kind(StrEnum):
     MEDICATION = "medication"  # present or absent in what is permitted
     SMOKING = "smoking"
     VIEW = "view"  # a column of one of the custodian's views
+    TIME_TO_EVENT = "time_to_event"  # of a course over dates of views
+    EVENT_STATUS = "event_status"  # of a course: whether the time ended with the event
 
 
 class Role(StrEnum):
@@ -49,8 +53,9 @@ class Role(StrEnum):
     SENSITIVE = "sensitive"
 
 
-NUMERIC = frozenset({Kind.AGE, Kind.BIRTH_YEAR, Kind.LABORATORY, Kind.VITAL_SIGN})
+NUMERIC = frozenset({Kind.AGE, Kind.BIRTH_YEAR, Kind.LABORATORY, Kind.VITAL_SIGN, Kind.TIME_TO_EVENT})
 CODED = frozenset({Kind.CONDITION, Kind.LABORATORY, Kind.VITAL_SIGN, Kind.MEDICATION})
+FOLLOWED = frozenset({Kind.TIME_TO_EVENT, Kind.EVENT_STATUS})
 IDENTIFYING = frozenset(
     {Kind.SEX, Kind.AGE, Kind.BIRTH_YEAR, Kind.POSTAL_REGION, Kind.STATE, Kind.COUNTRY}
 )  # always quasi-identifiers: what others may know about a person
@@ -74,6 +79,7 @@ _FIXED_LEVELS = {
     Kind.CONDITION: ("present", "absent"),
     Kind.MEDICATION: ("present", "absent"),
     Kind.SMOKING: ("never", "former", "current", "unknown"),
+    Kind.EVENT_STATUS: (EVENT, CENSORED),
     Kind.POSTAL_REGION: tuple(f"{number:03d}" for number in range(1_000)),
     Kind.STATE: STATE_CODES,
 }
@@ -88,7 +94,8 @@ class Variable:
     """One column. ``edges`` are ascending decimal strings and make bins [a, b), with one below and one above.
 
     ``levels`` is declared for countries and for columns of views; the other categorical kinds have fixed
-    levels. A column of a view has a ``source`` and either levels or edges.
+    levels. A column of a view has a ``source`` and either levels or edges. Time to event and its status have
+    the same ``course``.
     ``reference_date`` (YYYY-MM-DD) belongs to AGE. ``unit`` is a UCUM code; values in another unit count as
     not recorded. ``active_only`` narrows conditions and medications to active ones.
     """
@@ -104,11 +111,21 @@ class Variable:
     reference_date: str = ""
     active_only: bool = False
     source: Source | None = None
+    course: Course | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The columns of views that it is made of; none for a kind that knows how to read FHIR."""
+        if self.course is not None:
+            return self.course.sources
+        return (self.source,) if self.source is not None else ()
 
     @property
     def categories(self) -> int:
         """Mask of the consent categories, all of which a patient must have permitted for the variable."""
-        return self.source.categories if self.source is not None else 1 << CATEGORY_BIT[self.kind]
+        if self.sources:
+            return reduce(or_, (source.categories for source in self.sources))
+        return 1 << CATEGORY_BIT[self.kind]
 
     @property
     def domain(self) -> tuple[str, ...]:
@@ -163,6 +180,11 @@ def validate_variable(variable: Variable, *, field: str) -> None:
         "a column of a view, and nothing else, has a source",
         f"{field}.source",
     )
+    _require(
+        (variable.course is not None) == (variable.kind in FOLLOWED),
+        "a time to event and its status, and nothing else, have a course",
+        f"{field}.course",
+    )
     if variable.source is not None:
         _require_view_domain(variable, variable.source, field)
     else:
@@ -170,7 +192,8 @@ def validate_variable(variable: Variable, *, field: str) -> None:
         countries = variable.kind is Kind.COUNTRY
         _require(bool(variable.levels) == countries, "levels are declared for countries", f"{field}.levels")
     if numeric:
-        _require_ascending(variable.edges, whole=not measured, field=f"{field}.edges")
+        in_years = variable.kind in (Kind.AGE, Kind.BIRTH_YEAR)
+        _require_ascending(variable.edges, whole=in_years, field=f"{field}.edges")
     _require(
         len(set(variable.levels)) == len(variable.levels)
         and all(_LEVEL.fullmatch(level) and level not in (MISSING, OTHER) for level in variable.levels),
@@ -198,7 +221,7 @@ def validate_variable(variable: Variable, *, field: str) -> None:
         variable.role is Role.QUASI
         or (
             variable.kind not in IDENTIFYING
-            and not (variable.source and variable.categories & _ABOUT_A_PERSON)
+            and not (variable.sources and variable.categories & _ABOUT_A_PERSON)
         ),
         "what others may know about a person is a quasi-identifier",
         f"{field}.role",

@@ -91,6 +91,11 @@ def source_of(
     return Source(view.name, view.digest, column, take, categories, conditions)
 
 
+def is_dated(column: Column) -> bool:
+    """Whether its values are dates."""
+    return column.type in _DATED
+
+
 def is_number(column: Column) -> bool:
     """Whether its values are put into bins: numbers, and dates by their year."""
     return column.type in NUMBERS or column.type in _DATED
@@ -109,11 +114,16 @@ def rows_of(view: View, resources: Iterable[Resource]) -> list[Row] | None:
     return found
 
 
+def chosen(source: Source, found: Iterable[Row]) -> list[Row]:
+    """The rows that count."""
+    return [row for row in found if all(_text(row[name]) == value for name, value in source.where)]
+
+
 def take(source: Source, view: View, found: list[Row] | None) -> Taken:
     """The patient's value; None when it was not recorded or cannot be determined."""
     if found is None:
         return None
-    kept = [row for row in found if all(_text(row[name]) == value for name, value in source.where)]
+    kept = chosen(source, found)
     if source.take is Take.COUNT:
         return Decimal(len(kept))
     column = view.columns[source.column]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from backend.adapters.index.catalogue_store import MongoDrawingStore
+from backend.adapters.index.catalogue_store import MongoDrawingStore, MongoTurnStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.failures import DocumentMalformed
 from backend.adapters.index.job_store import MongoJobStore
@@ -18,6 +18,7 @@ from backend.adapters.index.record_index import MongoRecordIndex
 from backend.audit.entry import Agent, AgentKind
 from backend.consent.evidence_store import ConsentRow
 from backend.records.ports import VersionRow
+from backend.research.catalogue.turns import Turn, hold
 from backend.research.catalogue.types import Counts, Drawing
 from backend.research.jobs.types import Job, JobId, JobState, Phase
 from backend.research.types import NanoRho, StudyId
@@ -76,6 +77,32 @@ def test_drawing_of_another_period_is_refused(mongo: Mongo) -> None:
     mongo.catalogue_drawings.update_one({}, {"$set": {"period": 5}})
     with pytest.raises(DocumentMalformed):
         store.find("hospital", 4)
+
+
+def test_turn_is_begun_once_and_held_by_one_whoever_else_tries(mongo: Mongo) -> None:
+    store = MongoTurnStore(mongo)
+    agents = [Agent(AgentKind.STAFF, f"operator-{number}", b"t" * 16, b"s" * 16) for number in range(8)]
+    begun: list[Turn] = []
+    at_once([lambda by=by: begun.append(store.begin(Turn("hospital", 4, by))) for by in agents])
+    (turn,) = set(begun)
+    assert store.find("hospital", 4) == turn
+    held = []
+    at_once(
+        [
+            lambda name=name: held.append(hold(turn, name, turns=store, clock=lambda: 1_000))
+            for name in "abcdefgh"
+        ]
+    )
+    (mine,) = [each for each in held if each is not None]
+    mine.renew(37)
+    found = store.find("hospital", 4)
+    assert found is not None
+    assert (found.percent, found.leased_until, found.by) == (35, 1_600, turn.by)
+    store.begin(Turn("hospital", 11, agents[0]))
+    assert [each.period for each in store.open("hospital")] == [4, 11]
+    assert store.open("other") == []
+    mine.done()
+    assert [each.period for each in store.open("hospital")] == [11]
 
 
 def test_study_gets_one_run_at_a_time_whoever_asks(mongo: Mongo) -> None:

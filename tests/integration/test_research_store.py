@@ -14,9 +14,15 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from backend.adapters.index.failures import DocumentMalformed
 from backend.adapters.index.joining_store import JoinedPatients, MongoJoinStore
 from backend.adapters.index.marks import Marks
-from backend.adapters.index.research_store import MongoAnswerStore, MongoBudgetStore, MongoUseStore
+from backend.adapters.index.research_store import (
+    MongoAnswerStore,
+    MongoBudgetStore,
+    MongoThresholdStore,
+    MongoUseStore,
+)
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.index.study_store import MongoStudyStore
 from backend.erasure.types import Scope
@@ -28,7 +34,7 @@ from backend.research.joining import Joining
 from backend.research.outputs import Count, Filter, Histogram, Table
 from backend.research.policy import BudgetPolicy
 from backend.research.study import Event, Proposal, State, Study, propose
-from backend.research.types import Answer, Estimate, LedgerHead, NanoRho, StudyId
+from backend.research.types import Answer, Estimate, LedgerHead, NanoRho, StudyId, ThresholdAnswer
 from backend.research.variables import Kind, Role, Variable
 from backend.types import MemberId, SubjectId, UnixSeconds
 from tests.support.memory_chains import MemoryChainLog
@@ -258,6 +264,46 @@ def test_answers_kept_first_stay(mongo: Mongo) -> None:
     store.keep(number(4), OTHER, now, [answer(b"w", 4)])
     assert store.find(STUDY, now) == {found.answer_id: found for found in (*first, third)}
     assert store.find(OTHER, later) == {}
+    assert sorted(store.charges(STUDY, now)) == [number(1), number(2)]
+    assert store.charges(OTHER, later) == []
+
+
+def test_exact_figures_given_first_stay_whoever_else_gives(mongo: Mongo) -> None:
+    store = MongoThresholdStore(mongo)
+    assert store.find(STUDY) is None
+    seen: list[object] = []
+
+    def give(value: int) -> None:
+        figures = [
+            ThresholdAnswer("ages", ("<18", "missing"), (value, None)),
+            ThresholdAnswer("all", ("",), (25,)),
+        ]
+        seen.append(store.keep(STUDY, number(value), figures))
+
+    threads = [threading.Thread(target=give, args=(value,)) for value in range(15, 55, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    assert len(seen) == 8
+    kept = store.find(STUDY)
+    assert kept is not None
+    assert set(seen) == {kept}
+    snapshot, (ages, everybody) = kept
+    assert snapshot == number(ages.values[0] or 0)
+    assert (ages.levels, ages.values[1], everybody.values) == (("<18", "missing"), None, (25,))
+    assert store.find(OTHER) is None
+    assert store.keep(OTHER, number(1), []) == (number(1), ())
+    assert store.find(OTHER) == (number(1), ())
+
+
+def test_exact_figures_that_cannot_be_read_are_refused(mongo: Mongo) -> None:
+    store = MongoThresholdStore(mongo)
+    store.keep(STUDY, number(1), [ThresholdAnswer("all", ("",), (25,))])
+    mongo.research_thresholds.update_one({}, {"$set": {"answers": [["all", [""]]]}})
+    with pytest.raises(DocumentMalformed):
+        store.find(STUDY)
 
 
 def test_uses_are_found_by_patient_newest_first_and_recorded_once(mongo: Mongo) -> None:

@@ -243,6 +243,7 @@ STORED: Final[dict[str, Stored]] = {
     "catalogue_drawings": unprotected("figures about groups, noised"),
     "result_removals": documents("result_removals", _nothing, {"deleted": "the log has its entry"}),
     "study_stops": unprotected("stops a study until the chain has it; the file and the state say so, too"),
+    "catalogue_turns": unprotected("says how far a draw got; that it is charged once is the ledger's"),
     "research_answers": unprotected("figures about groups, noised"),
     "research_uses": unprotected(
         "what a patient is shown of studies", lambda row: (f"own {row['subject']} studies/uses",)

@@ -68,6 +68,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "study_runs": "which results of studies were released, by their digests",
         "result_removals": "which studies' results were removed",
         "catalogue_drawings": "figures about groups, noised",
+        "catalogue_turns": "who draws them, and how far that is",
         "research_releases": "which studies got a table, of how many, and what it promised",
         "research_answers": "figures about groups, noised",
         "escrow_fundings": "deposits of the payments office",

@@ -131,6 +131,11 @@ class MongoAnswerStore:
                 return tuple(_answer(item) for item in stored["answers"]) if stored else ()
             return tuple(answers)
 
+    def charges(self, study: StudyId, snapshot: bytes) -> list[bytes]:
+        with translated():
+            found = self._answers.find({"study": study.hex(), "snapshot": snapshot.hex()}, {"_id": 1})
+            return [bytes.fromhex(document["_id"]) for document in found]
+
 
 class MongoThresholdStore:
     """Implements ``backend.research.ports.ThresholdStore``: one document a study."""

@@ -28,6 +28,7 @@ from backend.research.board.stops import StudyStops
 from backend.research.board.types import Case, Motion, MotionKind, Person, Signed
 from backend.research.errors import AmendsNothing
 from backend.research.service import StudyService
+from backend.research.standing_lists import StandingLists
 from backend.research.study import State, Study
 from backend.types import Address, UnixSeconds
 
@@ -50,6 +51,7 @@ class BoardDecisions:
         book: CaseBook,
         studies: StudyService,
         documents: StudyDocuments,
+        lists: StandingLists,
         roll: BoardRoll,
         ledger: BoardLedger,
         stops: StudyStops,
@@ -60,6 +62,7 @@ class BoardDecisions:
         self._book = book
         self._studies = studies
         self._documents = documents
+        self._lists = lists
         self._roll = roll
         self._ledger = ledger
         self._stops = stops
@@ -91,8 +94,9 @@ class BoardDecisions:
         out or repeat it.
 
         Raises NoSeat, Recused, MotionUnfit, MotionChanged, NotPrepared, ProposalIncomplete, QuestionsOpen,
-        AmendsNothing, ReasonMissing, SignatureInvalid, WrongSigner; a Conflict where the contract refuses:
-        the motion then waits for signatures anew. Where the chain is away the decision follows by itself.
+        ThresholdListsOverlap, AmendsNothing, ReasonMissing, SignatureInvalid, WrongSigner; a Conflict where
+        the contract refuses: the motion then waits for signatures anew. Where the chain is away the decision
+        follows by itself.
         """
         seat = seat_of(self._roll, by)
         case = self._book.get(study.study_id)
@@ -130,6 +134,7 @@ class BoardDecisions:
             raise AmendsNothing  # another version came first, or it was ended: the difference is to nothing
         if self._documents.missing(study):
             raise ProposalIncomplete
+        self._lists.require_apart(study)
         if self.threshold > 1 and case.preparation is None:
             raise NotPrepared
         if case.open_questions:

@@ -30,6 +30,7 @@ from backend.research.board.types import (
     Question,
     Recusal,
 )
+from backend.research.standing_lists import StandingLists
 from backend.research.study import State, Study
 from backend.research.study_terms import Condition, validate_conditions
 from backend.types import MemberId, UnixSeconds
@@ -40,10 +41,17 @@ LONGEST_REVIEW_SECONDS: Final = 60 * 24 * 3600
 
 class BoardPreparation:
     def __init__(
-        self, *, book: CaseBook, documents: StudyDocuments, roll: BoardRoll, clock: Callable[[], int]
+        self,
+        *,
+        book: CaseBook,
+        documents: StudyDocuments,
+        lists: StandingLists,
+        roll: BoardRoll,
+        clock: Callable[[], int],
     ) -> None:
         self._book = book
         self._documents = documents
+        self._lists = lists
         self._roll = roll
         self._clock = clock
 
@@ -58,11 +66,12 @@ class BoardPreparation:
     ) -> Case:
         """Find the file complete, name reviewers and the date by which to decide; again replaces it.
 
-        Raises ProposalIncomplete, ReviewerUnknown, DecisionDateInvalid, MotionUnfit.
+        Raises ProposalIncomplete, ThresholdListsOverlap, ReviewerUnknown, DecisionDateInvalid, MotionUnfit.
         """
         _require_open(study)
         if self._documents.missing(study):
             raise ProposalIncomplete
+        self._lists.require_apart(study)
         now = UnixSeconds(self._clock())
         if not now < decide_by <= now + LONGEST_REVIEW_SECONDS:
             raise DecisionDateInvalid(field="decide_by")

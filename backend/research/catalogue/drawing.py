@@ -2,8 +2,8 @@
 
 Order: charge (durable), open and count, draw, keep (durable), show. A crash after the charge leaves it
 standing; the next attempt finds it by its id, pays nothing and goes on. What was drawn and not kept was never
-shown, and of two draws only the one that was kept first is ever seen. A charge belongs to what is offered:
-offering something else between a crash and the next attempt is another charge; the first is not given back.
+shown, and of two draws only the one that was kept first is ever seen. So one charge covers all attempts of a
+period, whatever is offered meanwhile; another price in the settings is another charge.
 
 One patient is in exactly one level of each histogram, so replacing a patient's whole record moves one bin
 down and one up: squared sensitivity 2. Who is counted at all follows from consents and the ledger alone.
@@ -62,6 +62,15 @@ class CatalogueDrawer:
         self._clock = clock
 
     @property
+    def draws(self) -> bool:
+        """Whether the custodian spends anything on counts."""
+        return self._policy.epsilon > 0
+
+    @property
+    def ledger(self) -> str:
+        return self._budget.policy.ledger
+
+    @property
     def period(self) -> int:
         return self._clock() // self._policy.period_seconds
 
@@ -73,39 +82,41 @@ class CatalogueDrawer:
     @property
     def expected_error(self) -> int | None:
         """The ``error_95`` that each count of this period has or will have; None where none are drawn."""
-        if self._policy.epsilon == 0:
+        if not self.draws:
             return None
-        return expected_error(HISTOGRAM_SENSITIVITY_SQUARED, self._share(self._counted()))
+        return expected_error(HISTOGRAM_SENSITIVITY_SQUARED, self._share(self._counted(self.reference_date)))
 
     @property
     def reference_date(self) -> str:
         """The first day of this period: ages are taken then."""
-        start = self.period * self._policy.period_seconds
-        return datetime.fromtimestamp(start, tz=UTC).date().isoformat()
+        return self._first_day(self.period)
 
     def newest(self) -> Drawing | None:
-        return self._store.newest(self._budget.policy.ledger)
+        return self._store.newest(self.ledger)
 
-    def draw(self, discoverable: Discoverable, progress: Progress) -> Drawing:
-        """Return the counts of this period, drawn now unless they were before.
+    def find(self, period: int) -> Drawing | None:
+        return self._store.find(self.ledger, period)
+
+    def draw(self, period: int, discoverable: Discoverable, progress: Progress) -> Drawing:
+        """Return the counts of a period, drawn now unless they were before.
 
         ``discoverable`` yields the patients who permit the custodian to ask questions of these variables.
         Raises CatalogueDisabled, BudgetExceeded (nothing charged, nothing opened), LedgerUnavailable and
         whatever opening records raises.
         """
-        if self._policy.epsilon == 0:
+        if not self.draws:
             raise CatalogueDisabled
-        ledger, period = self._budget.policy.ledger, self.period
-        known = self._store.find(ledger, period)
+        known = self.find(period)
         if known is not None:
             return known
-        counted, offers = self._counted(), digest_of_offers(self._counted())
+        first_day = self._first_day(period)
+        counted = self._counted(first_day)
         variables = tuple(offer.variable for offer in counted)
         found = distinct(discoverable(variables))
         kinds = {candidate.subject: kind_of(candidate.terms) for candidate in found}
         candidates = [candidate for candidate in found if kinds[candidate.subject] is not None]
         joined = self._budget.join([candidate.subject for candidate in candidates])
-        charge = self._charge(period, offers)
+        charge = self._charge(period)
         within = [
             candidate
             for candidate in candidates
@@ -125,12 +136,12 @@ class CatalogueDrawer:
         share = self._share(counted)
         return self._store.keep(
             Drawing(
-                ledger=ledger,
+                ledger=self.ledger,
                 period=period,
-                offers=offers,
+                offers=digest_of_offers(counted),
                 rho=charge.rho,
                 drawn_at=UnixSeconds(self._clock()),
-                reference_date=self.reference_date,
+                reference_date=first_day,
                 consents=_noisy(CONSENTS, consents, share),
                 counts=tuple(
                     _noisy(variable.name, tally, share)
@@ -139,15 +150,19 @@ class CatalogueDrawer:
             )
         )
 
-    def _charge(self, period: int, offers: bytes) -> Charge:
-        ledger, rho = self._budget.policy.ledger, self.price
+    def _first_day(self, period: int) -> str:
+        start = period * self._policy.period_seconds
+        return datetime.fromtimestamp(start, tz=UTC).date().isoformat()
+
+    def _charge(self, period: int) -> Charge:
+        rho = self.price
         # Each period is a study of its own: what it may cost is fixed.
-        study = StudyId(digest_of(["assent-catalogue-1", ledger, self._policy.period_seconds, period]))
-        charge_id = digest_of(["assent-catalogue-charge-1", study.hex(), offers.hex(), rho])
+        study = StudyId(digest_of(["assent-catalogue-1", self.ledger, self._policy.period_seconds, period]))
+        charge_id = digest_of(["assent-catalogue-charge-2", study.hex(), rho])
         return self._budget.debit(charge_id, study, CUSTODIAN, rho, study_limit=NanoRho(2**62))
 
-    def _counted(self) -> list[Offer]:
-        return [offer for offer in self._catalogue.at(self.reference_date) if offer.counted]
+    def _counted(self, reference_date: str) -> list[Offer]:
+        return [offer for offer in self._catalogue.at(reference_date) if offer.counted]
 
     def _share(self, counted: Sequence[Offer]) -> NanoRho:
         return NanoRho(self.price // (len(counted) + 1))

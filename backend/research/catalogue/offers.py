@@ -18,17 +18,20 @@ from backend.errors import AssentError, OperatorError
 from backend.research.canonical import digest_of
 from backend.research.errors import StudyInvalid
 from backend.research.study import variable_json
+from backend.research.time_to_event import Course, TimeUnit
 from backend.research.variables import Kind, Role, Variable, validate_variable
-from backend.research.view_variables import Source, Take, source_of
+from backend.research.view_variables import Source, Take, is_dated, source_of
 from backend.research.views.parse import parse_view
 from backend.research.views.types import View
 
 DEFAULT: Final = Path(__file__).parent / "data"
 MAX_OFFERS: Final = 200
+_DATES: Final = ("index", "event", "end")
+_TAKES: Final = (Take.LOWEST, Take.LOWEST, Take.HIGHEST)  # first, first and last date
 _FIELDS: Final = frozenset(
     {
         *("name", "title", "kind", "role", "system", "code", "unit", "edges", "levels", "active_only"),
-        *("reference_date", "source", "counted"),
+        *("reference_date", "source", "course", "counted"),
     }
 )
 
@@ -68,6 +71,29 @@ class Catalogue:
             return None
         categories = self.tables.categories.mask(found.categories)
         return source_of(found, column, take, where, categories=categories, field=field)
+
+    def course(
+        self, unit: TimeUnit, dates: Sequence[tuple[str, str, Sequence[tuple[str, str]]]], *, field: str
+    ) -> Course:
+        """The course over three dates (index, event, end), each a view, its column and its conditions.
+
+        Raises StudyInvalid naming ``field`` for what is not offered or is no date.
+        """
+        sources = [
+            self._date(view, column, take, where, field=f"{field}.{name}")
+            for name, take, (view, column, where) in zip(_DATES, _TAKES, dates, strict=True)
+        ]
+        return Course(unit, *sources)
+
+    def _date(
+        self, view: str, column: str, take: Take, where: Sequence[tuple[str, str]], *, field: str
+    ) -> Source:
+        source = self.source(view, column, take, where, field=field)
+        if source is None:
+            raise StudyInvalid("the catalogue has no such view", field=f"{field}.view")
+        if not is_dated(self.views[view].columns[column]):
+            raise StudyInvalid("not a column of dates", field=f"{field}.column")
+        return source
 
     def at(self, reference_date: str) -> tuple[Offer, ...]:
         """The offers with ages taken at ``reference_date`` (YYYY-MM-DD)."""
@@ -146,6 +172,7 @@ def _offer(path: Path, item: Mapping[str, Any], catalogue: Catalogue) -> Offer:
             reference_date="2000-01-01" if item["kind"] == Kind.AGE else "",
             active_only=item.get("active_only", False),
             source=_source(item.get("source"), catalogue),
+            course=_course(item.get("course"), catalogue),
         )
         validate_variable(variable, field=str(name))
         return Offer(variable, str(item["title"]), bool(item.get("counted", True)))
@@ -165,3 +192,17 @@ def _source(item: Mapping[str, Any] | None, catalogue: Catalogue) -> Source | No
     if found is None:
         raise StudyInvalid(f"no view is called {item['view']}.", field="source")
     return found
+
+
+def _course(item: Mapping[str, Any] | None, catalogue: Catalogue) -> Course | None:
+    if item is None:
+        return None
+    dates = [
+        (
+            item[name]["view"],
+            item[name]["column"],
+            [(str(column), str(value)) for column, value in item[name].get("where", ())],
+        )
+        for name in _DATES
+    ]
+    return catalogue.course(TimeUnit(item["unit"]), dates, field="course")

@@ -1,32 +1,17 @@
-"""The catalogue in use: drawn in the background on the operator's word, shown, asked for quotes."""
+"""The catalogue in use: shown, asked for quotes, and drawn."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
 
-from backend.audit import codes
-from backend.audit.entry import Action, Agent, AuditEvent, Outcome
-from backend.audit.log import AuditLog
-from backend.consent.decision_types import Requester
-from backend.errors import AssentError
-from backend.research.candidates import Use
-from backend.research.catalogue.discovery import PURPOSE
+from backend.audit.entry import Agent
 from backend.research.catalogue.drawing import CatalogueDrawer
+from backend.research.catalogue.draws import CatalogueDraws
 from backend.research.catalogue.matcher import Quote, quote
 from backend.research.catalogue.offers import Catalogue
 from backend.research.catalogue.types import Drawing
 from backend.research.study import Proposal
-from backend.research.types import Candidate
-from backend.research.variables import Variable
-from backend.types import MemberId
-
-_LOG = logging.getLogger("assent.research")
-_STEP: Final = 5
 
 
 class DrawState(StrEnum):
@@ -34,10 +19,6 @@ class DrawState(StrEnum):
     DRAWING = "drawing"
     FAILED = "failed"
     DRAWN = "drawn"
-
-
-class Permitting(Protocol):
-    def permitting(self, use: Use) -> Iterable[Candidate]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +31,16 @@ class Standing:
     code: str
 
 
-class _Stopped(Exception):
-    """The service stops. The charge stands, and the next draw goes on from it."""
-
-
 class CatalogueService:
-    """Safe for many threads. ``close`` at the end."""
+    """Safe for many threads."""
 
     def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        drawer: CatalogueDrawer,
-        candidates: Permitting,
-        tenant: MemberId,
-        delta_exponent: int,
-        audit: AuditLog,
-        clock: Callable[[], int],
+        self, *, catalogue: Catalogue, drawer: CatalogueDrawer, draws: CatalogueDraws, delta_exponent: int
     ) -> None:
         self.catalogue = catalogue
         self.drawer = drawer
-        self._candidates = candidates
-        self._tenant = tenant
+        self._draws = draws
         self._delta_exponent = delta_exponent
-        self._audit = audit
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._percent = 0
-        self._code = ""
 
     def quote(self, proposal: Proposal) -> Quote:
         """What a draft would get. Raises StudyInvalid naming the field."""
@@ -90,72 +51,16 @@ class CatalogueService:
         return self.drawer.newest()
 
     def standing(self) -> Standing:
-        newest, period = self.drawer.newest(), self.drawer.period
-        if newest is not None and newest.period == period:
+        turn, period = self._draws.turn(), self.drawer.period
+        if self.drawer.find(period) is not None:
             return Standing(period, DrawState.DRAWN, 100, "")
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
-                return Standing(period, DrawState.DRAWING, self._percent, "")
-            state = DrawState.FAILED if self._code else DrawState.NOT_DRAWN
-            return Standing(period, state, self._percent, self._code)
+        if turn is None:
+            return Standing(period, DrawState.NOT_DRAWN, 0, "")
+        return Standing(period, DrawState.FAILED if turn.code else DrawState.DRAWING, turn.percent, turn.code)
 
-    def draw(self, *, by: Agent) -> Standing:
-        """Begin to draw this period's counts, unless they are there or being drawn. Returns at once."""
-        standing = self.standing()
-        if standing.state is DrawState.DRAWN:
-            return standing
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._percent, self._code = 0, ""
-                self._thread = threading.Thread(target=self._draw, args=(by,), name="catalogue", daemon=True)
-                self._thread.start()
-        return self.standing()
+    def draw(self, *, by: Agent) -> None:
+        """Have this period's counts drawn, unless they are there or being drawn. Returns at once.
 
-    def close(self) -> None:
-        """Stop; a draw under way ends at the next patient."""
-        self._stop.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join()
-
-    def _draw(self, by: Agent) -> None:
-        try:
-            drawing = self.drawer.draw(self._discoverable, self._progress)
-            self._audit.append(
-                AuditEvent(
-                    type=codes.CATALOGUE_DRAWN,
-                    outcome=Outcome.CHANGED,
-                    occurred_at_ms=self._clock() * 1000,
-                    actor=by,
-                    organisation=self._tenant,
-                    purpose=PURPOSE,
-                    detail={"offers": drawing.offers},
-                )
-            )
-        except _Stopped:
-            return
-        except AssentError as failure:
-            _LOG.warning("the catalogue was not drawn", extra={"code": failure.code})
-            self._code = failure.code
-        except Exception:  # noqa: BLE001 - it is logged, and shown as failed
-            _LOG.exception("the catalogue was not drawn")
-            self._code = AssentError.code
-
-    def _discoverable(self, variables: tuple[Variable, ...]) -> Iterable[Candidate]:
-        use = Use(
-            variables=variables,
-            requester=Requester(actor=self._tenant),
-            purpose=PURPOSE,
-            action=Action.QUERY,
-            agent=Agent.service("catalogue"),
-        )
-        for candidate in self._candidates.permitting(use):
-            if self._stop.is_set():
-                raise _Stopped
-            yield candidate
-
-    def _progress(self, done: int, of: int) -> None:
-        if self._stop.is_set():
-            raise _Stopped
-        percent = 100 * done // of
-        self._percent = percent - percent % _STEP
+        Raises CatalogueDisabled.
+        """
+        self._draws.ask(by=by)

@@ -47,6 +47,11 @@ def gives_away(known: Sequence[Mask], *, all_cells: Sequence[Mask], minimum: int
     )
 
 
+def rank(matrix: Integers) -> int:
+    """The rank of rows of zeros and ones modulo a prime: over the rationals it is at least that."""
+    return len(_echelon(matrix)[0])
+
+
 def _atoms(cells: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Integers]:
     """(cells x atoms, patients of each atom)."""
     if cells.shape[1] == 0:

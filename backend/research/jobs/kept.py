@@ -38,6 +38,7 @@ class KeptResult:
         return Commitment(
             digest=bytes.fromhex(self.result["digest"][2:]),
             run_id=bytes.fromhex(self.result["run"]),
+            snapshot=self.snapshot,
             participants=self.participants,
             published=self.result["included"][1],
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from backend.audit import codes
 from backend.audit.entry import Agent
+from backend.errors import Conflict
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
 from backend.research.money.entries import MoneyEntries, asked_by
@@ -17,6 +19,7 @@ from backend.research.money.rows import ResultRow
 from backend.research.money.types import RunId
 from backend.research.result import Commitment
 from backend.research.study import Study
+from backend.research.types import StudyId
 from backend.types import Bytes32, UnixSeconds
 
 ACT: Final = "study_result"
@@ -61,6 +64,7 @@ class Results:
             "study": bytes(study.study_id),
             "rules": bytes(study.rules),
             "run": result.run_id,
+            "snapshot": result.snapshot,
             "participants": result.participants,
             "published": result.published,
             "by": asked_by(by),
@@ -76,6 +80,14 @@ class Results:
             return True
         # Of the two hashes that it commits to, one may have been taken before the other was refused.
         return bool(self._ledger.committed_at(Bytes32(study.study_id), Bytes32(digest)))
+
+    def pays_for(self, study: StudyId, snapshot: bytes) -> bool:
+        """Implements ``research.ports.ReleasedResults``. What a crash left is brought to its end first."""
+        for act in self._outbox.unfinished(ACT):
+            if bytes(act.data["study"]) == study and bytes(act.data["snapshot"]) == snapshot:
+                with suppress(Conflict):  # refused by the contract: it pays nobody
+                    self._outbox.drive(act)
+        return any(row.snapshot == snapshot for row in self._results.of_study(Bytes32(study)))
 
     def get(self, result: Bytes32) -> ResultRow:
         """Raises ResultUnknown."""
@@ -119,6 +131,7 @@ def _row(act: Act) -> ResultRow:
         study=Bytes32(bytes(data["study"])),
         rules=Bytes32(bytes(data["rules"])),
         run=RunId(bytes(data["run"])),
+        snapshot=bytes(data["snapshot"]),
         participants=data["participants"],
         published=data["published"],
         at=UnixSeconds(data.get("at", act.created_at)),

@@ -25,13 +25,14 @@ class FundingRow:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """A result that was committed to. ``participants``: how many patients' data its run opened;
-    ``published``: the exclusive upper end of the range that was published of it."""
+    """A result that was committed to. ``snapshot``: of the consents it was made under; ``participants``: how
+    many patients it pays; ``published``: the exclusive upper end of the range that was published of it."""
 
     result: Bytes32
     study: Bytes32
     rules: Bytes32
     run: RunId
+    snapshot: bytes
     participants: int
     published: int
     at: UnixSeconds

@@ -37,12 +37,16 @@ class StudyWorld:
 
     def approved_study(self, *, days: float = 90, **changes: Any) -> str:
         """Propose a study and have it permitted; return its id."""
-        study = self.researcher.api.post("/v1/studies", proposal(days=days, **changes))["study_id"]
+        study = str(self.researcher.api.post("/v1/studies", proposal(days=days, **changes))["study_id"])
+        self.permit(study)
+        return study
+
+    def permit(self, study: str) -> None:
+        """Have the board sign the permit."""
         draft = self.board_api.get(f"/v1/studies/{study}/permit-draft")["typed_data"]
         signature = self.board.sign_typed(draft)
         body = {"submit_by": draft["message"]["submitBy"], "signature": signature}
         assert self.board_api.post(f"/v1/studies/{study}/approval", body)["state"] == "approved"
-        return str(study)
 
     def run(self, study: str) -> dict[str, Any]:
         found: dict[str, Any] = self.researcher.api.post(f"/v1/studies/{study}/runs")

@@ -202,6 +202,36 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def test_exact_figures_are_held_against_those_of_other_permits(
+    researcher: Provider, secretary: Api, board: list[Person]
+) -> None:
+    women = {"variable": "sex", "levels": ["female"]}
+    ill = {"name": "ill", "kind": "condition", "system": "http://snomed.info/sct", "code": "44054006"}
+    variables = [*proposal()["variables"], ill]
+
+    def asking(title: str, *where: dict[str, Any]) -> dict[str, Any]:
+        outputs = [{"kind": "threshold_count", "name": "group", "where": list(where)}]
+        return {"title": title, "variables": variables, "outputs": outputs}
+
+    inside = asking("Ill women", women, {"variable": "ill", "levels": ["present"]})
+    before = prepared(researcher, secretary, board, **inside)  # when nothing stood against it
+    standing = prepared(researcher, secretary, board, **asking("Women", women))
+    permitted(standing, board)
+    same = prepared(researcher, secretary, board, **asking("Women again", women))
+    assert same != standing
+    assert_problem(board[0].sign(before, "permit"), 409, "threshold_lists_overlap")
+    later = str(researcher.api.post("/v1/studies", proposal(**inside))["study_id"])
+    assert bring(researcher, later).status_code == 201
+    body = {"reviewers": [person.member_id for person in board[:2]], "decide_by": in_days(14)}
+    problem = assert_problem(
+        raw(secretary, "POST", f"/v1/board/studies/{later}/preparation", json=body),
+        409,
+        "threshold_lists_overlap",
+    )
+    assert standing not in str(problem)  # whose list it is remains untold
+    assert before in str(secretary.get("/v1/studies", limit=100))
+
+
 def test_two_of_three_sign_and_the_study_runs(
     service: Service, researcher: Provider, board: list[Person], study: str, auditor: Api
 ) -> None:

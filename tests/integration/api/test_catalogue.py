@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,14 @@ import httpx
 import polars as pl
 import pytest
 
+from backend.adapters.index.catalogue_store import MongoDrawingStore, MongoTurnStore
+from backend.audit.entry import Agent
 from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
+from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
+from backend.research.catalogue.draws import CatalogueDraws
+from backend.research.extraction import extract
+from backend.research.types import StudyId
 from backend.types import SubjectId
 from tests.integration.api.world import (
     Patient,
@@ -173,6 +182,55 @@ def test_catalogue_is_drawn_once_on_the_operators_word_and_seen_by_patients(
     assert {entry["action"] for entry in used} == {"query"}
 
 
+def test_next_period_is_drawn_by_itself_once_by_two_processes_and_charged_once(
+    service: Service, operator: Api, people: People
+) -> None:
+    operator.post("/v1/catalogue/draws")
+    drawn(people.researcher.api)
+    world = service.world
+    services, shown = world.services, world.services.catalogue
+    later = services.clock() + 91 * 24 * 3600
+    drawings = MongoDrawingStore(world.stores.database)
+
+    def process(turns: MongoTurnStore) -> CatalogueDraws:
+        return CatalogueDraws(
+            drawer=CatalogueDrawer(
+                catalogue=shown.catalogue,
+                store=drawings,
+                budget=services.privacy_budget,
+                policy=CataloguePolicy(500_000, 91 * 24 * 3600),
+                clock=lambda: later,
+            ),
+            turns=turns,
+            candidates=services.candidates,
+            tenant=services.tenant,
+            audit=services.audit,
+            clock=lambda: later,
+            alone=False,
+            publish=lambda failed: None,
+        )
+
+    spent = services.privacy_budget.balance().spent
+    reads = len(people.patients[0].accesses())
+    turns = MongoTurnStore(world.stores.database)
+    threads = [threading.Thread(target=process(turns).look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+        assert not thread.is_alive()
+    process(turns).look()
+    newest = shown.newest()
+    assert newest is not None
+    assert newest.period == shown.drawer.period + 1
+    assert services.privacy_budget.balance().spent == spent + shown.drawer.price
+    used = people.patients[0].accesses()[: len(people.patients[0].accesses()) - reads]
+    assert len({entry["action"] for entry in used}) == 1
+    segments = [segment for entry in used for segment in entry["segments"]]
+    assert len(segments) == len(set(segments))  # each was opened by one of them
+    assert people.researcher.api.get("/v1/catalogue")["period"] == newest.period
+
+
 def test_quote_tells_terms_remaining_patients_price_and_error_and_makes_nothing(
     operator: Api, people: People
 ) -> None:
@@ -240,6 +298,84 @@ def test_run_opens_only_what_its_variables_need_and_is_found_by_its_id(
     }
     assert set(entry["segments"]) == expected
     assert len(expected) < len(manifest.segments)
+
+
+def test_survival_curve_is_asked_over_dates_of_views(service: Service, people: People) -> None:
+    course = {
+        "unit": "days",
+        "index": {"view": "encounters", "column": "start"},
+        "event": {"view": "conditions", "column": "onset", "where": {"clinical_status": "active"}},
+        "end": {"view": "encounters", "column": "end"},
+    }
+    grid = ["30", "365", "3650"]
+    variables = [
+        {"name": "days", "kind": "time_to_event", "edges": grid, "course": course},
+        {"name": "ill", "kind": "event_status", "course": course},
+    ]
+    event = {"variable": "ill", "levels": ["event"]}
+    outputs = [
+        {"kind": "survival", "name": "curve", "time": "days", "event": event, "grid": grid},
+        {"kind": "histogram", "name": "statuses", "variable": "ill"},
+    ]
+    api = people.researcher.api
+    draft = proposal(variables=variables, outputs=outputs)
+    quoted = api.post("/v1/catalogue/quotes", draft)
+    assert {question["name"] for question in quoted["questions"]} == {"participants", "curve", "statuses"}
+    table = pl.read_csv(
+        api.call("POST", "/v1/catalogue/samples", json={"variables": variables, "rows": 200}).content
+    )
+    assert {"event", "censored"} <= set(table["ill"])
+    other = {**variables[1], "course": {**course, "unit": "months"}}
+    problem = assert_problem(
+        raw(api, "POST", "/v1/studies", json=proposal(variables=[variables[0], other], outputs=outputs)),
+        422,
+        "study_invalid",
+    )
+    assert problem["field"] == "outputs.0.event"
+    study = approved(people, variables=variables, outputs=outputs)
+    result = api.post(f"/v1/studies/{study}/runs")
+    curve = next(answer for answer in result["answers"] if answer["name"] == "curve")
+    assert curve["kind"] == "survival"
+    assert [each["name"] for each in curve["estimates"]] == [f"at {time}" for time in grid]
+    # What the run read, beside what the records themselves say.
+    services = service.world.services
+    kept = services.studies.get(StudyId(bytes.fromhex(study.removeprefix("0x"))))
+    agent, researcher = Agent.service("test"), kept.proposal.researcher
+    rows = {
+        candidate.subject: extract(kept.proposal.variables, candidate.allowed, candidate.resources())
+        for candidate in services.candidates.of(kept, agent=agent, researcher=researcher)
+    }
+    compared = []
+    for patient in people.patients:
+        subject = SubjectId(int(patient.subject, 16))
+        (manifest,) = services.reading.manifests.of_subject(subject)
+        # Nobody who revoked before, and nobody of whom the permission withholds what the bundle has.
+        if subject in rows and not any(part.sensitivities for part in manifest.segments):
+            row = rows[subject]
+            assert (row["days"], row["ill"]) == _followed_by_hand(json.loads(patient.bundle))
+            compared.append(row["ill"])
+    assert len(compared) >= 2
+    assert set(compared) - {None}
+
+
+def _followed_by_hand(bundle: dict[str, Any]) -> tuple[Decimal | None, str | None]:
+    """Days from the first visit to the first active problem, from the bundle as it was stored."""
+    resources = [entry["resource"] for entry in bundle["entry"]]
+    visits = [each["period"] for each in resources if each["resourceType"] == "Encounter"]
+    onsets = [
+        date.fromisoformat(each["onsetDateTime"][:10])
+        for each in resources
+        if each["resourceType"] == "Condition"
+        and "onsetDateTime" in each
+        and each["clinicalStatus"]["coding"][0]["code"] == "active"
+    ]
+    first = min(date.fromisoformat(visit["start"][:10]) for visit in visits)
+    last = max(date.fromisoformat(visit["end"][:10]) for visit in visits)
+    if onsets and min(onsets) < first:
+        return None, None
+    if onsets:
+        return Decimal((min(onsets) - first).days), "event"
+    return Decimal((last - first).days), "censored"
 
 
 def test_run_that_is_not_waited_for_says_where_to_look(people: People) -> None:

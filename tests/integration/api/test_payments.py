@@ -12,7 +12,9 @@ from eth_account.messages import encode_typed_data
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.dump import raw_dump, replica
 from backend.adapters.ledger.rpc import RpcError
+from backend.audit.entry import Agent
 from backend.research.money.proof_document import check_proof
+from backend.research.types import StudyId
 from backend.types import BlockNumber
 from tests.integration.api.study_world import StudyWorld, new_account, open_study_world, signed_text
 from tests.integration.api.world import assert_problem, raw
@@ -99,6 +101,35 @@ def test_proof_is_checked_offline_and_claimed_by_any_relayer(world: StudyWorld, 
     spoilt = {**call, "data": call["data"][:-2] + f"{int(call['data'][-2:], 16) ^ 1:02x}"}
     with pytest.raises(RpcError, match="revert"):
         sent.call("eth_call", spoilt, "latest")
+
+
+def test_use_is_paid_by_the_result_that_was_committed_to_and_by_no_repetition_of_it(
+    world: StudyWorld,
+) -> None:
+    study = world.approved_study()
+    services = world.service.world.services
+    kept = services.studies.get(StudyId(bytes.fromhex(study.removeprefix("0x"))))
+    researcher = kept.proposal.researcher
+    # An attempt that drew its answers and ended before its result was committed to.
+    attempt = services.runner.run(
+        kept, services.candidates.of(kept, agent=Agent.member(researcher), researcher=researcher)
+    )
+    assert len(attempt.participants) == len(world.patients)
+    assert world.operator.get("/v1/payouts/results", study=study) == []
+    reads = len(world.patients[0].accesses())
+    released = world.run(study)
+    assert len(world.patients[0].accesses()) == reads  # nothing was opened for it
+    repeated = world.run(study)
+    assert [each["values"] for each in repeated["answers"]] == [
+        each["values"] for each in released["answers"]
+    ]
+    found = {each["result"]: each for each in world.operator.get("/v1/payouts/results", study=study)}
+    paying = found.pop(released["digest"])
+    assert (paying["participants"], paying["waiting"], paying["missing"]) == (len(world.patients), 6, 0)
+    for other in found.values():  # there is none where both were released in one block
+        assert (other["participants"], other["waiting"], other["missing"]) == (0, 0, 0)
+    assert len(world.payments(world.patients[0], study)) == 1
+    assert world.payments(world.outsider, study) == []
 
 
 def test_patients_who_named_later_are_paid_later_and_nobody_twice(

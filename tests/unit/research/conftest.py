@@ -15,7 +15,9 @@ from backend.research.joining import Joining
 from backend.research.outputs import Count, Filter, Histogram, Table
 from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
+from backend.research.result import RunResult
 from backend.research.run import StudyRunner
+from backend.research.standing_lists import StandingLists
 from backend.research.study import Event, Proposal, State, Study, propose
 from backend.research.types import (
     NO_EPSILON_CAP,
@@ -99,11 +101,11 @@ class MemoryHeadLog:
 
 @dataclass
 class MemoryAnswerStore:
-    charges: dict[tuple[StudyId, bytes, bytes], tuple[Answer, ...]] = field(default_factory=dict)
+    kept: dict[tuple[StudyId, bytes, bytes], tuple[Answer, ...]] = field(default_factory=dict)
     crash_next: bool = False
 
     def find(self, study: StudyId, snapshot: bytes) -> dict[bytes, Answer]:
-        kept = [answers for key, answers in self.charges.items() if key[:2] == (study, snapshot)]
+        kept = [answers for key, answers in self.kept.items() if key[:2] == (study, snapshot)]
         return {answer.answer_id: answer for answers in kept for answer in answers}
 
     def keep(
@@ -112,7 +114,10 @@ class MemoryAnswerStore:
         if self.crash_next:
             self.crash_next = False
             raise Crash
-        return self.charges.setdefault((study, snapshot, charge_id), tuple(answers))
+        return self.kept.setdefault((study, snapshot, charge_id), tuple(answers))
+
+    def charges(self, study: StudyId, snapshot: bytes) -> list[bytes]:
+        return [key[2] for key in self.kept if key[:2] == (study, snapshot)]
 
 
 @dataclass
@@ -129,6 +134,27 @@ class MemoryThresholdStore:
 
 
 @dataclass
+class MemoryStudies:
+    known: dict[StudyId, Study] = field(default_factory=dict)
+
+    def insert(self, study: Study, *, at: UnixSeconds) -> bool:
+        return self.known.setdefault(study.study_id, study) is study
+
+    def get(self, study_id: StudyId) -> Study | None:
+        return self.known.get(study_id)
+
+    def replace(self, study: Study, *, at: UnixSeconds) -> bool:
+        self.known[study.study_id] = study
+        return True
+
+    def page(
+        self, *, state: State | None, researcher: MemberId | None, after: StudyId | None, limit: int
+    ) -> list[Study]:
+        names = sorted(name for name in self.known if after is None or name > after)
+        return [self.known[name] for name in names[:limit]]
+
+
+@dataclass
 class MemoryUseStore:
     runs: dict[bytes, tuple[StudyId, tuple[SubjectId, ...], UnixSeconds]] = field(default_factory=dict)
 
@@ -139,6 +165,19 @@ class MemoryUseStore:
 
     def of_subject(self, subject: SubjectId) -> list[tuple[StudyId, UnixSeconds]]:
         return [(study, at) for study, subjects, at in self.runs.values() if subject in subjects]
+
+
+@dataclass
+class Committed:
+    """Results that were committed to, by study and consent snapshot."""
+
+    paying: set[tuple[StudyId, bytes]] = field(default_factory=set)
+
+    def pays_for(self, study: StudyId, snapshot: bytes) -> bool:
+        return (study, snapshot) in self.paying
+
+    def commit(self, result: RunResult) -> None:
+        self.paying.add((result.study, result.snapshot))
 
 
 @dataclass
@@ -223,6 +262,8 @@ class World:
     heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
     versions: dict[StudyId, Sequence[Study]] = field(default_factory=dict)
     thresholds: MemoryThresholdStore = field(default_factory=MemoryThresholdStore)
+    results: Committed = field(default_factory=Committed)
+    proposals: MemoryStudies = field(default_factory=MemoryStudies)
 
     @property
     def budget(self) -> PrivacyBudget:
@@ -240,6 +281,10 @@ class World:
         return Joining(store=self.joins, log=self.chains, ledger="hospital", clock=lambda: self.now[0])
 
     @property
+    def lists(self) -> StandingLists:
+        return StandingLists(studies=self.proposals, given=self.thresholds, clock=lambda: self.now[0])
+
+    @property
     def runner(self) -> StudyRunner:
         return StudyRunner(
             permits=self.permits,
@@ -247,7 +292,9 @@ class World:
             budget=self.budget,
             answers=self.answers,
             thresholds=self.thresholds,
+            lists=self.lists,
             uses=self.uses,
+            results=self.results,
             releases=ReleaseLedger(
                 store=self.releases,
                 log=self.chains,
@@ -261,6 +308,7 @@ class World:
 
     def approved(self, proposal: Proposal) -> Study:
         study = propose(proposal).after(Event.APPROVE)
+        self.proposals.known[study.study_id] = study
         assert study.state is State.APPROVED
         self.permits.known[study.study_id] = Permit(
             proposal.digest, UnixSeconds(NOW - 100), UnixSeconds(NOW + 10_000), True, BlockNumber(7)

@@ -75,7 +75,9 @@ class Scene:
             policy=self.policy,
             clock=lambda: self.world.now[0],
         )
-        return drawer.draw(self.discoverable, lambda done, of: self.progress.append((done, of)))
+        return drawer.draw(
+            drawer.period, self.discoverable, lambda done, of: self.progress.append((done, of))
+        )
 
     def discoverable(self, variables: tuple[Variable, ...]) -> list[Candidate]:
         names = frozenset(variable.name for variable in variables)

@@ -62,9 +62,66 @@ def test_run_repeated_opens_no_record_for_answers_it_has(
     world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
 ) -> None:
     study = world.approved(proposal_with(outputs=proposal_with().outputs[:2]))
+    opened: list[int] = []
+    people = [counting(candidate_with(number), opened) for number in range(1, 60)]
+    world.results.commit(world.runner.run(study, people))
+    assert len(opened) == 59
+    world.runner.run(study, people)
+    assert len(opened) == 59
+
+
+def counting(person: Candidate, opened: list[int]) -> Candidate:
+    def resources() -> Iterable[Resource]:
+        opened.append(person.subject)
+        return person.resources()
+
+    return replace(person, resources=resources)
+
+
+def test_use_of_records_is_paid_once_by_the_result_that_was_committed_to(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with(outputs=proposal_with().outputs[:2]))
     people = [candidate_with(number) for number in range(1, 60)]
-    assert len(world.runner.run(study, people).participants) == 59
-    assert world.runner.run(study, people).participants == ()
+    first = world.runner.run(study, people)
+    world.results.commit(first)
+    assert len(first.participants) == 59
+    again = world.runner.run(study, people)
+    assert again.participants == ()
+    assert named(again, "ages").values == named(first, "ages").values
+    world.results.commit(again)
+    later = world.runner.run(study, people[1:])  # other consents: another use
+    assert len(later.participants) == 58
+
+
+def test_answers_of_an_attempt_that_was_never_committed_to_are_paid_by_the_next(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with(outputs=proposal_with().outputs[:2]))
+    opened: list[int] = []
+    people = [counting(candidate_with(number, minimum_cohort=number % 7), opened) for number in range(1, 60)]
+    # One whose own cap is below what a run costs, and one who never finds enough others: never in an answer.
+    people += [counting(candidate_with(60, epsilon_cap=0), opened)]
+    people += [counting(candidate_with(61, minimum_cohort=1_000), opened)]
+    attempt = world.runner.run(study, people)
+    assert len(attempt.participants) == 59
+    spent = world.budget.balance().spent
+    released = world.runner.run(study, people)
+    assert set(released.participants) == set(attempt.participants)
+    assert len(opened) == 59
+    assert world.budget.balance().spent == spent
+    assert len(world.uses.of_subject(people[0].subject)) == 1
+    assert world.uses.of_subject(people[-1].subject) == []
+
+
+def test_table_that_is_made_again_is_another_use_of_its_rows(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    first = world.runner.run(study, people)
+    world.results.commit(first)
+    assert set(world.runner.run(study, people).participants) == set(first.participants)
 
 
 def test_amendment_does_not_refill_what_the_version_before_spent(
@@ -131,7 +188,7 @@ def test_run_crashed_between_charge_and_answer_is_neither_refunded_nor_charged_a
     with pytest.raises(crash):
         world.runner.run(study, people)
     assert len(world.budget_store.entries) == 1
-    assert not world.answers.charges
+    assert not world.answers.kept
     result = world.runner.run(study, people)
     assert len(world.budget_store.entries) == 1
     assert named(result, "diabetics").rho > 0

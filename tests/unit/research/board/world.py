@@ -26,6 +26,7 @@ from backend.research.board.stops import StoppablePermits, Stops, StudyStops
 from backend.research.board.suspending import StudySuspensions
 from backend.research.board.types import MotionKind, Person, Seat
 from backend.research.service import StudyService
+from backend.research.standing_lists import StandingLists
 from backend.research.study import Study
 from backend.research.types import Permit, StudyId
 from backend.sealed import DocumentSealer
@@ -296,6 +297,16 @@ class Roll:
         return self.everybody
 
 
+class NothingGiven:
+    """No study was answered yet."""
+
+    def find(self, study: StudyId) -> None:
+        return None
+
+    def keep(self, study: StudyId, snapshot: bytes, answers: Any) -> Any:
+        raise AssertionError("no study is answered here")
+
+
 class Uses:
     def record(self, *_: Any, **__: Any) -> None:
         raise AssertionError("nothing runs here")
@@ -340,8 +351,9 @@ class World:
         )
         self.book = CaseBook(store=self.cases, sealer=sealer, audit=self.log, clock=clock)  # type: ignore[arg-type]
         self.documents = StudyDocuments(store=self.papers, sealer=sealer, book=self.book, clock=clock)
+        lists = StandingLists(studies=self.proposals, given=NothingGiven(), clock=clock)
         self.preparation = BoardPreparation(
-            book=self.book, documents=self.documents, roll=self.roll, clock=clock
+            book=self.book, documents=self.documents, lists=lists, roll=self.roll, clock=clock
         )
         shared: dict[str, Any] = {
             "book": self.book,
@@ -359,7 +371,7 @@ class World:
             custodian="Hospital",
             name_of=lambda _: "Institute",
         )
-        self.decisions = BoardDecisions(**shared, **voting, documents=self.documents, acts=acts)
+        self.decisions = BoardDecisions(**shared, **voting, documents=self.documents, lists=lists, acts=acts)
         self.suspensions = StudySuspensions(**shared, **voting, **driving)
         acts.restore_restrictions()
         self.suspensions.restore_restrictions()
