@@ -28,6 +28,14 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordEntries:
+    """What was opened of one record of a patient: its name, and (fullUrl, resource) in the record's order."""
+
+    name: str
+    entries: Sequence[tuple[str | None, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class ResearchTerms:
     """What a patient's signed consents say about research (EIP-712 ``ResearchTerms``), the strictest of each.
 
