@@ -8,6 +8,7 @@ from typing import Final
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
 from backend.adapters.index.catalogue_store import MongoDrawingStore
+from backend.adapters.index.export_store import MongoExportStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.member_names import SealedMemberNames
 from backend.adapters.index.money_store import MongoShareStore
@@ -46,6 +47,9 @@ from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
+from backend.research.exports.keeping import ExportKeeper
+from backend.research.exports.service import ExportService
+from backend.research.handover import Handover
 from backend.research.jobs.driver import RunJobs
 from backend.research.logged_heads import LoggedHeads
 from backend.research.money.earning import EarningUses
@@ -77,6 +81,7 @@ class Studying:
     catalogue: CatalogueService
     runs: RunJobs
     datasets: DatasetService
+    exports: ExportService
 
 
 def open_research(
@@ -218,6 +223,12 @@ def open_studying(
         audit=log,
         clock=clock,
     )
+    keeper = ExportKeeper(
+        tenant=stores.tenant,
+        recipients=recipients,
+        store=MongoExportStore(stores.database),
+        clock=clock,
+    )
     runs = RunJobs(
         store=MongoJobStore(stores.database),
         studies=research.studies,
@@ -225,6 +236,7 @@ def open_studying(
         guard=research.board.guard,
         usage=research.board.usage,
         commits=results,
+        exports=keeper,
         runner=research.runner,
         candidates=candidates,
         audit=log,
@@ -232,17 +244,17 @@ def open_studying(
         clock=clock,
         alone=settings.index_uri is None,  # the lock on the data directory
     )
-    datasets = DatasetService(
-        tenant=stores.tenant,
+    handover = Handover(
         runs=runs,
         candidates=candidates,
         permits=research.permits,
         guard=research.board.guard,
-        recipients=recipients,
         audit=log,
         clock=clock,
     )
-    return Studying(candidates, catalogue, runs, datasets)
+    datasets = DatasetService(tenant=stores.tenant, handover=handover, recipients=recipients, clock=clock)
+    exports = ExportService(handover=handover, keeper=keeper)
+    return Studying(candidates, catalogue, runs, datasets, exports)
 
 
 def open_budget(

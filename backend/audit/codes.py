@@ -67,6 +67,7 @@ STUDY_DOCUMENT_STORED: Final = "study.document_stored"
 STUDY_DOCUMENT_READ: Final = "study.document_read"
 STUDY_RUN: Final = "study.run"
 STUDY_DATASET_RELEASED: Final = "study.dataset_released"
+STUDY_RECORDS_RELEASED: Final = "study.records_released"  # de-identified records of single patients
 CATALOGUE_DRAWN: Final = "catalogue.drawn"  # the protected counts of a period
 STUDY_USED_DATA: Final = "study.used_data"
 # money of studies

@@ -115,8 +115,13 @@ def readable(variable: Variable, categories: int) -> bool:
     """
     if variable.source is None:
         return bool(categories & variable.categories)
+    return is_within(categories, variable.categories)
+
+
+def is_within(categories: int, mask: int) -> bool:
+    """Whether a segment has no category outside ``mask``, but for what is taken out of a Patient resource."""
     separable = _SEPARABLE if categories & _DEMOGRAPHICS else 0
-    return bool(categories & ~separable) and not categories & ~separable & ~variable.categories
+    return bool(categories & ~separable) and not categories & ~separable & ~mask
 
 
 class _Patient:
@@ -148,13 +153,13 @@ class _Patient:
             for item in self._opened:
                 kind = item.resource.get("resourceType")
                 if isinstance(kind, str) and readable(variable, item.categories):
-                    resource = _within(item.resource, mask) if of_view else item.resource
+                    resource = within(item.resource, mask) if of_view else item.resource
                     by_type.setdefault(kind, []).append(resource)
             group = self._groups[of_view, mask] = by_type
         return group
 
 
-def _within(resource: Resource, mask: int) -> Resource:
+def within(resource: Resource, mask: int) -> Resource:
     """A Patient resource without the elements of categories outside ``mask``; any other as it is."""
     hidden = {
         element

@@ -256,6 +256,7 @@ STORED: Final[dict[str, Stored]] = {
         _nothing,
         {"deleted": "missed when the next table is released"},
     ),
+    "research_exports": unprotected("sealed to the researcher's key, whose client finds what was altered"),
     "research_thresholds": unprotected("figures about groups, rounded"),
     "privacy_balances": Stored(
         _nothing,

@@ -24,6 +24,7 @@ from backend.errors import AssentError, Unavailable
 from backend.research.board.ports import StudyRun
 from backend.research.canonical import digest_of
 from backend.research.errors import RunNotFound, RunResultTooLarge, StudyNotPermitted
+from backend.research.exports.types import KeptExport
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
 from backend.research.jobs.watching import Watch
 from backend.research.permits import require_permitted
@@ -57,17 +58,31 @@ class Usage(Protocol):
 @dataclass(frozen=True, slots=True)
 class KeptResult:
     """``result`` with its digest, and beside it ``snapshot`` (32 bytes), of the consents it was made under,
-    and ``pseudonyms``, of a table's rows. ``apart``: the rows leave as a dataset alone."""
+    and ``pseudonyms``, of a table's rows. ``apart``: the rows leave as a dataset alone. ``export``: where the
+    records of single patients lie, if the run made any."""
 
     result: dict[str, Any]
     snapshot: bytes
     pseudonyms: tuple[str, ...]
     apart: bool
+    export: KeptExport | None
 
 
 class Commits(Protocol):
     def commit(self, study: Study, result: RunResult, *, by: Agent) -> None:
         """Have the chain hold the result's hash, before it is released; the same again does nothing."""
+
+
+class Exports(Protocol):
+    """Implemented by ``exports.keeping.ExportKeeper``."""
+
+    def require_recipient(self, study: Study, researcher: MemberId) -> None: ...
+
+    def keep(self, study: Study, result: RunResult, *, researcher: MemberId) -> KeptExport | None: ...
+
+    def settle(self, study: StudyId, kept: KeptExport | None) -> None: ...
+
+    def drop(self, kept: KeptExport | None) -> None: ...
 
 
 class _Interrupted(Exception):
@@ -86,6 +101,7 @@ class RunJobs:
         guard: Callable[[StudyId], Callable[[], None]],
         usage: Usage,
         commits: Commits,
+        exports: Exports,
         runner: StudyRunner,
         candidates: Candidates,
         audit: AuditLog,
@@ -99,6 +115,7 @@ class RunJobs:
         self._guard = guard  # raises StudyNotPermitted once a stop of the study arrives
         self._usage = usage
         self._commits = commits
+        self._exports = exports
         self._runner = runner
         self._candidates = candidates
         self._audit = audit
@@ -124,9 +141,11 @@ class RunJobs:
     def enqueue(self, study: Study, *, agent: Agent, researcher: MemberId) -> Job:
         """Queue a run, or return the one of this study that is queued or running.
 
-        Raises StudyNotPermitted, LedgerUnavailable.
+        Raises StudyNotPermitted, LedgerUnavailable, ResearcherKeyMissing (records leave only sealed, from the
+        moment they are made).
         """
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
+        self._exports.require_recipient(study, researcher)
         now = self._now()
         job = self._store.add(
             Job(
@@ -167,8 +186,13 @@ class RunJobs:
         """All that was kept of a job that is done. Raises SealedDocumentRefused."""
         opened = self._sealer.open(job.result, subject=None, place=place_of(job.job_id.hex()))
         found: dict[str, Any] = json.loads(opened)
+        export = found.get("export")
         return KeptResult(
-            found["result"], bytes.fromhex(found["snapshot"]), tuple(found["pseudonyms"]), found["apart"]
+            found["result"],
+            bytes.fromhex(found["snapshot"]),
+            tuple(found["pseudonyms"]),
+            found["apart"],
+            None if export is None else KeptExport.from_json(export),
         )
 
     def wait(self, job: Job, *, seconds: float) -> Job:
@@ -232,25 +256,30 @@ class RunJobs:
     def _run(self, job: Job) -> None:
         guard = self._guard(job.study)
         watch = Watch(job, guard=guard, check=lambda: self._check(job), progress=self._progress)
+        export: KeptExport | None = None
+        done = False
         try:
             study = self._studies.get(job.study)
             found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)
             result = self._runner.run(study, watch.watched(found))
             document = {**result.as_json(), "digest": "0x" + result.digest.hex()}
+            export = self._exports.keep(study, result, researcher=job.researcher)
             kept = {
                 "result": document,
                 "snapshot": result.snapshot.hex(),
                 "pseudonyms": list(result.row_pseudonyms),
                 "apart": study.proposal.dataset is not None,
+                "export": None if export is None else export.as_json(),
             }
             sealed = self._sealed(job.job_id, kept)
             self._commits.commit(study, result, by=job.agent)
             # The entry is the ordering point: a stop received before it keeps the result here.
             entry = _entry(job, study, result.digest, self._clock())
             self._audit.append(entry, guard=guard, act=bytes(job.job_id))
-            table = b"" if result.table is None else digest_of(document["table"])
-            self._usage.record(StudyRun(job.study, result.run_id, result.digest, table, self._now()))
-            self._end(watch.job, JobState.DONE, result=sealed)
+            released = document["table"] or document.get("fhir")
+            of_release = b"" if released is None else digest_of(released)
+            self._usage.record(StudyRun(job.study, result.run_id, result.digest, of_release, self._now()))
+            done = self._end(watch.job, JobState.DONE, result=sealed)
         except _Interrupted:
             back = watch.job.after(at=self._now(), state=JobState.QUEUED, attempts=job.attempts - 1)
             self._store.replace(back)
@@ -263,6 +292,18 @@ class RunJobs:
             unknown = AssentError()
             unknown.__cause__ = failure
             self._fail(watch.job, JobState.FAILED, unknown)
+        finally:
+            self._settle(job, export, done=done)
+
+    def _settle(self, job: Job, export: KeptExport | None, *, done: bool) -> None:
+        """Leave the export of the run that is done, and no other."""
+        try:
+            if done:
+                self._exports.settle(job.study, export)
+            else:
+                self._exports.drop(export)
+        except Unavailable as failure:  # the next run of the study does it
+            _LOG.warning("an export of a study was not put away", extra={"code": failure.code})
 
     def _sealed(self, job_id: JobId, document: dict[str, Any]) -> bytes:
         encoded = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
@@ -276,14 +317,17 @@ class RunJobs:
             self._failures.popitem(last=False)
         self._end(job, state, code=failure.code)
 
-    def _end(self, job: Job, state: JobState, *, code: str = "", result: bytes = b"") -> None:
+    def _end(self, job: Job, state: JobState, *, code: str = "", result: bytes = b"") -> bool:
+        """End a job, and tell whether it was this process's to end."""
         percent = 100 if state is JobState.DONE else job.percent
         phase = Phase.RESULT if state is JobState.DONE else job.phase
         ended = job.after(at=self._now(), state=state, code=code, result=result, percent=percent, phase=phase)
-        if not self._store.replace(ended):
+        ours = self._store.replace(ended)
+        if not ours:
             _LOG.warning("a run was taken by another process; what was found here is dropped")
         with self._ended:
             self._ended.notify_all()
+        return ours
 
     def _check(self, job: Job) -> None:
         """Raise StudyNotPermitted when the study may not go on, _Interrupted when the service stops."""
