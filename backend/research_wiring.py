@@ -253,7 +253,7 @@ def open_studying(
         clock=clock,
     )
     datasets = DatasetService(tenant=stores.tenant, handover=handover, recipients=recipients, clock=clock)
-    exports = ExportService(handover=handover, keeper=keeper)
+    exports = ExportService(handover=handover, keeper=keeper, erases=source.reading.manifests.erases)
     return Studying(candidates, catalogue, runs, datasets, exports)
 
 

@@ -24,7 +24,7 @@ from backend.records.trail import Reader
 from backend.research.extraction import is_within, within
 from backend.research.outputs import Records
 from backend.research.types import Candidate, Individual, RecordEntries, ResearchTerms
-from backend.types import ConsentId, SubjectId
+from backend.types import ConsentId, RecordId, SubjectId
 
 _FULFILLED = REDACT_LABELS | NOTIFY | DE_IDENTIFY
 
@@ -105,13 +105,13 @@ class _Opening:
     def records(self, subject: SubjectId) -> Sequence[RecordEntries]:
         if subject not in self._ahead:
             self.ahead([subject])
-        entries: dict[str, list[tuple[str | None, dict[str, Any]]]] = {}
+        entries: dict[RecordId, list[tuple[str | None, dict[str, Any]]]] = {}
         for part in self._ahead.pop(subject):
             if part.record_id is None:
                 raise TypeError("what was opened is a part of a record")
             for entry in self._entries(b"".join(part.pieces)):
-                entries.setdefault(part.record_id.hex(), []).append(entry)
-        return [RecordEntries(name, found) for name, found in entries.items()]
+                entries.setdefault(part.record_id, []).append(entry)
+        return [RecordEntries(record_id, found) for record_id, found in entries.items()]
 
     def _entries(self, payload: bytes) -> Iterator[tuple[str | None, dict[str, Any]]]:
         for entry in json.loads(payload, parse_float=Number, parse_int=Number)["entry"]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType
 
-from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
+from backend.types import BlockNumber, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
 StudyId = NewType("StudyId", bytes)  # 32 bytes: digest of the proposal and its salt
 NanoRho = NewType("NanoRho", int)  # zCDP loss in units of 1e-9
@@ -29,9 +29,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class RecordEntries:
-    """What was opened of one record of a patient: its name, and (fullUrl, resource) in the record's order."""
+    """What was opened of one record of a patient: (fullUrl, resource) in the record's order."""
 
-    name: str
+    record_id: RecordId
     entries: Sequence[tuple[str | None, dict[str, Any]]]
 
 

@@ -123,8 +123,8 @@ def _proposal(letter: Letter) -> Iterator[Paragraph]:
         yield from _lines(
             "Records of single patients leave for the researcher, one patient beside another: de-identified "
             "FHIR resources under pseudonyms, dates moved, without free text. The privacy loss above does "
-            "not cover them. Only of patients whose consent lets research take them out of the system, and of "
-            f"{MINIMUM_PATIENTS} patients or more. Kinds of data: {', '.join(records.categories)}.",
+            "not cover them. Only of patients whose consent lets research take them out of the system, and "
+            f"of {MINIMUM_PATIENTS} patients or more. Kinds of data: {', '.join(records.categories)}.",
         )
     if proposal.price is not None:
         price = proposal.price

@@ -70,7 +70,7 @@ class _Source:
 
 
 def deidentify(records: Iterable[RecordEntries], subject: SubjectId, export: Export) -> Copied:
-    """Copy what may leave of one patient's records, oldest first, each with its name.
+    """Copy what may leave of one patient's records, oldest first.
 
     References hold within a record. Resources read with ``Number`` for numbers keep them digit by digit. The
     same resource gets the same id in each export of a study to a recipient, the patient the pseudonym that
@@ -80,7 +80,8 @@ def deidentify(records: Iterable[RecordEntries], subject: SubjectId, export: Exp
     tally = Tally()
     sources: list[_Source] = []
     for record in records:
-        found = [_Source(record.name, names_of(url, resource), resource) for url, resource in record.entries]
+        name = record.record_id.hex()
+        found = [_Source(name, names_of(url, resource), resource) for url, resource in record.entries]
         if sum(source.kind == "Patient" for source in found) == 1:
             sources += found
         else:

@@ -66,7 +66,7 @@ class ExportKeeper:
         export, number = secrets.token_bytes(16), 0
         for number, part in enumerate(_parts(sealed), start=1):
             self.store.put(study.study_id, export, number, part, subjects=made.subjects)
-        return KeptExport(export, number, release)
+        return KeptExport(export, number, release, made.records)
 
     def settle(self, study: StudyId, kept: KeptExport | None) -> None:
         """The run is done: what earlier runs of the study made goes."""

@@ -19,7 +19,7 @@ from backend.research.deidentify.errors import ExportInvalid
 from backend.research.deidentify.tally import Tally
 from backend.research.exports.types import ExportFile
 from backend.research.types import Candidate
-from backend.types import SubjectId
+from backend.types import RecordId, SubjectId
 
 MINIMUM_PATIENTS: Final = 11  # in an export: the least cell of an open release, as usual for public use files
 
@@ -28,12 +28,13 @@ _Lines = Mapping[str, bytes]  # compressed NDJSON of one patient by resource typ
 
 @dataclass(frozen=True, slots=True)
 class MadeExport:
-    """``subjects`` are those whose records it holds, in its order, for the custodian alone. ``removed``
-    counts what de-identification took away or changed, by rule."""
+    """``subjects`` are those whose records it holds, in its order, and ``records`` what it was made of: both
+    for the custodian alone. ``removed`` counts what de-identification took away or changed, by rule."""
 
     files: tuple[ExportFile, ...]
     removed: Mapping[str, int]
     subjects: tuple[SubjectId, ...]
+    records: tuple[tuple[SubjectId, RecordId], ...]
     _lines: Mapping[SubjectId, _Lines]
 
     def content(self, file: ExportFile) -> Iterator[bytes]:
@@ -60,16 +61,19 @@ def make(
     least = max(minimum, MINIMUM_PATIENTS)
     lines: dict[SubjectId, _Lines] = {}
     tallies: dict[SubjectId, Tally] = {}
+    records: dict[SubjectId, list[RecordId]] = {}
     group = respecting_minimum(candidates, least)
     for candidate in _ahead(group):
         if candidate.individual is None:
             continue
+        opened = candidate.individual.records()
         try:
-            copied = deidentify(candidate.individual.records(), candidate.subject, export)
+            copied = deidentify(opened, candidate.subject, export)
         except ExportInvalid:
             continue
         lines[candidate.subject] = _compressed(copied.resources)
         tallies[candidate.subject] = copied.tally
+        records[candidate.subject] = [record.record_id for record in opened]
     staying = [each.subject for each in respecting_minimum([c for c in group if c.subject in lines], least)]
     if not staying:
         raise CohortTooSmall
@@ -80,7 +84,13 @@ def make(
     kinds = sorted({kind for subject in subjects for kind in lines[subject]})
     files = tuple(_file(kind, _content(kind, subjects, lines)) for kind in kinds)
     counted = {rule.value: number for rule, number in removed.items()}
-    return MadeExport(files, counted, subjects, {subject: lines[subject] for subject in subjects})
+    return MadeExport(
+        files,
+        counted,
+        subjects,
+        tuple((subject, record) for subject in sorted(subjects) for record in records[subject]),
+        {subject: lines[subject] for subject in subjects},
+    )
 
 
 def _ahead(group: Sequence[Candidate]) -> Iterator[Candidate]:

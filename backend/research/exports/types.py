@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from backend.research.types import StudyId
-from backend.types import SubjectId
+from backend.types import RecordId, SubjectId
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,33 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True)
 class KeptExport:
-    """Where a run's sealed export lies. ``export`` (16 bytes) is drawn for it; ``release`` has 32 bytes."""
+    """Where a run's sealed export lies. ``export`` (16 bytes) is drawn for it; ``release`` has 32 bytes.
+
+    ``records`` are all that it was made of, each with its patient.
+    """
 
     export: bytes
     parts: int
     release: bytes
+    records: tuple[tuple[SubjectId, RecordId], ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {"export": self.export.hex(), "parts": self.parts, "release": self.release.hex()}
+        return {
+            "export": self.export.hex(),
+            "parts": self.parts,
+            "release": self.release.hex(),
+            "records": [[f"{subject:024x}", record.hex()] for subject, record in self.records],
+        }
 
     @classmethod
     def from_json(cls, item: Mapping[str, Any]) -> KeptExport:
-        return cls(bytes.fromhex(item["export"]), item["parts"], bytes.fromhex(item["release"]))
+        records = (
+            (SubjectId(int(subject, 16)), RecordId(bytes.fromhex(record)))
+            for subject, record in item["records"]
+        )
+        return cls(
+            bytes.fromhex(item["export"]), item["parts"], bytes.fromhex(item["release"]), tuple(records)
+        )
 
 
 class ExportStore(Protocol):

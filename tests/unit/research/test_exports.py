@@ -28,7 +28,7 @@ from backend.research.study import Proposal, Study, propose
 from backend.research.study_json import proposal_from_json
 from backend.research.study_terms import ProtocolDocument
 from backend.research.types import Candidate, Individual, RecordEntries
-from backend.types import Bytes32, MemberId, SubjectId
+from backend.types import Bytes32, MemberId, RecordId, SubjectId
 from tests.support.memory_exports import MemoryExportStore, MemoryRecipients, keeper
 from tests.unit.research.conftest import NOW, Keys, World
 
@@ -54,7 +54,7 @@ def record(number: int) -> RecordEntries:
         "code": {"coding": [{"system": "http://loinc.org", "code": "2093-3"}]},
         "valueQuantity": {"value": number},
     }
-    return RecordEntries("record", [(None, patient), (None, observation)])
+    return RecordEntries(RecordId(bytes(16)), [(None, patient), (None, observation)])
 
 
 @pytest.fixture
@@ -162,7 +162,9 @@ def test_records_of_ten_patients_stay(world: World, study: Study, letting: Peopl
 def test_who_is_left_out_while_records_are_read_does_not_count(
     world: World, study: Study, letting: People
 ) -> None:
-    nobody = RecordEntries("record", record(1).entries[1:])  # the Patient resource may not be opened
+    nobody = RecordEntries(
+        RecordId(bytes(16)), record(1).entries[1:]
+    )  # the Patient resource may not be opened
     people = [letting(number) for number in range(1, 11)] + [letting(11, nobody)]
     assert world.runner.run(study, people).export_refusal == "cohort_too_small"
     people = [letting(number) for number in range(1, 12)] + [letting(12, nobody)]
@@ -172,7 +174,7 @@ def test_who_is_left_out_while_records_are_read_does_not_count(
 def test_minimum_of_a_patient_counts_who_is_in_the_export(
     world: World, study: Study, letting: People
 ) -> None:
-    nobody = RecordEntries("record", record(1).entries[1:])
+    nobody = RecordEntries(RecordId(bytes(16)), record(1).entries[1:])
     people = [letting(number) for number in range(1, 21)] + [
         letting(21, nobody),
         letting(22, minimum_cohort=22),

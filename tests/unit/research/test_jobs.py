@@ -27,7 +27,7 @@ from backend.research.study import Event, Proposal, Study
 from backend.research.study_terms import ProtocolDocument
 from backend.research.types import Candidate, Individual, RecordEntries, Resource, StudyId
 from backend.sealed import DocumentSealer, SealedDocumentRefused
-from backend.types import Bytes32, MemberId, UnixSeconds
+from backend.types import Bytes32, MemberId, RecordId, UnixSeconds
 from tests.support.memory_exports import MemoryExportStore, MemoryRecipients, keeper
 from tests.support.memory_keys import MemoryKeyStore
 
@@ -407,7 +407,7 @@ def with_records(person: Candidate) -> Candidate:
         frozenset({"demographics"}),
         person.consents,
         person.terms,
-        lambda: [RecordEntries("r", [(None, patient)])],
+        lambda: [RecordEntries(RecordId(bytes(16)), [(None, patient)])],
         lambda _: None,
     )
     return replace(person, individual=own)

@@ -21,7 +21,7 @@ from backend.research.deidentify.places import SPARSE_PREFIXES, coarse_address
 from backend.research.deidentify.tally import Rule
 from backend.research.pseudonyms import date_shift, row_pseudonym
 from backend.research.types import RecordEntries, StudyId
-from backend.types import MemberId, SubjectId
+from backend.types import MemberId, RecordId, SubjectId
 from scripts.generate_bundles import generate
 
 SYNTHEA = Path(__file__).resolve().parents[5] / "shared" / "data" / "synthea"
@@ -64,7 +64,7 @@ def texts(entries: Entries, export: Export = EXPORT, subject: SubjectId = SUBJEC
 
 
 def of_records(*records: Entries, export: Export = EXPORT, subject: SubjectId = SUBJECT) -> Copied:
-    named = [RecordEntries(f"record-{number}", entries) for number, entries in enumerate(records)]
+    named = [RecordEntries(RecordId(bytes([number]) * 16), each) for number, each in enumerate(records)]
     return deidentify(named, subject, export)
 
 
