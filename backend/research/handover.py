@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
+from backend.errors import AssentError, Conflict, NotFound, NotPermitted
+from backend.records.trail import STREAM_CUT
 from backend.research.cohort import distinct, snapshot
 from backend.research.datasets.errors import DatasetOutdated
 from backend.research.jobs.driver import Candidates, KeptResult, RunJobs
@@ -28,9 +30,14 @@ class Handover:
     clock: Callable[[], int]
 
     def kept(self, study: Study, job: Job) -> KeptResult | None:
-        """What was kept of a run that is done. Raises StudyNotPermitted, LedgerUnavailable."""
-        require_permitted(study, self.permits.permit(study.study_id), self.clock())
+        """What was kept of a run that is done. Raises as ``require_permit``."""
+        self.require_permit(study)
         return self.runs.kept(job) if job.state is JobState.DONE else None
+
+    def require_permit(self, study: Study) -> None:
+        """Raises StudyNotPermitted, LedgerUnavailable."""
+        require_permitted(study, self.permits.permit(study.study_id), self.clock())
+        self.guard(study.study_id)()
 
     def require_standing(self, study: Study, kept: KeptResult, *, agent: Agent, researcher: MemberId) -> None:
         """Raise DatasetOutdated unless all consents of the run stand and no other was given since: whoever
@@ -42,7 +49,35 @@ class Handover:
     def log(self, study: Study, kind: str, release: bytes, *, agent: Agent, researcher: MemberId) -> None:
         """Append the entry, durable on return. Raises StudyNotPermitted where a stop came first, and what the
         log raises."""
-        entry = AuditEvent(
+        entry = self._entry(study, kind, release, agent, researcher)
+        self.audit.append(entry, guard=self.guard(study.study_id))
+
+    def log_cut(
+        self,
+        study: Study,
+        kind: str,
+        release: bytes,
+        *,
+        agent: Agent,
+        researcher: MemberId,
+        failure: AssentError,
+        released_bytes: int,
+    ) -> None:
+        """Append that what the entry before tells of did not leave to its end, and why."""
+        entry = self._entry(study, kind, release, agent, researcher)
+        denied = isinstance(failure, NotPermitted | NotFound | Conflict)
+        cut = replace(
+            entry,
+            outcome=Outcome.DENIED if denied else Outcome.UNAVAILABLE,
+            reasons=(STREAM_CUT, failure.code),
+            detail={**entry.detail, "released_bytes": released_bytes},
+        )
+        self.audit.append(cut)
+
+    def _entry(
+        self, study: Study, kind: str, release: bytes, agent: Agent, researcher: MemberId
+    ) -> AuditEvent:
+        return AuditEvent(
             type=kind,
             outcome=Outcome.CHANGED,
             occurred_at_ms=self.clock() * 1000,
@@ -51,4 +86,3 @@ class Handover:
             purpose=study.proposal.purpose,
             detail={"study": bytes(study.study_id), "release": release},
         )
-        self.audit.append(entry, guard=self.guard(study.study_id))

@@ -7,20 +7,26 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
 from backend.keystore import Secret
 from backend.records.envelope_errors import WrapRefused
 from backend.records.sealing import RecipientPrivateKey
+from backend.records.streaming import StreamCut
 from backend.research.cohort import snapshot
 from backend.research.datasets.sealed import open_release
 from backend.research.errors import RunResultTooLarge, StudyInvalid
 from backend.research.exports import keeping, package
-from backend.research.exports.errors import ExportPackageInvalid
+from backend.research.exports.errors import ExportNotThere, ExportPackageInvalid
+from backend.research.exports.service import ExportService
+from backend.research.handover import Handover
+from backend.research.jobs.driver import KeptResult
+from backend.research.jobs.types import Job, JobId, JobState
 from backend.research.outputs import Count, Records, Table
 from backend.research.pseudonyms import row_pseudonym
 from backend.research.result import RunResult
@@ -28,7 +34,7 @@ from backend.research.study import Proposal, Study, propose
 from backend.research.study_json import proposal_from_json
 from backend.research.study_terms import ProtocolDocument
 from backend.research.types import Candidate, Individual, RecordEntries
-from backend.types import Bytes32, MemberId, RecordId, SubjectId
+from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 from tests.support.memory_exports import MemoryExportStore, MemoryRecipients, keeper
 from tests.unit.research.conftest import NOW, Keys, World
 
@@ -343,3 +349,89 @@ def test_damaged_package_is_refused_and_nothing_else_is_raised() -> None:
             assert b"".join(found.lines("Patient")) == content
     with pytest.raises(ExportPackageInvalid):
         package.read(whole[:-10])
+
+
+@dataclass
+class Giving:
+    """A service over what a run kept, whose consents, permit and erasures a test can change."""
+
+    world: World
+    study: Study
+    people: list[Candidate]
+    store: MemoryExportStore = field(default_factory=MemoryExportStore)
+    entries: list[AuditEvent] = field(default_factory=list)
+    erased: set[SubjectId] = field(default_factory=set)
+    kept_result: Any = None
+    at_log: Callable[[], None] = lambda: None  # something that happens between the entry and the bytes
+
+    def give(self) -> bytes:
+        keeping_ = keeper(self.store, MemoryRecipients(RESEARCHER), now=NOW)
+        result = self.world.runner.run(self.study, self.people)
+        lab = self.study.proposal.researcher
+        export = keeping_.keep(self.study, result, researcher=lab)
+        self.kept_result = KeptResult(result.as_json(), result.snapshot, (), apart=False, export=export)
+        handover = Handover(
+            runs=self,  # type: ignore[arg-type]
+            candidates=self,
+            permits=self.world.permits,
+            guard=lambda _: lambda: None,
+            audit=self,  # type: ignore[arg-type]
+            clock=lambda: NOW,
+        )
+        service = ExportService(handover=handover, keeper=keeping_, erases=lambda who, _: who in self.erased)
+        job = Job(JobId(bytes(16)), self.study.study_id, lab, AGENT, JobState.DONE, NOW_S, NOW_S)
+        return b"".join(service.give(self.study, job, agent=AGENT, researcher=lab).content)
+
+    def kept(self, _: Job) -> KeptResult:
+        return self.kept_result
+
+    def of(self, study: Study, *, agent: Agent, researcher: MemberId) -> Iterator[Candidate]:
+        return iter(self.people)
+
+    def append(self, event: AuditEvent, *, guard: Any = None) -> None:
+        self.entries.append(event)
+        self.at_log()
+
+
+AGENT = Agent(AgentKind.CLIENT, "workbench")
+NOW_S = UnixSeconds(NOW)
+
+
+@pytest.fixture
+def giving(world: World, study: Study, letting: People) -> Giving:
+    return Giving(world, study, [letting(number) for number in range(1, 21)])
+
+
+def test_export_is_given_out_after_the_entry(giving: Giving) -> None:
+    opened = open_release((giving.give(),), RESEARCHER)
+    assert package.read(b"".join(opened.document.data)).counts["Patient"] == 20
+    (entry,) = giving.entries
+    assert (entry.type, entry.detail["release"]) == ("study.records_released", opened.header.release)
+
+
+@pytest.mark.parametrize("what", ["consent", "permit", "erasure"])
+def test_what_ends_after_the_entry_cuts_the_export(giving: Giving, letting: People, what: str) -> None:
+    def ends() -> None:
+        giving.at_log = lambda: None
+        if what == "consent":
+            giving.people = giving.people[1:]
+        elif what == "permit":
+            giving.world.suspend_on_chain(giving.study)
+        else:
+            giving.erased.add(SubjectId(7))
+
+    giving.at_log = ends
+    with pytest.raises(StreamCut):
+        giving.give()
+    first, second = giving.entries
+    assert first.outcome is Outcome.CHANGED
+    assert second.outcome is Outcome.DENIED
+    assert second.detail["released_bytes"] == 0
+
+
+def test_record_under_erasure_keeps_the_export_back_and_in_the_store(giving: Giving) -> None:
+    giving.erased.add(SubjectId(7))
+    with pytest.raises(ExportNotThere):
+        giving.give()
+    assert giving.store.kept
+    assert not giving.entries
