@@ -64,6 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyWorld]:
         for patient in opened.patients[:-2]:
             LETTING[patient.subject] = let(opened, patient)
         let(opened, opened.patients[-2], rules=[{"effect": "permit", "obligations": ["aggregate_only"]}])
+        let(opened, opened.patients[-1], actions=["compute"])
         yield opened
 
 
