@@ -372,6 +372,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         catalogue=studying.catalogue,
         runs=studying.runs,
         datasets=studying.datasets,
+        exports=studying.exports,
         money=money,
         privacy_budget=research.budget,
         webhooks=messages.endpoints,

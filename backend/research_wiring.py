@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from backend.adapters.index.board_store import MongoCaseStore, MongoDocumentStore, MongoRunStore
 from backend.adapters.index.catalogue_store import MongoDrawingStore, MongoTurnStore
+from backend.adapters.index.export_store import MongoExportStore
 from backend.adapters.index.job_store import MongoJobStore
 from backend.adapters.index.joining_store import MongoJoinStore
 from backend.adapters.index.member_names import SealedMemberNames
@@ -50,6 +51,9 @@ from backend.research.catalogue.draws import CatalogueDraws
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
+from backend.research.exports.keeping import ExportKeeper
+from backend.research.exports.service import ExportService
+from backend.research.handover import Handover
 from backend.research.jobs.driver import RunJobs
 from backend.research.jobs.releasing import Releasing
 from backend.research.joining import Joining
@@ -93,6 +97,7 @@ class Studying:
     draws: CatalogueDraws
     runs: RunJobs
     datasets: DatasetService
+    exports: ExportService
 
 
 def open_research(
@@ -243,29 +248,36 @@ def open_studying(
         publish=publish_catalogue,
     )
     catalogue = CatalogueService(catalogue=offered, drawer=drawer, draws=draws, delta_exponent=DELTA_EXPONENT)
+    keeper = ExportKeeper(
+        tenant=stores.tenant,
+        recipients=recipients,
+        store=MongoExportStore(stores.database),
+        clock=clock,
+    )
     runs = RunJobs(
         store=MongoJobStore(stores.database),
         studies=research.studies,
         permits=research.permits,
         guard=research.board.guard,
         releasing=Releasing(commits=results, usage=research.board.usage, audit=log, clock=clock),
+        exports=keeper,
         runner=research.runner,
         candidates=candidates,
         sealer=sealer,
         clock=clock,
         alone=alone,
     )
-    datasets = DatasetService(
-        tenant=stores.tenant,
+    handover = Handover(
         runs=runs,
         candidates=candidates,
         permits=research.permits,
         guard=research.board.guard,
-        recipients=recipients,
         audit=log,
         clock=clock,
     )
-    return Studying(candidates, catalogue, draws, runs, datasets)
+    datasets = DatasetService(tenant=stores.tenant, handover=handover, recipients=recipients, clock=clock)
+    exports = ExportService(handover=handover, keeper=keeper, erases=source.reading.manifests.erases)
+    return Studying(candidates, catalogue, draws, runs, datasets, exports)
 
 
 def open_budget(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.schemas import Body
+from backend.api.schemas import Body, Code
 from backend.research.errors import StudyInvalid
 from backend.research.outputs import (
     Bounds,
@@ -18,6 +18,7 @@ from backend.research.outputs import (
     Mean,
     Output,
     Quantile,
+    Records,
     Regression,
     Survival,
     Table,
@@ -44,7 +45,9 @@ class BoundsBody(Body):
 
 class OutputBody(Body):
     """A protected figure, an exact figure of large groups (``threshold_...``: outside of the promise of
-    epsilon, and only as the board's permit lists it), or a k-anonymous table of ``variables``.
+    epsilon, and only as the board's permit lists it), a k-anonymous table of ``variables``, or ``fhir``: the
+    de-identified records of single patients, of the consent ``categories`` named (outside of that promise,
+    too; only of patients who allow research to take them out, and only with a permit that lists them).
 
     ``count``; ``histogram`` of ``variable``; ``contingency`` of ``rows`` and ``columns``; ``mean`` of ``of``;
     ``quantile`` of ``of`` at ``per_mille`` in steps of ``step``; ``regression`` of ``outcome`` on
@@ -63,6 +66,7 @@ class OutputBody(Body):
         "threshold_histogram",
         "threshold_contingency",
         "table",
+        "fhir",
     ]
     name: Name
     variable: Name = ""
@@ -79,6 +83,7 @@ class OutputBody(Body):
     variables: Annotated[list[str], Field(max_length=40)] = []
     where: Annotated[list[FilterBody], Field(max_length=8)] = []
     k: int = Field(default=5, ge=5, le=1000)
+    categories: Annotated[list[Code], Field(max_length=64)] = []
 
 
 def output_of(body: OutputBody) -> Output:
@@ -102,6 +107,8 @@ def output_of(body: OutputBody) -> Output:
             return Survival(body.name, body.time, _filter(body.event), tuple(body.grid), where)
         case "table":
             return Table(body.name, tuple(body.variables), body.k)
+        case "fhir":
+            return Records(body.name, tuple(sorted(body.categories)))
 
 
 def _exact(kind: str, body: OutputBody, where: tuple[Filter, ...]) -> Exact:

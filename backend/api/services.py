@@ -67,6 +67,7 @@ from backend.research.budget import PrivacyBudget
 from backend.research.candidates import CandidateSource
 from backend.research.catalogue.service import CatalogueService
 from backend.research.datasets.service import DatasetService
+from backend.research.exports.service import ExportService
 from backend.research.jobs.driver import RunJobs
 from backend.research.money.services import MoneyServices
 from backend.research.run import StudyRunner
@@ -133,6 +134,7 @@ class Services:
     catalogue: CatalogueService
     runs: RunJobs
     datasets: DatasetService
+    exports: ExportService
     money: MoneyServices
     privacy_budget: PrivacyBudget
     webhooks: Endpoints

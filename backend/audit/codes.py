@@ -69,6 +69,7 @@ STUDY_RUN: Final = "study.run"
 STUDY_RESULT_WITHHELD: Final = "study.result_withheld"  # the chain has its hash, and nobody gets it
 STUDY_RESULTS_REMOVED: Final = "study.results_removed"  # by retention
 STUDY_DATASET_RELEASED: Final = "study.dataset_released"
+STUDY_RECORDS_RELEASED: Final = "study.records_released"  # de-identified records of single patients
 CATALOGUE_DRAWN: Final = "catalogue.drawn"  # the protected counts of a period
 STUDY_USED_DATA: Final = "study.used_data"
 # money of studies

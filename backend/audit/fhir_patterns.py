@@ -186,6 +186,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.STUDY_DOCUMENT_READ: _read("study"),
         codes.STUDY_RUN: _run("study"),
         codes.STUDY_DATASET_RELEASED: _run("study"),
+        codes.STUDY_RECORDS_RELEASED: _run("study"),
         codes.CATALOGUE_DRAWN: _run("offers"),
         codes.STUDY_USED_DATA: _run("study"),
         codes.RESULT_COMMITTED: _create("result"),

@@ -24,8 +24,10 @@ import httpx
 
 from backend.client.api import RequestRefused, checked
 from backend.client.keys import PrivateKey
-from backend.client.results import Dataset, Json, RunResult
+from backend.client.results import Dataset, FhirExport, Json, RunResult
 from backend.errors import AssentError
+from backend.research.datasets import sealed
+from backend.research.exports import package as records
 
 _TIMEOUT_SECONDS: Final = 60.0
 _LOOK_EVERY_SECONDS: Final = 0.5
@@ -201,18 +203,31 @@ class Study:
         Raises RequestRefused (``dataset_outdated``: a consent changed, run again), and as
         ``datasets.sealed.open_release`` and ``datasets.package.read``. polars is needed.
         """
-        from backend.research.datasets import package, sealed  # noqa: PLC0415 - it brings polars
+        from backend.research.datasets import package  # noqa: PLC0415 - it brings polars
 
+        found = package.read(self._opened("dataset", key, run))
+        return Dataset(found.table, found.about, found.methods)
+
+    def fhir(self, key: PrivateKey, *, run: str | None = None) -> FhirExport:
+        """Fetch and open the de-identified records of single patients that the newest run made and sealed
+        to ``key``.
+
+        Raises RequestRefused (``dataset_outdated``: a consent changed, run again), and as
+        ``datasets.sealed.open_release`` and ``exports.package.read``.
+        """
+        found = records.read(self._opened("fhir", key, run))
+        return FhirExport(found.about, found.methods, found.counts, found.lines)
+
+    def _opened(self, what: str, key: PrivateKey, run: str | None) -> bytes:
         if run is None:
             run = next((each["run_id"] for each in self.runs() if each["state"] == "done"), None)
         if run is None:
             raise RunFailed("no run of this study is done")
-        delivery = self._lab._bytes(f"/v1/studies/{self.study_id}/runs/{run}/dataset")
+        delivery = self._lab._bytes(f"/v1/studies/{self.study_id}/runs/{run}/{what}")
         opened = sealed.open_release((delivery,), key.opener)
         if opened.header.study.hex() != self.study_id.removeprefix("0x"):
-            raise RunFailed("the dataset is another study's")
-        found = package.read(b"".join(opened.document.data))
-        return Dataset(found.table, found.about, found.methods)
+            raise RunFailed("what came is another study's")
+        return b"".join(opened.document.data)
 
 
 def _plain(draft: Mapping[str, Any]) -> Json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -93,6 +95,40 @@ class Dataset:
         return pandas.DataFrame(self.frame.to_dict(as_series=False))
 
 
+@dataclass(frozen=True, slots=True)
+class FhirExport:
+    """De-identified records of single patients, opened. Iterating gives every resource, as parsed JSON.
+
+    ``about`` names the release, its files and what was removed, by rule; ``methods`` is a paragraph for a
+    paper; ``counts`` are resources by type. Every Patient's id is that patient's pseudonym, here alone.
+    """
+
+    about: Mapping[str, Any]
+    methods: str
+    counts: Mapping[str, int]
+    _lines: Callable[[str], Iterator[bytes]]
+
+    def __iter__(self) -> Iterator[Json]:
+        for resource_type in self.counts:
+            yield from self.resources(resource_type)
+
+    def resources(self, resource_type: str) -> Iterator[Json]:
+        """The resources of one type; none of a type that is not in it."""
+        return map(json.loads, self._lines(resource_type))
+
+    def write(self, directory: Path) -> list[Path]:
+        """Write it into a new directory, which nobody else can read, and return the files: NDJSON as in FHIR
+        Bulk Data exports, ``release.json``, ``methods.txt``. Raises FileExistsError and other OSErrors."""
+        directory.mkdir(mode=0o700)
+        about = json.dumps(self.about, indent=2, ensure_ascii=False)
+        (directory / "release.json").write_text(f"{about}\n", encoding="utf-8")
+        (directory / "methods.txt").write_text(self.methods, encoding="utf-8")
+        for resource_type in self.counts:
+            with (directory / f"{resource_type}.ndjson").open("xb") as file:
+                file.writelines(self._lines(resource_type))
+        return sorted(directory.iterdir())
+
+
 class RunResult(Mapping[str, Answer]):
     """The answers of a run by name. ``included`` and ``excluded`` are protected ranges of patients."""
 
@@ -128,6 +164,16 @@ class RunResult(Mapping[str, Answer]):
     @property
     def table_refusal(self) -> str:
         return str(self.body.get("table_refusal", ""))
+
+    @property
+    def fhir(self) -> Mapping[str, Any] | None:
+        """Files, patients and what was removed, of the records that ``Study.fhir`` fetches; None where none
+        were asked for, or where ``fhir_refusal`` says why not."""
+        return self.body.get("fhir")
+
+    @property
+    def fhir_refusal(self) -> str:
+        return str(self.body.get("fhir_refusal", ""))
 
 
 def _decimal(text: str) -> float | None:

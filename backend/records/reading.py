@@ -49,12 +49,14 @@ PROMPT_BYTES: Final = 32 * 1024  # of content: opening more takes too long for a
 class ReleasedSegment:
     """One permitted segment. ``payload`` is empty in a listing, and where the content leaves as a ``stream``:
     that can be read once, from where waiting is allowed, and raises StreamCut where the rest may not leave.
+    ``record_id``: of the record it is a part of, where it was opened.
     """
 
     segment: SegmentManifest
     payload: bytes
     sealed: bool = False  # the content is a delivery to the reader's key
     stream: Iterator[bytes] | None = None
+    record_id: RecordId | None = None
 
     @property
     def pieces(self) -> Iterable[bytes]:
@@ -386,14 +388,17 @@ class ReadingService:
         self, manifest: Manifest, part: SegmentManifest, recipient: RecipientKey | None
     ) -> ReleasedSegment:
         """Return a segment opened, or as a delivery where the reader can open it and the service cannot."""
+        record_id = manifest.record_id
         try:
             if is_streamed(media_type=part.media_type, size_bytes=part.size_bytes):
-                return ReleasedSegment(part, b"", stream=self._vault.read_stream(manifest, part).data)
-            return ReleasedSegment(part, self._vault.read(manifest, part))
+                stream = self._vault.read_stream(manifest, part).data
+                return ReleasedSegment(part, b"", stream=stream, record_id=record_id)
+            return ReleasedSegment(part, self._vault.read(manifest, part), record_id=record_id)
         except KeyWithheld:
             if recipient is None:
                 raise
-            return ReleasedSegment(part, self._vault.deliver(manifest, part, recipient), sealed=True)
+            delivery = self._vault.deliver(manifest, part, recipient)
+            return ReleasedSegment(part, delivery, sealed=True, record_id=record_id)
 
     def _leaving(
         self, manifest: Manifest, parts: Sequence[ReleasedSegment], recipient: RecipientKey | None

@@ -28,7 +28,8 @@ from backend.records.reading import ReadingService
 from backend.records.trail import Reader
 from backend.research.cohort import CHUNK
 from backend.research.extraction import PatientRecords, readable
-from backend.research.study import Study
+from backend.research.individual import IndividualSource
+from backend.research.study import Study, records_of
 from backend.research.types import Candidate, Opened, ResearchTerms
 from backend.research.variables import Value, Variable
 from backend.research.views.types import View
@@ -60,18 +61,30 @@ class CandidateSource:
     views: Mapping[str, View] = field(default_factory=dict)
 
     def of(self, study: Study, *, agent: Agent, researcher: MemberId) -> Iterator[Candidate]:
-        """Yield the patients of whose data at least one variable of the study may be used. Raises as
-        ``permitting``."""
-        return self.permitting(
-            Use(
-                variables=study.proposal.variables,
-                # A patient may consent to the researcher or to this study alone.
-                requester=Requester(actor=researcher, organisations=(MemberId(study.study_id),)),
-                purpose=study.proposal.purpose,
-                action=Action.COMPUTE,
-                agent=agent,
-            )
+        """Yield the patients of whose data at least one variable of the study may be used, with what of their
+        records may leave as such, where the study asks for it. Raises as ``permitting``."""
+        use = Use(
+            variables=study.proposal.variables,
+            # A patient may consent to the researcher or to this study alone.
+            requester=Requester(actor=researcher, organisations=(MemberId(study.study_id),)),
+            purpose=study.proposal.purpose,
+            action=Action.COMPUTE,
+            agent=agent,
         )
+        records = records_of(study.proposal)
+        if records is None:
+            return self.permitting(use)
+        source = IndividualSource(
+            records=records,
+            requester=use.requester,
+            purpose=use.purpose,
+            agent=agent,
+            decisions=self.decisions,
+            reading=self.reading,
+            tables=self.tables,
+            terms=self._terms,
+        )
+        return source.added(self.permitting(use))
 
     def permitting(self, use: Use) -> Iterator[Candidate]:
         """Yield the patients of whose data at least one variable may be used.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from backend.research.canonical import canonical_json
 from backend.research.duo import StudyUse, match
-from backend.research.types import Candidate
+from backend.research.types import Candidate, ResearchTerms
 
 CHUNK: Final = 64  # of patients whose records are in memory together
 
@@ -23,12 +24,28 @@ def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def eligible(candidates: Iterable[Candidate], variables: frozenset[str], use: StudyUse) -> list[Candidate]:
     """Those whose DUO terms fit the study and who permit at least one of its variables."""
-    return [candidate for candidate in candidates if candidate.allowed & variables and _fits(candidate, use)]
+    return [
+        candidate for candidate in candidates if candidate.allowed & variables and _fits(candidate.terms, use)
+    ]
 
 
-def _fits(candidate: Candidate, use: StudyUse) -> bool:
+def leaving(candidates: Iterable[Candidate], use: StudyUse) -> list[Candidate]:
+    """Those of eligible candidates whose own records may leave: the terms that let them must fit, too, and of
+    minimum cohorts the larger holds."""
+    return [
+        replace(candidate, terms=_stricter(candidate.terms, candidate.individual.terms))
+        for candidate in candidates
+        if candidate.individual is not None and _fits(candidate.individual.terms, use)
+    ]
+
+
+def _stricter(terms: ResearchTerms, other: ResearchTerms) -> ResearchTerms:
+    return replace(terms, minimum_cohort=max(terms.minimum_cohort, other.minimum_cohort))
+
+
+def _fits(terms: ResearchTerms, use: StudyUse) -> bool:
     """Whether the terms of every consent fit; no consent is no permission."""
-    return bool(candidate.terms.duo) and all(match(terms, use).permitted for terms in candidate.terms.duo)
+    return bool(terms.duo) and all(match(each, use).permitted for each in terms.duo)
 
 
 def respecting_minimum(candidates: Iterable[Candidate], minimum: int) -> list[Candidate]:
@@ -64,17 +81,24 @@ def snapshot(candidates: Iterable[Candidate]) -> bytes:
     digest = hashlib.sha256(b"[")  # of the canonical JSON of the list, which may be too long to be held
     for place, candidate in enumerate(sorted(candidates, key=lambda candidate: str(candidate.subject))):
         digest.update(b"," * bool(place))
-        digest.update(
-            canonical_json(
-                [
-                    str(candidate.subject),
-                    sorted(consent.hex() for consent in candidate.consents),
-                    sorted(candidate.allowed),
-                    sorted(sorted(terms) for terms in candidate.terms.duo),
-                    [candidate.terms.minimum_cohort, str(candidate.terms.epsilon_cap)],
-                    candidate.aggregate_only,
-                ]
-            )
-        )
+        material = [
+            str(candidate.subject),
+            sorted(consent.hex() for consent in candidate.consents),
+            sorted(candidate.allowed),
+            *_terms_json(candidate.terms),
+            candidate.aggregate_only,
+        ]
+        own = candidate.individual
+        if own is not None:
+            consents = sorted(consent.hex() for consent in own.consents)
+            material.append([consents, sorted(own.categories), *_terms_json(own.terms)])
+        digest.update(canonical_json(material))
     digest.update(b"]")
     return digest.digest()
+
+
+def _terms_json(terms: ResearchTerms) -> list[Any]:
+    return [
+        sorted(sorted(each) for each in terms.duo),
+        [terms.minimum_cohort, str(terms.epsilon_cap)],
+    ]

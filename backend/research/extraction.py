@@ -116,14 +116,15 @@ def readable(variable: Variable, categories: int) -> bool:
     """
     if not variable.sources:
         return _kind_reads(variable.categories, categories)
-    return any(_view_reads(source.categories, categories) for source in variable.sources)
+    return any(is_within(categories, source.categories) for source in variable.sources)
 
 
-def _kind_reads(mask: int, categories: int) -> bool:
+def _kind_reads(categories: int, mask: int) -> bool:
     return bool(categories & mask)
 
 
-def _view_reads(mask: int, categories: int) -> bool:
+def is_within(categories: int, mask: int) -> bool:
+    """Whether a segment has no category outside ``mask``, but for what is taken out of a Patient resource."""
     separable = _SEPARABLE if categories & _DEMOGRAPHICS else 0
     return bool(categories & ~separable) and not categories & ~separable & ~mask
 
@@ -168,20 +169,20 @@ class _Patient:
 
     def _group(self, mask: int, *, of_view: bool) -> Group:
         """The resources that a view with this mask, or a kind of ours of these categories, reads."""
-        reads = _view_reads if of_view else _kind_reads
+        reads = is_within if of_view else _kind_reads
         group = self._groups.get((of_view, mask))
         if group is None:
             by_type: dict[str, list[Resource]] = {}
             for item in self._opened:
                 kind = item.resource.get("resourceType")
-                if isinstance(kind, str) and reads(mask, item.categories):
-                    resource = _within(item.resource, mask) if of_view else item.resource
+                if isinstance(kind, str) and reads(item.categories, mask):
+                    resource = within(item.resource, mask) if of_view else item.resource
                     by_type.setdefault(kind, []).append(resource)
             group = self._groups[of_view, mask] = by_type
         return group
 
 
-def _within(resource: Resource, mask: int) -> Resource:
+def within(resource: Resource, mask: int) -> Resource:
     """A Patient resource without the elements of categories outside ``mask``; any other as it is."""
     hidden = {
         element

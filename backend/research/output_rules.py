@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Final
 
+from backend.consent.tables import load_tables
 from backend.research.errors import StudyInvalid
 from backend.research.outputs import (
     MINIMUM_K,
@@ -18,6 +19,7 @@ from backend.research.outputs import (
     Mean,
     Output,
     Quantile,
+    Records,
     Regression,
     Survival,
     Table,
@@ -34,6 +36,8 @@ MAX_TIMES: Final = 200
 MAX_DECIMALS: Final = 6
 MAX_STEPS: Final = 10**9  # of a clamped range: sums over a hundred million patients stay within 64 bits
 
+DEMOGRAPHICS: Final = "demographics"
+
 Variables = Mapping[str, Variable]
 
 
@@ -42,6 +46,9 @@ def validate_output(output: Output, variables: Variables, *, field: str) -> None
     match output:
         case Table():
             _table(output, variables, field)
+            return
+        case Records():
+            _records(output, field)
             return
         case Threshold():
             validate_output(output.of, variables, field=field)
@@ -94,6 +101,17 @@ def _table(output: Table, variables: Variables, field: str) -> None:
         "a table needs a quasi-identifier",
         f"{field}.variables",
     )
+
+
+def _records(output: Records, field: str) -> None:
+    known = load_tables().categories.bits
+    _require(
+        len(set(output.categories)) == len(output.categories) and set(output.categories) <= known.keys(),
+        "name categories of the consent table, each once",
+        f"{field}.categories",
+    )
+    # Without the Patient resource nobody can say whose a record is, nor which of its dates tell an age.
+    _require(DEMOGRAPHICS in output.categories, f"needs '{DEMOGRAPHICS}'", f"{field}.categories")
 
 
 def _quantile(output: Quantile, variables: Variables, field: str) -> None:

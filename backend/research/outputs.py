@@ -1,4 +1,5 @@
-"""What a study may ask for: protected figures, exact figures of large groups, a k-anonymous table.
+"""What a study may ask for: protected figures, exact figures of large groups, a k-anonymous table, or the
+de-identified records of single patients.
 
 All bounds, edges, grids and levels are constants of the signed proposal and never follow from data. Numbers
 are decimal strings in the unit of their variable.
@@ -130,8 +131,16 @@ class Table:
     suppression_millionths: int = 40_000
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """De-identified FHIR R4 resources, patient by patient, of these consent categories (codes of a table)."""
+
+    name: str
+    categories: tuple[str, ...]
+
+
 Protected = Count | Histogram | Contingency | Mean | Quantile | Regression | Survival
-Output = Protected | Threshold | Table
+Output = Protected | Threshold | Table | Records
 
 
 def as_json(output: Output) -> dict[str, Any]:
@@ -146,6 +155,8 @@ def as_json(output: Output) -> dict[str, Any]:
                 "k": output.k,
                 "suppression": output.suppression_millionths,
             }
+        case Records():
+            return {"fhir": sorted(output.categories)}
         case Threshold():
             return {"threshold": as_json(output.of)}
         case Count():
@@ -170,6 +181,8 @@ def from_json(name: str, item: Mapping[str, Any]) -> Output:
     """Inverse of ``as_json``. Raises KeyError, TypeError or ValueError for what it would not have written."""
     if "table" in item:
         return Table(name, tuple(item["table"]), item["k"], item["suppression"])
+    if "fhir" in item:
+        return Records(name, tuple(item["fhir"]))
     if "threshold" in item:
         exact = from_json(name, item["threshold"])
         if not isinstance(exact, Exact):

@@ -23,12 +23,15 @@ def promise_of(policy: BudgetPolicy) -> str:
     days = policy.period_seconds // DAY_SECONDS
     return (
         "Researchers get figures about groups, never your record, unless you and an ethics board allowed a "
-        "table or a fixed list of exact figures. Every figure is blurred by chance on purpose. All answers "
+        "table, a fixed list of exact figures, or your records themselves without what names you. Every "
+        "figure is blurred by chance on purpose. All answers "
         f"to all researchers together may tell about you, in {days} days, no more than epsilon {epsilon:g} "
         f"at delta {delta:g} allows: somebody who knows everybody else's records and has every answer still "
         f"guesses which of two records is yours with at most {guess:.0%} certainty, where a coin gives 50%. "
         "When that is used up, further questions are refused until the next period. Over several periods "
         "it adds up, so your consent can name a limit of your own over your whole time here: when it is "
-        "reached you are left out, and nobody is told. Two things lie outside of this promise: anonymized "
-        "tables, and exact figures of groups of 11 or more from a list that an ethics board fixed."
+        "reached you are left out, and nobody is told. Three things lie outside of this promise: anonymized "
+        "tables; exact figures of groups of 11 or more from a list that an ethics board fixed; and, only if "
+        "your consent lets research take your data out of the system and a board permitted it for a study, "
+        "your own records, de-identified."
     )

@@ -32,10 +32,13 @@ def release_mark(study_key: bytes, study: StudyId, subject: SubjectId) -> Mark:
     return Mark(_tag(study_key, b"assent-release-mark-1", study, subject)[:16])
 
 
-def resource_name(study_key: bytes, study: StudyId, subject: SubjectId, name: str) -> str:
-    """An id (32 hex digits) for a resource of a patient's record, the same in each export of the study."""
+def resource_name(
+    study_key: bytes, study: StudyId, recipient: MemberId, subject: SubjectId, name: str
+) -> str:
+    """An id (32 hex digits) for a resource of a patient's record, the same in each export of the study to the
+    recipient."""
     mac = HMAC(study_key, SHA256())
-    purpose = b"assent-resource-name-1"
+    purpose = b"assent-resource-name-1" + recipient
     mac.update(
         len(purpose).to_bytes(4, "big") + purpose + study + subject.to_bytes(12, "big") + name.encode()
     )

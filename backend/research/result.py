@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.research.canonical import digest_of
+from backend.research.exports.making import MadeExport
 from backend.research.figures.counting import EXCLUDED, INCLUDED
 from backend.research.released import ReleasedTable, ReleaseReport
 from backend.research.thresholds import METHOD
@@ -92,6 +93,8 @@ class RunResult:
     participants: tuple[Pseudonym, ...]
     snapshot: bytes  # of the consents it was made under (``cohort.snapshot``); outside the digest, too
     row_pseudonyms: tuple[Pseudonym, ...]  # of the table's rows, for a dataset; outside the digest, too
+    export: MadeExport | None = None
+    export_refusal: str = ""  # an error code where records were asked for and there are none
 
     def as_json(self) -> dict[str, Any]:
         """Canonical-JSON material of what the researcher gets."""
@@ -113,7 +116,14 @@ class RunResult:
             "table_refusal": self.table_refusal,
             "epsilon": self.epsilon,
             "delta_exponent": self.delta_exponent,
+            **self._export_json(),
         }
+
+    def _export_json(self) -> dict[str, Any]:
+        """Nothing where no records were asked for."""
+        if self.export is None:
+            return {"fhir": None, "fhir_refusal": self.export_refusal} if self.export_refusal else {}
+        return {"fhir": self.export.as_json(), "fhir_refusal": ""}
 
     @property
     def digest(self) -> bytes:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 
 from backend.research.anonymize.errors import CohortTooSmall, ModelUnsatisfiable, TableUseless
 from backend.research.anonymize.refusals import ReleaseOverlap
 from backend.research.answers import Answers
 from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
-from backend.research.cohort import distinct, eligible, opened_ahead, respecting_minimum, snapshot
+from backend.research.cohort import distinct, eligible, leaving, opened_ahead, respecting_minimum, snapshot
+from backend.research.deidentify.copying import Export
 from backend.research.dp import epsilon_of
 from backend.research.duo import parse_use
 from backend.research.errors import BudgetLedgerDamaged, ThresholdListsOverlap, ThresholdOverlap
+from backend.research.exports.making import MadeExport, make
 from backend.research.extraction import extract
 from backend.research.figures.columns import Columns
 from backend.research.permits import require_permitted
@@ -30,7 +33,7 @@ from backend.research.released import ReleasedTable
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import NamedAnswer, RunResult, ranges
 from backend.research.standing_lists import StandingLists
-from backend.research.study import Study, table_of, thresholds
+from backend.research.study import Study, records_of, table_of, thresholds
 from backend.research.thresholds import answer_thresholds
 from backend.research.types import (
     NO_EPSILON_CAP,
@@ -76,15 +79,16 @@ class StudyRunner:
         self._clock = clock
 
     def run(self, study: Study, candidates: Iterable[Candidate]) -> RunResult:
-        """Answer the study's questions over the candidates whose terms fit it, and release its table.
+        """Answer the study's questions over the candidates whose terms fit it, and release its table, or the
+        records of those who let them leave.
 
         It is a use of the records it opens, and of those that its stored answers were drawn from, where no
         result over the same consents was committed to before: each use is paid once.
 
         Raises StudyNotPermitted, BudgetExceeded (nothing charged, nothing opened), LedgerUnavailable and
-        whatever a candidate's ``resources`` raises. A table that cannot be released is no error of the run:
-        the result names the reason's code. Calling again over unchanged consents costs nothing, also after a
-        crash.
+        whatever a candidate's ``resources`` raises. A table that cannot be released is no error of the run,
+        nor are records: the result names the reason's code. Calling again over unchanged consents costs
+        nothing, also after a crash.
         """
         permit = require_permitted(study, self._permits.permit(study.study_id), self._clock())
         made = plan(study.proposal, delta_exponent=self._budget.policy.delta_exponent)
@@ -109,6 +113,7 @@ class StudyRunner:
         )
         exact, exact_refusal = self._exact(study, cohort)
         table, refusal = cohort.table()
+        export, export_refusal = cohort.export(datetime.fromtimestamp(self._clock(), UTC).date())
         # A permit that ended meanwhile stops the release; what was charged stays charged.
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
         if table is not None:
@@ -117,7 +122,7 @@ class StudyRunner:
             except ReleaseOverlap as refused:
                 table, refusal = None, refused.code
         run_id = digest_of(["assent-run-1", study.study_id.hex(), cohort.snapshot.hex(), permit.block])
-        used = set(cohort.rows)
+        used = {*cohort.rows, *(() if export is None else export.subjects)}
         if not self._results.pays_for(study.study_id, cohort.snapshot):
             join()
             for charge in self._charges(study, cohort):
@@ -150,6 +155,8 @@ class StudyRunner:
             participants=tuple(sorted(cohort.pseudonym(subject) for subject in used)),
             snapshot=cohort.snapshot,
             row_pseudonyms=cohort.row_pseudonyms(table) if table is not None else (),
+            export=export,
+            export_refusal=export_refusal,
         )
 
     def _charges(self, study: Study, cohort: _Cohort) -> Iterator[Charge]:
@@ -250,6 +257,24 @@ class _Cohort:
             return release(proposal, table, rows), ""
         except (CohortTooSmall, ModelUnsatisfiable, TableUseless) as refused:
             return None, refused.code
+
+    def export(self, on: date) -> tuple[MadeExport | None, str]:
+        """The records that the study asks for, or None and the reason's code ('' when it asks for none)."""
+        study = self._study
+        if records_of(study.proposal) is None:
+            return None, ""
+        group = leaving(self.eligible, parse_use(study.proposal.duo))
+        for_whom = Export(study.study_id, study.proposal.researcher, self._key, on)
+        try:
+            made = make(
+                group,
+                for_whom,
+                minimum=study.proposal.minimum_cohort,
+                order=lambda subject: row_order(self._key, study.study_id, subject, self.snapshot),
+            )
+        except CohortTooSmall as refused:
+            return None, refused.code
+        return made, ""
 
     def _extract(self, group: Sequence[Candidate]) -> None:
         for candidate in opened_ahead([member for member in group if member.subject not in self.rows]):

@@ -12,7 +12,7 @@ from backend.research.canonical import digest_of
 from backend.research.duo import parse_use
 from backend.research.errors import StudyInvalid, StudyStateConflict
 from backend.research.output_rules import validate_output
-from backend.research.outputs import Output, Protected, Table, Threshold
+from backend.research.outputs import Output, Protected, Records, Table, Threshold
 from backend.research.purposes import RESEARCH_PURPOSE_BIT
 from backend.research.study_terms import (
     Condition,
@@ -215,8 +215,24 @@ def propose(proposal: Proposal) -> Study:
     _require(
         sum(isinstance(output, Table) for output in proposal.outputs) <= 1, "one table a study", "outputs"
     )
+    _validate_records(proposal)
     _validate_terms(proposal)
     return Study(proposal, State.PROPOSED)
+
+
+def _validate_records(proposal: Proposal) -> None:
+    count = sum(isinstance(output, Records) for output in proposal.outputs)
+    _require(count <= 1, "one output of records a study", "outputs")
+    if not count:
+        return
+    # The same pseudonyms would lead from a class of the table to a single patient.
+    _require(table_of(proposal) is None, "a table, or records of single patients, but not both", "outputs")
+    # Such records protect only together with what their recipient undertakes; the board reads it.
+    _require(
+        bool(proposal.documents),
+        "records of single patients need their data use agreement among the papers",
+        "documents",
+    )
 
 
 def _validate_terms(proposal: Proposal) -> None:
@@ -237,7 +253,7 @@ def _validate_terms(proposal: Proposal) -> None:
 
 def questions(proposal: Proposal) -> tuple[Protected, ...]:
     """The outputs that cost privacy budget, in the order asked."""
-    return tuple(output for output in proposal.outputs if not isinstance(output, Table | Threshold))
+    return tuple(output for output in proposal.outputs if not isinstance(output, Table | Threshold | Records))
 
 
 def thresholds(proposal: Proposal) -> tuple[Threshold, ...]:
@@ -247,6 +263,11 @@ def thresholds(proposal: Proposal) -> tuple[Threshold, ...]:
 
 def table_of(proposal: Proposal) -> Table | None:
     return next((output for output in proposal.outputs if isinstance(output, Table)), None)
+
+
+def records_of(proposal: Proposal) -> Records | None:
+    """The output that is records of single patients, where there is one."""
+    return next((output for output in proposal.outputs if isinstance(output, Records)), None)
 
 
 def _has_sensitive(proposal: Proposal) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NewType
 
-from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
+from backend.types import BlockNumber, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
 StudyId = NewType("StudyId", bytes)  # 32 bytes: digest of the proposal and its salt
 NanoRho = NewType("NanoRho", int)  # zCDP loss in units of 1e-9
@@ -30,6 +30,14 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordEntries:
+    """What was opened of one record of a patient: (fullUrl, resource) in the record's order."""
+
+    record_id: RecordId
+    entries: Sequence[tuple[str | None, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class ResearchTerms:
     """What a patient's signed consents say about research (EIP-712 ``ResearchTerms``), the strictest of each.
 
@@ -44,6 +52,22 @@ class ResearchTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Individual:
+    """What a patient's consents let leave as records of their own: de-identified, one patient beside another.
+
+    ``categories`` (codes) are those of the study's that may. ``records`` opens the permitted segments, oldest
+    record first; it is called once at most, and only for a patient who takes part. ``ahead`` opens those of
+    several patients of one source at once.
+    """
+
+    categories: frozenset[str]
+    consents: tuple[ConsentId, ...]
+    terms: ResearchTerms
+    records: Callable[[], Sequence[RecordEntries]]
+    ahead: Callable[[Sequence[SubjectId]], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A patient with a live research consent at the block of the run, as the caller evaluated it.
 
@@ -51,7 +75,8 @@ class Candidate:
     the permitted segments; it is called once at most, and only for a patient who takes part. ``ahead`` opens
     those of several candidates of one source at once, so that their ``resources`` have them at hand.
     ``aggregate_only`` counts the patient in answers and keeps them out of the table, which has a row for
-    each.
+    each. ``individual``: None where the study asks for no records of single patients, or the patient's
+    consents let none leave.
     """
 
     subject: SubjectId
@@ -61,6 +86,7 @@ class Candidate:
     resources: Callable[[], Iterable[Resource | Opened]]
     aggregate_only: bool = False
     ahead: Callable[[Sequence[Candidate]], None] | None = None
+    individual: Individual | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,7 @@ STORED: Final[dict[str, Stored]] = {
     "privacy_marks": Stored(_nothing, "log and uses", lambda row: ("privacy marks",)),
     "research_releases": Stored(_nothing, "log and uses", lambda row: ("release ledger",)),
     "release_members": Stored(_nothing, "log and uses", lambda row: ("release ledger",)),
+    "research_exports": unprotected("sealed to the researcher's key, whose client finds what was altered"),
     "research_thresholds": unprotected("figures about groups, rounded"),
     "privacy_balances": Stored(
         _nothing,

@@ -230,6 +230,14 @@ def erasables(
         rows("requests", "consent_requests", _by_subject),
         rows("blocked_requesters", "requester_blocks", _by_subject),
         rows("research_uses", "research_uses", _by_subject),
+        # An export opens as a whole or not at all: with one of its patients, or a record of theirs, it goes.
+        Rows(
+            database,
+            "research_exports",
+            "research_exports",
+            lambda scope: {"subjects": scope.subject_hex},
+            of_records=True,
+        ),
         rows("payees", "payees", _by_subject),
         rows("payments", "payment_leaves", _by_subject),
         rows("payment_shares", "payment_shares", _by_subject),

@@ -36,18 +36,25 @@ class MongoKeptResults:
         self._jobs = database["research_jobs"]
         self._answers = database["research_answers"]
         self._thresholds = database["research_thresholds"]
+        self._exports = database["research_exports"]
 
     def studies(self) -> Sequence[StudyId]:
         with translated():
             names = {document["study"] for document in self._with_result({})}
             names |= text_values(self._answers, "study") | text_values(self._thresholds, "_id")
+            names |= text_values(self._exports, "study")
         return [StudyId(bytes.fromhex(name)) for name in sorted(names)]
 
     def count(self, study: StudyId, what: What) -> Mapping[str, int]:
         name = study.hex()
         with translated():
             if what is What.RESULTS:
-                found = {"results": len(self._with_result({"study": name}))}
+                found = {
+                    "results": len(self._with_result({"study": name})),
+                    "exports": len(
+                        {each["export"] for each in self._exports.find({"study": name}, {"export": 1})}
+                    ),
+                }
             else:
                 found = {
                     "answers": self._answers.count_documents({"study": name}),
@@ -62,6 +69,7 @@ class MongoKeptResults:
                 self._answers.delete_many({"study": name})
                 self._thresholds.delete_many({"_id": name})
                 return
+            self._exports.delete_many({"study": name})
             for document in self._with_result({"study": name}):
                 # Whoever changed the job meanwhile erased a person's rows: it is removed the next time.
                 self._jobs.update_one(

@@ -25,7 +25,8 @@ from backend.research.board.motions import command_of, motion_of
 from backend.research.board.types import Decision, MotionKind, Signed
 from backend.research.canonical import canonical_json
 from backend.research.duo_terms import parse_term
-from backend.research.study import Study, rules_of, table_of
+from backend.research.exports.making import MINIMUM_PATIENTS
+from backend.research.study import Study, records_of, rules_of, table_of
 from backend.types import time_text, to_hex
 
 _FONT: Final = "DejaVuSans"  # has the letters of most names; the fonts of every PDF reader have Latin-1 alone
@@ -117,6 +118,14 @@ def _proposal(letter: Letter) -> Iterator[Paragraph]:
         f"Output: {kind}; privacy loss of {proposal.epsilon / 1_000_000:g} in all, "
         f"cohorts of {proposal.minimum_cohort} patients or more.",
     )
+    records = records_of(proposal)
+    if records is not None:
+        yield from _lines(
+            "Records of single patients leave for the researcher, one patient beside another: de-identified "
+            "FHIR resources under pseudonyms, dates moved, without free text. The privacy loss above does "
+            "not cover them. Only of patients whose consent lets research take them out of the system, and "
+            f"of {MINIMUM_PATIENTS} patients or more. Kinds of data: {', '.join(records.categories)}.",
+        )
     if proposal.price is not None:
         price = proposal.price
         basis = "patient" if price.basis.value == "patient" else "study"

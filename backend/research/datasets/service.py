@@ -7,23 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.audit import codes
-from backend.audit.entry import Agent, AuditEvent, Outcome
-from backend.audit.log import AuditLog
+from backend.audit.entry import Agent
 from backend.records.ports import RecipientKeys
 from backend.research.canonical import digest_of
-from backend.research.cohort import distinct, snapshot
-from backend.research.datasets.errors import DatasetNotThere, DatasetOutdated, ResearcherKeyMissing
+from backend.research.datasets.errors import DatasetNotThere, ResearcherKeyMissing
 from backend.research.datasets.methods import Released, methods_paragraph
 from backend.research.datasets.package import Package, build, table_of
 from backend.research.datasets.sealed import seal_release
 from backend.research.errors import TableRemoved
-from backend.research.jobs.driver import Candidates, RunJobs
-from backend.research.jobs.types import Job, JobState
-from backend.research.permits import require_permitted
-from backend.research.ports import PermitReader
+from backend.research.handover import Handover
+from backend.research.jobs.types import Job
 from backend.research.study import Study
 from backend.research.study import table_of as asked_table
-from backend.research.types import StudyId
 from backend.types import MemberId, to_hex
 
 
@@ -38,12 +33,8 @@ class SealedDataset:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetService:
     tenant: MemberId
-    runs: RunJobs
-    candidates: Candidates
-    permits: PermitReader
-    guard: Callable[[StudyId], Callable[[], None]]
+    handover: Handover
     recipients: RecipientKeys
-    audit: AuditLog
     clock: Callable[[], int]
 
     def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedDataset:
@@ -53,25 +44,19 @@ class DatasetService:
         DatasetOutdated, LedgerUnavailable and what the log raises; the entry in it is durable before this
         returns.
         """
-        require_permitted(study, self.permits.permit(study.study_id), self.clock())
-        dataset = study.proposal.dataset
-        kept = self.runs.kept(job) if job.state is JobState.DONE else None
+        kept = self.handover.kept(study, job)
         if kept is not None and kept.result["table_refusal"] == TableRemoved.code:
             raise TableRemoved
-        if kept is None or dataset is None or kept.result["table"] is None:
+        if kept is None or study.proposal.dataset is None or kept.result["table"] is None:
             raise DatasetNotThere
         key = self.recipients.of_member(researcher)
         if key is None:
             raise ResearcherKeyMissing
-        # Whoever ended a consent since is in no extract from then on.
-        now = distinct(self.candidates.of(study, agent=agent, researcher=researcher))
-        if snapshot(now) != kept.snapshot:
-            raise DatasetOutdated
+        self.handover.require_standing(study, kept, agent=agent, researcher=researcher)
         name = ["assent-dataset-1", bytes(job.job_id).hex(), researcher.hex(), kept.result["digest"]]
         release = digest_of(name)
         package = self._package(study, kept.result, kept.pseudonyms, release)
-        entry = _entry(study, agent, researcher, release, self.clock())
-        self.audit.append(entry, guard=self.guard(study.study_id))
+        self.handover.log(study, codes.STUDY_DATASET_RELEASED, release, agent=agent, researcher=researcher)
         content = seal_release(
             package, tenant=bytes(self.tenant), study=bytes(study.study_id), release=release, recipient=key
         )
@@ -109,15 +94,3 @@ class DatasetService:
         }
         methods = methods_paragraph(named, table["report"], dataset, table["quasi_identifiers"])
         return build(Package(table_of(table["columns"], table["rows"], pseudonyms), about, methods))
-
-
-def _entry(study: Study, agent: Agent, researcher: MemberId, release: bytes, now: int) -> AuditEvent:
-    return AuditEvent(
-        type=codes.STUDY_DATASET_RELEASED,
-        outcome=Outcome.CHANGED,
-        occurred_at_ms=now * 1000,
-        actor=agent,
-        organisation=researcher,
-        purpose=study.proposal.purpose,
-        detail={"study": bytes(study.study_id), "release": release},
-    )

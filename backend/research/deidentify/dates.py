@@ -7,6 +7,7 @@ with the season, and so would tell how far the dates were moved.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -50,7 +51,7 @@ class Calendar:
 
 
 def calendar_of(
-    patient: dict[str, object],
+    patients: Sequence[Mapping[str, object]],
     *,
     study_key: bytes,
     study: StudyId,
@@ -60,19 +61,23 @@ def calendar_of(
 ) -> tuple[Calendar, str | None]:
     """Return the patient's calendar, and what is to stand as their birth date.
 
-    The age that counts is the one at death, or on the day ``on`` of the export. Where it is over 89, the
-    birth date is the year that makes it 90, and nothing earlier stays.
+    ``patients`` are the Patient resources of their records; where these differ, the earliest birth and the
+    latest death count. The age that counts is the one at death, or on the day ``on`` of the export. Where it
+    is over 89, the birth date is the year that makes it 90, and nothing earlier stays.
     """
     days = date_shift(study_key, study, subject)
     plain = Calendar(days, policy)
-    born = _moved(str(patient.get("birthDate", "")), days)
-    died = _moved(str(patient.get("deceasedDateTime", "")), days)
-    end = died[0] if died is not None else on - timedelta(days=days)
-    if born is None:
+    births = [found for patient in patients if (found := _moved(str(patient.get("birthDate", "")), days))]
+    deaths = [
+        found for patient in patients if (found := _moved(str(patient.get("deceasedDateTime", "")), days))
+    ]
+    end = max(deaths)[0] if deaths else on - timedelta(days=days)
+    if not births:
         # The age is not known: whatever is older than 89 years might tell that it is over 89.
         return Calendar(days, policy, _years_before(end, POOLED_AGE)), None
+    born = min(births)
     if _years_before(end, POOLED_AGE) < born[0]:
-        return plain, plain.moved(str(patient["birthDate"]))
+        return plain, f"{born[0].year:04d}" if policy is DatePolicy.YEAR else born[1]
     pooled = end.year - POOLED_AGE
     return Calendar(days, policy, date(pooled, 1, 1)), f"{pooled:04d}"
 

@@ -9,4 +9,4 @@ class ExportInvalid(IntegrityError):
     """What was to be exported is not the record of one patient."""
 
     code = "export_not_one_patient"
-    remedy = "An export holds the resources of one patient with exactly one Patient. Nothing was released."
+    remedy = "An export holds records of one patient, each with exactly one Patient. Nothing was released."

@@ -23,12 +23,14 @@ from backend.errors import AssentError, Unavailable
 from backend.research.board.stops import StopGuard
 from backend.research.cohort import distinct, snapshot
 from backend.research.errors import RunNotFound, RunResultRemoved, RunResultTooLarge, StudyNotPermitted
+from backend.research.exports.types import KeptExport
 from backend.research.jobs.kept import KeptResult
 from backend.research.jobs.releasing import Releasing
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, JobStore, Phase, place_of
 from backend.research.jobs.watching import Watch
 from backend.research.permits import require_permitted
 from backend.research.ports import PermitReader
+from backend.research.result import RunResult
 from backend.research.run import StudyRunner
 from backend.research.service import StudyService
 from backend.research.study import Study
@@ -49,6 +51,18 @@ class Candidates(Protocol):
     def of(self, study: Study, *, agent: Agent, researcher: MemberId) -> Iterator[Candidate]: ...
 
 
+class Exports(Protocol):
+    """Implemented by ``exports.keeping.ExportKeeper``."""
+
+    def require_recipient(self, study: Study, researcher: MemberId) -> None: ...
+
+    def keep(self, study: Study, result: RunResult, *, researcher: MemberId) -> KeptExport | None: ...
+
+    def settle(self, study: StudyId, kept: KeptExport | None) -> None: ...
+
+    def drop(self, kept: KeptExport | None) -> None: ...
+
+
 class _Interrupted(Exception):
     """The service stops, or another process took the job: it is not ended here."""
 
@@ -64,6 +78,7 @@ class RunJobs:
         permits: PermitReader,
         guard: Callable[[StudyId], StopGuard],
         releasing: Releasing,
+        exports: Exports,
         runner: StudyRunner,
         candidates: Candidates,
         sealer: DocumentSealer,
@@ -75,6 +90,7 @@ class RunJobs:
         self._permits = permits
         self._guard = guard  # raises StudyNotPermitted once a stop of the study arrives
         self._releasing = releasing
+        self._exports = exports
         self._runner = runner
         self._candidates = candidates
         self._sealer = sealer
@@ -99,9 +115,11 @@ class RunJobs:
     def enqueue(self, study: Study, *, agent: Agent, researcher: MemberId) -> Job:
         """Queue a run, or return the one of this study that is queued or running.
 
-        Raises StudyNotPermitted, LedgerUnavailable.
+        Raises StudyNotPermitted, LedgerUnavailable, ResearcherKeyMissing (records leave only sealed, from the
+        moment they are made).
         """
         require_permitted(study, self._permits.permit(study.study_id), self._clock())
+        self._exports.require_recipient(study, researcher)
         now = self._now()
         job = self._store.add(
             Job(
@@ -206,16 +224,20 @@ class RunJobs:
     def _run(self, job: Job) -> None:
         guard = self._guard(job.study)
         watch = Watch(job, glance=guard.glance, check=lambda: self._check(job), progress=self._progress)
+        made: KeptExport | None = None
         try:
             study = self._studies.get(job.study)
             kept = self._resumed(watch, study)
             if kept is None:
                 found = self._candidates.of(study, agent=job.agent, researcher=job.researcher)
-                kept = KeptResult.of(study, self._runner.run(study, watch.watched(found)))
+                result = self._runner.run(study, watch.watched(found))
+                made = self._exports.keep(study, result, researcher=job.researcher)
+                kept = KeptResult.of(study, result, made)
                 sealed = self._sealed(job.job_id, kept)
                 watch.job = self._changed(watch.job, phase=Phase.RESULT, percent=0, prepared=sealed)
             self._releasing.release(watch.job, study, kept, guard=guard)
-            self._end(watch.job, JobState.DONE, result=watch.job.prepared)
+            if self._end(watch.job, JobState.DONE, result=watch.job.prepared):
+                self._settle(job, kept.export)
         except _Interrupted:
             back = watch.job.after(at=self._now(), state=JobState.QUEUED, attempts=job.attempts - 1)
             self._store.replace(back)
@@ -233,6 +255,25 @@ class RunJobs:
             unknown = AssentError()
             unknown.__cause__ = failure
             self._fail(watch.job, JobState.FAILED, unknown)
+        finally:
+            if made is not None and not watch.job.prepared:  # nothing names it
+                self._put_away(lambda: self._exports.drop(made))
+
+    def _settle(self, job: Job, export: KeptExport | None) -> None:
+        """Leave the export of the run that is done, and no other of the study."""
+        self._put_away(lambda: self._exports.settle(job.study, export))
+
+    @staticmethod
+    def _put_away(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Unavailable as failure:  # the next run of the study does it
+            _LOG.warning("an export of a study was not put away", extra={"code": failure.code})
+
+    def _withhold(self, job: Job, study: Study, kept: KeptResult) -> None:
+        """Let a result that was prepared not leave, nor what lies beside it. Raises Unavailable."""
+        self._releasing.withhold(job, study, kept)
+        self._exports.drop(kept.export)
 
     def _resumed(self, watch: Watch, study: Study) -> KeptResult | None:
         """The result that an attempt before has prepared; None where there is none, or its consents changed.
@@ -247,7 +288,7 @@ class RunJobs:
         now = distinct(self._candidates.of(study, agent=job.agent, researcher=job.researcher))
         if snapshot(now) == kept.snapshot:
             return kept
-        self._releasing.withhold(job, study, kept)
+        self._withhold(job, study, kept)
         watch.job = self._changed(job, phase=Phase.CONSENTS, prepared=b"")
         return None
 
@@ -269,7 +310,7 @@ class RunJobs:
     def _fail(self, job: Job, state: JobState, failure: AssentError) -> None:
         if job.prepared:
             try:
-                self._releasing.withhold(job, self._studies.get(job.study), self._opened(job, job.prepared))
+                self._withhold(job, self._studies.get(job.study), self._opened(job, job.prepared))
             except Unavailable as away:
                 self._leave(job, away)
                 return
@@ -280,7 +321,8 @@ class RunJobs:
             self._failures.popitem(last=False)
         self._end(job, state, code=failure.code)
 
-    def _end(self, job: Job, state: JobState, *, code: str = "", result: bytes = b"") -> None:
+    def _end(self, job: Job, state: JobState, *, code: str = "", result: bytes = b"") -> bool:
+        """End a job, and tell whether it was this process's to end."""
         percent = 100 if state is JobState.DONE else job.percent
         phase = Phase.RESULT if state is JobState.DONE else job.phase
         ended = job.after(
@@ -292,10 +334,12 @@ class RunJobs:
             percent=percent,
             phase=phase,
         )
-        if not self._store.replace(ended):
+        ours = self._store.replace(ended)
+        if not ours:
             _LOG.warning("a run was taken by another process; what was found here is dropped")
         with self._ended:
             self._ended.notify_all()
+        return ours
 
     def _check(self, job: Job) -> None:
         """Raise StudyNotPermitted when the study may not go on, _Interrupted when the service stops."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.research.canonical import digest_of
+from backend.research.exports.types import KeptExport
 from backend.research.result import Commitment, RunResult
 from backend.research.study import Study
 
@@ -15,22 +16,24 @@ from backend.research.study import Study
 class KeptResult:
     """``result`` with its digest, and beside it ``snapshot`` (32 bytes), of the consents it was made under,
     ``pseudonyms``, of a table's rows, and how many ``participants`` there were. ``apart``: the rows leave as
-    a dataset alone."""
+    a dataset alone. ``export``: where the records of single patients lie, if the run made any."""
 
     result: dict[str, Any]
     snapshot: bytes
     pseudonyms: tuple[str, ...]
     participants: int
     apart: bool
+    export: KeptExport | None
 
     @classmethod
-    def of(cls, study: Study, result: RunResult) -> KeptResult:
+    def of(cls, study: Study, result: RunResult, export: KeptExport | None) -> KeptResult:
         return cls(
             result={**result.as_json(), "digest": "0x" + result.digest.hex()},
             snapshot=result.snapshot,
             pseudonyms=result.row_pseudonyms,
             participants=len(result.participants),
             apart=study.proposal.dataset is not None,
+            export=export,
         )
 
     @property
@@ -44,9 +47,10 @@ class KeptResult:
         )
 
     @property
-    def table(self) -> bytes:
-        """The digest of the table, b"" where there is none."""
-        return b"" if self.result["table"] is None else digest_of(self.result["table"])
+    def released(self) -> bytes:
+        """The digest of the table, or of what is said of the records of single patients; b"" without both."""
+        found = self.result["table"] or self.result.get("fhir")
+        return b"" if found is None else digest_of(found)
 
     def without_table(self, reason: str) -> KeptResult:
         """The same without its table, whose place the error code ``reason`` takes. The digest stays that of
@@ -60,6 +64,7 @@ class KeptResult:
             "pseudonyms": list(self.pseudonyms),
             "participants": self.participants,
             "apart": self.apart,
+            "export": None if self.export is None else self.export.as_json(),
         }
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -72,4 +77,5 @@ class KeptResult:
             pseudonyms=tuple(found["pseudonyms"]),
             participants=found["participants"],
             apart=found["apart"],
+            export=None if found["export"] is None else KeptExport.from_json(found["export"]),
         )

@@ -55,7 +55,7 @@ class Releasing:
         event = self._event(codes.STUDY_RUN, job, study, commitment.digest)
         self._audit.append(event, guard=guard, act=_act(job, commitment.digest, "released"))
         now = UnixSeconds(self._clock())
-        self._usage.record(StudyRun(job.study, commitment.run_id, commitment.digest, kept.table, now))
+        self._usage.record(StudyRun(job.study, commitment.run_id, commitment.digest, kept.released, now))
 
     def withhold(self, job: Job, study: Study, kept: KeptResult) -> None:
         """Say in the log that a result that the chain speaks of is not released. Raises Unavailable."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from backend.research.jobs.types import Job, Phase
-from backend.research.types import Candidate, Opened, Resource
+from backend.research.types import Candidate
 
 CHECK_EVERY: Final = 64  # patients, between two looks at the permit
 RENEW_SECONDS: Final = 60
 _STEP: Final = 5
+_Opened = TypeVar("_Opened")
 
 
 class Watch:
@@ -42,16 +43,22 @@ class Watch:
             if place % CHECK_EVERY == 0:
                 self._check()
                 self._move(Phase.CONSENTS, 0)
-            found.append(replace(candidate, resources=self._counting(candidate.resources)))
-        self._of = max(1, len(found))
+            found.append(self._counted(candidate))
+        self._of = max(1, sum(1 + (each.individual is not None) for each in found))
         self._check()
         self._move(Phase.RECORDS, 0)
         return found
 
-    def _counting(
-        self, resources: Callable[[], Iterable[Resource | Opened]]
-    ) -> Callable[[], Iterable[Resource | Opened]]:
-        def counted() -> Iterable[Resource | Opened]:
+    def _counted(self, candidate: Candidate) -> Candidate:
+        own = candidate.individual
+        return replace(
+            candidate,
+            resources=self._counting(candidate.resources),
+            individual=None if own is None else replace(own, records=self._counting(own.records)),
+        )
+
+    def _counting(self, resources: Callable[[], _Opened]) -> Callable[[], _Opened]:
+        def counted() -> _Opened:
             self._glance()
             if self._done % CHECK_EVERY == 0:
                 self._check()

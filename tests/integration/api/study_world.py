@@ -123,13 +123,13 @@ def signed_text(wallet: Wallet, text: str) -> str:
 
 
 @contextmanager
-def open_study_world(directory: Path, **options: Any) -> Iterator[StudyWorld]:
+def open_study_world(directory: Path, *, patients: int = PATIENTS, **options: Any) -> Iterator[StudyWorld]:
     """Open a service with the people in it."""
     with open_service(directory, **options) as service:
         operator = staff(service, "study-operator", Role.OPERATOR, Role.IDENTITY_DESK)
         tenant = "0x" + service.world.stores.tenant.hex()
         hospital = provider(service, operator, "hospital", tenant)
-        people = [enrol(service, operator, hospital, number) for number in range(PATIENTS + 1)]
+        people = [enrol(service, operator, hospital, number) for number in range(patients + 1)]
         account = Account.create()
         researcher = _researcher(service, operator, account.address)
         for patient in people[:-1]:

@@ -217,6 +217,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/studies/{study}/runs"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/runs/{run}"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/runs/{run}/dataset"): frozenset({"researcher"}),
+    ("GET", "/v1/studies/{study}/runs/{run}/fhir"): frozenset({"researcher"}),
     ("GET", "/v1/catalogue"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("GET", "/v1/catalogue/views/{name}"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("POST", "/v1/catalogue/draws"): frozenset({"operator"}),

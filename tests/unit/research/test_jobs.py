@@ -13,19 +13,25 @@ import pytest
 from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind, AuditEvent
 from backend.errors import Conflict, LedgerUnavailable
+from backend.keystore import Secret
+from backend.records.sealing import RecipientPrivateKey
 from backend.research.board.ports import StudyRun
 from backend.research.board.stops import StudyStops
+from backend.research.datasets.errors import ResearcherKeyMissing
 from backend.research.errors import BudgetExceeded, RunNotFound, StudyNotPermitted
 from backend.research.jobs import driver
 from backend.research.jobs.driver import INTERRUPTED, MAX_ATTEMPTS, RunJobs
 from backend.research.jobs.releasing import Releasing
 from backend.research.jobs.types import ENDED, Job, JobId, JobState, Phase
+from backend.research.outputs import Count, Records
 from backend.research.result import Commitment
 from backend.research.service import StudyService
 from backend.research.study import Event, Proposal, Study
-from backend.research.types import Candidate, Resource, StudyId
+from backend.research.study_terms import ProtocolDocument
+from backend.research.types import Candidate, Individual, RecordEntries, Resource, StudyId
 from backend.sealed import DocumentSealer, SealedDocumentRefused
-from backend.types import BlockNumber, MemberId, UnixSeconds
+from backend.types import BlockNumber, Bytes32, MemberId, RecordId, UnixSeconds
+from tests.support.memory_exports import MemoryExportStore, MemoryRecipients, keeper
 from tests.support.memory_keys import MemoryKeyStore
 from tests.support.memory_stops import MemoryStopStore
 
@@ -106,6 +112,8 @@ class Scene:
     committed: list[bytes] = field(default_factory=list)
     chain_refuses: bool = False
     chain_away: bool = False
+    exports: MemoryExportStore = field(default_factory=MemoryExportStore)
+    recipients: MemoryRecipients = field(default_factory=MemoryRecipients)
 
     def commit(self, study: Study, result: Commitment, *, by: Agent) -> None:
         if self.chain_away:
@@ -132,6 +140,7 @@ class Scene:
             permits=self.world.permits,
             guard=self.stops.guard,
             releasing=Releasing(commits=self, usage=self, audit=self.log, clock=lambda: self.world.now[0]),  # type: ignore[arg-type]
+            exports=keeper(self.exports, self.recipients, now=self.world.now[0]),
             runner=self.world.runner,
             candidates=self.source,
             sealer=DocumentSealer(self.keys),
@@ -522,3 +531,90 @@ def test_result_that_was_moved_to_another_run_does_not_open(scene: Scene) -> Non
     with pytest.raises(SealedDocumentRefused):
         jobs.result(replace(ended, job_id=JobId(bytes(16))))
     assert ended.changed_at == UnixSeconds(scene.world.now[0])
+
+
+@pytest.fixture
+def of_records(scene: Scene, proposal_with: Callable[..., Proposal], candidate_with: People) -> Scene:
+    """A study that asks for records of single patients."""
+    paper = ProtocolDocument("Agreement", "text/plain", Bytes32(b"d" * 32))
+    scene.study = scene.world.approved(
+        proposal_with(outputs=(Count("all"), Records("records", ("demographics",))), documents=(paper,))
+    )
+    scene.source.people = [with_records(candidate_with(number)) for number in range(1, 21)]
+    return scene
+
+
+def with_records(person: Candidate) -> Candidate:
+    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-05-17"}
+    own = Individual(
+        frozenset({"demographics"}),
+        person.consents,
+        person.terms,
+        lambda: [RecordEntries(RecordId(bytes(16)), [(None, patient)])],
+        lambda _: None,
+    )
+    return replace(person, individual=own)
+
+
+def test_run_for_records_waits_for_a_key_to_seal_them_to(of_records: Scene) -> None:
+    with pytest.raises(ResearcherKeyMissing):
+        of_records.enqueue(of_records.jobs())
+    assert not of_records.store.known
+
+
+def test_records_are_kept_of_the_newest_run_alone(of_records: Scene) -> None:
+    of_records.recipients.key = RecipientPrivateKey(Secret(b"\x0a" * 32))
+    jobs = of_records.jobs()
+    jobs.start()
+    kept = []
+    for _ in range(2):
+        ended = jobs.wait(of_records.enqueue(jobs), seconds=60)
+        found = jobs.kept(ended).export
+        assert found is not None
+        assert {name for name, _ in of_records.exports.kept} == {found.export}
+        kept.append(found)
+    assert kept[0].release == kept[1].release  # over the same consents it is the same
+    assert kept[0].export != kept[1].export
+    running = [
+        (phase, percent) for state, phase, percent in of_records.store.seen if state is JobState.RUNNING
+    ]
+    assert all(percent % 5 == 0 for _, percent in running)
+
+
+def test_records_of_a_run_that_is_not_released_are_not_kept(of_records: Scene) -> None:
+    of_records.recipients.key = RecipientPrivateKey(Secret(b"\x0a" * 32))
+    of_records.chain_refuses = True
+    jobs = of_records.jobs()
+    job = of_records.enqueue(jobs)
+    jobs.start()
+    with pytest.raises(Conflict):
+        jobs.wait(job, seconds=60)
+    jobs.close()
+    assert not of_records.exports.kept
+
+
+def test_suspension_stops_a_run_while_records_are_read(of_records: Scene) -> None:
+    of_records.recipients.key = RecipientPrivateKey(Secret(b"\x0a" * 32))
+    read: list[int] = []
+
+    def reading(place: int) -> None:
+        person = of_records.source.people[place]
+        assert person.individual is not None
+
+        def records() -> list[RecordEntries]:
+            read.append(place)
+            of_records.stops.accept(of_records.study.study_id, "suspension")
+            return []
+
+        own = replace(person.individual, records=records)
+        of_records.source.people[place] = replace(person, individual=own)
+
+    for place in range(20):
+        reading(place)
+    jobs = of_records.jobs()
+    job = of_records.enqueue(jobs)
+    jobs.start()
+    with pytest.raises(StudyNotPermitted):
+        jobs.wait(job, seconds=60)
+    assert len(read) == 1
+    assert not of_records.log.entries

@@ -14,6 +14,7 @@ from backend.consent.member_terms import PermitStudy, RefuseStudy
 from backend.consent.typed_data import RESEARCH_NAME, Domain, digest
 from backend.research.board.letter import Letter, render
 from backend.research.board.types import Decision, Recusal, Signed
+from backend.research.outputs import Records
 from backend.research.study import Proposal, Study, propose, rules_of
 from backend.research.study_terms import Basis, Condition, Price, ProtocolDocument
 from backend.research.types import StudyId
@@ -95,6 +96,16 @@ def test_permit_says_study_conditions_members_recusals_and_where_it_is(study: St
     ):
         assert words in text, words
     assert "secret reason" not in text, "why a member recused stays with the board"
+
+
+def test_letter_says_in_words_that_records_of_single_patients_leave(study: Study) -> None:
+    words = "Records of single patients leave for the researcher"
+    assert words not in text_of(render(Letter(study, decision(), None, DOMAIN)))
+    asked = (Records("records", ("demographics", "laboratory")),)
+    of_records = propose(replace(study.proposal, outputs=asked))
+    text = text_of(render(Letter(of_records, decision(), None, DOMAIN)))
+    assert words in text
+    assert "11 patients or more. Kinds of data: demographics, laboratory." in text
 
 
 def test_letter_holds_what_its_reader_needs_to_check_it(study: Study) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 
 from backend.records.fhir import conforms
 from backend.records.fhir_json import Number
-from backend.research.deidentify.copying import Export, deidentify
+from backend.research.deidentify.copying import Copied, Export, deidentify
 from backend.research.deidentify.dates import DatePolicy
 from backend.research.deidentify.errors import ExportInvalid
 from backend.research.deidentify.places import SPARSE_PREFIXES, coarse_address
-from backend.research.pseudonyms import date_shift, pseudonym
-from backend.research.types import StudyId
-from backend.types import SubjectId
+from backend.research.deidentify.tally import Rule
+from backend.research.pseudonyms import date_shift, row_pseudonym
+from backend.research.types import RecordEntries, StudyId
+from backend.types import MemberId, RecordId, SubjectId
 from scripts.generate_bundles import generate
 
 SYNTHEA = Path(__file__).resolve().parents[5] / "shared" / "data" / "synthea"
@@ -28,7 +29,8 @@ STUDY, OTHER = StudyId(b"s" * 32), StudyId(b"o" * 32)
 KEY = b"k" * 32
 SUBJECT = SubjectId(77)
 ON = date(2026, 11, 26)
-EXPORT = Export(STUDY, KEY, ON)
+LAB, OTHER_LAB = MemberId(b"r" * 32), MemberId(b"q" * 32)
+EXPORT = Export(STUDY, LAB, KEY, ON)
 SHIFT = date_shift(KEY, STUDY, SUBJECT)
 
 Entries = list[tuple[str | None, dict[str, Any]]]
@@ -54,7 +56,16 @@ def record(request: pytest.FixtureRequest) -> Entries:
 
 
 def released(entries: Entries, export: Export = EXPORT, subject: SubjectId = SUBJECT) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in deidentify(entries, subject, export)]
+    return [json.loads(text) for text in texts(entries, export, subject)]
+
+
+def texts(entries: Entries, export: Export = EXPORT, subject: SubjectId = SUBJECT) -> list[str]:
+    return [text for _, text in of_records(entries, export=export, subject=subject).resources]
+
+
+def of_records(*records: Entries, export: Export = EXPORT, subject: SubjectId = SUBJECT) -> Copied:
+    named = [RecordEntries(RecordId(bytes([number]) * 16), each) for number, each in enumerate(records)]
+    return deidentify(named, subject, export)
 
 
 def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -89,7 +100,7 @@ def identifying(entries: Entries) -> set[str]:
 
 
 def test_no_identifying_string_of_the_input_is_in_the_output(record: Entries) -> None:
-    output = "\n".join(deidentify(record, SUBJECT, EXPORT))
+    output = "\n".join(texts(record))
     known = identifying(record)
     assert len(known) > 20
     words = set(re.findall(r'"([^"\\]*)"', output))
@@ -109,7 +120,7 @@ def test_references_resolve_ids_are_new_and_resources_are_valid(record: Entries)
     assert set(references) <= names
     assert all(conforms(resource) for resource in output)
     (patient,) = (resource for resource in output if resource["resourceType"] == "Patient")
-    assert patient["id"] == pseudonym(KEY, STUDY, SUBJECT)
+    assert patient["id"] == row_pseudonym(KEY, STUDY, LAB, SUBJECT)
 
 
 def times(resources: Sequence[dict[str, Any]]) -> list[str]:
@@ -154,12 +165,13 @@ def accidental(resources: Sequence[dict[str, Any]]) -> set[str]:
 
 
 def test_export_is_the_same_within_a_study_and_another_one_elsewhere(record: Entries) -> None:
-    once = deidentify(record, SUBJECT, EXPORT)
-    assert deidentify(record, SUBJECT, EXPORT) == once
-    ids = {resource["id"] for resource in map(json.loads, once)}
+    once = of_records(record)
+    assert of_records(record) == once
+    ids = {json.loads(text)["id"] for _, text in once.resources}
     for export, subject in [
-        (Export(OTHER, KEY, ON), SUBJECT),
-        (Export(STUDY, b"x" * 32, ON), SUBJECT),
+        (Export(OTHER, LAB, KEY, ON), SUBJECT),
+        (Export(STUDY, OTHER_LAB, KEY, ON), SUBJECT),
+        (Export(STUDY, LAB, b"x" * 32, ON), SUBJECT),
         (EXPORT, SubjectId(78)),
     ]:
         assert {resource["id"] for resource in released(record, export, subject)}.isdisjoint(ids)
@@ -221,7 +233,7 @@ def test_partial_dates_keep_their_precision_and_order() -> None:
 
 
 def test_by_the_letter_of_safe_harbor_only_years_stay() -> None:
-    strict = Export(STUDY, KEY, ON, DatePolicy.YEAR)
+    strict = Export(STUDY, LAB, KEY, ON, DatePolicy.YEAR)
     found = only(observation(), export=strict)
     assert found is not None
     assert re.fullmatch(r"\d{4}", found["effectiveDateTime"])
@@ -377,10 +389,77 @@ def test_resources_of_other_types_go_with_what_needs_them() -> None:
 def test_export_of_no_or_two_patients_is_refused() -> None:
     for patients in ([], [PATIENT, {**PATIENT, "id": "p2"}]):
         with pytest.raises(ExportInvalid):
-            deidentify([(None, patient) for patient in patients], SUBJECT, EXPORT)
+            of_records([(None, patient) for patient in patients])
 
 
 def test_input_is_left_as_it_was(record: Entries) -> None:
     before = deepcopy(record)
-    deidentify(record, SUBJECT, EXPORT)
+    of_records(record)
     assert record == before
+
+
+def test_records_of_one_patient_share_pseudonym_and_calendar_and_nothing_else() -> None:
+    old = [(None, PATIENT | {"birthDate": "1981-01-01"}), (None, observation())]
+    new = [(None, PATIENT), (None, observation(effectiveDateTime="2021-03-01"))]
+    copied = of_records(old, new)
+    assert [kind for kind, _ in copied.resources] == ["Observation", "Patient", "Observation"]
+    first, patient, second = (json.loads(text) for _, text in copied.resources)
+    assert first["subject"] == second["subject"] == {"reference": f"Patient/{patient['id']}"}
+    assert first["id"] != second["id"]  # the same name in two records names two things
+    gap = moment(second["effectiveDateTime"]).date() - moment(first["effectiveDateTime"]).date()
+    assert gap.days == (date(2021, 3, 1) - date(2020, 3, 1)).days
+    assert patient["birthDate"] == (date(1980, 5, 17) - timedelta(days=SHIFT)).isoformat()
+    assert copied.tally[Rule.MERGED] == 1
+
+
+def test_age_over_89_in_one_record_pools_the_dates_of_all() -> None:
+    old = [(None, PATIENT | {"birthDate": "1920-01-02"}), (None, observation(effectiveDateTime="1930-01-01"))]
+    resources = [json.loads(text) for _, text in of_records(old, [(None, PATIENT)]).resources]
+    (patient,) = (item for item in resources if item["resourceType"] == "Patient")
+    assert re.fullmatch(r"\d{4}", patient["birthDate"])
+    assert not any("effectiveDateTime" in item for item in resources)
+
+
+def test_record_that_does_not_say_whose_it_is_stays_behind() -> None:
+    copied = of_records([(None, observation())], [(None, PATIENT)])
+    assert [kind for kind, _ in copied.resources] == ["Patient"]
+    assert copied.tally[Rule.NOT_ABOUT] == 1
+
+
+def test_what_went_is_counted_by_rule() -> None:
+    full = PATIENT | {
+        "name": [{"family": SECRET}, {"family": SECRET}],
+        "address": [{"country": "US", "postalCode": "02134"}],
+        "extension": [{"url": "http://example.org/x", "valueString": SECRET}],
+    }
+    measured = observation(
+        note=[{"text": SECRET}],
+        unheardOf=1,
+        issued="not a time",
+        method={"coding": [{"system": "http://example.org", "code": "x"}], "text": SECRET},
+        encounter={"reference": "Encounter/gone"},
+        onsetAge=1,
+        code={"coding": [{"system": "http://loinc.org", "code": "30525-0"}]},
+        valueQuantity={"value": 97},
+    )
+    bad = observation(id="bad", status=SECRET, note=[{"text": SECRET}])
+    of_other = observation(id="c", subject={"reference": "Patient/other"})
+    turned = observation(id="m", modifierExtension=[{"url": "http://example.org/not", "valueBoolean": True}])
+    entries = [full, measured, bad, of_other, turned, {"resourceType": "Practitioner", "id": "d"}]
+    tally = of_records([(None, resource) for resource in entries]).tally
+    assert tally == {
+        Rule.IDENTIFIERS: 2,
+        Rule.PLACES: 1,
+        Rule.EXTENSIONS: 1,
+        Rule.TEXTS: 2,  # the note and the method's text; what went whole counts as one resource
+        Rule.ELEMENTS: 2,
+        Rule.CODES: 1,
+        Rule.REFERENCES: 1,
+        Rule.DATES: 1,
+        Rule.DATES_MOVED: 2,
+        Rule.AGES: 1,
+        Rule.INCOMPLETE: 1,
+        Rule.NOT_ABOUT: 1,
+        Rule.MODIFIED: 1,
+        Rule.OTHER_TYPES: 1,
+    }

@@ -1,0 +1,1 @@
+"""De-identified FHIR records of single patients as they leave: made by a run, packed, sealed, given out."""
