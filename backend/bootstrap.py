@@ -148,6 +148,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     drafter = Drafter(tables=tables, notices=notices)
+    acts_for = ActsFor(index=consent_index, evidence=evidence, clock=clock)
     identity = open_identity(
         settings,
         stores,
@@ -161,7 +162,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             relay=stores.ledger,
             clock=clock,
         ),
-        acts_for=ActsFor(index=consent_index, evidence=evidence, clock=clock),
+        acts_for=acts_for,
         clock=clock,
     )
     open_subject = SubjectOpening(
@@ -305,9 +306,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         driver.take_over()
     driver.start()
     closing.callback(driver.close)
-    purging = open_purging(settings, stores, clock=clock)
     closing.callback(studying.catalogue.close)
-    running: list[Beside] = [studying.runs, anchorer, purging, members.watch, erasure.jobs, *messages.beside]
+    running: list[Beside] = [studying.runs, anchorer, members.watch, erasure.jobs, *messages.beside]
+    running.append(open_purging(settings, stores, clock=clock))
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -325,6 +326,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         idempotency_key=idempotency_key,
         identity=identity,
         open_subject=open_subject,
+        acts_for=acts_for,
         idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
         limits=address_limits(settings, clock=clock),
         admissions=members.admissions,

@@ -36,6 +36,7 @@ from backend.api import (
     members,
     notices,
     oauth,
+    organisations,
     paper_consents,
     payments,
     payouts,
@@ -47,8 +48,10 @@ from backend.api import (
     revocation_notices,
     revocations,
     runs,
+    sessions,
     signing_keys,
     studies,
+    table_words,
     users,
     wallets,
     webhooks,
@@ -86,7 +89,9 @@ def create_api(services: Services) -> FastAPI:
     for module in (
         records,  # first: routes are tried in order, and reads come most often
         wallets,
+        sessions,
         members,
+        organisations,
         care_teams,
         users,
         clients,
@@ -128,6 +133,7 @@ def create_api(services: Services) -> FastAPI:
         payouts,
         payments,
         budgets,
+        table_words,
         health,
     ):
         app.include_router(module.router)

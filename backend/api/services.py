@@ -24,7 +24,7 @@ from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
-from backend.consent.enrolling import SubjectOpening
+from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
 from backend.consent.member_admissions import MemberAdmissions
@@ -99,6 +99,7 @@ class Services:
     limits: AddressLimits
     identity: Identity
     open_subject: SubjectOpening
+    acts_for: ActsFor
     admissions: MemberAdmissions
     member_stops: MemberStops
     member_book: MemberBook

@@ -41,6 +41,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/v1/notices"),
         ("GET", "/v1/notices/{notice}"),
         ("GET", "/v1/tables"),
+        ("GET", "/v1/tables/words"),
         ("POST", "/oauth2/revoke"),  # a client proves itself with the request
         ("POST", "/oauth2/token"),
         ("POST", "/v1/auth/refresh"),
@@ -67,6 +68,8 @@ ANY: Final = frozenset(
 MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/oauth2/introspect"): ANY,
     ("POST", "/v1/auth/sign-out"): ANY,
+    ("GET", "/v1/auth/session"): ANY,
+    ("GET", "/v1/organisations"): ANY,
     ("PUT", "/v1/auth/password"): ANY,
     ("POST", "/v1/auth/staff/account/challenge"): ANY,
     ("PUT", "/v1/auth/staff/account"): ANY,
