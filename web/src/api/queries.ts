@@ -108,6 +108,54 @@ export function useAccesses(subject: string, limit: number): UseInfiniteQueryRes
   });
 }
 
+export type StoredRecord = Schemas["RecordView"];
+
+// HL7 v3 PurposeOfUse: a patient's own request, and one made by family.
+const own = (isSelf: boolean): string => (isSelf ? "PATRQT" : "FAMRQT");
+
+export function useRecords(
+  subject: string,
+  isSelf: boolean,
+): UseInfiniteQueryResult<{ pages: Schemas["RecordPage"][] }> {
+  return useInfiniteQuery({
+    queryKey: ["records", subject],
+    queryFn: ({ pageParam }) =>
+      body(
+        api.GET("/v1/records", {
+          params: {
+            query: {
+              purpose: own(isSelf),
+              subject,
+              limit: 100,
+              ...(pageParam === null ? {} : { cursor: pageParam }),
+            },
+          },
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page: Schemas["RecordPage"]) => page.next,
+    staleTime: 60_000,
+  });
+}
+
+export function useRecord(record: string, isSelf: boolean): UseQueryResult<StoredRecord> {
+  return useQuery({
+    queryKey: ["record", record],
+    queryFn: () =>
+      body(
+        api.GET("/v1/records/{record}", {
+          params: {
+            path: { record },
+            query: { purpose: own(isSelf) },
+            header: { accept: "application/json" },
+          },
+        }),
+      ),
+    staleTime: Infinity, // each reading is an entry of the patient's list
+    gcTime: 60_000,
+  });
+}
+
 export type Words = (table: Table, codes: readonly string[]) => string[];
 
 /** Words for codes; until they are there, and for a code without any, the code itself. */

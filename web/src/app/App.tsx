@@ -16,6 +16,8 @@ const Requests = lazy(() => import("../patient/Requests"));
 const Request = lazy(() => import("../patient/Request"));
 const Consents = lazy(() => import("../patient/Consents"));
 const Consent = lazy(() => import("../patient/Consent"));
+const Records = lazy(() => import("../patient/Records"));
+const Record = lazy(() => import("../patient/Record"));
 const Accesses = lazy(() => import("../patient/Accesses"));
 
 const ACTING = "assent.acting";
@@ -89,6 +91,10 @@ function Inside({ session }: { session: Session }): ReactElement {
               <Consents />
             </Route>
             <Route path="/consents/:id">{({ id }) => <Consent key={id} id={id} />}</Route>
+            <Route path="/records">
+              <Records key={subject} />
+            </Route>
+            <Route path="/records/:id">{({ id }) => <Record key={id} id={id} />}</Route>
             <Route path="/accesses">
               <Accesses key={subject} />
             </Route>

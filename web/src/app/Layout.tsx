@@ -14,6 +14,7 @@ const PAGES: readonly { path: string; label: string; icon: IconName }[] = [
   { path: "/", label: texts.nav.home, icon: "home" },
   { path: "/requests", label: texts.nav.requests, icon: "inbox" },
   { path: "/consents", label: texts.nav.consents, icon: "key" },
+  { path: "/records", label: texts.nav.records, icon: "file" },
   { path: "/accesses", label: texts.nav.accesses, icon: "eye" },
 ];
 

@@ -5,7 +5,7 @@ import { asMoment, shortId } from "../format/time";
 import { current } from "../session/tokens";
 import { texts } from "../texts";
 import { Tag } from "../ui/parts";
-import { isSame } from "../wallet/signing";
+import { isSame } from "../wallet/accounts";
 
 export function AccessLine({ entry }: { entry: Access }): ReactElement {
   const words = useWords();

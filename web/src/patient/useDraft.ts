@@ -2,7 +2,7 @@
 import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { api, body, type Schemas } from "../api/client";
 import type { Request } from "../api/queries";
-import type { Via } from "./acting";
+import type { Via } from "./chain";
 import { language } from "../texts";
 
 export interface Narrowing {

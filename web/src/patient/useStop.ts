@@ -2,7 +2,8 @@
 import { api, body, type Schemas } from "../api/client";
 import { queries } from "../api/queries";
 import type { TypedData } from "../wallet/types";
-import { useVia, type Via } from "./acting";
+import { useVia } from "./acting";
+import type { Via } from "./chain";
 import { useSigning, type Signing } from "../wallet/useSigning";
 
 export type Stopped = Schemas["StopView"];

@@ -1,4 +1,5 @@
 /** Asks a wallet for an account, for a sign-in message, and for typed data. */
+import { isSame } from "./accounts";
 import { walletError, WalletError } from "./errors";
 import { ensureChain } from "./network";
 import type { Eip1193, TypedData } from "./types";
@@ -31,10 +32,6 @@ export async function signTyped(provider: Eip1193, account: string, typed: Typed
     await ensureChain(provider, chainId);
   }
   return signature(provider, "eth_signTypedData_v4", [account, JSON.stringify(typed)]);
-}
-
-export function isSame(left: string, right: string): boolean {
-  return left.toLowerCase() === right.toLowerCase();
 }
 
 async function signature(provider: Eip1193, method: string, params: string[]): Promise<string> {
