@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from backend.demo.actors import Api, Provider, Wallet
 from scripts.chromium import run as chromium
 from tests.browser.person import Person
-from tests.browser.wallet import TestWallet
+from tests.browser.wallet import PageWallet
 from tests.integration.api import conftest as people
 from tests.integration.api.world import Service, bundle_of, open_service, store
 
@@ -23,6 +23,7 @@ PAGES: Final = ROOT / "web" / "dist"
 PHONE: Final = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 DESKTOP: Final = {"viewport": {"width": 1280, "height": 900}}
 PATIENCE_MS: Final = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 sign_ins, signed_in, operator, desk = people.sign_ins, people.signed_in, people.operator, people.desk
 hospital, clinic, other_clinic = people.hospital, people.clinic, people.other_clinic
@@ -70,11 +71,11 @@ def open_person(browser: Browser, service: Service) -> Iterator[Callable[..., Pe
     """Open a browser context with a wallet of its own. Whatever a page loads must come from the service."""
     opened: list[BrowserContext] = []
 
-    def opens(screen: dict[str, Any] | None = None, wallet: TestWallet | None = None) -> Person:
+    def opens(screen: dict[str, Any] | None = None, wallet: PageWallet | None = None) -> Person:
         context = browser.new_context(**(screen or DESKTOP), base_url=service.url, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
         opened.append(context)
-        found = Person(context, context.new_page(), wallet or TestWallet(), service)
+        found = Person(context, context.new_page(), wallet or PageWallet(), service)
         found.wallet.install(context)
         return found
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, expect
 
-from tests.browser.wallet import TestWallet
+from tests.browser.wallet import PageWallet
 from tests.integration.api.world import Service
 
 
@@ -19,7 +19,7 @@ class Person:
 
     context: BrowserContext
     page: Page
-    wallet: TestWallet
+    wallet: PageWallet
     service: Service
     subject: str = ""
     record_number: str = ""
@@ -57,7 +57,7 @@ class Person:
     def assert_well(self) -> None:
         """Nothing left the origin, and the browser had nothing to complain about."""
         assert self.strangers == []
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
 
     def _watch(self, request: Request) -> None:
         parts = urlsplit(request.url)

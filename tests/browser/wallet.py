@@ -33,7 +33,7 @@ class Declines(Exception):
 
 
 @dataclass(slots=True)
-class TestWallet:
+class PageWallet:
     """``shown``: the typed data it was asked to sign, as a wallet shows it to its user."""
 
     account: Any = field(default_factory=Account.create)
@@ -52,7 +52,7 @@ class TestWallet:
 
     def install(self, context: BrowserContext) -> None:
         """Put it into every page of a browser context."""
-        context.expose_function("askWallet", self.answer)
+        context.expose_function("askWallet", lambda method, params: self.answer(method, params))
         context.add_init_script(path=_SCRIPT)
 
     def answer(self, method: str, params: list[Any]) -> dict[str, Any]:

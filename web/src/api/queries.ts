@@ -156,6 +156,20 @@ export function useRecord(record: string, isSelf: boolean): UseQueryResult<Store
   });
 }
 
+export function useUses(subject: string): UseQueryResult<Schemas["UseView"][]> {
+  return useQuery({
+    queryKey: ["uses", subject],
+    queryFn: () => body(api.GET("/v1/studies/uses", { params: { query: { subject } } })),
+  });
+}
+
+export function useErasures(subject: string): UseQueryResult<Schemas["ErasureView"][]> {
+  return useQuery({
+    queryKey: ["erasures", subject],
+    queryFn: () => body(api.GET("/v1/erasures", { params: { query: { subject } } })),
+  });
+}
+
 export type Words = (table: Table, codes: readonly string[]) => string[];
 
 /** Words for codes; until they are there, and for a code without any, the code itself. */

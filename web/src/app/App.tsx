@@ -18,6 +18,7 @@ const Consents = lazy(() => import("../patient/Consents"));
 const Consent = lazy(() => import("../patient/Consent"));
 const Records = lazy(() => import("../patient/Records"));
 const Record = lazy(() => import("../patient/Record"));
+const More = lazy(() => import("../patient/More"));
 const Accesses = lazy(() => import("../patient/Accesses"));
 
 const ACTING = "assent.acting";
@@ -91,6 +92,9 @@ function Inside({ session }: { session: Session }): ReactElement {
               <Consents />
             </Route>
             <Route path="/consents/:id">{({ id }) => <Consent key={id} id={id} />}</Route>
+            <Route path="/more">
+              <More key={subject} />
+            </Route>
             <Route path="/records">
               <Records key={subject} />
             </Route>

@@ -10,12 +10,20 @@ import { texts } from "../texts";
 import { Icon, type IconName } from "../ui/Icon";
 import { Button } from "../ui/parts";
 
-const PAGES: readonly { path: string; label: string; icon: IconName }[] = [
+interface PageLink {
+  path: string;
+  label: string;
+  icon: IconName;
+  /** Not in the bar of a phone: the page "More" links it. */
+  seldom?: boolean;
+}
+const PAGES: readonly PageLink[] = [
   { path: "/", label: texts.nav.home, icon: "home" },
   { path: "/requests", label: texts.nav.requests, icon: "inbox" },
-  { path: "/consents", label: texts.nav.consents, icon: "key" },
+  { path: "/consents", label: texts.nav.consents, icon: "key", seldom: true },
   { path: "/records", label: texts.nav.records, icon: "file" },
   { path: "/accesses", label: texts.nav.accesses, icon: "eye" },
+  { path: "/more", label: texts.nav.more, icon: "more" },
 ];
 
 interface LayoutProps {
@@ -43,7 +51,7 @@ export function Layout({ session, subjects, choose, children }: LayoutProps): Re
         <nav aria-label={texts.nav.label}>
           <ul>
             {PAGES.map((page) => (
-              <li key={page.path}>
+              <li key={page.path} className={page.seldom === true ? "not-phone" : undefined}>
                 <NavLink {...page} count={page.path === "/requests" ? open : 0} />
               </li>
             ))}

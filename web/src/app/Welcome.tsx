@@ -9,6 +9,10 @@ export function Welcome(): ReactElement {
   return (
     <div className="welcome">
       <div className="stack">
+        <p className="brand">
+          <Icon name="shield" size={26} />
+          {texts.product}
+        </p>
         <Heading title={texts.welcome.title} lead={texts.welcome.lead} />
         <ul className="points stack">
           {texts.welcome.points.map(([point, more]) => (

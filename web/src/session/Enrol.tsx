@@ -67,7 +67,9 @@ export function Enrol({ account }: { account: string }): ReactElement {
         </form>
         {signing.stage === "wallet" && <Notice>{texts.wallet.waiting}</Notice>}
         {signing.error !== null && <Failure error={signing.error} />}
-        <p className="small muted">{texts.enrol.signedInAs(account)}</p>
+        <p className="small muted">
+          {texts.enrol.signedInAs} <code>{account}</code>
+        </p>
       </Card>
     </div>
   );

@@ -31,6 +31,7 @@ export const en = {
     consents: "Decisions",
     accesses: "Who looked",
     records: "Records",
+    more: "More",
     signOut: "Sign out",
     skip: "Skip to the content",
     signedInAs: "Signed in as",
@@ -113,7 +114,7 @@ export const en = {
     points: [
       ["Nobody sees anything without your signature.", "Each decision names who, what, why and until when."],
       ["Every look is written down.", "Refused attempts too. You can check that no line is missing."],
-      ["You can stop it at any time.", "A stop counts at once, also when the network is down."],
+      ["You can stop it at any time.", "A stop counts at once, even while the ledger is away."],
     ],
   },
 
@@ -123,7 +124,7 @@ export const en = {
     code: "Code from the desk",
     hint: "As it is printed; capitals and hyphens do not matter.",
     submit: "Connect",
-    signedInAs: (account: string): string => `This wallet: ${account}`,
+    signedInAs: "This wallet:",
     missing: "Type the code first.",
   },
 
@@ -371,6 +372,49 @@ export const en = {
       person: "Person",
       other: "Other",
     },
+  },
+
+  more: {
+    title: "More",
+    studies: "Studies",
+    studiesLead: "Research that used your data, with your consent at that moment.",
+    noStudies: "No study has used your data.",
+    paper: "A stop on paper",
+    paperLead:
+      "Sign a stop of everything now, and keep it on paper. Whoever holds it can hand it in for you, at any time, without your wallet.",
+    paperMake: "Sign a stop sheet",
+    paperPrint: "Print",
+    paperSave: "Save as a file",
+    paperTitle: "Stop everything",
+    paperText:
+      "This sheet ends every permission that I gave to use my health records. The hospital takes it from whoever brings it. Keep it safe: it can only stop, and never open anything.",
+    paperFields: { account: "account", send: "send to", made: "signed" },
+    export: "Take everything along",
+    exportLead:
+      "All your records as FHIR, your decisions, and the list of who looked, in one file that can be checked without us.",
+    exportNow: "Download everything",
+    erase: "Erase",
+    eraseLead: "What is erased is locked at once, and destroyed after a time in which you can take it back.",
+    eraseAll: "Erase everything of mine",
+    erasePerson: "Everything",
+    eraseRecords: (count: number): string => plural(count, "record", "records"),
+    eraseTitle: "Erase everything?",
+    eraseText:
+      "From now on nobody sees anything of it, you included. After the waiting time the keys are destroyed, and nothing can bring it back. Hospitals may have to keep some records by law; you are told which.",
+    eraseType: "Type erase to go on",
+    eraseWord: "erase",
+    eraseNow: "Erase",
+    eraseKeep: "Keep it after all",
+    eraseDue: (moment: string): string => `destroyed on ${moment}`,
+    eraseHeld: "It has to wait",
+    eraseCode: "Write this code down. It is shown this once.",
+    eraseCodeNext: "With it you get the receipt when you can no longer sign in.",
+    eraseStates: {
+      locked: "locked, waits",
+      destroying: "being destroyed",
+      erased: "destroyed",
+      cancelled: "taken back",
+    } as Record<string, string>,
   },
 
   unsent: {

@@ -48,7 +48,7 @@ export function useSigning<T>(): Signing<T> {
       setStage("drafting");
       const { typed, signed } = await draft();
       setStage("wallet");
-      const signature = await ask(typed);
+      const signature = await signWithSession(typed);
       if (gone.current) {
         return;
       }
@@ -70,7 +70,8 @@ export function useSigning<T>(): Signing<T> {
   return { stage, error, result, run, reset };
 }
 
-async function ask(typed: TypedData): Promise<string> {
+/** Have the wallet of the session sign. Raises WalletError. */
+export async function signWithSession(typed: TypedData): Promise<string> {
   const session = current();
   const wallet = session === null ? null : await walletNamed(session.wallet);
   if (session === null || wallet === null) {
