@@ -128,7 +128,7 @@ def test_network_lost_after_signing_costs_no_second_signature(asked: Person) -> 
     assert recorded(asked) == 0
     page.unroute("**/v1/consents", cut)
     page.reload()
-    expect(page.get_by_text("Something you signed has not been sent yet.")).to_be_visible()
+    expect(page.get_by_text("Something you signed may not have arrived.")).to_be_visible()
     page.get_by_role("button", name="Send it now").click()
     expect(page.get_by_text("It was sent.")).to_be_visible()
     assert (recorded(asked), len(asked.wallet.shown)) == (1, 1)
@@ -143,9 +143,10 @@ def test_answer_that_was_lost_on_the_way_back_is_sent_again_without_harm(asked: 
 
     page.route("**/v1/consents", lose)
     allow(page).click()
-    expect(page.get_by_text("No connection.")).to_be_visible()
+    expect(page.get_by_text("Final: it can be used from now")).to_be_visible()
     page.unroute("**/v1/consents", lose)
     page.reload()
+    expect(page.get_by_text("Something you signed may not have arrived.")).to_be_visible()
     page.get_by_role("button", name="Send it now").click()
     expect(page.get_by_text("It was sent.")).to_be_visible()
     assert recorded(asked) == 1

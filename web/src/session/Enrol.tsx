@@ -6,6 +6,7 @@ import { texts } from "../texts";
 import { Button, Card, Failure, Heading, Notice } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
+import { current, renew } from "./tokens";
 
 export function Enrol({ account }: { account: string }): ReactElement {
   const [code, setCode] = useState("");
@@ -28,6 +29,10 @@ export function Enrol({ account }: { account: string }): ReactElement {
         }),
       };
     });
+    const session = current();
+    if (session !== null) {
+      await renew(session.access); // the token of before has no scopes of a patient
+    }
     await queries.invalidateQueries({ queryKey: ["session"] });
   };
 

@@ -418,8 +418,8 @@ export const en = {
   },
 
   unsent: {
-    title: "Something you signed has not been sent yet.",
-    next: "The connection was lost. You do not need to sign again.",
+    title: "Something you signed may not have arrived.",
+    next: "The connection was lost. You do not need to sign again, and sending it twice does no harm.",
     send: "Send it now",
     discard: "Discard it",
     sent: "It was sent.",
