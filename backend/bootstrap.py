@@ -18,6 +18,7 @@ from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.ledger.public_node import PublicNode
 from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
@@ -307,8 +308,14 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     closing.callback(studying.catalogue.close)
-    running: list[Beside] = [studying.runs, anchorer, members.watch, erasure.jobs, *messages.beside]
-    running.append(open_purging(settings, stores, clock=clock))
+    running: list[Beside] = [
+        studying.runs,
+        anchorer,
+        open_purging(settings, stores, clock=clock),
+        members.watch,
+        erasure.jobs,
+        *messages.beside,
+    ]
     for beside in running:
         beside.start()
         closing.callback(beside.close)
@@ -327,6 +334,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         identity=identity,
         open_subject=open_subject,
         acts_for=acts_for,
+        node=PublicNode(stores.chain),
         idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
         limits=address_limits(settings, clock=clock),
         admissions=members.admissions,

@@ -22,6 +22,7 @@ from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
+from backend.consent.chain_node import ChainNode
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
@@ -100,6 +101,7 @@ class Services:
     identity: Identity
     open_subject: SubjectOpening
     acts_for: ActsFor
+    node: ChainNode
     admissions: MemberAdmissions
     member_stops: MemberStops
     member_book: MemberBook
