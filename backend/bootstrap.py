@@ -28,6 +28,7 @@ from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
+from backend.consent.decision_types import Requester
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
@@ -54,6 +55,7 @@ from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
 from backend.recipient_wiring import open_recipients
 from backend.records.label_loading import tables_digest, tables_with_map
+from backend.records.overviews import OverviewService
 from backend.records.previews import PreviewService
 from backend.records_wiring import open_portability, open_records
 from backend.research.candidates import CandidateSource
@@ -371,6 +373,13 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         prompt_log=prompt_log,
         prompt_reading=PromptReading(reading=records.reading, log=prompt_log),
         previews=PreviewService(manifests=records.manifests, decisions=decisions, accesses=accesses),
+        overviews=OverviewService(
+            manifests=records.manifests,
+            decisions=decisions,
+            reader_of=lambda grantee: members.care_teams.as_asked(Requester(actor=grantee)),
+            categories=tables.categories.all_bits,
+            access=tables.actions.mask(["access"]),
+        ),
         studies=research.studies,
         board=research.board,
         candidates=studying.candidates,

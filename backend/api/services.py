@@ -56,6 +56,7 @@ from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
 from backend.records.mediation import Mediation
 from backend.records.member_keys import MemberKeys
+from backend.records.overviews import OverviewService
 from backend.records.patient_keys import PatientKeys
 from backend.records.ports import RecipientKeys
 from backend.records.previews import PreviewService
@@ -129,6 +130,7 @@ class Services:
     prompt_log: PromptLog
     prompt_reading: PromptReading
     previews: PreviewService
+    overviews: OverviewService
     studies: StudyService
     board: EthicsBoard
     candidates: CandidateSource

@@ -159,6 +159,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/consents/draft"): frozenset({"patient"}),
     ("POST", "/v1/consents/import"): frozenset({"patient"}),
     ("POST", "/v1/consents/preview"): frozenset({"patient"}),
+    ("GET", "/v1/overview"): frozenset({"patient"}),
     ("POST", "/v1/delegations/draft"): frozenset({"patient"}),
     ("POST", "/v1/revocations/draft"): frozenset({"patient"}),
     ("POST", "/v1/decisions"): frozenset({"patient", "provider", "auditor", "officer"}),
