@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -37,6 +39,7 @@ from backend.api import (
     notices,
     oauth,
     organisations,
+    overviews,
     paper_consents,
     payments,
     payouts,
@@ -47,6 +50,7 @@ from backend.api import (
     records,
     revocation_notices,
     revocations,
+    rpc,
     runs,
     sessions,
     signing_keys,
@@ -57,6 +61,7 @@ from backend.api import (
     webhooks,
 )
 from backend.api.middleware import Edge
+from backend.api.pages import pages_router
 from backend.api.services import Services
 
 DESCRIPTION = """
@@ -68,13 +73,15 @@ Errors are `application/problem+json` with a stable `code`, explained in docs/er
 """
 
 
-def create_app(services: Services, *, max_body_bytes: int, max_attachment_bytes: int) -> ASGIApp:
-    """Return the ASGI application."""
-    app = create_api(services)
+def create_app(
+    services: Services, *, max_body_bytes: int, max_attachment_bytes: int, pages: Path | None = None
+) -> ASGIApp:
+    """Return the ASGI application. ``pages``: the directory that the build of ``web/`` writes."""
+    app = create_api(services, pages)
     return Edge(app, max_body_bytes=max_body_bytes, max_attachment_bytes=max_attachment_bytes)
 
 
-def create_api(services: Services) -> FastAPI:
+def create_api(services: Services, pages: Path | None = None) -> FastAPI:
     """Return the routes without the edge; building it touches no service."""
     app = FastAPI(
         title="Assent",
@@ -108,6 +115,7 @@ def create_api(services: Services) -> FastAPI:
         consent_requests,
         blocked_requesters,
         previews,
+        overviews,
         consents,
         paper_consents,
         fhir_consents,
@@ -134,7 +142,9 @@ def create_api(services: Services) -> FastAPI:
         payments,
         budgets,
         table_words,
+        rpc,
         health,
     ):
         app.include_router(module.router)
+    app.include_router(pages_router(pages))
     return app
