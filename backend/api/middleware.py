@@ -53,7 +53,6 @@ _UNUSED = (
     *(
         "accelerometer",
         "autoplay",
-        "bluetooth",
         "camera",
         "display-capture",
         "encrypted-media",

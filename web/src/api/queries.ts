@@ -86,9 +86,22 @@ export function useConsent(
 export function useOverview(subject: string): UseQueryResult<Overview> {
   return useQuery({
     queryKey: ["overview", subject],
-    queryFn: () => body(api.GET("/v1/overview", { params: { query: { subject } } })),
-    refetchInterval: SLOW_MS,
+    queryFn: () => allOf(subject),
+    staleTime: 60_000, // each look is an entry of the patient's list
+    refetchOnWindowFocus: false,
   });
+}
+
+/** All pages of the overview as one. */
+async function allOf(subject: string): Promise<Overview> {
+  const first = await body(api.GET("/v1/overview", { params: { query: { subject } } }));
+  const rows = [...first.rows];
+  for (let offset = first.next_offset; offset !== null;) {
+    const more = await body(api.GET("/v1/overview", { params: { query: { subject, offset } } }));
+    rows.push(...more.rows);
+    offset = more.next_offset;
+  }
+  return { ...first, rows };
 }
 
 type AccessPage = Schemas["AccessPageView"];

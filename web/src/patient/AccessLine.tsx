@@ -31,7 +31,7 @@ export function AccessLine({ entry }: { entry: Access }): ReactElement {
         )}
       </span>
       <span className="row access-end">
-        {entry.outcome !== null && (
+        {entry.outcome !== null && entry.outcome !== "changed" && (
           <Tag tone={denied ? "bad" : entry.outcome === "permitted" ? "good" : "warn"}>
             {texts.accesses.outcomes[entry.outcome] ?? entry.outcome}
           </Tag>

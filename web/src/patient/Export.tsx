@@ -20,7 +20,7 @@ export function Export(): ReactElement {
       const archive = await body(
         api.GET("/v1/portability/archive", { params: { query: { subject } }, parseAs: "blob" }),
       );
-      save(archive as Blob, "my-records.zip");
+      save(archive, "my-records.zip");
     } catch (failure) {
       setError(failure);
     } finally {

@@ -6,7 +6,7 @@ import { asDay, asList } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
 import { Button, Card, Empty, Failure, Heading, Loading, Notice } from "../ui/parts";
-import { AccessLine } from "./AccessLine";
+import { AccessLine, useActor } from "./AccessLine";
 import { useActing } from "./acting";
 import { StopSheet } from "./StopSheet";
 import type { What } from "./useStop";
@@ -20,6 +20,9 @@ interface Asking {
 }
 
 const LATELY = 5;
+const LOOKED_THROUGH = 50;
+// One's own look at this page and at the list are in the list; here they would be all there is.
+const OWN_LOOKS = new Set(["consent.read", "audit.read"]);
 
 export default function Home(): ReactElement {
   const { subject, isSelf } = useActing();
@@ -57,6 +60,9 @@ export default function Home(): ReactElement {
         </section>
       )}
       {rows.length > 0 && <Matrix rows={rows} ask={setAsking} />}
+      {overview.data !== undefined && overview.data.denies.length > 0 && (
+        <Denies denies={overview.data.denies} />
+      )}
       <Lately subject={subject} />
       <p className="muted small">{texts.later}</p>
       {asking !== null && <StopSheet {...asking} close={() => setAsking(null)} />}
@@ -90,7 +96,11 @@ function Waiting({ subject }: { subject: string }): ReactElement | null {
 function Matrix({ rows, ask }: { rows: readonly Row[]; ask: (asking: Asking) => void }): ReactElement {
   const words = useWords();
   const names = useNames();
-  const categories = [...new Set(rows.flatMap((row) => row.categories.map((cell) => cell.category)))];
+  const who = ({ kind, grantee }: Row): string =>
+    kind === "care_team" ? texts.home.team(names(grantee)) : names(grantee);
+  // A column that nobody sees anything of says nothing; the line below the table does.
+  const seen = rows.flatMap((row) => row.categories.filter((cell) => openness(cell) !== "none"));
+  const categories = [...new Set(seen.map((cell) => cell.category))];
   return (
     <section className="card card-list matrix">
       <table>
@@ -114,7 +124,7 @@ function Matrix({ rows, ask }: { rows: readonly Row[]; ask: (asking: Asking) => 
             return (
               <tr key={`${row.grantee} ${row.purpose}`}>
                 <th scope="row">
-                  <strong>{row.name ?? names(row.grantee)}</strong>
+                  <strong>{who(row)}</strong>
                   <span className="muted small">
                     {texts.requests.purpose(words("purposes", [row.purpose])[0] ?? "")}
                   </span>
@@ -139,7 +149,7 @@ function Matrix({ rows, ask }: { rows: readonly Row[]; ask: (asking: Asking) => 
                       onClick={() =>
                         ask({
                           what: { consent_id },
-                          title: texts.stop.oneTitle(row.name ?? names(row.grantee)),
+                          title: texts.stop.oneTitle(who(row)),
                           lead: texts.stop.oneLead,
                         })
                       }
@@ -153,6 +163,7 @@ function Matrix({ rows, ask }: { rows: readonly Row[]; ask: (asking: Asking) => 
           })}
         </tbody>
       </table>
+      <p className="muted small matrix-rest">{texts.home.rest}</p>
     </section>
   );
 }
@@ -170,16 +181,53 @@ function CellSentence({ cell }: { cell: Cell | undefined }): ReactElement {
   }
   return (
     <>
-      <span>{cell.open === cell.of ? texts.home.all(cell.of) : texts.home.some(cell.open, cell.of)}</span>
-      {cell.covers_future && <span className="muted small">{texts.home.future}</span>}
+      <span>{sentenceOf(cell)}</span>
+      {cell.covers_future && cell.of > 0 && <span className="muted small">{texts.home.future}</span>}
       {cell.until !== null && <span className="muted small">{texts.home.until(asDay(cell.until))}</span>}
     </>
   );
 }
 
+function sentenceOf({ open, of }: Cell): string {
+  if (of === 0) {
+    return texts.home.onlyFuture;
+  }
+  return open === of ? texts.home.all(of) : texts.home.some(open, of);
+}
+
+/** What is forbidden, from the moment that it was signed. */
+function Denies({ denies }: { denies: Overview["denies"] }): ReactElement {
+  const names = useNames();
+  const words = useWords();
+  return (
+    <Card title={texts.home.denies}>
+      <ul className="lines">
+        {denies.map((one) => (
+          <li key={one.consent_id}>
+            <Link href={`/consents/${one.consent_id}`} className="access">
+              <span>
+                {one.grantee === null ? texts.home.everyone : names(one.grantee)}:{" "}
+                {one.categories.length === 0
+                  ? texts.home.everything
+                  : asList(words("categories", one.categories))}
+              </span>
+              {one.until !== null && (
+                <span className="muted small">{texts.home.until(asDay(one.until))}</span>
+              )}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
 function Lately({ subject }: { subject: string }): ReactElement {
-  const accesses = useAccesses(subject, LATELY);
-  const entries = accesses.data?.pages[0]?.entries ?? [];
+  const accesses = useAccesses(subject, LOOKED_THROUGH);
+  const actor = useActor();
+  const entries = (accesses.data?.pages[0]?.entries ?? [])
+    .filter((one) => !(OWN_LOOKS.has(one.type ?? "") && actor(one) === texts.accesses.you))
+    .slice(0, LATELY);
   return (
     <Card
       title={texts.home.lately}
