@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 200
 
-.PHONY: help run demo kubo softhsm hapi test check lint types unit generated contracts-test forge forge-long gas solhint slither \
+.PHONY: help run demo kubo pages chromium softhsm hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-test fuzz test-faults test-tampering bench lock clean
 
 help: ## this list
@@ -81,11 +81,31 @@ $(STAMPS)/contracts: $(CONTRACT_SOURCES) scripts/compile.py $(STAMPS)/runtime $(
 
 # --- use --------------------------------------------------------------------------------------------------
 
-run: $(STAMPS)/contracts $(STAMPS)/kernels ## set up and start the whole system at http://localhost:8000
+WEB_SOURCES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -name 'schema.gen.ts')
+$(STAMPS)/web-tools: web/package-lock.json | $(STAMPS)
+	@echo "installing what the pages are made with ..."
+	@cd web && npm install --no-save --ignore-scripts --silent --no-audit --no-fund
+	@touch $@
+
+$(STAMPS)/web-api: docs/openapi.json $(STAMPS)/web-tools
+	@cd web && npm run --silent api >/dev/null
+	@touch $@
+
+$(STAMPS)/pages: $(WEB_SOURCES) $(STAMPS)/web-api
+	@echo "building the pages ..."
+	@cd web && npm run --silent build >/dev/null
+	@touch $@
+
+run: $(STAMPS)/contracts $(STAMPS)/kernels $(STAMPS)/pages ## set up and start the whole system at http://localhost:8000
 	@exec $(BIN)/assent up
 
 kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
 	@$(BIN)/python scripts/kubo/run.py build
+
+pages: $(STAMPS)/pages ## build the pages into web/dist
+
+chromium: $(STAMPS)/runtime ## find or fetch Chromium for the tests of the pages (Debian's packages, no root)
+	@$(BIN)/python -m scripts.chromium.run
 
 softhsm: $(STAMPS)/runtime ## find or fetch SoftHSM2 for the tests of the HSM key store (Debian's packages, no root)
 	@$(BIN)/python -m scripts.softhsm.run
@@ -116,7 +136,7 @@ unit: $(STAMPS)/dev $(STAMPS)/node $(STAMPS)/checkers $(STAMPS)/kernels
 
 # --- everything -------------------------------------------------------------------------------------------
 
-test: check generated contracts-test differential integration demo-test fuzz ## all that CI runs, the same way
+test: check pages-check generated contracts-test differential integration browser demo-test fuzz ## all that CI runs, the same way
 	@echo "All checks passed."
 
 generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their sources give
@@ -161,6 +181,12 @@ $(STAMPS)/proofs: $(CONTRACT_SOURCES) $(wildcard tests/proofs/*.* tests/proofs/s
 integration: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
 
+pages-check: $(STAMPS)/web-api ## the pages: types, lint, unit tests
+	@cd web && npm run --silent check && npm run --silent test
+
+browser: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels $(STAMPS)/pages ## the pages in a browser, against a running service
+	@$(BIN)/pytest -q -n 2 tests/browser
+
 differential: $(STAMPS)/dev $(STAMPS)/contracts ## random sequences against plain models; ASSENT_DIFFERENTIAL_SEQUENCES=N for longer
 	@$(BIN)/pytest -q -n 2 tests/differential
 
@@ -180,7 +206,7 @@ bench: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/checkers $(STAMPS)/kernels ##
 	@$(BIN)/python -m bench.run
 
 clean: ## remove what set-up and the programs made (not the data directory)
-	rm -rf .build .venv .venv-brownie .venv-proofs .venv-checkers node_modules build out cache
+	rm -rf .build web/dist web/node_modules web/src/api/schema.gen.ts .venv .venv-brownie .venv-proofs .venv-checkers node_modules build out cache
 
 lock: $(STAMPS)/dev ## lock the dependencies again, with hashes and without addresses
 	@for part in runtime dev brownie proofs checkers; do \

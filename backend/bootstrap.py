@@ -18,6 +18,7 @@ from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.ledger.public_node import PublicNode
 from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.prompt import PromptLog, PromptReading
@@ -27,6 +28,7 @@ from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
 from backend.audit.turned_away import TurnedAway
 from backend.consent.deciding import DecisionService
+from backend.consent.decision_types import Requester
 from backend.consent.drafting import Drafter
 from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
@@ -53,6 +55,7 @@ from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
 from backend.recipient_wiring import open_recipients
 from backend.records.label_loading import tables_digest, tables_with_map
+from backend.records.overviews import OverviewService
 from backend.records.previews import PreviewService
 from backend.records_wiring import open_portability, open_records
 from backend.research.candidates import CandidateSource
@@ -148,6 +151,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         clock=clock,
     )
     drafter = Drafter(tables=tables, notices=notices)
+    acts_for = ActsFor(index=consent_index, evidence=evidence, clock=clock)
     identity = open_identity(
         settings,
         stores,
@@ -161,7 +165,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             relay=stores.ledger,
             clock=clock,
         ),
-        acts_for=ActsFor(index=consent_index, evidence=evidence, clock=clock),
+        acts_for=acts_for,
         clock=clock,
     )
     open_subject = SubjectOpening(
@@ -307,9 +311,9 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         driver.take_over()
     driver.start()
     closing.callback(driver.close)
-    purging = open_purging(settings, stores, clock=clock)
     running: list[Beside] = [
-        *(studying.draws, studying.runs, anchorer, purging, members.watch, erasure.jobs),
+        *(studying.draws, studying.runs, anchorer, members.watch, erasure.jobs),
+        open_purging(settings, stores, clock=clock),
         *messages.beside,
     ]
     for beside in running:
@@ -329,6 +333,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         idempotency_key=idempotency_key,
         identity=identity,
         open_subject=open_subject,
+        acts_for=acts_for,
+        node=PublicNode(stores.chain),
         idempotency=Idempotency(key=idempotency_key, marks=MongoMarks(stores.database), clock=clock),
         limits=address_limits(settings, clock=clock),
         admissions=members.admissions,
@@ -365,6 +371,13 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         prompt_log=prompt_log,
         prompt_reading=PromptReading(reading=records.reading, log=prompt_log),
         previews=PreviewService(manifests=records.manifests, decisions=decisions, accesses=accesses),
+        overviews=OverviewService(
+            manifests=records.manifests,
+            decisions=decisions,
+            reader_of=lambda grantee: members.care_teams.as_asked(Requester(actor=grantee)),
+            categories=tables.categories.all_bits,
+            access=tables.actions.mask(["access"]),
+        ),
         studies=research.studies,
         board=research.board,
         candidates=studying.candidates,

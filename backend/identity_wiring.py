@@ -50,6 +50,7 @@ def address_limits(settings: Settings, *, clock: Callable[[], int]) -> AddressLi
         challenges=settings.challenges_per_minute,
         refreshes=settings.refreshes_per_minute,
         drafts=settings.drafts_per_minute,
+        rpc_calls=settings.rpc_calls_per_minute,
     )
     return AddressLimits(allowance, trusted_proxies=settings.trusted_proxy_networks, clock=clock)
 

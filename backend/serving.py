@@ -15,8 +15,10 @@ from backend.bootstrap import World, open_world
 from backend.samples import SAMPLES_FILE, first_run
 from backend.sandbox import Sandbox
 from backend.settings import Settings
+from backend.stores import REPOSITORY
 
 RUN_FILE: Final = "run.json"
+PAGES: Final = REPOSITORY / "web" / "dist"
 
 
 def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -> None:
@@ -35,6 +37,7 @@ def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -
                 world.services,
                 max_body_bytes=settings.max_body_bytes,
                 max_attachment_bytes=settings.max_attachment_bytes,
+                pages=PAGES,
             )
             main.serve(app, listener, ready=lambda: announce(_welcome(settings, world, accounts)))
         finally:
@@ -62,6 +65,7 @@ def _welcome(settings: Settings, world: World, accounts: str) -> str:
     return f"""
 Assent is ready.
 
+  pages                       {_pages(base)}
   API and its documentation   {base}/docs
   health                      {base}/health/ready
   data                        {world.stores.directory.root}
@@ -71,3 +75,8 @@ Assent is ready.
 
 Next: docs/integrate.md takes an engineer from here to a first read. Ctrl-C stops everything.
 """
+
+
+def _pages(base: str) -> str:
+    built = (PAGES / "index.html").exists()
+    return f"{base}/app/" if built else "not built; run 'make pages'"

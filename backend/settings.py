@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     challenges_per_minute: int = Field(default=600, ge=1, description="from one address")
     refreshes_per_minute: int = Field(default=1200, ge=1, description="from one address")
     drafts_per_minute: int = Field(default=600, ge=1, description="from one address; of stops without limit")
+    rpc_calls_per_minute: int = Field(default=6000, ge=1, description="reads of the chain, from one address")
     trusted_proxies: str = Field(default="", description="addresses or networks, separated by commas")
     suites: str = Field(
         default="1", description="numbers of the suites that records may be read under, separated by commas"

@@ -20,6 +20,7 @@ from backend.consent.tables import Tables, load_tables, published_versions
 from backend.types import to_hex
 from scripts.vectors import chains, denies, dimensions, edges, groups, members, people, permits, ranks, rules
 from scripts.vectors.case import Case
+from scripts.vectors.proofs import proof_vectors
 from scripts.vectors.signed import summary_vectors, typed_data_vectors
 from scripts.vectors.states import state_vectors
 from scripts.vectors.world import TABLES
@@ -75,6 +76,7 @@ def files() -> dict[str, str]:
         f"decisions/{topic}.json": {**head, "topic": topic, "cases": cases} for topic, cases in topics.items()
     }
     contents["typed_data.json"] = {"format": 2, **typed_data_vectors()}
+    contents["proofs.json"] = {"format": 1, **proof_vectors()}
     contents["states.json"] = {"format": 1, **state_vectors()}
     contents["summaries.json"] = {**head, "cases": summary_vectors(TABLES)}
     contents["notices.json"] = {"format": 1, "cases": [notice_vector(notice) for notice in built_in()]}

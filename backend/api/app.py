@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -36,6 +38,8 @@ from backend.api import (
     members,
     notices,
     oauth,
+    organisations,
+    overviews,
     paper_consents,
     payments,
     payouts,
@@ -47,14 +51,18 @@ from backend.api import (
     records,
     revocation_notices,
     revocations,
+    rpc,
     runs,
+    sessions,
     signing_keys,
     studies,
+    table_words,
     users,
     wallets,
     webhooks,
 )
 from backend.api.middleware import Edge
+from backend.api.pages import pages_router
 from backend.api.services import Services
 
 DESCRIPTION = """
@@ -66,13 +74,15 @@ Errors are `application/problem+json` with a stable `code`, explained in docs/er
 """
 
 
-def create_app(services: Services, *, max_body_bytes: int, max_attachment_bytes: int) -> ASGIApp:
-    """Return the ASGI application."""
-    app = create_api(services)
+def create_app(
+    services: Services, *, max_body_bytes: int, max_attachment_bytes: int, pages: Path | None = None
+) -> ASGIApp:
+    """Return the ASGI application. ``pages``: the directory that the build of ``web/`` writes."""
+    app = create_api(services, pages)
     return Edge(app, max_body_bytes=max_body_bytes, max_attachment_bytes=max_attachment_bytes)
 
 
-def create_api(services: Services) -> FastAPI:
+def create_api(services: Services, pages: Path | None = None) -> FastAPI:
     """Return the routes without the edge; building it touches no service."""
     app = FastAPI(
         title="Assent",
@@ -87,7 +97,9 @@ def create_api(services: Services) -> FastAPI:
     for module in (
         records,  # first: routes are tried in order, and reads come most often
         wallets,
+        sessions,
         members,
+        organisations,
         care_teams,
         users,
         clients,
@@ -104,6 +116,7 @@ def create_api(services: Services) -> FastAPI:
         consent_requests,
         blocked_requesters,
         previews,
+        overviews,
         consents,
         paper_consents,
         fhir_consents,
@@ -130,7 +143,10 @@ def create_api(services: Services) -> FastAPI:
         payouts,
         payments,
         budgets,
+        table_words,
+        rpc,
         health,
     ):
         app.include_router(module.router)
+    app.include_router(pages_router(pages))
     return app

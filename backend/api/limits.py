@@ -33,6 +33,7 @@ class Limited(StrEnum):
     REFRESH = "refresh"
     DRAFT = "draft"
     INTROSPECTION = "introspection"
+    RPC = "rpc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Allowance:
     challenges: int
     refreshes: int
     drafts: int
+    rpc_calls: int
 
     def of(self, what: Limited) -> int:
         match what:
@@ -54,6 +56,8 @@ class Allowance:
                 return self.refreshes
             case Limited.DRAFT:
                 return self.drafts
+            case Limited.RPC:
+                return self.rpc_calls
 
 
 class AddressLimits:

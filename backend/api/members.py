@@ -122,11 +122,16 @@ def member_view(entry: Entry) -> MemberView:
     return MemberView(
         **_standing(entry.member, entry.standing).model_dump(),
         name=entry.name,
-        roles=[name for bit, name in sorted(_ROLE_OF_BIT.items()) if entry.roles & bit],
+        roles=role_names(entry.roles),
         account=entry.account,
         credential_expires_at=moment(entry.expiry),
         credential=entry.credential,
     )
+
+
+def role_names(roles: int) -> list[str]:
+    """Name the roles of the chain's mask, in the order of their bits."""
+    return [name for bit, name in sorted(_ROLE_OF_BIT.items()) if roles & bit]
 
 
 def standing_view(member: MemberId, services: Services) -> StandingView:

@@ -27,8 +27,47 @@ SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"strict-transport-security", b"max-age=31536000"),
 )
+# Wallets ask from their own origins. Nothing private is there, and no cookie is anywhere.
+OPEN_PATH = "/rpc"
+OPEN_HEADERS = (
+    *(header for header in SECURITY_HEADERS if header[0] != b"cross-origin-resource-policy"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-allow-origin", b"*"),
+)
 NO_STORE = (b"cache-control", b"no-store")  # unless the route says how long its answer holds
 API_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+# The pages: our own files only, no inline script, and no string that becomes script or markup.
+_PAGES_POLICY = (
+    *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:"),
+    *(
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ),
+    *("frame-ancestors 'none'", "require-trusted-types-for 'script'"),
+)
+_USED = ("publickey-credentials-get", "publickey-credentials-create")  # passkeys
+_UNUSED = (
+    *(
+        "accelerometer",
+        "autoplay",
+        "camera",
+        "display-capture",
+        "encrypted-media",
+        "geolocation",
+    ),
+    *("gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
+    *("payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb"),
+    *("window-management", "xr-spatial-tracking"),
+)
+_PERMISSIONS = (*(f"{name}=(self)" for name in _USED), *(f"{name}=()" for name in _UNUSED))
+PAGES_HEADERS = (
+    (b"content-security-policy", "; ".join(_PAGES_POLICY).encode()),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", ", ".join(_PERMISSIONS).encode()),
+)
 # The documentation page loads its script and style from a public host; only that page may.
 DOCS_POLICY = (
     b"content-security-policy",
@@ -36,6 +75,7 @@ DOCS_POLICY = (
 )
 
 
+_PAGES = re.compile(r"/|/app(/.*)?|/assets/.*|/favicon\.svg", re.DOTALL)
 _ATTACHMENT = re.compile(r"(POST /v1/records|PUT /v1/records/[0-9a-f]{32})")
 _LENGTH_DIGITS = 18  # longer lengths are absurd, and slow to read as a number
 
@@ -74,14 +114,13 @@ class Edge:
             if message["type"] == "http.response.start":
                 began = True
                 status = message["status"]
-                policy = DOCS_POLICY if scope["path"] == "/docs" else API_POLICY
                 headers = message.get("headers", [])
                 kept = any(name == b"cache-control" for name, _ in headers)
                 message["headers"] = [
                     *headers,
-                    *SECURITY_HEADERS,
+                    *(OPEN_HEADERS if scope["path"] == OPEN_PATH else SECURITY_HEADERS),
                     *(() if kept else (NO_STORE,)),
-                    policy,
+                    *_policy(scope["path"]),
                     (b"x-request-id", request_id.encode()),
                 ]
             finished = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -110,6 +149,12 @@ class Edge:
                 extra={"method": scope["method"], "route": route, "status": status, "request_id": request_id,
                        "milliseconds": round(elapsed * 1000, 1)},
             )  # fmt: skip
+
+
+def _policy(path: str) -> tuple[tuple[bytes, bytes], ...]:
+    if _PAGES.fullmatch(path) is not None:
+        return PAGES_HEADERS
+    return (DOCS_POLICY if path == "/docs" else API_POLICY,)
 
 
 def _is_attachment(scope: Scope) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
+from backend.api.entity_tags import IfNoneMatch, names
 from backend.api.schemas import Body, Hex32, bytes32, moment
 from backend.api.security import Caller, Open, agent_of, needs
 from backend.consent.notices import MAX_BYTES, Notice, NoticeRow
@@ -42,9 +43,7 @@ def list_notices(services: Open) -> list[NoticeView]:
 
 
 @router.get("/{notice}", response_class=Response)
-def get_notice(
-    notice: Hex32, services: Open, if_none_match: Annotated[str | None, Header(max_length=1024)] = None
-) -> Response:
+def get_notice(notice: Hex32, services: Open, if_none_match: IfNoneMatch = None) -> Response:
     """The text of one notice. It never changes: keep it as long as you like, and hash it to check it.
 
     The hash is SHA-256 over `assent/notice/1`, the language (`Content-Language`) and the media type without
@@ -54,7 +53,7 @@ def get_notice(
     found = services.notices.get(name)
     tag = f'"{name.hex()}"'
     headers = {"ETag": tag, "Cache-Control": FOREVER, "Content-Language": found.language}
-    if if_none_match is not None and _names(if_none_match, tag):
+    if names(if_none_match, tag):
         return Response(status_code=304, headers=headers)
     return Response(found.content, media_type=f"{found.media_type}; charset=utf-8", headers=headers)
 
@@ -86,9 +85,3 @@ def notice_views(rows: Sequence[NoticeRow]) -> list[NoticeView]:
         )
         for row in rows
     ]
-
-
-def _names(if_none_match: str, tag: str) -> bool:
-    """Weak comparison (RFC 9110, 13.1.2)."""
-    candidates = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
-    return "*" in candidates or tag in candidates

@@ -22,9 +22,10 @@ from backend.audit.publishing import LogFiles
 from backend.audit.search import LogSearch
 from backend.audit.turned_away import TurnedAway
 from backend.consent.care_teams import CareTeams
+from backend.consent.chain_node import ChainNode
 from backend.consent.deciding import DecisionService
 from backend.consent.drafting import Drafter
-from backend.consent.enrolling import SubjectOpening
+from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
 from backend.consent.member_admissions import MemberAdmissions
@@ -55,6 +56,7 @@ from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
 from backend.records.mediation import Mediation
 from backend.records.member_keys import MemberKeys
+from backend.records.overviews import OverviewService
 from backend.records.patient_keys import PatientKeys
 from backend.records.ports import RecipientKeys
 from backend.records.previews import PreviewService
@@ -100,6 +102,8 @@ class Services:
     limits: AddressLimits
     identity: Identity
     open_subject: SubjectOpening
+    acts_for: ActsFor
+    node: ChainNode
     admissions: MemberAdmissions
     member_stops: MemberStops
     member_book: MemberBook
@@ -127,6 +131,7 @@ class Services:
     prompt_log: PromptLog
     prompt_reading: PromptReading
     previews: PreviewService
+    overviews: OverviewService
     studies: StudyService
     board: EthicsBoard
     candidates: CandidateSource

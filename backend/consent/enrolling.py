@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument, place_of
@@ -92,16 +94,26 @@ class ActsFor:
     clock: Callable[[], int]
 
     def __call__(self, account: Address) -> Collection[SubjectId]:
-        return [subject for subject in self.index.delegated_to(account) if self._is_live(account, subject)]
+        return self.powers(account).keys()
 
-    def _is_live(self, account: Address, subject: SubjectId) -> bool:
+    def powers(self, account: Address) -> Mapping[SubjectId, int]:
+        """Return by subject the powers of everything live that the account holds, as a mask of the table."""
+        return {
+            subject: reduce(or_, (held.powers for held in live))
+            for subject in self.index.delegated_to(account)
+            if (live := list(self._live(account, subject)))
+        }
+
+    def _live(self, account: Address, subject: SubjectId) -> Iterator[Delegation]:
         now = self.clock()
-        return any(
-            isinstance(item.prepared.document, Delegation)
-            and item.prepared.document.delegate.lower() == account.lower()
-            and item.head.is_recorded
-            and not item.head.revoked_at
-            and not item.revocation_pending
-            and item.prepared.document.not_before <= now < item.prepared.document.not_after
-            for item in self.evidence.gather(subject).evidence
-        )
+        for item in self.evidence.gather(subject).evidence:
+            document = item.prepared.document
+            if (
+                isinstance(document, Delegation)
+                and document.delegate.lower() == account.lower()
+                and item.head.is_recorded
+                and not item.head.revoked_at
+                and not item.revocation_pending
+                and document.not_before <= now < document.not_after
+            ):
+                yield document

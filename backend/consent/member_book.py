@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -87,6 +87,10 @@ class MemberBook:
                 members.setdefault(MemberId(act.data["member"]), None)
         names = self._names.of(members)
         return [self._entry(member, found, names.get(member), acts) for member, found in members.items()]
+
+    def names(self, members: Collection[MemberId]) -> Mapping[MemberId, str]:
+        """Return the names of those that were admitted here, without asking the chain."""
+        return self._names.of(members)
 
     def get(self, member: MemberId) -> Entry:
         """Raises MemberUnknown."""

@@ -81,6 +81,7 @@ class Tables:
     obligations: CodeTable
     powers: CodeTable
     kinds: Mapping[int, str]
+    kind_texts: Mapping[str, Mapping[str, str]]  # language -> code -> words
     duo: Mapping[str, Mapping[str, str]]  # language -> code -> words
     phrases: Mapping[str, Mapping[str, str]]  # language -> name of a sentence -> text with {places}
 
@@ -132,6 +133,7 @@ def load_tables(version: int = CURRENT_VERSION) -> Tables:
         obligations=table("obligations"),
         powers=table("powers"),
         kinds={row["value"]: row["code"] for row in parsed["kinds"]["codes"]},
+        kind_texts=_texts("kinds", parsed["kinds"]["codes"]),
         duo=_texts("duo", parsed["duo"]["codes"]),
         phrases=sentences(parsed["summary"], LANGUAGES),
     )

@@ -156,6 +156,10 @@ class EnrolmentService:
         """Forget for whom accounts act: an enrolment was erased."""
         self._standing.changed()
 
+    def subjects_of(self, account: Address) -> frozenset[SubjectId]:
+        """Return the subjects the account enrolled as itself, not those it acts for."""
+        return self._standing.own_subjects(account)
+
     def account_of(self, subject_id: SubjectId) -> Address | None:
         """Return the account that claimed the subject, or None."""
         enrolment = self._store.get(subject_id)

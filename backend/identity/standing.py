@@ -34,6 +34,14 @@ class Standing:
         """
         return self._subjects.get(account, lambda: self._load_subjects(account))
 
+    def own_subjects(self, account: Address) -> frozenset[SubjectId]:
+        """Return the subjects the account enrolled as itself; a child's guardian is not among them."""
+        return frozenset(
+            enrolment.subject_id
+            for enrolment in self._enrolments.by_account(account)
+            if not self._sealer.check(enrolment).is_child  # a guardian's power ends on the chain, not here
+        )
+
     def changed(self) -> None:
         """Forget what was looked up: an enrolment was claimed."""
         self._subjects.forget()
@@ -89,9 +97,4 @@ class Standing:
                 return self.of_client(client, grant.scopes)
 
     def _load_subjects(self, account: Address) -> frozenset[SubjectId]:
-        own = {
-            enrolment.subject_id
-            for enrolment in self._enrolments.by_account(account)
-            if not self._sealer.check(enrolment).is_child  # a guardian's power ends on the chain, not here
-        }
-        return frozenset(own) | frozenset(self._acts_for(account))
+        return self.own_subjects(account) | frozenset(self._acts_for(account))

@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from backend.audit import codes
 from backend.audit.access import AccessList
 from backend.audit.entry import Action, Agent, AuditEvent, Outcome
 from backend.consent.deciding import DecisionService, Question
-from backend.consent.decision import PATIENT_REQUESTS
 from backend.consent.decision_types import Answer, Decision, Requester
-from backend.consent.decision_types import Segment as Asked
 from backend.consent.previewing import preview
 from backend.consent.terms import Delegation, Grant
-from backend.records.judging import asked_of
-from backend.records.manifest import Manifest
 from backend.records.manifests import ManifestBook
 from backend.records.obligations import fulfilled, withholds
+from backend.records.own_parts import Part, bits, own_parts
 from backend.types import LogIndex, RecordId, SubjectId, UnixSeconds
 
 _ATTEMPTS: Final = frozenset({codes.RECORD_READ, codes.RECORD_LISTED})
-_SEEN: Final = fulfilled(Action.ACCESS, by_person=True)
+SEEN: Final = fulfilled(Action.ACCESS, by_person=True)  # by somebody who is shown it
 _PAGE: Final = 200
 MAX_ENTRIES: Final = 5_000  # of the patient's list that one preview looks through
 
@@ -76,12 +73,6 @@ class Preview:
     answered: int
 
 
-class _Part(NamedTuple):
-    record: RecordId
-    asked: Asked
-    media_type: str
-
-
 class PreviewService:
     """Nothing is released: record ids and categories of what the caller may read anyway."""
 
@@ -94,11 +85,12 @@ class PreviewService:
         self, subject: SubjectId, draft: Draft, viewer: Viewer, *, caller: Requester, since: UnixSeconds
     ) -> Preview:
         """Return what the draft would change for ``viewer``. Raises as a read does, but for refusals."""
-        parts = self._visible(self._manifests.of_subject(subject), subject, caller, viewer.action)
-        now: set[_Part] = set()
-        then: dict[str, set[_Part]] = {}
+        manifests = self._manifests.of_subject(subject)
+        parts = own_parts(self._decisions, manifests, subject, caller, viewer.action)
+        now: set[Part] = set()
+        then: dict[str, set[Part]] = {}
         for code, purpose in viewer.purposes.items():
-            question = Question(subject, viewer.requester, purpose, viewer.action, fulfils=_SEEN)
+            question = Question(subject, viewer.requester, purpose, viewer.action, fulfils=SEEN)
             now_of, then_of = self._decided(question, draft, parts)
             now |= now_of
             then[code] = then_of
@@ -116,27 +108,9 @@ class PreviewService:
             answered=sum(_is_answered(event, then) for event in attempts),
         )
 
-    def _visible(
-        self, manifests: Sequence[Manifest], subject: SubjectId, caller: Requester, action: int
-    ) -> list[_Part]:
-        """Return the segments that the caller may read at the patient's own request."""
-        parts = [
-            _Part(manifest.record_id, asked_of(manifest, segment), segment.media_type)
-            for manifest in manifests
-            for segment in manifest.segments
-        ]
-        found: set[_Part] = set()
-        for purpose in _bits(PATIENT_REQUESTS):
-            if parts:
-                question = Question(subject, caller, purpose, action)
-                decisions = self._decisions.decide(question, [part.asked for part in parts])
-                pairs = zip(parts, decisions, strict=True)
-                found.update(part for part, decision in pairs if decision.answer is Answer.PERMIT)
-        return [part for part in parts if part in found]
-
     def _decided(
-        self, question: Question, draft: Draft, parts: Sequence[_Part]
-    ) -> tuple[set[_Part], set[_Part]]:
+        self, question: Question, draft: Draft, parts: Sequence[Part]
+    ) -> tuple[set[Part], set[Part]]:
         if not parts:
             return set(), set()
         segments = [part.asked for part in parts]
@@ -169,29 +143,22 @@ class PreviewService:
                 return
 
 
-def _shows(decision: Decision, part: _Part) -> bool:
+def _shows(decision: Decision, part: Part) -> bool:
     obligations, sensitivities = decision.obligations, part.asked.sensitivities
     return decision.answer is Answer.PERMIT and not withholds(
         obligations, sensitivities=sensitivities, media_type=part.media_type
     )
 
 
-def _is_answered(event: AuditEvent, then: Mapping[str, set[_Part]]) -> bool:
+def _is_answered(event: AuditEvent, then: Mapping[str, set[Part]]) -> bool:
     opened = {part.record for part in then.get(event.purpose or "", ())}
     return bool(opened & set(event.records)) if event.type == codes.RECORD_READ else bool(opened)
 
 
-def _records(parts: set[_Part]) -> tuple[RecordId, ...]:
+def _records(parts: set[Part]) -> tuple[RecordId, ...]:
     return tuple(sorted({part.record for part in parts}))
 
 
-def _counted(parts: set[_Part]) -> Mapping[int, int]:
-    pairs = {(part.record, bit) for part in parts for bit in _bits(part.asked.categories)}
+def _counted(parts: set[Part]) -> Mapping[int, int]:
+    pairs = {(part.record, bit) for part in parts for bit in bits(part.asked.categories)}
     return Counter(bit for _, bit in pairs)
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        lowest = mask & -mask
-        yield lowest
-        mask ^= lowest

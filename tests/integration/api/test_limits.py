@@ -27,13 +27,15 @@ from tests.integration.api.world import (
 ALLOWED = 3
 NOON = 1_800_000_000 // 60 * 60 + 20  # the clock of the limits stands still, so no window ends meanwhile
 STRANGER = "0x" + "11" * 20
+ALLOWANCE = Allowance(
+    sign_ins=ALLOWED, challenges=ALLOWED, refreshes=ALLOWED, drafts=ALLOWED, rpc_calls=ALLOWED
+)
 
 
 @pytest.fixture
 def http(service: Service) -> Iterator[httpx.Client]:
     """The same world behind other limits, with the proxy of this machine trusted."""
-    allowance = Allowance(sign_ins=ALLOWED, challenges=ALLOWED, refreshes=ALLOWED, drafts=ALLOWED)
-    limits = AddressLimits(allowance, trusted_proxies=[ip_network("127.0.0.1")], clock=lambda: NOON)
+    limits = AddressLimits(ALLOWANCE, trusted_proxies=[ip_network("127.0.0.1")], clock=lambda: NOON)
     listener = bind("127.0.0.1", 0)
     app = create_app(
         replace(service.world.services, limits=limits),
@@ -107,8 +109,7 @@ def test_other_address_behind_the_trusted_proxy_is_not_limited(http: httpx.Clien
 
 
 def test_forwarded_address_of_a_stranger_is_ignored(service: Service, http: httpx.Client) -> None:
-    allowance = Allowance(sign_ins=ALLOWED, challenges=ALLOWED, refreshes=ALLOWED, drafts=ALLOWED)
-    limits = AddressLimits(allowance, trusted_proxies=[], clock=lambda: NOON)
+    limits = AddressLimits(ALLOWANCE, trusted_proxies=[], clock=lambda: NOON)
     listener = bind("127.0.0.1", 0)
     app = create_app(
         replace(service.world.services, limits=limits),

@@ -118,14 +118,21 @@ def serving(app: ASGIApp, listener: Any) -> Iterator[None]:
 
 @contextmanager
 def open_service(
-    directory: Path, *, port: int = 0, http: httpx.Client | None = None, **options: Any
+    directory: Path,
+    *,
+    port: int = 0,
+    http: httpx.Client | None = None,
+    host: str = "127.0.0.1",
+    pages: Path | None = None,
+    **options: Any,
 ) -> Iterator[Service]:
     """Open a world below ``directory`` and serve it on 127.0.0.1. ``options``: settings.
 
+    ``host``: how its people call it. ``pages``: the build of the pages it serves, if any.
     ``http``: a client that outlives the service, so that who holds it goes on after a restart on its port.
     """
     listener = bind("127.0.0.1", port)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    url = f"http://{host}:{listener.getsockname()[1]}"
     settings = Settings(
         data_directory=directory,
         public_url=url,
@@ -141,6 +148,7 @@ def open_service(
             world.services,
             max_body_bytes=settings.max_body_bytes,
             max_attachment_bytes=settings.max_attachment_bytes,
+            pages=pages,
         )
         with serving(app, listener), ExitStack() as closing:
             client = http or closing.enter_context(httpx.Client(timeout=60))

@@ -21,7 +21,9 @@ class Clock:
 
 
 def limits(clock: Clock, *trusted: str, allowed: int = 1) -> AddressLimits:
-    allowance = Allowance(sign_ins=allowed, challenges=allowed, refreshes=allowed, drafts=allowed)
+    allowance = Allowance(
+        sign_ins=allowed, challenges=allowed, refreshes=allowed, drafts=allowed, rpc_calls=allowed
+    )
     return AddressLimits(allowance, trusted_proxies=[ip_network(text) for text in trusted], clock=clock)
 
 

@@ -65,6 +65,17 @@ def test_claim_binds_the_subject_to_the_account_that_signed(world: World) -> Non
     assert world.audit.names() == ["enrolment_code_issued", "enrolment_claimed"]
 
 
+def test_subjects_of_an_account_are_those_it_enrolled_as_and_not_those_it_acts_for(world: World) -> None:
+    own = world.claim(world.issue().code, PARENT).subject_id
+    child = world.claim(world.issue(MOTHER).code, PARENT).subject_id
+    delegated = SubjectId(child ^ 1)
+    world.delegated[PARENT.account] = {child, delegated}
+    world.standing.changed()
+    assert world.enrolments.subjects_of(PARENT.account) == {own}
+    assert world.standing.subjects_of(PARENT.account) == {own, child, delegated}
+    assert world.enrolments.subjects_of(STRANGER.account) == frozenset()
+
+
 def test_claim_by_a_second_account_is_refused_and_audited(world: World) -> None:
     issued = world.issue()
     world.claim(issued.code, PATIENT)

@@ -1,0 +1,35 @@
+/** The page for whoever is not signed in. */
+import type { ReactElement } from "react";
+import { WalletSignIn } from "../session/WalletSignIn";
+import { texts } from "../texts";
+import { Icon } from "../ui/Icon";
+import { Card, Heading } from "../ui/parts";
+
+export function Welcome(): ReactElement {
+  return (
+    <div className="welcome">
+      <div className="stack">
+        <p className="brand">
+          <Icon name="shield" size={26} />
+          {texts.product}
+        </p>
+        <Heading title={texts.welcome.title} lead={texts.welcome.lead} />
+        <ul className="points stack">
+          {texts.welcome.points.map(([point, more]) => (
+            <li key={point}>
+              <Icon name="check" />
+              <div>
+                <strong>{point}</strong>
+                <p className="muted">{more}</p>
+              </div>
+            </li>
+          ))}
+        </ul>
+      </div>
+      <Card>
+        <WalletSignIn />
+        <p className="muted small">{texts.welcome.fees}</p>
+      </Card>
+    </div>
+  );
+}

@@ -1,0 +1,175 @@
+/** Who looked: every entry, newest first, loaded as one scrolls, each one provable in the page. */
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { useAccesses, useWords, type Access } from "../api/queries";
+import { texts } from "../texts";
+import { Empty, Failure, Heading, Loading, Notice } from "../ui/parts";
+import { AccessLine, useActor } from "./AccessLine";
+import { useActing } from "./acting";
+import { ProofPanel } from "./ProofPanel";
+
+const PAGE = texts.accesses;
+const AT_ONCE = 200;
+const LINE_PIXELS = 64;
+
+interface Filter {
+  who: string;
+  type: string;
+  purpose: string;
+}
+const ANY: Filter = { who: "", type: "", purpose: "" };
+
+export default function Accesses(): ReactElement {
+  const { subject } = useActing();
+  const accesses = useAccesses(subject, AT_ONCE);
+  const words = useWords();
+  const actor = useActor();
+  const [filter, setFilter] = useState(ANY);
+  const pages = accesses.data?.pages;
+  const entries = useMemo(() => pages?.flatMap((page) => page.entries) ?? [], [pages]);
+  const shown = entries.filter(
+    (one) =>
+      (filter.who === "" || actor(one) === filter.who) &&
+      (filter.type === "" || one.type === filter.type) &&
+      (filter.purpose === "" || one.purpose === filter.purpose),
+  );
+  const gaps = pages?.[0]?.gaps ?? 0;
+  const choices = (of: (entry: Access) => string | null): string[] =>
+    [...new Set(entries.map(of).filter((one) => one !== null))].sort();
+
+  return (
+    <>
+      <Heading title={PAGE.title} lead={PAGE.lead} />
+      {gaps > 0 && (
+        <Notice tone="bad" title={PAGE.gaps(gaps)}>
+          {PAGE.gapsNext}
+        </Notice>
+      )}
+      {accesses.error !== null && <Failure error={accesses.error} retry={() => void accesses.refetch()} />}
+      {accesses.isPending && <Loading what={texts.loading} />}
+      {pages !== undefined && (
+        <>
+          <div className="filters">
+            <Choice
+              label={PAGE.filterWho}
+              any={PAGE.everybody}
+              value={filter.who}
+              options={choices(actor).map((one) => [one, one])}
+              choose={(who) => setFilter({ ...filter, who })}
+            />
+            <Choice
+              label={PAGE.filterWhat}
+              any={PAGE.everything}
+              value={filter.type}
+              options={choices((one) => one.type).map((one) => [one, PAGE.types[one] ?? one])}
+              choose={(type) => setFilter({ ...filter, type })}
+            />
+            <Choice
+              label={PAGE.filterPurpose}
+              any={PAGE.everything}
+              value={filter.purpose}
+              options={choices((one) => one.purpose).map((one) => [one, words("purposes", [one])[0] ?? one])}
+              choose={(purpose) => setFilter({ ...filter, purpose })}
+            />
+          </div>
+          {shown.length === 0 ? (
+            <section className="card">
+              <Empty>{entries.length === 0 ? PAGE.none : PAGE.noneLike}</Empty>
+            </section>
+          ) : (
+            <Lines
+              entries={shown}
+              subject={subject}
+              more={
+                accesses.hasNextPage && !accesses.isFetchingNextPage
+                  ? () => void accesses.fetchNextPage()
+                  : null
+              }
+            />
+          )}
+          <p className="muted small">
+            {accesses.hasNextPage ? PAGE.more : PAGE.end} {PAGE.total(pages[0]?.total ?? entries.length)}
+          </p>
+        </>
+      )}
+    </>
+  );
+}
+
+interface LinesProps {
+  entries: readonly Access[];
+  subject: string;
+  more: (() => void) | null;
+}
+
+/** Only the lines in sight are in the document. */
+function Lines({ entries, subject, more }: LinesProps): ReactElement {
+  const list = useRef<HTMLUListElement>(null);
+  const [top, setTop] = useState(0);
+  useEffect(() => setTop(list.current?.offsetTop ?? 0), []);
+  const virtual = useWindowVirtualizer({
+    count: entries.length,
+    estimateSize: () => LINE_PIXELS,
+    overscan: 12,
+    scrollMargin: top,
+    getItemKey: (place) => entries[place]?.index ?? place,
+  });
+  const rows = virtual.getVirtualItems();
+  const last = rows.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (more !== null && last >= entries.length - 20) {
+      more();
+    }
+  }, [more, last, entries.length]);
+
+  return (
+    <ul ref={list} className="card card-list virtual" style={{ height: virtual.getTotalSize() }}>
+      {rows.map((row) => {
+        const entry = entries[row.index];
+        return (
+          entry !== undefined && (
+            <li
+              key={row.key}
+              ref={virtual.measureElement}
+              data-index={row.index}
+              aria-setsize={entries.length}
+              aria-posinset={row.index + 1}
+              style={{ transform: `translateY(${row.start - top}px)` }}
+            >
+              <details className="entry">
+                <summary>
+                  <AccessLine entry={entry} />
+                </summary>
+                <ProofPanel entry={entry} subject={subject} />
+              </details>
+            </li>
+          )
+        );
+      })}
+    </ul>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  any: string;
+  value: string;
+  options: readonly (readonly [string, string])[];
+  choose: (value: string) => void;
+}
+
+function Choice({ label, any, value, options, choose }: ChoiceProps): ReactElement {
+  return (
+    <label className="field small">
+      <span>{label}</span>
+      <select className="input" value={value} onChange={(event) => choose(event.target.value)}>
+        <option value="">{any}</option>
+        {options.map(([code, words]) => (
+          <option key={code} value={code}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

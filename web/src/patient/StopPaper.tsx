@@ -1,0 +1,102 @@
+/**
+ * A stop of everything, signed beforehand and kept on paper: whoever holds it can hand it in, at any time, with
+ * no wallet and no session. It names the epoch, so it stops what stands now and nothing given after it was used.
+ */
+import { useState, type ReactElement } from "react";
+import { api, body } from "../api/client";
+import { asMoment } from "../format/time";
+import { current } from "../session/tokens";
+import { texts } from "../texts";
+import { saveJson } from "../ui/download";
+import { Button, Card, Failure } from "../ui/parts";
+import type { TypedData } from "../wallet/types";
+import { signWithSession } from "../wallet/useSigning";
+import { useActing } from "./acting";
+import { SigningStatus } from "./SigningStatus";
+
+const PAGE = texts.more;
+
+interface Paper {
+  subject: string;
+  epoch: number;
+  signature: string;
+}
+
+export function StopPaper(): ReactElement {
+  const { subject } = useActing();
+  const [paper, setPaper] = useState<Paper | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const make = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    try {
+      const draft = await body(api.POST("/v1/revocations/draft", { body: { subject, via: [] } }));
+      const typed = draft.typed_data as unknown as TypedData;
+      setPaper({ subject, epoch: Number(typed.message.epoch), signature: await signWithSession(typed) });
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Card title={PAGE.paper}>
+      <p className="muted">{PAGE.paperLead}</p>
+      {error !== null && <Failure error={error} />}
+      {paper === null ? (
+        <>
+          <SigningStatus stage={busy ? "wallet" : "idle"} />
+          <div className="row">
+            <Button busy={busy} onClick={() => void make()}>
+              {PAGE.paperMake}
+            </Button>
+          </div>
+        </>
+      ) : (
+        <>
+          <Sheet paper={paper} />
+          <div className="row no-print">
+            <Button look="primary" onClick={() => print()}>
+              {PAGE.paperPrint}
+            </Button>
+            <Button onClick={() => saveJson(paper, "stop-everything.json")}>{PAGE.paperSave}</Button>
+          </div>
+        </>
+      )}
+    </Card>
+  );
+}
+
+function Sheet({ paper }: { paper: Paper }): ReactElement {
+  return (
+    <article className="paper stack">
+      <h3>{PAGE.paperTitle}</h3>
+      <p>{PAGE.paperText}</p>
+      <dl className="facts small">
+        <dt>{PAGE.paperFields.account}</dt>
+        <dd>
+          <code>{current()?.account}</code>
+        </dd>
+        <dt>subject</dt>
+        <dd>
+          <code>{paper.subject}</code>
+        </dd>
+        <dt>epoch</dt>
+        <dd>
+          <code>{paper.epoch}</code>
+        </dd>
+        <dt>signature</dt>
+        <dd>
+          <code>{paper.signature}</code>
+        </dd>
+        <dt>{PAGE.paperFields.send}</dt>
+        <dd>
+          <code>POST {location.origin}/v1/revocations</code>
+        </dd>
+        <dt>{PAGE.paperFields.made}</dt>
+        <dd>{asMoment(new Date().toISOString())}</dd>
+      </dl>
+    </article>
+  );
+}

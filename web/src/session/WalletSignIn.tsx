@@ -1,0 +1,75 @@
+/** Choose a wallet, connect, sign the sign-in message (EIP-4361). */
+import { useState, type ReactElement } from "react";
+import { body, openApi } from "../api/client";
+import { texts } from "../texts";
+import { Button, Failure, Notice } from "../ui/parts";
+import { Icon } from "../ui/Icon";
+import { useWallets } from "../wallet/discovery";
+import { connect, signText } from "../wallet/signing";
+import type { Wallet } from "../wallet/types";
+import { signedIn } from "./tokens";
+
+export function WalletSignIn(): ReactElement {
+  const wallets = useWallets();
+  const [asking, setAsking] = useState<string | null>(null);
+  const [error, setError] = useState<unknown>(null);
+
+  const start = async (wallet: Wallet): Promise<void> => {
+    setAsking(wallet.info.uuid);
+    setError(null);
+    try {
+      await signIn(wallet);
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setAsking(null);
+    }
+  };
+
+  if (wallets.length === 0) {
+    return (
+      <Notice tone="warn" title={texts.wallet.none}>
+        {texts.wallet.noneNext}
+      </Notice>
+    );
+  }
+  return (
+    <div className="stack">
+      <h2>{texts.wallet.choose}</h2>
+      <ul className="stack">
+        {wallets.map((wallet) => (
+          <li key={wallet.info.uuid}>
+            <Button
+              look={wallets.length === 1 ? "primary" : "plain"}
+              busy={asking === wallet.info.uuid}
+              disabled={asking !== null && asking !== wallet.info.uuid}
+              onClick={() => void start(wallet)}
+            >
+              <WalletIcon icon={wallet.info.icon} />
+              {texts.wallet.open(wallet.info.name)}
+            </Button>
+          </li>
+        ))}
+      </ul>
+      {asking !== null && <Notice>{texts.wallet.waiting}</Notice>}
+      {error !== null && <Failure error={error} />}
+    </div>
+  );
+}
+
+/** Announced icons are data URIs by EIP-6963; anything else is not loaded. */
+function WalletIcon({ icon }: { icon: string }): ReactElement {
+  return icon.startsWith("data:image/") ? (
+    <img src={icon} alt="" width={22} height={22} />
+  ) : (
+    <Icon name="wallet" size={22} />
+  );
+}
+
+async function signIn({ info, provider }: Wallet): Promise<void> {
+  const account = await connect(provider);
+  const { message } = await body(openApi.POST("/v1/auth/wallet/challenge", { body: { account } }));
+  const signature = await signText(provider, account, message);
+  const tokens = await body(openApi.POST("/v1/auth/wallet", { body: { message, signature } }));
+  signedIn(account, info.rdns, tokens);
+}
