@@ -185,6 +185,8 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.STUDY_DOCUMENT_STORED: _create("study"),
         codes.STUDY_DOCUMENT_READ: _read("study"),
         codes.STUDY_RUN: _run("study"),
+        codes.STUDY_RESULT_WITHHELD: _update("study"),
+        codes.STUDY_RESULTS_REMOVED: _delete("study"),
         codes.STUDY_DATASET_RELEASED: _run("study"),
         codes.STUDY_RECORDS_RELEASED: _run("study"),
         codes.CATALOGUE_DRAWN: _run("offers"),
@@ -202,6 +204,8 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.TEST_TOKENS_ISSUED: _create("account"),
         codes.DONATION_NAMED: _create("account"),
         codes.PRIVACY_CHARGED: _update(),
+        codes.PRIVACY_JOINED: _update(),
+        codes.RELEASE_ENTERED: _update(),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started
         codes.AUDIT_READ: _dicom("110101", None, "R"),  # audit log used
         codes.AUDIT_KEY_ERASED: _alert("110135", "D"),  # object security attributes changed

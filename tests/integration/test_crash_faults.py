@@ -342,7 +342,7 @@ def slots(stage: Stage, consent: ConsentId) -> tuple[Any, ...]:
     return ledger.evidence(stage.subject, (consent,), block=ledger.view().head_number).slots
 
 
-# So many calls the shortest act makes; the suite breaks each of them before and after its effect.
+# So many calls the shortest act makes; the suite breaks after each of them.
 FEWEST: dict[Callable[[Stage], Attempt], int] = {
     storing: 10, granting: 10, revoking: 10, erasing: 10, anchoring: 4,
     suspending: 8, removing: 8, reinstating: 8,
@@ -350,15 +350,13 @@ FEWEST: dict[Callable[[Stage], Attempt], int] = {
 
 
 @pytest.mark.parametrize("make", list(FEWEST))
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_act_broken_at_each_port_call_is_complete_exactly_once_after_a_restart(
-    stage: Stage, make: Callable[[Stage], Attempt], after: bool
+    stage: Stage, make: Callable[[Stage], Attempt]
 ) -> None:
     number = break_at_each_call(
         lambda: make(stage),
         lambda faults, late: Process(stage, faults, late=late),
         lambda: unfinished(stage),
-        after=after,
     )
     assert number >= FEWEST[make]
 

@@ -116,15 +116,13 @@ def withdrawing(stage: Stage) -> Attempt:
 
 
 @pytest.mark.parametrize("make", [binding, withdrawing])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_act_broken_at_each_port_call_is_complete_exactly_once_after_a_restart(
-    stage: Stage, make: Callable[[Stage], Attempt], after: bool
+    stage: Stage, make: Callable[[Stage], Attempt]
 ) -> None:
     number = break_at_each_call(
         lambda: make(stage),
         lambda faults, late: Process(stage, faults, late=late),
         lambda: unfinished(stage),
-        after=after,
     )
     assert number > 9  # so many calls the shorter act makes
 

@@ -115,7 +115,7 @@ def add_the_rest(built: Town) -> None:
 
 def add_prepared(stores: Stores, now: UnixSeconds) -> None:
     """A run whose result is on its way out; it has ended, so that nobody drives it here."""
-    kept = KeptResult({"table": None}, bytes(32), (), 0, apart=False)
+    kept = KeptResult({"table": None}, bytes(32), (), 0, apart=False, export=None)
     name = JobId(b"prepared result.")
     sealed = DocumentSealer(stores.keys).seal(kept.encoded(), subject=None, place=place_of_job(name.hex()))
     MongoJobStore(stores.database).add(

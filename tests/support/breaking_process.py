@@ -96,16 +96,16 @@ def break_at_each_call(
     make: Callable[[], tuple[Callable[[Any], object], Callable[[], None]]],
     process: Callable[[Faults, bool], Any],
     unfinished: Callable[[], Sequence[Act]],
-    *,
-    after: bool,
 ) -> int:
-    """Break an act at every call of a port, before or after its effect; return how many calls it makes.
+    """Break an act before its first call of a port and after the effect of each; return how many it makes.
 
-    ``make`` gives the act, and what must hold once it was done. ``process`` begins one over these faults,
-    late or not. After each break and a restart the act has to be complete exactly once.
+    What a break before a call leaves is what one after the call before it left, so this is every state that
+    a process can die in between two calls. ``make`` gives the act, and what must hold once it was done.
+    ``process`` begins one over these faults, late or not. After each break and a restart the act has to be
+    complete exactly once.
     """
-    number, reached = 0, True
-    while reached:
+    number, after = 0, False
+    while True:
         run, check = make()
         faults = Faults()
         faults.arm(number, after=after)
@@ -127,5 +127,6 @@ def break_at_each_call(
             check()
         except AssertionError as failure:
             raise AssertionError(f"call {number} ({point}), after={after}") from failure
-        number += 1
-    return number
+        if not reached:
+            return number
+        number, after = (number + 1 if after else 0), True
