@@ -399,7 +399,7 @@ def test_erasure_of_a_person_takes_the_exports_along_that_they_are_in(world: Stu
         opened=lambda _: None,
         names_of=(),
         mark_of=lambda *_: Mark(b""),
-        marked=dict,
+        marked=lambda _: dict,
         released=ReleasedRows(
             database, DocumentSealer(world.service.world.stores.keys), lambda *_: Pseudonym("")
         ),
