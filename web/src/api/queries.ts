@@ -47,6 +47,7 @@ export function useRequests(): UseQueryResult<Request[]> {
   return useQuery({
     queryKey: ["requests"],
     queryFn: () => body(api.GET("/v1/consent-requests", { params: { query: { limit: 100 } } })),
+    staleTime: 0,
     refetchInterval: SLOW_MS,
   });
 }

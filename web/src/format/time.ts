@@ -1,7 +1,7 @@
 /** Dates and counts as people read them, in the language of the texts. */
 import { language } from "../texts";
 
-const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "long", year: "numeric" });
+const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" });
 const moment = new Intl.DateTimeFormat(language, {
   day: "numeric",
   month: "short",

@@ -10,7 +10,7 @@ import { ProofPanel } from "./ProofPanel";
 
 const PAGE = texts.accesses;
 const AT_ONCE = 200;
-const LINE_PIXELS = 64;
+const LINE_PIXELS = 48;
 
 interface Filter {
   who: string;
