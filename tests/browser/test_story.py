@@ -80,6 +80,7 @@ def test_request_is_narrowed_signed_used_checked_and_stopped(
     expect(page.get_by_text(MESSAGE)).to_be_visible()
     page.get_by_role("switch", name=WORDS["medications"]).uncheck(force=True)
     expect(page.get_by_text(re.compile("records? they would see something of"))).to_be_visible()
+    expect(page.get_by_role("button", name="Allow")).to_be_enabled()  # what is shown is what would be signed
     page.get_by_text("The words you sign").click()
     words = page.locator("details .signed-text").inner_text()
     assert WORDS["laboratory"] in words

@@ -183,7 +183,9 @@ function Answer({ request }: { request: Asked }): ReactElement {
         {!isEmpty && drafted.error !== null && (
           <Failure error={drafted.error} retry={() => void drafted.refetch()} />
         )}
-        {!isEmpty && drafted.error === null && <Preview drafted={drafted.data} request={request} />}
+        {!isEmpty && drafted.error === null && (
+          <Preview drafted={drafted.data} request={request} stale={drafted.isPlaceholderData} />
+        )}
         <SigningStatus stage={signing.stage} />
         {signing.error !== null && <Failure error={signing.error} />}
         <div className="row">
@@ -213,13 +215,14 @@ function Answer({ request }: { request: Asked }): ReactElement {
   );
 }
 
-function Preview({
-  drafted,
-  request,
-}: {
+interface PreviewProps {
   drafted: ReturnType<typeof useDraft>["data"];
   request: Asked;
-}): ReactElement {
+  /** What is shown is of before the last switch; the next is on its way. */
+  stale: boolean;
+}
+
+function Preview({ drafted, request, stale }: PreviewProps): ReactElement {
   const words = useWords();
   if (drafted === undefined) {
     return <Loading what={texts.loading} />;
@@ -227,7 +230,7 @@ function Preview({
   const { preview, draft } = drafted;
   const shown = preview.categories.filter((one) => request.categories.includes(one.category) || one.then > 0);
   return (
-    <div className="stack" aria-live="polite">
+    <div className={stale ? "stack stale" : "stack"} aria-live="polite" aria-busy={stale}>
       <p>
         <strong className="figure">{preview.records_then}</strong>{" "}
         {PAGE.showsNow(preview.records_then).replace(/^\S+ /, "")}
