@@ -15,7 +15,7 @@ from tests.integration.api.world import Service
 @dataclass
 class Person:
     """``strangers``: addresses outside the service that a page asked for; ``complaints``: what the browser
-    said of the pages. Both stay empty."""
+    said of the pages. Both stay empty. ``scripts``: the files of script that the pages loaded."""
 
     context: BrowserContext
     page: Page
@@ -26,6 +26,7 @@ class Person:
     record_id: str = ""
     strangers: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    scripts: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.context.on("request", self._watch)
@@ -69,6 +70,8 @@ class Person:
         parts = urlsplit(request.url)
         if parts.scheme in ("http", "https") and parts.netloc != urlsplit(self.service.url).netloc:
             self.strangers.append(request.url)
+        if parts.path.endswith(".js"):
+            self.scripts.add(parts.path)
 
     def _listen(self, message: ConsoleMessage) -> None:
         # Answers that are refusals are part of many stories; a violated policy or a broken script is not.

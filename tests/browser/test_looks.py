@@ -15,12 +15,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from backend.demo.actors import Provider
-from tests.browser.conftest import DESKTOP, PHONE, ROOT
+from tests.browser.conftest import DESKTOP, PAGES, PHONE, ROOT
 from tests.browser.person import Person
 from tests.browser.test_story import ask
 from tests.integration.api.world import Service, raw
 
 AXE: Final = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+MOST_SCRIPT_BYTES: Final = 200_000  # of all pages of one role together
 SCREENS: Final = {
     "phone": PHONE,
     "narrow": {"viewport": {"width": 320, "height": 640}},
@@ -120,6 +121,14 @@ def test_pages_are_readable_in_every_size_and_scheme(
     expect(page.get_by_role("heading", name="There is no such page.")).to_be_visible()
     check(page, f"lost-{size}-{scheme}")
     person.assert_well()
+    assert compressed(person.scripts) <= MOST_SCRIPT_BYTES
+
+
+def compressed(scripts: set[str]) -> int:
+    """The bytes of these files with gzip; what is too small for that counts as it is."""
+    files = [PAGES / path.lstrip("/") for path in scripts]
+    beside = [file.with_name(f"{file.name}.gz") for file in files]
+    return sum((gz if gz.exists() else file).stat().st_size for file, gz in zip(files, beside, strict=True))
 
 
 def test_policy_takes_no_inline_script_and_no_other_origin(service: Service) -> None:
