@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import httpx
 
-from backend.client.api import RequestRefused, checked
+from backend.client.api import checked
 from backend.client.keys import PrivateKey
 from backend.client.results import Dataset, FhirExport, Json, RunResult
 from backend.errors import AssentError
@@ -93,10 +93,8 @@ class Researcher:
         return [Study(self, each) for each in self._list("GET", "/v1/studies")]
 
     def study(self, study_id: str) -> Study:
-        found = next((each for each in self.studies() if each.study_id == study_id), None)
-        if found is None:
-            raise RequestRefused(404, {"code": "study_not_found", "detail": "It is none of your studies."})
-        return found
+        """Raises RequestRefused (404) for one that is none of your studies."""
+        return Study(self, self._one("GET", f"/v1/studies/{study_id}"))
 
     def budget(self) -> Json:
         """Return the custodian's promise to its patients, and what of its budget is spent."""

@@ -122,13 +122,15 @@ def test_token_is_kept_until_shortly_before_it_ends() -> None:
 
 
 def test_study_is_waited_for_until_the_board_decided() -> None:
-    service = Service(studies=[study("proposed"), [study("proposed")], [study("approved")]])
+    service = Service(studies=[study("proposed")])
+    service.answers[f"/v1/studies/{STUDY}"] = [study("proposed"), study("approved")]
     assert lab(service).propose({}).wait_until_approved().state == "approved"
 
 
 @pytest.mark.parametrize("state", ["refused", "proposed"])
 def test_study_that_is_refused_or_late_is_an_error(state: str) -> None:
-    service = Service(studies=[study("proposed"), [study(state)]])
+    service = Service(studies=[study("proposed")])
+    service.answers[f"/v1/studies/{STUDY}"] = [study(state)]
     with pytest.raises(StudyNotApproved, match=state):
         lab(service).propose({}).wait_until_approved(seconds=3)
 
@@ -185,5 +187,9 @@ def test_refusal_shows_the_problem() -> None:
 
 
 def test_study_that_is_not_the_researchers_is_not_found() -> None:
-    with pytest.raises(RequestRefused, match="study_not_found"):
-        lab(Service(studies=[[]])).study(STUDY)
+    service = Service()
+    service.answers[f"/v1/studies/{STUDY}"] = [
+        httpx.Response(404, json={"code": "not_found", "detail": "No."})
+    ]
+    with pytest.raises(RequestRefused, match="not_found"):
+        lab(service).study(STUDY)
