@@ -34,11 +34,10 @@ export type Overview = Schemas["OverviewView"];
 export type SessionInfo = Schemas["SessionView"];
 export type Table = "purposes" | "categories" | "sensitivities" | "actions" | "obligations";
 
-export function useSessionInfo(enabled: boolean): UseQueryResult<SessionInfo> {
+export function useSessionInfo(): UseQueryResult<SessionInfo> {
   return useQuery({
     queryKey: ["session"],
     queryFn: () => body(api.GET("/v1/auth/session")),
-    enabled,
     staleTime: 60_000,
   });
 }
@@ -125,7 +124,9 @@ export function useAccesses(subject: string, limit: number): UseInfiniteQueryRes
 export type StoredRecord = Schemas["RecordView"];
 
 // HL7 v3 PurposeOfUse: a patient's own request, and one made by family.
-const own = (isSelf: boolean): string => (isSelf ? "PATRQT" : "FAMRQT");
+export function ownPurpose(isSelf: boolean): string {
+  return isSelf ? "PATRQT" : "FAMRQT";
+}
 
 export function useRecords(
   subject: string,
@@ -138,7 +139,7 @@ export function useRecords(
         api.GET("/v1/records", {
           params: {
             query: {
-              purpose: own(isSelf),
+              purpose: ownPurpose(isSelf),
               subject,
               limit: 100,
               ...(pageParam === null ? {} : { cursor: pageParam }),
@@ -152,15 +153,15 @@ export function useRecords(
   });
 }
 
-export function useRecord(record: string, isSelf: boolean): UseQueryResult<StoredRecord> {
+export function useRecord(record: string, purpose: string): UseQueryResult<StoredRecord> {
   return useQuery({
-    queryKey: ["record", record],
+    queryKey: ["record", record, purpose],
     queryFn: () =>
       body(
         api.GET("/v1/records/{record}", {
           params: {
             path: { record },
-            query: { purpose: own(isSelf) },
+            query: { purpose },
             header: { accept: "application/json" },
           },
         }),
@@ -184,16 +185,48 @@ export function useErasures(subject: string): UseQueryResult<Schemas["ErasureVie
   });
 }
 
+/** What an organisation may see of a patient's records, for a purpose, as of now. */
+export function useGranted(patientRef: string, purpose: string): UseQueryResult<Schemas["RecordPage"]> {
+  return useQuery({
+    queryKey: ["granted", patientRef, purpose],
+    queryFn: () =>
+      body(api.GET("/v1/records", { params: { query: { patient_ref: patientRef, purpose, limit: 100 } } })),
+    // Never an old answer: a permission that ended must not be shown as one, nor one that was given as none.
+    gcTime: 0,
+    staleTime: 0,
+    refetchOnWindowFocus: false, // each listing is an entry of the patient's list
+  });
+}
+
+export type Notice = Schemas["RevocationNoticeView"];
+
+export function useObligations(): UseQueryResult<Notice[]> {
+  return useQuery({
+    queryKey: ["obligations"],
+    queryFn: () => body(api.GET("/v1/notices-of-revocation", { params: { query: { limit: 200 } } })),
+    refetchInterval: SLOW_MS,
+  });
+}
+
 export type Words = (table: Table, codes: readonly string[]) => string[];
 
 /** Words for codes; until they are there, and for a code without any, the code itself. */
 export function useWords(): Words {
-  const { data } = useQuery({
+  const { data } = useTables();
+  return useMemo(() => (table, found) => found.map((code) => data?.[table][code] ?? code), [data]);
+}
+
+/** Every code of a table, in the table's order. */
+export function useCodes(table: Table): string[] {
+  return Object.keys(useTables().data?.[table] ?? {});
+}
+
+function useTables(): UseQueryResult<Schemas["TableWords"]> {
+  return useQuery({
     queryKey: ["words", language],
     queryFn: () => body(openApi.GET("/v1/tables/words", { params: { query: { language } } })),
     ...FOREVER,
   });
-  return useMemo(() => (table, found) => found.map((code) => data?.[table][code] ?? code), [data]);
 }
 
 /** Names of organisations; an id, shortened, for one that has none here. */

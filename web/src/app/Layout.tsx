@@ -1,43 +1,33 @@
-/** What stands around every page of a signed-in patient: where one can go, and for whom one acts. */
+/** What stands around every page of somebody who is signed in: where one can go, and who one is. */
 import type { ReactElement, ReactNode } from "react";
 import { Link, useRoute } from "wouter";
 import { api, done } from "../api/client";
-import { queries, useRequests, type SessionInfo } from "../api/queries";
+import { queries } from "../api/queries";
 import { shortId } from "../format/time";
-import { useActing } from "../patient/acting";
-import { signedOut, type Session } from "../session/tokens";
+import { signedOut, type Who } from "../session/tokens";
 import { texts } from "../texts";
 import { Icon, type IconName } from "../ui/Icon";
 import { Button } from "../ui/parts";
 
-interface PageLink {
+export interface PageLink {
   path: string;
   label: string;
   icon: IconName;
   /** Not in the bar of a phone: the page "More" links it. */
   seldom?: boolean;
+  /** How many things wait there. */
+  count?: number;
 }
-const PAGES: readonly PageLink[] = [
-  { path: "/", label: texts.nav.home, icon: "home" },
-  { path: "/requests", label: texts.nav.requests, icon: "inbox" },
-  { path: "/consents", label: texts.nav.consents, icon: "key", seldom: true },
-  { path: "/records", label: texts.nav.records, icon: "file" },
-  { path: "/accesses", label: texts.nav.accesses, icon: "eye" },
-  { path: "/more", label: texts.nav.more, icon: "more" },
-];
 
 interface LayoutProps {
-  session: Session;
-  subjects: SessionInfo["subjects"];
-  choose: (subject: string) => void;
+  who: Who;
+  pages: readonly PageLink[];
+  /** Stands above the name: for whom one acts, or for which organisation. */
+  aside?: ReactNode;
   children: ReactNode;
 }
 
-export function Layout({ session, subjects, choose, children }: LayoutProps): ReactElement {
-  const { subject } = useActing();
-  const requests = useRequests();
-  const open =
-    requests.data?.filter((one) => one.state === "requested" && one.subject === subject).length ?? 0;
+export function Layout({ who, pages, aside, children }: LayoutProps): ReactElement {
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -50,30 +40,19 @@ export function Layout({ session, subjects, choose, children }: LayoutProps): Re
         </Link>
         <nav aria-label={texts.nav.label}>
           <ul>
-            {PAGES.map((page) => (
+            {pages.map((page) => (
               <li key={page.path} className={page.seldom === true ? "not-phone" : undefined}>
-                <NavLink {...page} count={page.path === "/requests" ? open : 0} />
+                <NavLink {...page} />
               </li>
             ))}
           </ul>
         </nav>
         <div className="who small">
-          {subjects.length > 1 && (
-            <label className="field">
-              <span className="muted">{texts.nav.acting}</span>
-              <select className="input" value={subject} onChange={(event) => choose(event.target.value)}>
-                {subjects.map((one) => (
-                  <option key={one.subject} value={one.subject}>
-                    {one.relation === "self" ? texts.nav.myself : texts.nav.other(shortId(one.subject))}
-                  </option>
-                ))}
-              </select>
-            </label>
-          )}
+          {aside}
           <p className="muted account">
             {texts.nav.signedInAs}
             <br />
-            <code>{shortId(session.account)}</code>
+            {who.kind === "wallet" ? <code>{shortId(who.account)}</code> : who.username}
           </p>
           <Button look="quiet" onClick={() => void signOut()}>
             <Icon name="out" size={18} />
@@ -88,17 +67,7 @@ export function Layout({ session, subjects, choose, children }: LayoutProps): Re
   );
 }
 
-function NavLink({
-  path,
-  label,
-  icon,
-  count,
-}: {
-  path: string;
-  label: string;
-  icon: IconName;
-  count: number;
-}): ReactElement {
+function NavLink({ path, label, icon, count = 0 }: PageLink): ReactElement {
   const [exact] = useRoute(path);
   const [below] = useRoute(`${path}/*?`);
   const here = path === "/" ? exact : below;

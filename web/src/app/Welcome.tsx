@@ -1,5 +1,6 @@
 /** The page for whoever is not signed in. */
 import type { ReactElement } from "react";
+import { StaffSignIn } from "../session/StaffSignIn";
 import { WalletSignIn } from "../session/WalletSignIn";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
@@ -26,10 +27,16 @@ export function Welcome(): ReactElement {
           ))}
         </ul>
       </div>
-      <Card>
-        <WalletSignIn />
-        <p className="muted small">{texts.welcome.fees}</p>
-      </Card>
+      <div className="stack">
+        <Card>
+          <WalletSignIn />
+          <p className="muted small">{texts.welcome.fees}</p>
+        </Card>
+        <details className="card">
+          <summary>{texts.staff.signIn.open}</summary>
+          <StaffSignIn />
+        </details>
+      </div>
     </div>
   );
 }

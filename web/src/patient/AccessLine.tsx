@@ -2,7 +2,7 @@
 import type { ReactElement } from "react";
 import { useNames, useWords, type Access } from "../api/queries";
 import { asMoment, shortId } from "../format/time";
-import { current } from "../session/tokens";
+import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Tag } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
@@ -53,8 +53,8 @@ export function useActor(): (entry: Access) => string {
     }
     const [, kind, id] = /^(?:(\w+):)?(.*)$/.exec(entry.actor ?? "") ?? [];
     if (id?.startsWith("0x") === true && id.length === 42) {
-      const own = current()?.account;
-      return own !== undefined && isSame(id, own) ? texts.accesses.you : texts.accesses.delegate(shortId(id));
+      const own = currentAccount();
+      return own !== null && isSame(id, own) ? texts.accesses.you : texts.accesses.delegate(shortId(id));
     }
     return kind === "service" || entry.actor === null ? texts.accesses.service : texts.accesses.someone;
   };

@@ -5,7 +5,7 @@
 import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { asMoment } from "../format/time";
-import { current } from "../session/tokens";
+import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { saveJson } from "../ui/download";
 import { Button, Card, Failure } from "../ui/parts";
@@ -76,7 +76,7 @@ function Sheet({ paper }: { paper: Paper }): ReactElement {
       <dl className="facts small">
         <dt>{PAGE.paperFields.account}</dt>
         <dd>
-          <code>{current()?.account}</code>
+          <code>{currentAccount()}</code>
         </dd>
         <dt>subject</dt>
         <dd>

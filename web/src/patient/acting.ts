@@ -1,7 +1,7 @@
 /** For whom the pages act: the patient who is signed in, or one whose powers they hold. */
 import { createContext, useContext } from "react";
 import { useConsents } from "../api/queries";
-import { current } from "../session/tokens";
+import { currentAccount } from "../session/tokens";
 import { chainOf, type Via } from "./chain";
 
 export interface Acting {
@@ -23,5 +23,5 @@ export function useActing(): Acting {
 export function useVia(): Via {
   const { subject, isSelf } = useActing();
   const consents = useConsents(subject);
-  return isSelf ? [] : chainOf(consents.data ?? [], current()?.account ?? "");
+  return isSelf ? [] : chainOf(consents.data ?? [], currentAccount() ?? "");
 }

@@ -71,5 +71,5 @@ async function signIn({ info, provider }: Wallet): Promise<void> {
   const { message } = await body(openApi.POST("/v1/auth/wallet/challenge", { body: { account } }));
   const signature = await signText(provider, account, message);
   const tokens = await body(openApi.POST("/v1/auth/wallet", { body: { message, signature } }));
-  signedIn(account, info.rdns, tokens);
+  signedIn({ kind: "wallet", account, rdns: info.rdns }, tokens);
 }

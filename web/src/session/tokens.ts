@@ -8,11 +8,11 @@
 const KEY = "assent.session";
 const EARLY_MS = 15_000; // a token this close to its end is renewed before it is used
 
+/** Who signed in: a wallet's account (as the wallet spells it; `rdns` finds the wallet again), or staff. */
+export type Who = { kind: "wallet"; account: string; rdns: string } | { kind: "staff"; username: string };
+
 export interface Session {
-  /** Signs with this account; checksummed or not, as the wallet gave it. */
-  account: string;
-  /** Of the wallet that signed in (EIP-6963 rdns), to find it again. */
-  wallet: string;
+  who: Who;
   access: string;
   refresh: string | null;
   expiresAt: number;
@@ -63,8 +63,13 @@ export function current(): Session | null {
   return shown;
 }
 
-export function signedIn(account: string, wallet: string, tokens: TokenAnswer): void {
-  write(sessionOf(account, wallet, tokens));
+/** The account that signs, where a wallet is signed in. */
+export function currentAccount(): string | null {
+  return shown?.who.kind === "wallet" ? shown.who.account : null;
+}
+
+export function signedIn(who: Who, tokens: TokenAnswer): void {
+  write(sessionOf(who, tokens));
 }
 
 export function signedOut(): void {
@@ -101,16 +106,15 @@ export async function renew(spent: string): Promise<string | null> {
     if (!response.ok) {
       return null;
     }
-    const renewed = sessionOf(session.account, session.wallet, (await response.json()) as TokenAnswer);
+    const renewed = sessionOf(session.who, (await response.json()) as TokenAnswer);
     write(renewed);
     return renewed.access;
   });
 }
 
-function sessionOf(account: string, wallet: string, tokens: TokenAnswer): Session {
+function sessionOf(who: Who, tokens: TokenAnswer): Session {
   return {
-    account,
-    wallet,
+    who,
     access: tokens.access_token,
     refresh: tokens.refresh_token,
     expiresAt: Date.now() + tokens.expires_in * 1000,

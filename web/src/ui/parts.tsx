@@ -10,18 +10,21 @@ interface ButtonProps extends Omit<ComponentProps<"button">, "type"> {
   look?: "primary" | "danger" | "quiet" | "plain";
   /** Something is under way: shown, announced, and a second click does nothing. */
   busy?: boolean;
+  /** Sends its form, also on Enter in a field. */
+  submits?: boolean;
 }
 
 export function Button({
   look = "plain",
   busy = false,
+  submits = false,
   onClick,
   children,
   ...rest
 }: ButtonProps): ReactElement {
   return (
     <button
-      type="button"
+      type={submits && !busy ? "submit" : "button"}
       className={`button button-${look}`}
       aria-disabled={busy || rest.disabled === true}
       aria-busy={busy}

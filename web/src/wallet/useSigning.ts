@@ -72,10 +72,10 @@ export function useSigning<T>(): Signing<T> {
 
 /** Have the wallet of the session sign. Raises WalletError. */
 export async function signWithSession(typed: TypedData): Promise<string> {
-  const session = current();
-  const wallet = session === null ? null : await walletNamed(session.wallet);
-  if (session === null || wallet === null) {
+  const who = current()?.who;
+  const wallet = who?.kind === "wallet" ? await walletNamed(who.rdns) : null;
+  if (who?.kind !== "wallet" || wallet === null) {
     throw new WalletError("missing");
   }
-  return signTyped(wallet.provider, session.account, typed);
+  return signTyped(wallet.provider, who.account, typed);
 }

@@ -1,0 +1,75 @@
+/** The pages of staff, by what their account may do. */
+import { lazy, Suspense, type ReactElement } from "react";
+import { Route, Switch } from "wouter";
+import type { SessionInfo } from "../api/queries";
+import { Layout, type PageLink } from "../app/Layout";
+import { Lost } from "../app/Lost";
+import type { Who } from "../session/tokens";
+import { texts } from "../texts";
+import { Empty, Heading, Loading } from "../ui/parts";
+
+const Patients = lazy(() => import("./Patients"));
+const Asked = lazy(() => import("./Asked"));
+const Obligations = lazy(() => import("./Obligations"));
+const Desk = lazy(() => import("./Desk"));
+
+const NAV = texts.staff.nav;
+
+export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }): ReactElement {
+  const may = new Set(info.scopes);
+  const cares = may.has("patients:search") && may.has("consents:request") && info.organisation !== null;
+  const enrols = may.has("enrolment:issue");
+  const pages: PageLink[] = [
+    ...(cares
+      ? ([
+          { path: "/patients", label: NAV.patients, icon: "eye" },
+          { path: "/asked", label: NAV.asked, icon: "inbox" },
+          { path: "/obligations", label: NAV.obligations, icon: "clock" },
+        ] as const)
+      : []),
+    ...(enrols ? ([{ path: "/desk", label: NAV.desk, icon: "key" }] as const) : []),
+  ];
+  const organisation = info.organisation?.name;
+  return (
+    <Layout
+      who={who}
+      pages={pages}
+      aside={
+        organisation != null && (
+          <p className="muted account">
+            {texts.staff.actingFor}
+            <br />
+            <strong>{organisation}</strong>
+          </p>
+        )
+      }
+    >
+      <Suspense fallback={<Loading what={texts.loading} />}>
+        <Switch>
+          <Route path="/">{cares ? <Patients /> : enrols ? <Desk /> : <NoPages />}</Route>
+          {cares && <Route path="/patients" component={Patients} />}
+          {cares && <Route path="/asked" component={Asked} />}
+          {cares && <Route path="/obligations" component={Obligations} />}
+          {enrols && <Route path="/desk" component={Desk} />}
+          <Route>
+            <Lost />
+          </Route>
+        </Switch>
+      </Suspense>
+    </Layout>
+  );
+}
+
+function NoPages(): ReactElement {
+  return (
+    <>
+      <Heading title={texts.staff.noPages} />
+      <Empty>
+        <p>{texts.staff.noPagesNext}</p>
+        <p>
+          <a href="/docs">/docs</a>
+        </p>
+      </Empty>
+    </>
+  );
+}
