@@ -63,6 +63,7 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
     } else {
       next.delete(code);
     }
+    setMissing(false);
     choose(next);
   };
   return (

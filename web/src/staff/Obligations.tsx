@@ -52,7 +52,7 @@ function Line({ told }: { told: Told }): ReactElement {
     }
   };
   return (
-    <div className="line">
+    <div className="line line-tall">
       <span className="stack">
         <strong>{PAGE.reasons[told.reason] ?? told.reason}</strong>
         <span className="muted">

@@ -1,6 +1,6 @@
 /** The pages of staff, by what their account may do. */
 import { lazy, Suspense, type ReactElement } from "react";
-import { Route, Switch } from "wouter";
+import { Redirect, Route, Switch } from "wouter";
 import type { SessionInfo } from "../api/queries";
 import { Layout, type PageLink } from "../app/Layout";
 import { Lost } from "../app/Lost";
@@ -29,6 +29,7 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
       : []),
     ...(enrols ? ([{ path: "/desk", label: NAV.desk, icon: "key" }] as const) : []),
   ];
+  const [first] = pages;
   const organisation = info.organisation?.name;
   return (
     <Layout
@@ -46,7 +47,7 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
     >
       <Suspense fallback={<Loading what={texts.loading} />}>
         <Switch>
-          <Route path="/">{cares ? <Patients /> : enrols ? <Desk /> : <NoPages />}</Route>
+          <Route path="/">{first === undefined ? <NoPages /> : <Redirect to={first.path} replace />}</Route>
           {cares && <Route path="/patients" component={Patients} />}
           {cares && <Route path="/asked" component={Asked} />}
           {cares && <Route path="/obligations" component={Obligations} />}
