@@ -102,6 +102,7 @@ def town(directory: Path, **options: Any) -> Iterator[Town]:
             "smtp_url": f"smtp://localhost:{mails.port}",
             "smtp_ca_file": certificate,
             "mail_from": FROM,
+            "access_token_minutes": 60,  # its people stay signed in for as long as the tests take
         }
         with httpx.Client(timeout=60) as http, ExitStack() as running:
             service = running.enter_context(open_service(directory, http=http, **options))

@@ -16,7 +16,7 @@ from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.demo.actors import Provider
 from tests.integration.api.world import Patient, Service, assert_problem, raw
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 60
 
 
 def _ready(service: Service) -> httpx.Response:
