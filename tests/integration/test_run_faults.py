@@ -73,7 +73,7 @@ class Process:
         self.jobs = RunJobs(
             store=wrap(MongoJobStore(stores.database), "jobs"),
             studies=services.studies,
-            permits=services.datasets.permits,
+            permits=services.datasets.handover.permits,
             guard=services.board.guard,
             releasing=Releasing(
                 commits=results,
@@ -81,6 +81,7 @@ class Process:
                 audit=audit,
                 clock=lambda: int(time.time()),
             ),
+            exports=services.exports.keeper,
             runner=services.runner,
             candidates=services.candidates,
             sealer=DocumentSealer(stores.keys),

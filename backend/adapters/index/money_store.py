@@ -90,7 +90,8 @@ class MongoResultStore:
 
     def of_study(self, study: Bytes32) -> Sequence[ResultRow]:
         with translated():
-            found = list(self._rows.find({"study": study.hex()}).sort("at", ASCENDING))
+            rows = self._rows.find({"study": study.hex()})
+            found = list(rows.sort([("at", ASCENDING), ("_id", ASCENDING)]))
         return [_result(self._marks.checked(document)) for document in found]
 
 

@@ -94,7 +94,7 @@ class Claims:
                 if row.run == share.run:
                     inside = [each for each in opened if each.round.tree.base == row.result]
                     found += [self._placed(row, each, now) for each in inside] or [self._unplaced(row, share)]
-        return sorted(found, key=lambda each: each.at, reverse=True)
+        return sorted(found, key=lambda each: (each.at, each.result), reverse=True)
 
     def claim(self, subject: SubjectId, round_: RoundId, *, by: Agent) -> bool:
         """Have a payment made; the same again is acknowledged again. False: the chain is away, and it goes on

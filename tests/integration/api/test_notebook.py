@@ -30,7 +30,9 @@ def world(tmp_path: Path) -> Iterator[StudyWorld]:
 
 def cells() -> list[str]:
     (section,) = re.findall(r"^## From Python\n(.*?)^## ", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
-    return re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    # An indented one is part of another study's.
+    return [block for block in blocks if not block.startswith(" ")]
 
 
 def permit_what_is_proposed(world: StudyWorld, stop: threading.Event) -> None:
