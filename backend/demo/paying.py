@@ -64,7 +64,7 @@ def _name_payee(patient: Patient, study: str, account: str) -> dict[str, Any]:
 
 
 def _waited(patient: Patient, result: str) -> str:
-    """Wait for the chain's clock, which goes on with each block; the log's anchors make one now and then."""
+    """Wait until the time to object is over."""
     deadline = time.monotonic() + WAIT_SECONDS
     while (standing := _standing(patient, result)) != "claimable" and time.monotonic() < deadline:
         time.sleep(0.2)

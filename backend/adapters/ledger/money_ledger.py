@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ class LedgerMoney:
         self._effects = effects
         self._market = MarketMoney(market, chain)
         self._custodian = custodian
-        self.is_test_token = is_embedded
+        self._is_embedded = self.is_test_token = is_embedded
         self.market = market
         self.office = relayer.address(Sender.PAYMENTS)
         self.token = _first_contract_of(self.office) if is_embedded else token
@@ -77,7 +78,9 @@ class LedgerMoney:
     # --- reading, at the head
 
     def now(self) -> UnixSeconds:
-        return self._chain.view().head_timestamp
+        head = self._chain.view().head_timestamp
+        # An embedded chain has no block while nothing happens: the next one is made for what is sent now.
+        return UnixSeconds(max(head, int(time.time()))) if self._is_embedded else head
 
     def rules(self) -> MarketRules:
         return self._market.rules(block=self._head())
