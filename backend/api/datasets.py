@@ -9,10 +9,9 @@ from fastapi.responses import StreamingResponse
 
 from backend.api.runs import HexRun, own_run
 from backend.api.schemas import Hex32
+from backend.api.sealed_releases import RESPONSES, download
 from backend.api.security import Caller, agent_of, needs, requesting_member
 from backend.identity.roles import Scope
-from backend.research.datasets.sealed import MEDIA_TYPE
-from backend.types import to_hex
 
 router = APIRouter(prefix="/v1/studies/{study}/runs/{run}/dataset", tags=["research"])
 Running = Annotated[Caller, Depends(needs(Scope.STUDY_RUN))]
@@ -21,7 +20,7 @@ Running = Annotated[Caller, Depends(needs(Scope.STUDY_RUN))]
 @router.get(
     "",
     response_class=StreamingResponse,
-    responses={200: {"content": {MEDIA_TYPE: {}}, "description": "sealed to the registered key"}},
+    responses=RESPONSES,
 )
 def fetch(study: Hex32, run: HexRun, caller: Running) -> StreamingResponse:
     """Fetch the dataset of a run that is done, while the consents it was made under all stand.
@@ -30,12 +29,6 @@ def fetch(study: Hex32, run: HexRun, caller: Running) -> StreamingResponse:
     """
     services, principal = caller
     found, job = own_run(caller, study, run)
-    dataset = services.datasets.give(
-        found, job, agent=agent_of(principal), researcher=requesting_member(principal)
+    return download(
+        services.datasets.give(found, job, agent=agent_of(principal), researcher=requesting_member(principal))
     )
-    headers = {
-        "Content-Disposition": f'attachment; filename="{dataset.release.hex()[:16]}.assent"',
-        "Assent-Release": to_hex(dataset.release),
-        "Cache-Control": "no-store",
-    }
-    return StreamingResponse(dataset.content, media_type=MEDIA_TYPE, headers=headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from backend.audit.entry import Agent, AuditEvent, Outcome
@@ -19,6 +19,15 @@ from backend.research.ports import PermitReader
 from backend.research.study import Study
 from backend.research.types import StudyId
 from backend.types import MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRelease:
+    """``release`` is its id (32 bytes), the same for the same run and recipient. ``content`` of an export
+    raises StreamCut where the rest may not leave."""
+
+    release: bytes
+    content: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,8 @@ class StudyRunner:
         joined: dict[SubjectId, NanoRho] = {}
 
         def join() -> None:
-            joined.update(self._budget.join([candidate.subject for candidate in cohort.eligible]))
+            if not joined:  # a mark never moves: once is enough for a run
+                joined.update(self._budget.join([candidate.subject for candidate in cohort.eligible]))
 
         def within(charge: Charge) -> Iterator[Candidate]:
             for candidate in cohort.eligible:

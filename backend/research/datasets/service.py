@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,19 +15,11 @@ from backend.research.datasets.methods import Released, methods_paragraph
 from backend.research.datasets.package import Package, build, table_of
 from backend.research.datasets.sealed import seal_release
 from backend.research.errors import TableRemoved
-from backend.research.handover import Handover
+from backend.research.handover import Handover, SealedRelease
 from backend.research.jobs.types import Job
 from backend.research.study import Study
 from backend.research.study import table_of as asked_table
 from backend.types import MemberId, to_hex
-
-
-@dataclass(frozen=True, slots=True)
-class SealedDataset:
-    """``release`` is its id (32 bytes), the same for the same run and recipient."""
-
-    release: bytes
-    content: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +29,7 @@ class DatasetService:
     recipients: RecipientKeys
     clock: Callable[[], int]
 
-    def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedDataset:
+    def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedRelease:
         """Return the dataset of a run, sealed to the researcher's registered key.
 
         Raises StudyNotPermitted, RunResultRemoved, TableRemoved, DatasetNotThere, ResearcherKeyMissing,
@@ -60,7 +52,7 @@ class DatasetService:
         content = seal_release(
             package, tenant=bytes(self.tenant), study=bytes(study.study_id), release=release, recipient=key
         )
-        return SealedDataset(release, content)
+        return SealedRelease(release, content)
 
     def _package(
         self, study: Study, result: dict[str, Any], pseudonyms: tuple[str, ...], release: bytes

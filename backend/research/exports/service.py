@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,22 +14,13 @@ from backend.research.datasets.errors import DatasetOutdated
 from backend.research.exports.errors import ExportNotThere
 from backend.research.exports.keeping import ExportKeeper
 from backend.research.exports.types import KeptExport
-from backend.research.handover import Handover
+from backend.research.handover import Handover, SealedRelease
 from backend.research.jobs.kept import KeptResult
 from backend.research.jobs.types import Job
 from backend.research.study import Study
 from backend.types import MemberId, RecordId, SubjectId
 
 _RELEASED: Final = codes.STUDY_RECORDS_RELEASED
-
-
-@dataclass(frozen=True, slots=True)
-class SealedExport:
-    """``release`` is its id (32 bytes), the same for the same run and recipient. ``content`` raises StreamCut
-    where the rest may not leave: the last of it comes only when all was checked once more."""
-
-    release: bytes
-    content: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +31,12 @@ class ExportService:
     keeper: ExportKeeper
     erases: Callable[[SubjectId, RecordId], bool]
 
-    def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedExport:
+    def give(self, study: Study, job: Job, *, agent: Agent, researcher: MemberId) -> SealedRelease:
         """Return the export of a run, sealed to the key that the researcher had registered when it ran.
 
         Raises StudyNotPermitted, ExportNotThere (also where a record in it is being erased), DatasetOutdated
         (what was kept is deleted then), LedgerUnavailable and what the log raises; the entry in it is durable
-        before this returns.
+        before this returns. The last of the content comes only when all was checked once more.
         """
         kept = self.handover.kept(study, job)
         if kept is None or kept.export is None:
@@ -76,7 +67,7 @@ class ExportService:
                 released_bytes=released_bytes,
             )
 
-        return SealedExport(export.release, watched(content, Watch(still, cut)))
+        return SealedRelease(export.release, watched(content, Watch(still, cut)))
 
     def _require_standing(
         self, study: Study, kept: KeptResult, export: KeptExport, agent: Agent, researcher: MemberId
