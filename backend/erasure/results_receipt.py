@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from backend.audit import codes
-from backend.audit.verify import VerificationError, verify_bundle
+from backend.erasure.receipt_proof import head, instant, logged_in
 from backend.erasure.results import Removal, logged_detail
-from backend.interop.receipts.errors import ReceiptForged, ReceiptMalformed
+from backend.interop.receipts.errors import ReceiptMalformed
 from backend.interop.receipts.parties import Custodian
 from backend.interop.receipts.signing import proven
-from backend.interop.receipts.vocabulary import CONTEXT, Json
-from backend.types import time_text, to_hex
+from backend.interop.receipts.vocabulary import Json
+from backend.types import to_hex
 
 RESULTS_RECEIPT: Final = "assent:ResultsReceipt"
 STAYS: Final = (
@@ -27,20 +27,13 @@ STAYS: Final = (
 
 def results_receipt(removal: Removal, *, custodian: Custodian, proof: Json) -> Json:
     """Return the receipt, unsigned. ``proof``: the bundle of the log's entry."""
+    name = f"urn:assent:removal:{removal.study.hex()}:{removal.what}"
     return {
-        "@context": CONTEXT,
-        "@type": RESULTS_RECEIPT,
-        "dct:identifier": f"urn:assent:removal:{removal.study.hex()}:{removal.what}",
-        "dct:created": _instant(removal.at),
-        "dct:publisher": {
-            "dct:identifier": to_hex(custodian.member),
-            "foaf:name": custodian.name,
-            "foaf:page": custodian.url,
-        },
+        **head(RESULTS_RECEIPT, name, removal.at, custodian),
         "assent:study": to_hex(removal.study),
         "assent:what": removal.what.value,
         "assent:rule": removal.rule,
-        "assent:due": _instant(removal.due),
+        "assent:due": instant(removal.due),
         "assent:destroyed": {"@type": "@json", "@value": dict(sorted(removal.counts.items()))},
         "rdfs:comment": STAYS,
         "assent:log": {"@type": "@json", "@value": proof},
@@ -71,9 +64,7 @@ def verify_removal(document: object, keys: object, log_keys: Sequence[str]) -> V
     """
     content, key_id = proven(document, keys)
     try:
-        report = verify_bundle(content["assent:log"]["@value"], list(log_keys))
-        (entry,) = report["entries"]
-        event: Any = entry["event"]
+        logged = logged_in(content, log_keys)
         found = VerifiedRemoval(
             kind="ResultsReceipt",
             study=content["assent:study"],
@@ -81,22 +72,14 @@ def verify_removal(document: object, keys: object, log_keys: Sequence[str]) -> V
             rule=content["assent:rule"],
             removed=content["dct:created"]["@value"],
             destroyed=content["assent:destroyed"]["@value"],
-            entry=entry["index"],
-            size=report["size"],
-            anchored=entry["anchored"],
+            entry=logged.entry,
+            size=logged.size,
+            anchored=logged.anchored,
             key_id=key_id,
         )
-        logged = logged_detail(
-            bytes.fromhex(found.study.removeprefix("0x")), found.what, found.rule, found.destroyed
-        )
-    except VerificationError as failure:
-        raise ReceiptForged(f"The proof does not hold: {failure}", field="assent:log") from failure
+        study = bytes.fromhex(found.study.removeprefix("0x"))
+        detail = logged_detail(study, found.what, found.rule, found.destroyed)
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         raise ReceiptMalformed from failure
-    if (event.get("type"), event.get("detail")) != (codes.STUDY_RESULTS_REMOVED, logged):
-        raise ReceiptForged("The log's entry is about something else.", field="assent:log")
+    logged.require(codes.STUDY_RESULTS_REMOVED, detail)
     return found
-
-
-def _instant(at: int) -> Json:
-    return {"@type": "xsd:dateTime", "@value": time_text(at)}
