@@ -8,14 +8,11 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from backend.adapters.index.erasables import erasables
 from backend.adapters.index.export_store import MongoExportStore
-from backend.adapters.index.kept_results import ReleasedRows
 from backend.erasure.types import Scope
-from backend.research.releases.types import Mark
-from backend.research.types import Pseudonym, StudyId
-from backend.sealed import DocumentSealer
+from backend.research.types import StudyId
 from backend.types import RecordId, SubjectId
+from tests.support.erasing import unconnected
 from tests.support.memory_keys import MemoryKeyStore
 
 STUDY, OTHER = StudyId(b"s" * 32), StudyId(b"o" * 32)
@@ -51,14 +48,7 @@ def test_only_the_newest_of_a_study_is_kept(store: MongoExportStore) -> None:
 
 def test_export_goes_with_each_person_in_it(store: MongoExportStore, mongo: Database[dict[str, Any]]) -> None:
     first, second = put(store, STUDY, 5, 6), put(store, OTHER, 6, 7)
-    found = erasables(
-        mongo,
-        opened=lambda _: None,
-        names_of=(),
-        mark_of=lambda *_: Mark(b""),
-        marked=lambda _: dict,
-        released=ReleasedRows(mongo, DocumentSealer(MemoryKeyStore()), lambda *_: Pseudonym("")),
-    )
+    found = unconnected(mongo, MemoryKeyStore())
     exports = next(each for each in found if each.name == "research_exports")
     assert [exports.count(Scope(SubjectId(number))) for number in (5, 6, 7, 8)] == [3, 6, 3, 0]
     exports.erase(Scope(SubjectId(8)))

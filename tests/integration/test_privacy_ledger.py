@@ -21,20 +21,15 @@ from backend.settings import Settings
 from backend.stores import open_stores
 from backend.types import MemberId
 from tests.integration.api.world import Service, assert_problem, open_service, raw, staff
+from tests.support.ledger_copies import Copy, copy_of, put_back
 
 COLLECTIONS = ("privacy_balances", "privacy_charges")
 STUDY, LAB = StudyId(b"\x01" * 32), MemberId(b"\x02" * 32)
-Copy = dict[str, list[dict[str, Any]]]
 
 
 def debit(service: Service, number: int) -> Charge:
     budget = service.world.services.privacy_budget
     return budget.debit(bytes([number]) * 32, STUDY, LAB, NanoRho(7), study_limit=NanoRho(10**6))
-
-
-def copy_of(service: Service) -> Copy:
-    database = service.world.stores.database
-    return {name: list(database[name].find({})) for name in COLLECTIONS}
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +38,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Copy, Copy]:
     directory = tmp_path_factory.mktemp("privacy") / "data"
     with open_service(directory) as service:
         debit(service, 1)
-        older = copy_of(service)
+        older = copy_of(service.world.stores.database, COLLECTIONS)
         debit(service, 2)
         debit(service, 3)
-        now = copy_of(service)
+        now = copy_of(service.world.stores.database, COLLECTIONS)
         search = service.world.services.log_search
         span = Span(0, service.world.services.audit.state.size)
         found = search.scan(
@@ -68,15 +63,7 @@ def put(site: tuple[Path, Copy, Copy]) -> Iterator[Any]:
     directory, _, now = site
 
     def replace(copy: Copy) -> set[str]:
-        stores = open_stores(Settings(data_directory=directory))
-        try:
-            for name, documents in copy.items():
-                stores.database[name].delete_many({})
-                if documents:
-                    stores.database[name].insert_many(documents)
-            return {finding.code for finding in check_everything(stores).damage}
-        finally:
-            stores.closing.close()
+        return put_back(directory, copy)
 
     yield replace
     assert replace(now) == set()

@@ -11,22 +11,16 @@ from pymongo.database import Database
 
 from backend.bootstrap import open_world
 from backend.errors import IntegrityError
-from backend.maintenance.fsck import check_everything
 from backend.research.errors import PrivacyMarksDamaged, PrivacyMarksRolledBack
 from backend.research.releases.errors import ReleaseLedgerDamaged, ReleaseLedgerRolledBack
 from backend.research.types import StudyId
 from backend.settings import Settings
-from backend.stores import open_stores
 from backend.types import SubjectId
 from tests.integration.api.world import Service, open_service
+from tests.support.ledger_copies import Copy, copy_of, put_back
 
 COLLECTIONS = ("research_releases", "release_members", "privacy_marks")
 Mongo = Database[dict[str, Any]]
-Copy = dict[str, list[dict[str, Any]]]
-
-
-def copy_of(database: Mongo) -> Copy:
-    return {name: list(database[name].find({})) for name in COLLECTIONS}
 
 
 def enter(service: Service, number: int) -> None:
@@ -45,9 +39,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Copy, Copy]:
         database = service.world.stores.database
         enter(service, 1)
         enter(service, 2)
-        older = copy_of(database)
+        older = copy_of(database, COLLECTIONS)
         enter(service, 3)
-        return directory, older, copy_of(database)
+        return directory, older, copy_of(database, COLLECTIONS)
 
 
 @pytest.fixture
@@ -56,15 +50,7 @@ def put(site: tuple[Path, Copy, Copy]) -> Iterator[Callable[[Copy], set[str]]]:
     directory, _, now = site
 
     def replace(copy: Copy) -> set[str]:
-        stores = open_stores(Settings(data_directory=directory))
-        try:
-            for name, documents in copy.items():
-                stores.database[name].delete_many({})
-                if documents:
-                    stores.database[name].insert_many(documents)
-            return {finding.code for finding in check_everything(stores).damage}
-        finally:
-            stores.closing.close()
+        return put_back(directory, copy)
 
     yield replace
     assert replace(now) == set()

@@ -11,8 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.adapters.index.erasables import erasables
-from backend.adapters.index.kept_results import ReleasedRows
 from backend.adapters.index.public_keys import MongoPublicKeys
 from backend.consent.key_terms import AllowMediated
 from backend.consent.typed_data import KEYS_NAME, Domain, typed_data
@@ -25,11 +23,9 @@ from backend.maintenance.report import Report
 from backend.records.key_errors import RecipientKeyLost
 from backend.records.recipients import Recipients
 from backend.records.sealing import RecipientKey, RecipientPrivateKey
-from backend.research.releases.types import Mark
-from backend.research.types import Pseudonym
-from backend.sealed import DocumentSealer
 from backend.types import Bytes32, MemberId, RecordId, SubjectId, UnixSeconds
 from tests.integration.api.world import Patient, Service, assert_problem, provider, raw
+from tests.support.erasing import unconnected
 
 
 def new_key() -> RecipientKey:
@@ -366,14 +362,7 @@ def test_erasure_of_a_person_finds_the_keys_and_what_the_outbox_keeps_of_them(
     acts = {"data.subject": scope.subject_hex, "over": True}
     kinds = {"$in": ["key_binding", "key_withdrawal"]}
     eventually(lambda: len(list(database["acts"].find({**acts, "kind": kinds}))) == 3)
-    found = erasables(
-        database,
-        opened=lambda _: None,
-        names_of=(),
-        mark_of=lambda *_: Mark(b""),
-        marked=lambda _: dict,
-        released=ReleasedRows(database, DocumentSealer(service.world.stores.keys), lambda *_: Pseudonym("")),
-    )
+    found = unconnected(database, service.world.stores.keys)
     classes = {each.name: each for each in found}
     assert classes["encryption_keys"].count(scope) == 2
     part = Scope(scope.subject, (RecordId(bytes.fromhex(patient.record_id)),))

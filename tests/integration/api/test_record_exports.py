@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 
-from backend.adapters.index.erasables import erasables
-from backend.adapters.index.kept_results import ReleasedRows
 from backend.adapters.keys.study_keys import StoredStudyKeys
 from backend.client import PrivateKey, RequestRefused, Researcher, new_key
 from backend.client.research import Study
@@ -27,13 +25,12 @@ from backend.erasure.types import Scope
 from backend.records.envelope_errors import WrapRefused
 from backend.records.fhir import conforms
 from backend.research.pseudonyms import row_pseudonym
-from backend.research.releases.types import Mark
-from backend.research.types import Pseudonym, StudyId
-from backend.sealed import DocumentSealer
+from backend.research.types import StudyId
 from backend.types import MemberId, SubjectId
 from tests.integration.api.study_world import K, StudyWorld, open_study_world, proposal
 from tests.integration.api.test_datasets import lab  # noqa: F401 - a fixture
 from tests.integration.api.world import Patient, assert_problem, raw, store
+from tests.support.erasing import unconnected
 
 PATIENTS = 14  # of whom twelve let their records leave
 SECRET = "Zuckerwatte"  # in every text that people write
@@ -394,16 +391,7 @@ def test_patient_who_ends_the_consent_is_in_no_export_any_more(
 
 def test_erasure_of_a_person_takes_the_exports_along_that_they_are_in(world: StudyWorld) -> None:
     database = world.service.world.stores.database
-    found = erasables(
-        database,
-        opened=lambda _: None,
-        names_of=(),
-        mark_of=lambda *_: Mark(b""),
-        marked=lambda _: dict,
-        released=ReleasedRows(
-            database, DocumentSealer(world.service.world.stores.keys), lambda *_: Pseudonym("")
-        ),
-    )
+    found = unconnected(database, world.service.world.stores.keys)
     exports = next(each for each in found if each.name == "research_exports")
     inside, outside = (Scope(SubjectId(int(world.patients[place].subject, 16))) for place in (2, -1))
     before = database["research_exports"].count_documents({})

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backend.adapters.index.erasables import NOTHING_ABOUT_A_PERSON, erasables
-from backend.adapters.index.kept_results import ReleasedRows
+from backend.adapters.index.erasables import NOTHING_ABOUT_A_PERSON
 from backend.erasure.ports import Erasable
-from backend.research.releases.types import Mark
-from backend.research.types import Pseudonym
-from backend.sealed import DocumentSealer
+from tests.support.erasing import unconnected
 from tests.support.memory_keys import MemoryKeyStore
 
 ADAPTERS = Path(__file__).resolve().parents[3] / "backend"
@@ -32,15 +29,7 @@ class Anything(dict[str, Any]):
 
 
 def every() -> Sequence[Erasable]:
-    database: Any = Anything()
-    return erasables(
-        database,
-        opened=lambda _: None,
-        names_of=(),
-        mark_of=lambda *_: Mark(b""),
-        marked=lambda _: dict,
-        released=ReleasedRows(database, DocumentSealer(MemoryKeyStore()), lambda *_: Pseudonym("")),
-    )
+    return unconnected(Anything(), MemoryKeyStore())
 
 
 def made() -> set[str]:

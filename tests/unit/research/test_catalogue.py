@@ -28,29 +28,13 @@ from backend.research.types import NO_EPSILON_CAP, Candidate, NanoRho, Opened, R
 from backend.research.variables import MISSING, Kind, Variable
 from backend.types import Address, SubjectId, UnixSeconds
 from scripts.generate_bundles import generate
+from tests.support.memory_drawings import MemoryDrawings
 
 TABLES = load_tables()
 GRU, HMB, NRES, DS = "DUO:0000042", "DUO:0000006", "DUO:0000004", "DUO:0000007:MONDO_1"
 NCU, IRB, GS, PUB = "DUO:0000046", "DUO:0000021", "DUO:0000022:DE", "DUO:0000019"
 MONTH = 30 * 86_400
 People = Callable[..., Candidate]
-
-
-@dataclass
-class MemoryDrawings:
-    kept: dict[int, Drawing] = field(default_factory=dict)
-    crash: type[BaseException] | None = None
-
-    def find(self, ledger: str, period: int) -> Drawing | None:
-        return self.kept.get(period)
-
-    def newest(self, ledger: str) -> Drawing | None:
-        return self.kept[max(self.kept)] if self.kept else None
-
-    def keep(self, drawing: Drawing) -> Drawing:
-        if self.crash is not None:
-            raise self.crash
-        return self.kept.setdefault(drawing.period, drawing)
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.draws import RETRY_SECONDS, CatalogueDraws
 from backend.research.catalogue.offers import load_catalogue
 from backend.research.catalogue.turns import LEASE_SECONDS, Turn
-from backend.research.catalogue.types import Drawing
 from backend.research.errors import BudgetExceeded, CatalogueDisabled
 from backend.research.types import Candidate
 from backend.types import MemberId
+from tests.support.memory_drawings import MemoryDrawings
 
 MONTH = 30 * 86_400
 OPERATOR = Agent(AgentKind.STAFF, "operator")
@@ -48,23 +48,6 @@ class MemoryTurns:
 
     def open(self, ledger: str) -> list[Turn]:
         return [turn for _, turn in sorted(self.known.items()) if not turn.done]
-
-
-@dataclass
-class MemoryDrawings:
-    kept: dict[int, Drawing] = field(default_factory=dict)
-    crash: type[BaseException] | None = None
-
-    def find(self, ledger: str, period: int) -> Drawing | None:
-        return self.kept.get(period)
-
-    def newest(self, ledger: str) -> Drawing | None:
-        return self.kept[max(self.kept)] if self.kept else None
-
-    def keep(self, drawing: Drawing) -> Drawing:
-        if self.crash is not None:
-            raise self.crash
-        return self.kept.setdefault(drawing.period, drawing)
 
 
 @dataclass
