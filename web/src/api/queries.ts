@@ -69,7 +69,7 @@ export function useConsents(subject: string): UseQueryResult<Consent[]> {
 export function useConsent(
   subject: string,
   consent: string,
-  refetchInterval: number | false = false,
+  again: (found: Schemas["ConsentHistoryView"] | undefined) => number | false = () => false,
 ): UseQueryResult<Schemas["ConsentHistoryView"]> {
   return useQuery({
     queryKey: ["consents", subject, consent],
@@ -79,7 +79,7 @@ export function useConsent(
           params: { path: { consent }, query: { subject }, header: { accept: "application/json" } },
         }),
       ),
-    refetchInterval,
+    refetchInterval: ({ state }) => again(state.data),
   });
 }
 

@@ -4,34 +4,29 @@ import { queries } from "../api/queries";
 import { deliver, discard, unsent } from "../session/outbox";
 import { texts } from "../texts";
 import { Button, Failure, Notice } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
 
 export function Unsent(): ReactElement | null {
   const [waiting, setWaiting] = useState(unsent);
-  const [state, setState] = useState<"waiting" | "sending" | "sent">("waiting");
-  const [error, setError] = useState<unknown>(null);
+  const [sent, setSent] = useState(false);
+  const { busy, error, run } = useAttempt();
   if (waiting === null) {
     return null;
   }
-  const send = async (): Promise<void> => {
-    setState("sending");
-    setError(null);
-    try {
+  const send = (): Promise<void> =>
+    run(async () => {
       await deliver(waiting);
-      setState("sent");
+      setSent(true);
       await queries.invalidateQueries();
-    } catch (failure) {
-      setError(failure);
-      setState("waiting");
-    }
-  };
-  if (state === "sent") {
+    });
+  if (sent) {
     return <Notice tone="good" title={texts.unsent.sent} />;
   }
   return (
     <Notice tone="warn" title={texts.unsent.title}>
       <p>{texts.unsent.next}</p>
       <div className="row">
-        <Button look="primary" busy={state === "sending"} onClick={() => void send()}>
+        <Button look="primary" busy={busy} onClick={() => void send()}>
           {texts.unsent.send}
         </Button>
         <Button

@@ -9,8 +9,13 @@ const moment = new Intl.DateTimeFormat(language, {
   hour: "2-digit",
   minute: "2-digit",
 });
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 const whole = new Intl.NumberFormat(language);
+const days = new Intl.NumberFormat(language, {
+  style: "unit",
+  unit: "day",
+  unitDisplay: "long",
+  maximumFractionDigits: 1,
+});
 const listing = new Intl.ListFormat(language, { type: "conjunction" });
 
 export function asDay(iso: string): string {
@@ -21,8 +26,9 @@ export function asMoment(iso: string): string {
   return moment.format(new Date(iso));
 }
 
-export function asClock(iso: string): string {
-  return clock.format(new Date(iso));
+/** A length of time, given in seconds. */
+export function asDays(seconds: number): string {
+  return days.format(seconds / 86_400);
 }
 
 export function asCount(value: number): string {

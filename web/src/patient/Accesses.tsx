@@ -1,8 +1,8 @@
 /** Who looked: every entry, newest first, loaded as one scrolls, each one provable in the page. */
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState, type ReactElement } from "react";
+import { useMemo, useState, type ReactElement } from "react";
 import { useAccesses, useWords, type Access } from "../api/queries";
 import { texts } from "../texts";
+import { LongList } from "../ui/LongList";
 import { Empty, Failure, Heading, Loading, Notice } from "../ui/parts";
 import { AccessLine, useActor } from "./AccessLine";
 import { useActing } from "./acting";
@@ -77,14 +77,23 @@ export default function Accesses(): ReactElement {
               <Empty>{entries.length === 0 ? PAGE.none : PAGE.noneLike}</Empty>
             </section>
           ) : (
-            <Lines
-              entries={shown}
-              subject={subject}
+            <LongList
+              items={shown}
+              keyOf={(one) => one.index}
+              pixels={LINE_PIXELS}
               more={
                 accesses.hasNextPage && !accesses.isFetchingNextPage
                   ? () => void accesses.fetchNextPage()
                   : null
               }
+              line={(one) => (
+                <details className="entry">
+                  <summary>
+                    <AccessLine entry={one} />
+                  </summary>
+                  <ProofPanel entry={one} subject={subject} />
+                </details>
+              )}
             />
           )}
           <p className="muted small">
@@ -93,60 +102,6 @@ export default function Accesses(): ReactElement {
         </>
       )}
     </>
-  );
-}
-
-interface LinesProps {
-  entries: readonly Access[];
-  subject: string;
-  more: (() => void) | null;
-}
-
-/** Only the lines in sight are in the document. */
-function Lines({ entries, subject, more }: LinesProps): ReactElement {
-  const list = useRef<HTMLUListElement>(null);
-  const [top, setTop] = useState(0);
-  useEffect(() => setTop(list.current?.offsetTop ?? 0), []);
-  const virtual = useWindowVirtualizer({
-    count: entries.length,
-    estimateSize: () => LINE_PIXELS,
-    overscan: 12,
-    scrollMargin: top,
-    getItemKey: (place) => entries[place]?.index ?? place,
-  });
-  const rows = virtual.getVirtualItems();
-  const last = rows.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (more !== null && last >= entries.length - 20) {
-      more();
-    }
-  }, [more, last, entries.length]);
-
-  return (
-    <ul ref={list} className="card card-list virtual" style={{ height: virtual.getTotalSize() }}>
-      {rows.map((row) => {
-        const entry = entries[row.index];
-        return (
-          entry !== undefined && (
-            <li
-              key={row.key}
-              ref={virtual.measureElement}
-              data-index={row.index}
-              aria-setsize={entries.length}
-              aria-posinset={row.index + 1}
-              style={{ transform: `translateY(${row.start - top}px)` }}
-            >
-              <details className="entry">
-                <summary>
-                  <AccessLine entry={entry} />
-                </summary>
-                <ProofPanel entry={entry} subject={subject} />
-              </details>
-            </li>
-          )
-        );
-      })}
-    </ul>
   );
 }
 

@@ -18,9 +18,9 @@ interface AnsweredProps {
 
 export function Answered({ consent, answer }: AnsweredProps): ReactElement {
   const { subject } = useActing();
-  const first = useConsent(subject, consent);
-  const settled = first.data !== undefined && SETTLED.has(first.data.state);
-  const { data, error } = useConsent(subject, consent, settled ? false : WATCH_MS);
+  const { data, error } = useConsent(subject, consent, (found) =>
+    found !== undefined && SETTLED.has(found.state) ? false : WATCH_MS,
+  );
   if (answer === "refuse") {
     return <Notice title={DONE.refuse}>{DONE.refusedNext}</Notice>;
   }

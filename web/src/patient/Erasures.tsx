@@ -4,8 +4,9 @@ import { api, body, type Schemas } from "../api/client";
 import { queries, useErasures } from "../api/queries";
 import { asMoment } from "../format/time";
 import { texts } from "../texts";
-import { Button, Card, Failure, Notice, Sheet, Tag } from "../ui/parts";
+import { Button, Card, Failure, Notice, Sheet, Tag, TextField } from "../ui/parts";
 import { useActing } from "./acting";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.more;
 
@@ -53,17 +54,13 @@ export function Erasures(): ReactElement {
 }
 
 function Line({ erasure }: { erasure: Schemas["ErasureView"] }): ReactElement {
-  const [error, setError] = useState<unknown>(null);
-  const cancel = async (): Promise<void> => {
-    setError(null);
-    try {
+  const { error, run } = useAttempt();
+  const cancel = (): Promise<void> =>
+    run(async () => {
       const path = { erasure: erasure.erasure_id };
       await body(api.POST("/v1/erasures/{erasure}/cancel", { params: { path } }));
       await queries.invalidateQueries();
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+    });
   return (
     <li>
       <div className="access">
@@ -98,35 +95,19 @@ interface ConfirmProps {
 function Confirm({ close, done }: ConfirmProps): ReactElement {
   const { subject } = useActing();
   const [typed, setTyped] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const { busy, error, run } = useAttempt();
   // One key for all tries of this sheet: a lost answer asks for the same erasure again.
   const [key] = useState(() => crypto.randomUUID());
-  const erase = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const erase = (): Promise<void> =>
+    run(async () => {
       const header = { "Idempotency-Key": key };
       done(await body(api.POST("/v1/erasures", { params: { header }, body: { subject } })));
       await queries.invalidateQueries();
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Sheet title={PAGE.eraseTitle} close={close}>
       <p>{PAGE.eraseText}</p>
-      <div className="field">
-        <label htmlFor="erase-word">{PAGE.eraseType}</label>
-        <input
-          id="erase-word"
-          className="input"
-          autoComplete="off"
-          value={typed}
-          onChange={(event) => setTyped(event.target.value)}
-        />
-      </div>
+      <TextField label={PAGE.eraseType} autoComplete="off" value={typed} change={setTyped} />
       {error !== null && <Failure error={error} />}
       <div className="row">
         <Button

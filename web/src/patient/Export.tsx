@@ -1,32 +1,25 @@
 /** The whole record with its evidence as one file, which `assent archive verify` checks offline. */
-import { useState, type ReactElement } from "react";
+import type { ReactElement } from "react";
 import { api, body } from "../api/client";
 import { texts } from "../texts";
 import { save } from "../ui/download";
 import { Icon } from "../ui/Icon";
 import { Button, Card, Failure } from "../ui/parts";
 import { useActing } from "./acting";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.more;
 
 export function Export(): ReactElement {
   const { subject } = useActing();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const fetchArchive = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const fetchArchive = (): Promise<void> =>
+    run(async () => {
       const archive = await body(
         api.GET("/v1/portability/archive", { params: { query: { subject } }, parseAs: "blob" }),
       );
       save(archive, "my-records.zip");
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Card title={PAGE.export}>
       <p className="muted">{PAGE.exportLead}</p>

@@ -9,6 +9,7 @@ import { ProofError } from "../proof/bytes";
 import { saveJson } from "../ui/download";
 import { Icon } from "../ui/Icon";
 import { Button, Failure, Notice, Steps } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.accesses;
 
@@ -21,19 +22,11 @@ interface Found {
 
 export function ProofPanel({ entry, subject }: { entry: Access; subject: string }): ReactElement {
   const [found, setFound] = useState<Found | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const check = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const check = (): Promise<void> =>
+    run(async () => {
       setFound(await prove(entry.index, subject));
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <div className="proof stack">
       <p className="muted small numbers">

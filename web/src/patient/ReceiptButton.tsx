@@ -1,30 +1,23 @@
 /** The signed receipt (ISO/IEC TS 27560) as a file. */
-import { useState, type ReactElement } from "react";
+import type { ReactElement } from "react";
 import { api, body } from "../api/client";
 import { saveJson } from "../ui/download";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
 import { Button, Failure } from "../ui/parts";
 import { useActing } from "./acting";
+import { useAttempt } from "../ui/useAttempt";
 
 export function ReceiptButton({ consent }: { consent: string }): ReactElement {
   const { subject } = useActing();
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
-  const save = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const save = (): Promise<void> =>
+    run(async () => {
       const receipt: unknown = await body(
         api.GET("/v1/consents/{consent}/receipt", { params: { path: { consent }, query: { subject } } }),
       );
       saveJson(receipt, `consent-receipt-${consent.slice(2, 10)}.jsonld`);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <>
       <Button busy={busy} onClick={() => void save()}>

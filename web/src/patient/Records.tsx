@@ -1,11 +1,11 @@
 /** What is stored of the patient, newest first. */
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState, type ReactElement } from "react";
+import type { ReactElement } from "react";
 import { Link } from "wouter";
 import { useRecords, useWords, type StoredRecord } from "../api/queries";
 import { asDay, asList } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
+import { LongList } from "../ui/LongList";
 import { Empty, Failure, Heading, Loading } from "../ui/parts";
 import { useActing } from "./acting";
 
@@ -27,67 +27,30 @@ export default function Records(): ReactElement {
         </section>
       )}
       {found.length > 0 && (
-        <Lines
-          records={found}
+        <LongList
+          items={found}
+          keyOf={(one) => one.record_id}
+          pixels={LINE_PIXELS}
           more={
             records.hasNextPage && !records.isFetchingNextPage ? () => void records.fetchNextPage() : null
           }
+          line={(one) => <Line record={one} />}
         />
       )}
     </>
   );
 }
 
-function Lines({
-  records,
-  more,
-}: {
-  records: readonly StoredRecord[];
-  more: (() => void) | null;
-}): ReactElement {
+function Line({ record }: { record: StoredRecord }): ReactElement {
   const words = useWords();
-  const list = useRef<HTMLUListElement>(null);
-  const [top, setTop] = useState(0);
-  useEffect(() => setTop(list.current?.offsetTop ?? 0), []);
-  const virtual = useWindowVirtualizer({
-    count: records.length,
-    estimateSize: () => LINE_PIXELS,
-    overscan: 10,
-    scrollMargin: top,
-  });
-  const rows = virtual.getVirtualItems();
-  const last = rows.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (more !== null && last >= records.length - 10) {
-      more();
-    }
-  }, [more, last, records.length]);
+  const codes = [...new Set(record.segments.flatMap((segment) => segment.categories))];
   return (
-    <ul ref={list} className="card card-list virtual" style={{ height: virtual.getTotalSize() }}>
-      {rows.map((row) => {
-        const one = records[row.index];
-        const codes = [...new Set(one?.segments.flatMap((segment) => segment.categories))];
-        return (
-          one !== undefined && (
-            <li
-              key={row.key}
-              ref={virtual.measureElement}
-              data-index={row.index}
-              aria-setsize={records.length}
-              aria-posinset={row.index + 1}
-              style={{ transform: `translateY(${row.start - top}px)` }}
-            >
-              <Link href={`/records/${one.record_id}`} className="line">
-                <span className="stack">
-                  <strong>{one.created_at === null ? PAGE.undated : asDay(one.created_at)}</strong>
-                  <span className="muted clipped">{asList(words("categories", codes))}</span>
-                </span>
-                <Icon name="chevron" size={18} />
-              </Link>
-            </li>
-          )
-        );
-      })}
-    </ul>
+    <Link href={`/records/${record.record_id}`} className="line">
+      <span className="stack">
+        <strong>{record.created_at === null ? PAGE.undated : asDay(record.created_at)}</strong>
+        <span className="muted clipped">{asList(words("categories", codes))}</span>
+      </span>
+      <Icon name="chevron" size={18} />
+    </Link>
   );
 }

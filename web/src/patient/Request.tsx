@@ -2,9 +2,9 @@
 import { useState, type ReactElement } from "react";
 import { useNames, useRequest, useWords, queries, type Request as Asked } from "../api/queries";
 import type { Schemas } from "../api/client";
-import { asDay, asList, asMoment, dateOf, endOfDay } from "../format/time";
+import { asDay, asDays, asList, asMoment, dateOf, endOfDay } from "../format/time";
 import { texts } from "../texts";
-import { Button, Card, Failure, Heading, Loading, Notice, Switch, Tag } from "../ui/parts";
+import { Button, Card, Failure, Heading, Loading, Notice, Switch, Tag, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { requireDraft } from "../wallet/typed";
 import { useSigning } from "../wallet/useSigning";
@@ -158,24 +158,20 @@ function Answer({ request }: { request: Asked }): ReactElement {
           </>
         )}
         {request.not_after !== null && (
-          <div className="field">
-            <label htmlFor="end">{PAGE.endLabel}</label>
-            <input
-              id="end"
-              type="date"
-              className="input"
-              min={dateOf(new Date().toISOString())}
-              max={dateOf(request.not_after)}
-              value={dateOf(narrowing.notAfter ?? request.not_after)}
-              onChange={(event) => {
-                const latest = request.not_after;
-                if (event.target.value !== "" && latest !== null) {
-                  const end = endOfDay(event.target.value);
-                  setNarrowing({ ...narrowing, notAfter: end < latest ? end : latest });
-                }
-              }}
-            />
-          </div>
+          <TextField
+            label={PAGE.endLabel}
+            type="date"
+            min={dateOf(new Date().toISOString())}
+            max={dateOf(request.not_after)}
+            value={dateOf(narrowing.notAfter ?? request.not_after)}
+            change={(day) => {
+              const latest = request.not_after;
+              if (day !== "" && latest !== null) {
+                const end = endOfDay(day);
+                setNarrowing({ ...narrowing, notAfter: end < latest ? end : latest });
+              }
+            }}
+          />
         )}
       </Card>
       <Card title={PAGE.shows}>
@@ -232,8 +228,7 @@ function Preview({ drafted, request, stale }: PreviewProps): ReactElement {
   return (
     <div className={stale ? "stack stale" : "stack"} aria-live="polite" aria-busy={stale}>
       <p>
-        <strong className="figure">{preview.records_then}</strong>{" "}
-        {PAGE.showsNow(preview.records_then).replace(/^\S+ /, "")}
+        <strong className="figure">{preview.records_then}</strong> {PAGE.shownRecords(preview.records_then)}
       </p>
       <ul className="bars">
         {shown.map((one) => (
@@ -276,13 +271,7 @@ function limitsOf({ max_uses, frequency, erase_by }: Asked): string[] {
     found.push(PAGE.uses(max_uses));
   }
   if (frequency !== null) {
-    const unit = new Intl.NumberFormat("en", {
-      style: "unit",
-      unit: "day",
-      unitDisplay: "long",
-      maximumFractionDigits: 1,
-    });
-    found.push(PAGE.frequency(frequency.uses, unit.format(frequency.period_seconds / 86_400)));
+    found.push(PAGE.frequency(frequency.uses, asDays(frequency.period_seconds)));
   }
   if (erase_by !== null) {
     found.push(PAGE.erase(asDay(erase_by)));

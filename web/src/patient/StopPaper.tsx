@@ -13,6 +13,7 @@ import type { TypedData } from "../wallet/types";
 import { signWithSession } from "../wallet/useSigning";
 import { useActing } from "./acting";
 import { SigningStatus } from "./SigningStatus";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.more;
 
@@ -25,21 +26,13 @@ interface Paper {
 export function StopPaper(): ReactElement {
   const { subject } = useActing();
   const [paper, setPaper] = useState<Paper | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const make = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const make = (): Promise<void> =>
+    run(async () => {
       const draft = await body(api.POST("/v1/revocations/draft", { body: { subject, via: [] } }));
       const typed = draft.typed_data as unknown as TypedData;
       setPaper({ subject, epoch: Number(typed.message.epoch), signature: await signWithSession(typed) });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <Card title={PAGE.paper}>
       <p className="muted">{PAGE.paperLead}</p>

@@ -4,7 +4,7 @@ import type { StoredRecord } from "../api/queries";
 import { groupOf, resourcesIn, shownOf, type Group, type Shown } from "../fhir/display";
 import { asDay } from "../format/time";
 import { texts } from "../texts";
-import { Card, Heading, Notice, Tag } from "../ui/parts";
+import { Card, Chip, Heading, Notice, Tag } from "../ui/parts";
 import { Chart } from "./Chart";
 
 const PAGE = texts.records;
@@ -56,14 +56,6 @@ export function RecordContent({ record }: { record: StoredRecord }): ReactElemen
           </Card>
         ))}
     </>
-  );
-}
-
-function Chip({ label, on, press }: { label: string; on: boolean; press: () => void }): ReactElement {
-  return (
-    <button type="button" className="chip" aria-pressed={on} onClick={press}>
-      {label}
-    </button>
   );
 }
 

@@ -3,7 +3,7 @@ import { useState, type ReactElement } from "react";
 import { body, openApi } from "../api/client";
 import { queries } from "../api/queries";
 import { texts } from "../texts";
-import { Button, Card, Failure, Heading, Notice } from "../ui/parts";
+import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
 import { current, renew } from "./tokens";
@@ -40,36 +40,23 @@ export function Enrol({ account }: { account: string }): ReactElement {
     <div className="stack narrow">
       <Heading title={texts.enrol.title} lead={texts.enrol.lead} />
       <Card>
-        <form
-          className="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void submit();
-          }}
-        >
-          <div className="field">
-            <label htmlFor="code">{texts.enrol.code}</label>
-            <input
-              id="code"
-              className="input"
-              autoComplete="one-time-code"
-              autoCapitalize="characters"
-              spellCheck={false}
-              value={code}
-              aria-describedby="code-hint"
-              aria-invalid={missing}
-              onChange={(event) => setCode(event.target.value)}
-            />
-            <p id="code-hint" className="small muted">
-              {missing ? texts.enrol.missing : texts.enrol.hint}
-            </p>
-          </div>
+        <Form send={() => void submit()}>
+          <TextField
+            label={texts.enrol.code}
+            hint={missing ? texts.enrol.missing : texts.enrol.hint}
+            autoComplete="one-time-code"
+            autoCapitalize="characters"
+            spellCheck={false}
+            value={code}
+            aria-invalid={missing}
+            change={setCode}
+          />
           <div className="row">
-            <Button look="primary" busy={signing.stage !== "idle"} onClick={() => void submit()}>
+            <Button look="primary" submits busy={signing.stage !== "idle"}>
               {texts.enrol.submit}
             </Button>
           </div>
-        </form>
+        </Form>
         {signing.stage === "wallet" && <Notice>{texts.wallet.waiting}</Notice>}
         {signing.error !== null && <Failure error={signing.error} />}
         <p className="small muted">

@@ -4,6 +4,7 @@ import { body, openApi } from "../api/client";
 import { texts } from "../texts";
 import { Button, Failure, Notice } from "../ui/parts";
 import { Icon } from "../ui/Icon";
+import { useAttempt } from "../ui/useAttempt";
 import { useWallets } from "../wallet/discovery";
 import { connect, signText } from "../wallet/signing";
 import type { Wallet } from "../wallet/types";
@@ -11,19 +12,13 @@ import { signedIn } from "./tokens";
 
 export function WalletSignIn(): ReactElement {
   const wallets = useWallets();
-  const [asking, setAsking] = useState<string | null>(null);
-  const [error, setError] = useState<unknown>(null);
+  const [asked, setAsked] = useState<string | null>(null);
+  const { busy, error, run } = useAttempt();
+  const asking = busy ? asked : null;
 
-  const start = async (wallet: Wallet): Promise<void> => {
-    setAsking(wallet.info.uuid);
-    setError(null);
-    try {
-      await signIn(wallet);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setAsking(null);
-    }
+  const start = (wallet: Wallet): Promise<void> => {
+    setAsked(wallet.info.uuid);
+    return run(() => signIn(wallet));
   };
 
   if (wallets.length === 0) {

@@ -4,7 +4,8 @@ import { api, body } from "../api/client";
 import { queries, useCodes, useWords } from "../api/queries";
 import { dateOf, endOfDay } from "../format/time";
 import { texts } from "../texts";
-import { Button, Card, Failure, Notice, Switch } from "../ui/parts";
+import { Button, Card, Failure, Notice, Switch, TextField } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.staff.ask;
 const DAY_MS = 86_400_000;
@@ -16,8 +17,8 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
   const [until, setUntil] = useState(() => dateOf(new Date(Date.now() + USUAL_DAYS * DAY_MS).toISOString()));
   const [message, setMessage] = useState("");
-  const [state, setState] = useState<"open" | "sending" | "sent">("open");
-  const [error, setError] = useState<unknown>(null);
+  const [sent, setSent] = useState(false);
+  const { busy, error, run } = useAttempt();
   const [missing, setMissing] = useState(false);
 
   const send = async (): Promise<void> => {
@@ -25,9 +26,7 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
     if (chosen.size === 0) {
       return;
     }
-    setState("sending");
-    setError(null);
-    try {
+    await run(async () => {
       await body(
         api.POST("/v1/consent-requests", {
           body: {
@@ -41,15 +40,12 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
           },
         }),
       );
-      setState("sent");
+      setSent(true);
       await queries.invalidateQueries({ queryKey: ["requests"] });
-    } catch (failure) {
-      setError(failure);
-      setState("open");
-    }
+    });
   };
 
-  if (state === "sent") {
+  if (sent) {
     return (
       <Notice tone="good" title={PAGE.sent}>
         {PAGE.sentNext}
@@ -82,17 +78,13 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
           ))}
         </div>
       </fieldset>
-      <div className="field">
-        <label htmlFor="ask-until">{PAGE.until}</label>
-        <input
-          id="ask-until"
-          type="date"
-          className="input"
-          min={dateOf(new Date().toISOString())}
-          value={until}
-          onChange={(event) => setUntil(event.target.value)}
-        />
-      </div>
+      <TextField
+        label={PAGE.until}
+        type="date"
+        min={dateOf(new Date().toISOString())}
+        value={until}
+        change={setUntil}
+      />
       <div className="field">
         <label htmlFor="ask-message">{PAGE.message}</label>
         <textarea
@@ -107,7 +99,7 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
       {missing && <Notice tone="warn">{PAGE.missing}</Notice>}
       {error !== null && <Failure error={error} />}
       <div className="row">
-        <Button look="primary" busy={state === "sending"} disabled={until === ""} onClick={() => void send()}>
+        <Button look="primary" busy={busy} disabled={until === ""} onClick={() => void send()}>
           {PAGE.send}
         </Button>
       </div>

@@ -3,7 +3,8 @@ import { useState, type ReactElement } from "react";
 import { api, body, type Schemas } from "../api/client";
 import { asMoment } from "../format/time";
 import { texts } from "../texts";
-import { Button, Card, Failure, Heading, Notice } from "../ui/parts";
+import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.staff.desk;
 
@@ -12,13 +13,10 @@ export default function Desk(): ReactElement {
   const [name, setName] = useState("");
   const [birth, setBirth] = useState("");
   const [issued, setIssued] = useState<Schemas["CodeView"] | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const issue = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    setIssued(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const issue = (): Promise<void> =>
+    run(async () => {
+      setIssued(null);
       setIssued(
         await body(
           api.POST("/v1/enrolments", {
@@ -26,32 +24,21 @@ export default function Desk(): ReactElement {
           }),
         ),
       );
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <div className="stack narrow">
       <Heading title={PAGE.title} lead={PAGE.lead} />
       <Card>
-        <form
-          className="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void issue();
-          }}
-        >
-          <Field id="desk-number" label={PAGE.number} value={number} change={setNumber} />
-          <Field id="desk-name" label={PAGE.name} value={name} change={setName} />
-          <Field id="desk-birth" label={PAGE.birth} value={birth} change={setBirth} type="date" />
+        <Form send={() => void issue()}>
+          <TextField label={PAGE.number} autoComplete="off" value={number} change={setNumber} />
+          <TextField label={PAGE.name} autoComplete="off" value={name} change={setName} />
+          <TextField label={PAGE.birth} autoComplete="off" type="date" value={birth} change={setBirth} />
           <div className="row">
             <Button look="primary" submits busy={busy} disabled={number.trim() === "" || name.trim() === ""}>
               {PAGE.issue}
             </Button>
           </div>
-        </form>
+        </Form>
         {error !== null && <Failure error={error} />}
         {issued !== null && (
           <Notice tone="good" title={PAGE.code}>
@@ -62,30 +49,6 @@ export default function Desk(): ReactElement {
           </Notice>
         )}
       </Card>
-    </div>
-  );
-}
-
-interface FieldProps {
-  id: string;
-  label: string;
-  value: string;
-  change: (value: string) => void;
-  type?: string;
-}
-
-function Field({ id, label, value, change, type = "text" }: FieldProps): ReactElement {
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        type={type}
-        className="input"
-        autoComplete="off"
-        value={value}
-        onChange={(event) => change(event.target.value)}
-      />
     </div>
   );
 }

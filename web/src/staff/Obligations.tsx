@@ -1,10 +1,11 @@
 /** What ended and has to be acted on: confirmed once it is done. */
-import { useState, type ReactElement } from "react";
+import type { ReactElement } from "react";
 import { api, body } from "../api/client";
 import { queries, useObligations, type Notice as Told } from "../api/queries";
 import { asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
 import { Button, Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.staff.obligations;
 
@@ -36,21 +37,13 @@ export default function Obligations(): ReactElement {
 }
 
 function Line({ told }: { told: Told }): ReactElement {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const confirm = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const confirm = (): Promise<void> =>
+    run(async () => {
       const path = { notice: told.notice_id };
       await body(api.POST("/v1/notices-of-revocation/{notice}/ack", { params: { path } }));
       await queries.invalidateQueries({ queryKey: ["obligations"] });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <div className="line line-tall">
       <span className="stack">

@@ -3,9 +3,10 @@ import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { useWords } from "../api/queries";
 import { texts } from "../texts";
-import { Button, Card, Failure, Heading } from "../ui/parts";
+import { Button, Card, Chip, Failure, Form, Heading, TextField } from "../ui/parts";
 import { Ask } from "./Ask";
 import { Granted } from "./Granted";
+import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.staff.find;
 // HL7 v3 PurposeOfUse: those that a clinic asks for.
@@ -20,46 +21,28 @@ interface Found {
 export default function Patients(): ReactElement {
   const [identifier, setIdentifier] = useState("");
   const [found, setFound] = useState<Found | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const search = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
+  const { busy, error, run } = useAttempt();
+  const search = (): Promise<void> =>
+    run(async () => {
       const { patient_ref } = await body(api.POST("/v1/patients/search", { body: { identifier } }));
       setFound({ patientRef: patient_ref, identifier });
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
       <Card>
-        <form
-          className="row search"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void search();
-          }}
-        >
-          <div className="field">
-            <label htmlFor="identifier">{PAGE.identifier}</label>
-            <input
-              id="identifier"
-              className="input"
-              autoComplete="off"
-              spellCheck={false}
-              value={identifier}
-              onChange={(event) => setIdentifier(event.target.value)}
-            />
-          </div>
+        <Form className="row search" send={() => void search()}>
+          <TextField
+            label={PAGE.identifier}
+            autoComplete="off"
+            spellCheck={false}
+            value={identifier}
+            change={setIdentifier}
+          />
           <Button look="primary" submits busy={busy} disabled={identifier.trim() === ""}>
             {PAGE.search}
           </Button>
-        </form>
+        </Form>
         {error !== null && <Failure error={error} />}
         <p className="muted small">{PAGE.note}</p>
       </Card>
@@ -89,15 +72,7 @@ function Patient({ found }: { found: Found }): ReactElement {
       </div>
       <div className="row chips" role="group" aria-label={PAGE.title}>
         {(["granted", "ask"] as const).map((one) => (
-          <button
-            key={one}
-            type="button"
-            className="chip"
-            aria-pressed={tab === one}
-            onClick={() => setTab(one)}
-          >
-            {PAGE.tabs[one]}
-          </button>
+          <Chip key={one} label={PAGE.tabs[one]} on={tab === one} press={() => setTab(one)} />
         ))}
       </div>
       {tab === "granted" ? (

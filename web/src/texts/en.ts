@@ -1,5 +1,7 @@
+const whole = new Intl.NumberFormat("en");
+const worded = (count: number, one: string, many: string): string => (count === 1 ? one : many);
 const plural = (count: number, one: string, many: string): string =>
-  `${new Intl.NumberFormat("en").format(count)} ${count === 1 ? one : many}`;
+  `${whole.format(count)} ${worded(count, one, many)}`;
 
 interface Told {
   what: string;
@@ -10,7 +12,7 @@ const codes: Record<string, Told> = {
   not_authenticated: { what: "You are not signed in any more.", next: "Sign in again; nothing was lost." },
   token_expired: { what: "You are not signed in any more.", next: "Sign in again; nothing was lost." },
   address_limited: { what: "Too many calls from here in one minute.", next: "Wait a minute and try again." },
-  enrolment_code_invalid: {
+  enrolment_code_refused: {
     what: "This code is not known, or has been used.",
     next: "Check each character. A code is good once; the desk gives you a new one.",
   },
@@ -22,7 +24,6 @@ const codes: Record<string, Told> = {
 
 export const en = {
   product: "Assent",
-  tagline: "You decide who may use your health records, for what, and until when.",
 
   nav: {
     label: "Pages",
@@ -151,7 +152,6 @@ export const en = {
     lately: "Lately",
     all_accesses: "Everything that happened",
     stopAll: "Stop everything",
-    stored: (count: number): string => `${plural(count, "record", "records")} stored`,
   },
 
   stop: {
@@ -203,7 +203,8 @@ export const en = {
     erase: (day: string): string => `copies must be erased by ${day}`,
     nothingLeft: "Leave at least one thing switched on, or refuse.",
     shows: "What this would show",
-    showsNow: (count: number): string => `${plural(count, "record", "records")} they would see something of`,
+    shownRecords: (count: number): string =>
+      `${worded(count, "record", "records")} they would see something of`,
     hides: (count: number): string => `${plural(count, "record", "records")} of which something stays hidden`,
     attempts: (count: number, answered: number): string =>
       `They tried ${plural(count, "time", "times")} in the last month; ${answered} would have been answered.`,
@@ -496,7 +497,6 @@ export const en = {
       issue: "Make a code",
       code: "The code is shown this once. Write it down for the patient.",
       until: (moment: string): string => `Good until ${moment}.`,
-      missing: "Fill in number and name.",
     },
   },
 

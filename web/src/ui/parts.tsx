@@ -115,6 +115,67 @@ export function Empty({ children }: { children: ReactNode }): ReactElement {
   return <div className="empty">{children}</div>;
 }
 
+/** Sends by Enter, too, and never leaves the page. */
+export function Form({
+  send,
+  className = "stack",
+  children,
+}: {
+  send: () => void;
+  className?: string;
+  children: ReactNode;
+}): ReactElement {
+  return (
+    <form
+      className={className}
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      {children}
+    </form>
+  );
+}
+
+interface TextFieldProps extends Omit<ComponentProps<"input">, "onChange"> {
+  label: string;
+  value: string;
+  change: (value: string) => void;
+  hint?: string;
+}
+
+/** One line to fill in, with its label; a date, a password too. */
+export function TextField({ label, change, hint, ...rest }: TextFieldProps): ReactElement {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        className="input"
+        aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+        onChange={(event) => change(event.target.value)}
+        {...rest}
+      />
+      {hint !== undefined && (
+        <p id={`${id}-hint`} className="small muted">
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** One of several ways to look at the same. */
+export function Chip({ label, on, press }: { label: string; on: boolean; press: () => void }): ReactElement {
+  return (
+    <button type="button" className="chip" aria-pressed={on} onClick={press}>
+      {label}
+    </button>
+  );
+}
+
 interface SwitchProps {
   label: ReactNode;
   on: boolean;
