@@ -144,11 +144,12 @@ class MemberAdmissions:
 
         Raises MemberUnknown, MemberNotAdmitted, MemberRemoved, LedgerUnavailable.
         """
+        # Before the chain: a stop that ends between the two would leave a member that looks active and unstopped.
+        stopping = self._order.stops_under_way(member)
         found = self._registry.member(member)
         if found.standing == MemberStanding.UNKNOWN:
             waits = self._order.widenings_under_way(member)
             raise MemberNotAdmitted(field="member") if waits else MemberUnknown(field="member")
-        stopping = self._order.stops_under_way(member)
         if MemberStanding.REMOVED in (found.standing, *(act.data["wanted"] for act in stopping)):
             raise MemberRemoved(field="member")
         if found.standing == MemberStanding.ACTIVE and not stopping:

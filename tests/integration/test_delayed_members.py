@@ -201,6 +201,25 @@ def test_reinstatement_waits_out_the_delay_and_a_repetition_does_not_begin_it_an
     assert deployment.log.changes() == [("reinstatement", "changed"), ("reinstated", "changed")]
 
 
+def test_reinstatement_is_not_lost_when_the_stop_reaches_the_chain_in_its_middle(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = deployment.admit()
+    deployment.go_on(DELAY)
+    deployment.stops.suspend(member, by=OPERATOR)
+    look = RegistryParticipants.member
+
+    def look_and_let_the_stop_end(registry: RegistryParticipants, name: MemberId) -> Any:
+        found = look(registry, name)
+        monkeypatch.setattr(RegistryParticipants, "member", look)
+        deployment.go_on()
+        return found
+
+    monkeypatch.setattr(RegistryParticipants, "member", look_and_let_the_stop_end)
+    deployment.admissions.reinstate(member, by=OPERATOR)
+    assert deployment.shown(member) is Shown.SCHEDULED
+
+
 def test_suspension_calls_a_waiting_reinstatement_off_and_the_next_one_waits_from_the_start(
     deployment: Deployment,
 ) -> None:

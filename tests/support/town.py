@@ -23,12 +23,15 @@ from backend.demo import care, cast, study
 from backend.demo.actors import Api, Provider, Wallet
 from backend.demo.bundles import FEWEST
 from backend.demo.checks import Checks
+from backend.erasure.jobs import ErasureJobs
 from backend.identity.purging import Purging
 from backend.identity.roles import Role
 from backend.notices.delivering import Deliveries
 from backend.notices.feed import Feed
 from backend.outbox.driver import Driver
 from backend.records.storing import NewDocument
+from backend.research.catalogue.draws import CatalogueDraws
+from backend.research.jobs.driver import RunJobs
 from backend.types import RecordId, SubjectId
 from scripts.generate_bundles import encode, generate
 from tests.integration.api.study_world import new_account, signed_text
@@ -345,11 +348,16 @@ def _mailed(built: Town, mails: MailServer) -> Mailed:
     return Mailed(patient, mails, built.service, MAIL_ADDRESS)
 
 
+BESIDE: Final = (
+    Driver, Anchorer, Purging, ExpiryWatch, Feed, Deliveries, RunJobs, CatalogueDraws, ErasureJobs,
+)  # fmt: skip
+
+
 def hush(built: Town) -> None:
     """End what runs beside the requests: a test that changes the stores must be the only one that does."""
     for _, callback in list(built.service.world.closing._exit_callbacks):  # type: ignore[attr-defined]
         owner = getattr(getattr(callback, "__wrapped__", None), "__self__", None)
-        if isinstance(owner, (Driver, Anchorer, Purging, ExpiryWatch, Feed, Deliveries)):
+        if isinstance(owner, BESIDE):
             owner.close()
 
 
