@@ -197,12 +197,12 @@ fuzz: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## every route against
 	@$(BIN)/pytest -q tests/fuzz
 
 test-faults: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## the long crash suite: KILL_POINTS=N kills, 200 without
-	@ASSENT_KILL_POINTS=$(KILL_POINTS) $(BIN)/pytest -q --timeout=3600 tests/integration/test_crash.py
+	@ASSENT_KILL_POINTS=$(KILL_POINTS) ASSENT_KILL_LANES=2 $(BIN)/pytest -q -n 2 --timeout=3600 tests/integration/test_crash.py
 
 test-tampering: $(STAMPS)/dev $(STAMPS)/contracts ## every stored document changed, not some of each collection
 	@ASSENT_TAMPER_ALL=1 $(BIN)/pytest -q --timeout=1800 tests/integration/stores/test_tampering.py
 
-bench: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/checkers $(STAMPS)/kernels ## measure, into bench/results.json
+bench: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/checkers $(STAMPS)/kernels $(STAMPS)/pages ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run
 
 clean: ## remove what set-up and the programs made (not the data directory)

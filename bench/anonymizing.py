@@ -9,7 +9,6 @@ the mixed-radix key of the same rows in the same process. Loss is the mean over 
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from backend.research.anonymize.problem import Ints, problem_of
 from backend.research.anonymize.types import Diversity, DiversityKind, Mode, PrivacyModel
 from bench import adult
 from bench.adult import Encoded
+from bench.machine import own_peak_mb
 from bench.results import Result, at_least, at_most, shown, skipped
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -182,13 +182,13 @@ def _memory() -> float:
     """Most memory (MB) that a process of its own needs for the million rows, the rows themselves included."""
     command = [sys.executable, "-m", "bench.anonymizing"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603 -- ours
-    return float(answer.stdout) / 1_000
+    return float(answer.stdout)
 
 
 def main() -> int:
-    """Print the most memory, in kB, that this process needed."""
+    """Print the most memory, in MB, that this process needed."""
     _classes(adult.drawn(adult.encoded(), LARGE), K, Mode.MAX_UTILITY, 0.04)
-    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    sys.stdout.write(str(own_peak_mb()))
     return 0
 
 

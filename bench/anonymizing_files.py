@@ -8,7 +8,6 @@ same process. Memory is the most that the process held in its first run.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from backend.research.anonymize.files import Paths, anonymize_file
 from backend.research.anonymize.release import Request
 from backend.research.anonymize.types import Mode, PrivacyModel
 from bench import adult
+from bench.machine import own_peak_mb
 from bench.results import Result, at_most, shown
 
 ROWS: Final = 1_000_000
@@ -71,7 +71,7 @@ def _run(folder: Path) -> dict[str, float]:
         seconds.append(time.perf_counter() - begun)
         paths.output.unlink()
         if number == 0:
-            megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            megabytes = own_peak_mb()
     return {"seconds": min(seconds[1:]), "unit": _unit(folder), "megabytes": megabytes}
 
 

@@ -49,6 +49,14 @@ def peak_resident_mib(pid: int) -> float:
     return int(_field(_PROC / str(pid) / "status", "VmHWM").split()[0]) / _KIB
 
 
+def own_peak_mb() -> float:
+    """Return the most memory that this process ever held, in MB (10^6 bytes).
+
+    Not that of getrusage, which begins with the memory of the process that started this one.
+    """
+    return peak_resident_mib(os.getpid()) * _KIB**2 / 1e6
+
+
 def children(pid: int) -> dict[int, str]:
     """Return pid and name of each process that ``pid`` started."""
     found = {}

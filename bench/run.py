@@ -29,6 +29,7 @@ from bench import (
     log,
     machine,
     memory,
+    pages,
     reading,
     slots,
     streams,
@@ -61,6 +62,7 @@ _SERVED: Final[Sequence[tuple[str, str, ServedWork]]] = (  # on one running serv
         "memory",
         lambda service, people, given: memory.measure(people, service.data_directory, records=given.records),
     ),
+    ("pages", "the pages in a browser", lambda _, people, __: pages.measure(people)),
     ("asking", "decisions over HTTP", lambda _, people, __: asking.measure(people)),
 )
 _AFTER: Final[Sequence[tuple[str, str, Work]]] = (

@@ -8,18 +8,19 @@ import typer
 
 from backend.commands.terminal import AsJson, DataDirectory, named_errors, read_settings, show
 
-app = typer.Typer(help="How long records are kept.", no_args_is_help=True)
+app = typer.Typer(help="How long records and results of studies are kept.", no_args_is_help=True)
 
 
 @app.callback()
 def _retention() -> None:
-    """How long records are kept."""
+    """How long records and results of studies are kept."""
 
 
 @app.command("show")
 def show_rules(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
     """Show the rules in force, checked."""
     from backend.consent.tables import load_tables
+    from backend.erasure import results
     from backend.erasure.retention import read_rules
 
     with named_errors():
@@ -30,12 +31,17 @@ def show_rules(data_directory: DataDirectory = None, as_json: AsJson = False) ->
         [
             {
                 "code": rule.code,
+                "of": "records",
                 "document_types": sorted(rule.document_types),
                 "categories": list(tables.categories.codes(rule.categories)),
                 "years": rule.years,
                 "from": rule.begin.value,
             }
             for rule in rules
+        ]
+        + [
+            {"code": rule.code, "of": f"{rule.what} of studies", "days": rule.days, "from": "study_end"}
+            for rule in results.rules(settings.result_retention_days)
         ],
         as_json=as_json,
     )

@@ -144,7 +144,7 @@ class MemberAdmissions:
 
         Raises MemberUnknown, MemberNotAdmitted, MemberRemoved, LedgerUnavailable.
         """
-        # Before the chain: a stop that ends between the two would leave a member that looks active and unstopped.
+        # Before the chain: a stop that ends between the two would leave a member that looks unstopped.
         stopping = self._order.stops_under_way(member)
         found = self._registry.member(member)
         if found.standing == MemberStanding.UNKNOWN:

@@ -35,6 +35,20 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """``days``: after the end of the study's period."""
+
+    what: What
+    code: str
+    days: int
+
+
+def rules(days: int) -> tuple[Rule, ...]:
+    """What is removed when, in this order, where results are kept for so many days."""
+    return Rule(What.ANSWERS, "study-answers", 0), Rule(What.RESULTS, f"study-results-{days}", days)
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """That results of a study were removed. ``due``: since when they might be. ``counts``: how many of which
     kind. ``entry`` of the log says the same."""
@@ -88,7 +102,7 @@ class ResultRetention:
         self._kept = kept
         self._rows = rows
         self._study_of = study_of
-        self._days = days
+        self._rules = rules(days)
         self._audit = audit
         self._clock = clock
 
@@ -107,16 +121,15 @@ class ResultRetention:
         except AssentError as failure:
             _LOG.warning("a study cannot be read for retention", extra={"code": failure.code})
             return False
-        answers = self._remove(name, What.ANSWERS, "study-answers", end)
-        due = UnixSeconds(end + self._days * DAY_SECONDS)
-        return self._remove(name, What.RESULTS, f"study-results-{self._days}", due) or answers
+        removed = [self._remove(name, rule, end) for rule in self._rules]
+        return any(removed)
 
-    def _remove(self, study: StudyId, what: What, rule: str, due: UnixSeconds) -> bool:
-        now = UnixSeconds(self._clock())
+    def _remove(self, study: StudyId, rule: Rule, end: UnixSeconds) -> bool:
+        now, due, what = UnixSeconds(self._clock()), UnixSeconds(end + rule.days * DAY_SECONDS), rule.what
         counts = self._kept.count(study, what) if now >= due else {}
         if not counts:
             return False
-        detail = logged_detail(study, what, rule, counts)
+        detail = logged_detail(study, what, rule.code, counts)
         event = AuditEvent(
             type=codes.STUDY_RESULTS_REMOVED,
             outcome=Outcome.CHANGED,
@@ -127,7 +140,7 @@ class ResultRetention:
         # Entry and row first: whatever ends the removal, the next one goes on under the same entry.
         name = hashlib.sha256(b"assent-removal-1" + study + what.encode()).digest()[:ACT_BYTES]
         entry = self._audit.append(event, act=name)
-        self._rows.insert(Removal(study, what, rule, due, now, counts, entry.index))
+        self._rows.insert(Removal(study, what, rule.code, due, now, counts, entry.index))
         self._kept.remove(study, what, at=now)
         return True
 

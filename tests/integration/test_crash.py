@@ -1,6 +1,7 @@
 """SIGKILL at random instants of each kind of act: nothing acknowledged is lost or repeated.
 
-``ASSENT_KILL_POINTS`` raises the number of kills, ``ASSENT_KILL_SEED`` repeats a run.
+``ASSENT_KILL_POINTS`` raises the number of kills, ``ASSENT_KILL_LANES`` shares them out over as many programs
+(for as many workers), ``ASSENT_KILL_SEED`` repeats a run.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tests.support.process_world import (
 )
 
 KILL_POINTS = int(os.environ.get("ASSENT_KILL_POINTS", "12"))
+LANES = int(os.environ.get("ASSENT_KILL_LANES", "1"))
 SEED = int(os.environ.get("ASSENT_KILL_SEED", "0")) or secrets.randbelow(2**31) + 1
 RETRY_SECONDS = 20.0
 KINDS = ("store", "grant", "revoke", "erase", "anchor", "fund", "payout", "claim")
@@ -96,18 +98,19 @@ def kill_during(program: Program, act: Callable[[], object], *, after: float) ->
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("lane", range(LANES))
 def test_program_killed_at_random_instants_keeps_every_acknowledged_act_exactly_once(
-    program: Program, record_property: Callable[[str, object], None]
+    program: Program, lane: int, record_property: Callable[[str, object], None]
 ) -> None:
     print(f"seed {SEED}")  # noqa: T201 - pytest shows it for a failed run
     record_property("seed", SEED)
-    dice, people, expected = random.Random(SEED), People(program), Expected()
+    dice, people, expected = random.Random(SEED + lane), People(program), Expected()
     expected.funded |= people.research.funded
     expected.granted.add(people.standing)
     timing = _undisturbed(people, expected)
     acknowledged: Counter[str] = Counter()
-    for number in range(KILL_POINTS):
-        kind = KINDS[number % len(KINDS)]
+    for number in range(lane, KILL_POINTS, LANES):
+        kind = KINDS[number // LANES % len(KINDS)]
         act = _prepare(people, expected, kind, number)
         done = kill_during(program, act, after=dice.uniform(0, 1.3 * timing[kind]))
         people.reconnect()

@@ -101,7 +101,12 @@ def test_records_due_are_erased_with_their_receipt_and_others_are_not(tmp_path: 
     unproved = run_cli(*verifying)
     assert "log_key_missing" in unproved.stderr
     shown = run_cli("retention", "show", "--json", ASSENT_RETENTION_RULES=str(file))
-    assert [rule["code"] for rule in json.loads(shown.stdout)] == ["letters-1", "images-90"]
+    assert [rule["code"] for rule in json.loads(shown.stdout)] == [
+        "letters-1",
+        "images-90",
+        "study-answers",
+        "study-results-365",
+    ]
     listed = run_cli(
         "retention", "run", "--dry-run", "--data-directory", data, "--json", ASSENT_RETENTION_RULES=str(file)
     )

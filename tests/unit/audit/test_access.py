@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,8 @@ from backend.audit.bundling import BundleBuilder, prepare
 from backend.audit.entry import Outcome
 from backend.audit.errors import EntryDamaged, UnknownEntry
 from backend.audit.log import AuditLog
+from backend.audit.reader import LogReader
+from backend.audit.types import StoredEntry
 from backend.types import LogIndex
 from tests.support.audit_world import World
 from tests.support.memory_audit import ANNA, BERTA, ORIGIN, read_event
@@ -130,6 +133,33 @@ def test_entry_left_out_inside_a_chain_shows_as_a_gap(world: World, log: AuditLo
     del chain.indexes[1]
     gaps = world.access(log).gaps(ANNA)
     assert [(gap.expected_sequence, gap.index) for gap in gaps] == [(1, 2)]
+
+
+def test_sound_entries_are_not_read_again_and_one_left_out_of_them_shows(
+    world: World, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        log.append(read_event(number=number))
+        if number == 2:
+            world.keys.rotate(ANNA)
+    access, read = world.access(log), list[int]()
+    entries = LogReader.entries
+
+    def counted(reader: LogReader, indexes: Sequence[int]) -> Iterator[StoredEntry]:
+        read.extend(indexes)
+        return entries(reader, indexes)
+
+    monkeypatch.setattr(LogReader, "entries", counted)
+    assert access.gaps(ANNA) == ()
+    log.append(read_event(number=6))
+    read.clear()
+    assert access.gaps(ANNA) == ()
+    assert read == [6]
+    first, second = world.reader(log).chains(ANNA)
+    del log.state._chains[second.pseudonym].indexes[1]
+    assert [(gap.epoch, gap.expected_sequence, gap.index) for gap in access.gaps(ANNA)] == [(2, 1, 5)]
+    log.state._chains[first.pseudonym].indexes.pop()
+    assert [(gap.epoch, gap.expected_sequence) for gap in access.gaps(ANNA)] == [(1, 2), (2, 1)]
 
 
 def test_builder_leaves_the_state_as_it_was(world: World, log: AuditLog) -> None:
