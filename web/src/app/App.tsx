@@ -6,6 +6,7 @@ import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
 import { texts } from "../texts";
 import { Failure, Loading } from "../ui/parts";
+import { Boundary } from "./Boundary";
 import { Unsent } from "./Unsent";
 import { Welcome } from "./Welcome";
 
@@ -17,14 +18,19 @@ export function App(): ReactElement {
   return (
     <QueryClientProvider client={queries}>
       <Router base="/app">
-        {session === null ? <Outside /> : <Inside key={nameOf(session)} session={session} />}
+        <Boundary at={nameOf(session)}>
+          {session === null ? <Outside /> : <Inside key={nameOf(session)} session={session} />}
+        </Boundary>
       </Router>
     </QueryClientProvider>
   );
 }
 
-function nameOf({ who }: Session): string {
-  return who.kind === "wallet" ? who.account : who.username;
+function nameOf(session: Session | null): string {
+  if (session === null) {
+    return "";
+  }
+  return session.who.kind === "wallet" ? session.who.account : session.who.username;
 }
 
 function Outside(): ReactElement {

@@ -1,6 +1,6 @@
 /** What stands around every page of somebody who is signed in: where one can go, and who one is. */
 import type { ReactElement, ReactNode } from "react";
-import { Link, useRoute } from "wouter";
+import { Link, useLocation, useRoute } from "wouter";
 import { api, done } from "../api/client";
 import { queries } from "../api/queries";
 import { shortId } from "../format/time";
@@ -8,6 +8,7 @@ import { signedOut, type Who } from "../session/tokens";
 import { texts } from "../texts";
 import { Icon, type IconName } from "../ui/Icon";
 import { Button } from "../ui/parts";
+import { Boundary } from "./Boundary";
 
 export interface PageLink {
   path: string;
@@ -28,6 +29,7 @@ interface LayoutProps {
 }
 
 export function Layout({ who, pages, aside, children }: LayoutProps): ReactElement {
+  const [at] = useLocation();
   return (
     <div className="shell">
       <a className="skip" href="#content">
@@ -61,7 +63,7 @@ export function Layout({ who, pages, aside, children }: LayoutProps): ReactEleme
         </div>
       </header>
       <main id="content" tabIndex={-1}>
-        {children}
+        <Boundary at={at}>{children}</Boundary>
       </main>
     </div>
   );

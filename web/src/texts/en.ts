@@ -511,6 +511,11 @@ export const en = {
   loading: "Loading …",
   cancel: "Cancel",
   back: "Back",
+  broken: {
+    what: "This page could not be shown.",
+    next: "Load it again. What you signed is safe. If it happens again, tell the desk which page it was.",
+    reload: "Load the page again",
+  },
   lost: "There is no such page.",
   lostNext: "Go to the home page",
   later:
