@@ -57,6 +57,7 @@ from backend.research.handover import Handover
 from backend.research.jobs.driver import RunJobs
 from backend.research.jobs.releasing import Releasing
 from backend.research.joining import Joining
+from backend.research.logged_draws import LoggedDraws
 from backend.research.logged_heads import (
     JOINING_HEADS,
     PRIVACY_HEADS,
@@ -67,6 +68,7 @@ from backend.research.logged_heads import (
 )
 from backend.research.money.earning import EarningUses
 from backend.research.money.results import Results
+from backend.research.paid_draws import PaidDraws
 from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.run import StudyRunner
@@ -88,6 +90,7 @@ class Research:
     permits: StoppablePermits
     runner: StudyRunner
     budget: PrivacyBudget
+    draws: PaidDraws
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ def open_research(
         uses=MongoUseStore(stores.database), shares=MongoShareStore(stores.database, stores.keys)
     )
     budget = open_budget(settings, stores, log, reader, clock=clock)
+    search = LogSearch(reader, subjects=lambda: ())
+    draws = PaidDraws(budget=budget, log=LoggedDraws(log=log, search=search, clock=clock))
     releases = open_releases(settings, stores, log, reader, clock=clock)
     studies = StudyService(
         studies=MongoStudyStore(stores.database),
@@ -136,6 +141,7 @@ def open_research(
         permits=permits,
         keys=StoredStudyKeys(stores.keys),
         budget=budget,
+        draws=draws,
         answers=MongoAnswerStore(stores.database),
         thresholds=given,
         lists=lists,
@@ -205,7 +211,7 @@ def open_research(
         ),
         domain=domain,
     )
-    return Research(studies, board, permits, runner, budget)
+    return Research(studies, board, permits, runner, budget, draws)
 
 
 def open_studying(
@@ -231,6 +237,7 @@ def open_studying(
         catalogue=offered,
         store=MongoDrawingStore(stores.database),
         budget=research.budget,
+        draws=research.draws,
         policy=CataloguePolicy(
             epsilon=round(settings.catalogue_epsilon * 1_000_000),
             period_seconds=settings.catalogue_days * DAY_SECONDS,

@@ -87,6 +87,7 @@ TEST_TOKENS_ISSUED: Final = "test_tokens.issued"
 DONATION_NAMED: Final = "donation.named"
 PRIVACY_CHARGED: Final = "privacy.charged"  # the new head of the privacy ledger
 PRIVACY_JOINED: Final = "privacy.joined"  # the new head of who takes part from when on
+ANSWERS_DRAWN: Final = "answers.drawn"  # noise was drawn under a charge, or the catalogue's counts were
 RELEASE_ENTERED: Final = "release.entered"  # the new head of the release ledger
 # emergency
 EMERGENCY_OPENED: Final = "emergency.opened"

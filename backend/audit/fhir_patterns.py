@@ -205,6 +205,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.DONATION_NAMED: _create("account"),
         codes.PRIVACY_CHARGED: _update(),
         codes.PRIVACY_JOINED: _update(),
+        codes.ANSWERS_DRAWN: _update(),
         codes.RELEASE_ENTERED: _update(),
         codes.EMERGENCY_OPENED: _alert("110127"),  # emergency override started
         codes.AUDIT_READ: _dicom("110101", None, "R"),  # audit log used

@@ -1,17 +1,17 @@
 """Protected answers: looked up, or charged and then drawn, exactly once for each consent snapshot.
 
-Order of a new answer: charge (durable), draw, keep (durable), release. A crash after the charge leaves it
-standing; the next attempt finds it by its id, pays nothing and draws. What was drawn but not kept was never
-released, and of two draws only the one kept first is ever seen.
+Order of a new answer: charge (durable), draw, keep (durable), tell the audit log, release. A crash after the
+charge leaves it standing; the next attempt finds it by its id, pays nothing and draws (``paid_draws`` tells
+when it pays again). Of two draws only the one kept first is ever seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from backend.research.budget import PrivacyBudget
 from backend.research.canonical import digest_of
 from backend.research.figures.columns import Columns
+from backend.research.paid_draws import PaidDraws
 from backend.research.plan import Plan, Question, total
 from backend.research.ports import AnswerStore
 from backend.research.study import Study
@@ -23,8 +23,8 @@ Open = Callable[[Charge], Columns]
 class Answers:
     """Answers the questions of a plan over one consent snapshot."""
 
-    def __init__(self, *, budget: PrivacyBudget, store: AnswerStore) -> None:
-        self._budget = budget
+    def __init__(self, *, draws: PaidDraws, store: AnswerStore) -> None:
+        self._draws = draws
         self._store = store
 
     def answer(
@@ -50,10 +50,9 @@ class Answers:
         # Two questions that differ in name only are one question.
         fresh = list({ids[q]: q for q in plan.questions if ids[q] not in known}.values())
         if fresh:
-            charge_id = digest_of(["assent-charge-1", sorted(ids[question].hex() for question in fresh)])
             before_charge()
-            charge = self._budget.debit(
-                charge_id,
+            charge = self._draws.debit(
+                digest_of(["assent-charge-1", sorted(ids[question].hex() for question in fresh)]),
                 name,
                 study.proposal.researcher,
                 total(fresh),
@@ -62,8 +61,9 @@ class Answers:
             )
             columns = open_rows(charge)
             drawn = [_draw(ids[question], question, columns) for question in fresh]
-            kept = self._store.keep(charge_id, name, snapshot, drawn)
+            kept = self._store.keep(charge.charge_id, name, snapshot, drawn)
             known |= {answer.answer_id: answer for answer in kept}
+        self._draws.drawn(self._store.charges(name, snapshot))
         return tuple(known[ids[question]] for question in plan.questions)
 
 

@@ -70,25 +70,28 @@ class LoggedHeads(Generic[H]):
         Reads the system's entries backwards. Raises EntryDamaged when one cannot be opened on the way, since
         it may be the one looked for, and AuditUnavailable.
         """
-        system: set[SubjectId | None] = {None}
-        span = self._search.span()
-        near = True
-        while True:
-            found = self._search.scan(
-                system, span, newest_first=True, keep=self._is_ours, limit=1, most=LOOKED_AT_ONCE
-            )
-            if found.damaged:
-                raise EntryDamaged(f"entry {found.damaged[0]} cannot be read")
-            if found.entries:
-                event = found.entries[0].event
-                return (None if event is None else self._kind.head_of(event)), near
-            if found.rest is None:
-                return None, near
-            span, near = found.rest, False
+        found, near = newest_entry(self._search, self._is_ours)
+        return (None if found is None or found.event is None else self._kind.head_of(found.event)), near
 
     def _is_ours(self, entry: AccessEntry) -> bool:
         head = None if entry.event is None else self._kind.head_of(entry.event)
         return head is not None and head.ledger == self._ledger
+
+
+def newest_entry(search: LogSearch, wanted: Callable[[AccessEntry], bool]) -> tuple[AccessEntry | None, bool]:
+    """The newest of the system's entries that is wanted, and whether it stands near the log's end.
+
+    Raises EntryDamaged when one cannot be opened on the way, since it may be the one, and AuditUnavailable.
+    """
+    system: set[SubjectId | None] = {None}
+    span, near = search.span(), True
+    while True:
+        found = search.scan(system, span, newest_first=True, keep=wanted, limit=1, most=LOOKED_AT_ONCE)
+        if found.damaged:
+            raise EntryDamaged(f"entry {found.damaged[0]} cannot be read")
+        if found.entries or found.rest is None:
+            return next(iter(found.entries), None), near
+        span, near = found.rest, False
 
 
 def _privacy_detail(head: LedgerHead) -> dict[str, DetailValue]:

@@ -18,6 +18,7 @@ from backend.research.errors import BudgetLedgerDamaged, ThresholdListsOverlap, 
 from backend.research.exports.making import MadeExport, make
 from backend.research.extraction import extract
 from backend.research.figures.columns import Columns
+from backend.research.paid_draws import PaidDraws
 from backend.research.permits import require_permitted
 from backend.research.plan import plan
 from backend.research.ports import (
@@ -56,6 +57,7 @@ class StudyRunner:
         permits: PermitReader,
         keys: StudyKeys,
         budget: PrivacyBudget,
+        draws: PaidDraws,
         answers: AnswerStore,
         thresholds: ThresholdStore,
         lists: StandingLists,
@@ -69,7 +71,7 @@ class StudyRunner:
         self._keys = keys
         self._budget = budget
         self._stored = answers
-        self._answers = Answers(budget=budget, store=answers)
+        self._answers = Answers(draws=draws, store=answers)
         self._thresholds = thresholds
         self._lists = lists
         self._uses = uses

@@ -1,8 +1,8 @@
 """Draws the catalogue's counts: once a period, charged to the custodian's ledger before the noise is drawn.
 
 Order: charge (durable), open and count, draw, keep (durable), show. A crash after the charge leaves it
-standing; the next attempt finds it by its id, pays nothing and goes on. What was drawn and not kept was never
-shown, and of two draws only the one that was kept first is ever seen. So one charge covers all attempts of a
+standing; the next attempt finds it by its id, pays nothing and goes on (``paid_draws`` tells when it pays
+again). Of two draws only the one that was kept first is ever seen. So one charge covers all attempts of a
 period, whatever is offered meanwhile; another price in the settings is another charge.
 
 One patient is in exactly one level of each histogram, so replacing a patient's whole record moves one bin
@@ -25,6 +25,7 @@ from backend.research.cohort import distinct, opened_ahead, respecting_minimum
 from backend.research.dp import HISTOGRAM_SENSITIVITY_SQUARED, expected_error, noisy_counts, rho_within
 from backend.research.errors import CatalogueDisabled
 from backend.research.extraction import extract
+from backend.research.paid_draws import PaidDraws
 from backend.research.policy import CUSTODIAN
 from backend.research.types import Candidate, Charge, NanoRho, StudyId
 from backend.research.variables import Variable
@@ -52,12 +53,14 @@ class CatalogueDrawer:
         catalogue: Catalogue,
         store: DrawingStore,
         budget: PrivacyBudget,
+        draws: PaidDraws,
         policy: CataloguePolicy,
         clock: Callable[[], int],
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._budget = budget
+        self._draws = draws
         self._policy = policy
         self._clock = clock
 
@@ -108,6 +111,7 @@ class CatalogueDrawer:
             raise CatalogueDisabled
         known = self.find(period)
         if known is not None:
+            self._draws.drawn(self._draws.charges(self._charge_name(period)))
             return known
         first_day = self._first_day(period)
         counted = self._counted(first_day)
@@ -134,32 +138,37 @@ class CatalogueDrawer:
                 consents[kind] += 1
             progress(place + 1, len(group))
         share = self._share(counted)
-        return self._store.keep(
-            Drawing(
-                ledger=self.ledger,
-                period=period,
-                offers=digest_of_offers(counted),
-                rho=charge.rho,
-                drawn_at=UnixSeconds(self._clock()),
-                reference_date=first_day,
-                consents=_noisy(CONSENTS, consents, share),
-                counts=tuple(
-                    _noisy(variable.name, tally, share)
-                    for variable, tally in zip(variables, tallies, strict=True)
-                ),
-            )
+        drawing = Drawing(
+            ledger=self.ledger,
+            period=period,
+            offers=digest_of_offers(counted),
+            rho=charge.rho,
+            drawn_at=UnixSeconds(self._clock()),
+            reference_date=first_day,
+            consents=_noisy(CONSENTS, consents, share),
+            counts=tuple(
+                _noisy(variable.name, tally, share)
+                for variable, tally in zip(variables, tallies, strict=True)
+            ),
         )
+        kept = self._store.keep(drawing)
+        self._draws.drawn([charge.charge_id])
+        return kept
 
     def _first_day(self, period: int) -> str:
         start = period * self._policy.period_seconds
         return datetime.fromtimestamp(start, tz=UTC).date().isoformat()
 
+    def _study(self, period: int) -> StudyId:
+        """Each period is a study of its own: what it may cost is fixed."""
+        return StudyId(digest_of(["assent-catalogue-1", self.ledger, self._policy.period_seconds, period]))
+
+    def _charge_name(self, period: int) -> bytes:
+        return digest_of(["assent-catalogue-charge-2", self._study(period).hex(), self.price])
+
     def _charge(self, period: int) -> Charge:
-        rho = self.price
-        # Each period is a study of its own: what it may cost is fixed.
-        study = StudyId(digest_of(["assent-catalogue-1", self.ledger, self._policy.period_seconds, period]))
-        charge_id = digest_of(["assent-catalogue-charge-2", study.hex(), rho])
-        return self._budget.debit(charge_id, study, CUSTODIAN, rho, study_limit=NanoRho(2**62))
+        name, study, rho = self._charge_name(period), self._study(period), self.price
+        return self._draws.debit(name, study, CUSTODIAN, rho, study_limit=NanoRho(2**62))
 
     def _counted(self, reference_date: str) -> list[Offer]:
         return [offer for offer in self._catalogue.at(reference_date) if offer.counted]

@@ -25,6 +25,7 @@ from backend.identity.roles import Role
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.draws import CatalogueDraws
 from backend.research.extraction import extract
+from backend.research.paid_draws import PaidDraws
 from backend.research.types import StudyId
 from backend.types import SubjectId
 from tests.integration.api.world import (
@@ -37,6 +38,7 @@ from tests.integration.api.world import (
     raw,
     staff,
 )
+from tests.unit.research.conftest import MemoryDrawLog
 
 CATEGORIES = ["demographics", "contact", "identifiers", "conditions", "encounters"]
 SEX = {"name": "sex", "kind": "sex", "role": "quasi"}
@@ -198,6 +200,7 @@ def test_next_period_is_drawn_by_itself_once_by_two_processes_and_charged_once(
                 catalogue=shown.catalogue,
                 store=drawings,
                 budget=services.privacy_budget,
+                draws=PaidDraws(budget=services.privacy_budget, log=MemoryDrawLog()),
                 policy=CataloguePolicy(500_000, 91 * 24 * 3600),
                 clock=lambda: later,
             ),

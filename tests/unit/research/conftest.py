@@ -13,6 +13,7 @@ from backend.audit.errors import AuditUnavailable
 from backend.research.budget import PrivacyBudget
 from backend.research.joining import Joining
 from backend.research.outputs import Count, Filter, Histogram, Table
+from backend.research.paid_draws import PaidDraws
 from backend.research.policy import BudgetPolicy
 from backend.research.releases.ledger import ReleaseLedger
 from backend.research.result import RunResult
@@ -97,6 +98,21 @@ class MemoryHeadLog:
     @property
     def newest(self) -> LedgerHead | None:
         return self.heads[-1] if self.heads else None
+
+
+@dataclass
+class MemoryDrawLog:
+    drawn: list[bytes] = field(default_factory=list)
+    crash_next: bool = False
+
+    def note(self, charge_id: bytes) -> None:
+        if self.crash_next:
+            self.crash_next = False
+            raise Crash
+        self.drawn.append(charge_id)
+
+    def has(self, charge: Charge) -> bool:
+        return charge.charge_id in self.drawn
 
 
 @dataclass
@@ -262,6 +278,7 @@ class World:
     heads: MemoryHeadLog = field(default_factory=MemoryHeadLog)
     versions: dict[StudyId, Sequence[Study]] = field(default_factory=dict)
     thresholds: MemoryThresholdStore = field(default_factory=MemoryThresholdStore)
+    draw_log: MemoryDrawLog = field(default_factory=MemoryDrawLog)
     results: Committed = field(default_factory=Committed)
     proposals: MemoryStudies = field(default_factory=MemoryStudies)
 
@@ -277,6 +294,10 @@ class World:
         )
 
     @property
+    def draws(self) -> PaidDraws:
+        return PaidDraws(budget=self.budget, log=self.draw_log)
+
+    @property
     def joining(self) -> Joining:
         return Joining(store=self.joins, log=self.chains, ledger="hospital", clock=lambda: self.now[0])
 
@@ -290,6 +311,7 @@ class World:
             permits=self.permits,
             keys=Keys(),
             budget=self.budget,
+            draws=self.draws,
             answers=self.answers,
             thresholds=self.thresholds,
             lists=self.lists,

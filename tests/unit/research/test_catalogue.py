@@ -56,6 +56,7 @@ class Scene:
             catalogue=self.catalogue,
             store=self.store,
             budget=self.world.budget,
+            draws=self.world.draws,
             policy=self.policy,
             clock=lambda: self.world.now[0],
         )

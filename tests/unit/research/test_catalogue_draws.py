@@ -80,6 +80,7 @@ class Scene:
             catalogue=CATALOGUE,
             store=self.drawings,
             budget=self.world.budget,
+            draws=self.world.draws,
             policy=self.policy,
             clock=clock,
         )

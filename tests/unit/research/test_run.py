@@ -194,6 +194,33 @@ def test_run_crashed_between_charge_and_answer_is_neither_refunded_nor_charged_a
     assert named(result, "diabetics").rho > 0
 
 
+def test_answers_taken_out_of_the_index_are_paid_again_and_not_drawn_under_the_old_charge(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    world.runner.run(study, people)
+    world.answers.kept.clear()
+    world.runner.run(study, people)
+    world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 2
+
+
+def test_answers_that_were_kept_and_not_released_are_released_once_the_log_has_them(
+    world: Any, proposal_with: Callable[..., Proposal], candidate_with: People, crash: type[BaseException]
+) -> None:
+    study = world.approved(proposal_with())
+    people = [candidate_with(number) for number in range(1, 60)]
+    world.draw_log.crash_next = True
+    with pytest.raises(crash):
+        world.runner.run(study, people)
+    world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 1
+    world.answers.kept.clear()
+    world.runner.run(study, people)
+    assert len(world.budget_store.entries) == 2
+
+
 def test_run_over_budget_is_refused_before_a_record_is_opened(
     world: Any, proposal_with: Callable[..., Proposal], candidate_with: People
 ) -> None:
