@@ -1,3 +1,7 @@
+import { operator } from "./operator";
+import { payments } from "./payments";
+import { upload } from "./upload";
+
 const whole = new Intl.NumberFormat("en");
 const worded = (count: number, one: string, many: string): string => (count === 1 ? one : many);
 const plural = (count: number, one: string, many: string): string =>
@@ -45,6 +49,7 @@ export const en = {
     code: "Code",
     again: "Try again",
     refused: "This was refused.",
+    place: (field: string): string => `Place: ${field}.`,
     unreachable: { what: "No connection.", next: "Check your network. Nothing was lost; try again." },
     unexpected: {
       what: "Something went wrong in this page.",
@@ -383,9 +388,6 @@ export const en = {
 
   more: {
     title: "More",
-    studies: "Studies",
-    studiesLead: "Research that used your data, with your consent at that moment.",
-    noStudies: "No study has used your data.",
     paper: "A stop on paper",
     paperLead:
       "Sign a stop of everything now, and keep it on paper. Whoever holds it can hand it in for you, at any time, without your wallet.",
@@ -499,6 +501,10 @@ export const en = {
       until: (moment: string): string => `Good until ${moment}.`,
     },
   },
+
+  payments,
+  upload,
+  operator,
 
   unsent: {
     title: "Something you signed may not have arrived.",
