@@ -52,7 +52,9 @@ class QueueView(BaseModel):
 
     kind: str
     waiting: int
-    failing: int = Field(description="of these, tried again and again; others are under way or wait for a time")
+    failing: int = Field(
+        description="of these, tried again and again; others are under way or wait for a time"
+    )
     oldest_at: datetime | None
 
 
@@ -116,7 +118,9 @@ def operations(caller: Watcher) -> OperationsView:
         ],
         chain=None
         if facts.chain is None
-        else ChainHeadView(head=facts.chain.head, head_at=moment(facts.chain.head_at), final=facts.chain.final),
+        else ChainHeadView(
+            head=facts.chain.head, head_at=moment(facts.chain.head_at), final=facts.chain.final
+        ),
         anchor=AnchorView(
             log_size=facts.log.size,
             anchored_size=facts.log.anchored_size,

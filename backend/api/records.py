@@ -339,8 +339,8 @@ def stored_view(stored: Stored) -> StoredView:
 
 
 def _whose(caller: Caller, patient_ref: str | None, subject: str | None) -> SubjectId:
-    """Return the patient whose record is written. Raises NotEnrolled for a reference that nobody stands behind:
-    what is stored for nobody is lost."""
+    """Return the patient whose record is written. Raises NotEnrolled for a reference that nobody stands
+    behind: what is stored for nobody is lost."""
     _custodian(caller)  # first: who may not write here learns nothing
     wanted = _wanted(caller, patient_ref, subject)
     if patient_ref is not None and caller.services.identity.enrolments.account_of(wanted) is None:

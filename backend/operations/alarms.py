@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from backend.operations.types import UP, Alarm, AlarmCode, BackupFacts, Facts, Severity
+from backend.operations.types import UP, Alarm, AlarmCode, BackupFacts, Facts, MessageFacts, Severity
 
 DAY_SECONDS: Final = 24 * 3600
 KEY_WARN_SECONDS: Final = 7 * DAY_SECONDS
@@ -18,29 +18,29 @@ LOW_BYTES: Final = 1 << 30
 
 _PARTS: Final = {
     "ledger": "Look whether the chain's node runs and answers. Nothing is permitted until it does; stops are "
-    "taken all the same. The embedded chain is started again by itself; if it stays away, restart the service.",
+    "taken all the same. The embedded chain is started again by itself; if it stays away, restart.",
     "index": "Look whether the database runs and answers. The embedded one is started again by itself; if it "
     "stays away, restart the service. Nothing that was acknowledged is lost.",
-    "blocks": "Look whether the block store (Kubo, or the directory 'blocks') can be reached, and whether its "
-    "disk is mounted.",
+    "blocks": "Look whether the block store (Kubo, or the directory 'blocks') can be reached, and its disk is "
+    "mounted.",
     "disk": "Free space below the data directory. No restart is needed. Until then no new record is taken; "
     "consents and stops are.",
-    "care teams": "Run 'assent fsck' with the service stopped: the list of care teams is not what was stored. "
-    "Restore the index and the key store of one moment.",
+    "care teams": "The list of care teams is not what was stored. Run 'assent fsck' with the service stopped, and "
+    "restore the index and the key store of one moment.",
 }
 _OTHER_PART: Final = "See the code in docs/errors.md, and the service's log."
 _REMEDIES: Final = {
     AlarmCode.DAMAGED: "A store gave bytes that are not those stored; nothing of them was released. Stop the "
     "service and run 'assent fsck': it names what is damaged and what to restore.",
-    AlarmCode.ANCHOR_OVERDUE: "The audit log does not get onto the chain. Look at the chain first, then at the "
-    "backup: what no backup reaches is not anchored. It goes on by itself once the cause is gone.",
-    AlarmCode.ACTS_FAILING: "Something that was accepted cannot be carried out, and is tried again by itself. "
-    "The service's log names the cause ('act not finished'); mend that. Nothing is lost.",
+    AlarmCode.ANCHOR_OVERDUE: "The audit log does not get onto the chain. Look at the chain first, then at "
+    "the backup: what no backup reaches is not anchored. It goes on by itself once the cause is gone.",
+    AlarmCode.ACTS_FAILING: "Something that was accepted cannot be carried out, and is tried again by "
+    "itself. The service's log names the cause ('act not finished'); mend that. Nothing is lost.",
     AlarmCode.BACKUP_FAILING: "The backup cannot be written, so nothing is anchored. See the code in "
     "docs/errors.md; mostly the directory is away or full, or the recovery key has ended.",
     AlarmCode.BACKUP_BEHIND: "Begin a new backup here. If it does not get further, look at its directory.",
-    AlarmCode.BACKUP_KEY_EXPIRED: "Make a recovery key with 'assent backup keygen', put the service half where "
-    "the settings say, and keep the other half offline. Nothing is backed up or anchored until then.",
+    AlarmCode.BACKUP_KEY_EXPIRED: "Make a recovery key with 'assent backup keygen', put the service half "
+    "where the settings say, and keep the other half offline. Until then nothing is backed up or anchored.",
     AlarmCode.BACKUP_KEY_DUE: "Make the next recovery key with 'assent backup keygen' before this one ends.",
     AlarmCode.DISK_LOW: "Free space below the data directory. Below 256 MiB no new record is taken.",
     AlarmCode.MEMBER_EXPIRED: "The member is permitted nothing any more. Admit the organisation anew, and "
@@ -64,45 +64,52 @@ def alarms(facts: Facts) -> list[Alarm]:
 
 
 def _all(facts: Facts) -> Iterator[Alarm]:
-    for part, state in facts.parts.items():
-        if state != UP:
-            yield Alarm(
-                AlarmCode.PART_AWAY,
-                Severity.NOW,
-                _PARTS.get(part, _OTHER_PART),
-                subject=part,
-                cause=state,
-            )
+    yield from _of_parts(facts)
     if facts.damaged_answers:
         yield _alarm(AlarmCode.DAMAGED, Severity.NOW, count=facts.damaged_answers)
-    if facts.log.overdue:
-        waiting = facts.log.size - facts.log.anchored_size
-        yield _alarm(AlarmCode.ANCHOR_OVERDUE, Severity.NOW, cause=facts.log.failure, count=waiting)
+    yield from _of_log(facts)
     for kind in facts.backlog:
         if kind.failing:
             yield _alarm(AlarmCode.ACTS_FAILING, Severity.NOW, subject=kind.kind, count=kind.failing)
     if facts.backup is not None:
         yield from _of_backup(facts.backup, facts.now)
-    if facts.storage.free_bytes < LOW_BYTES and facts.parts.get("disk", UP) == UP:
-        yield _alarm(AlarmCode.DISK_LOW, Severity.SOON)
     for member, ends in facts.credentials or ():
         if ends <= facts.now:
             yield _alarm(AlarmCode.MEMBER_EXPIRED, Severity.SOON, subject=member, due_at=ends)
         elif ends - facts.now <= MEMBER_WARN_SECONDS:
             yield _alarm(AlarmCode.MEMBER_DUE, Severity.SOON, subject=member, due_at=ends)
     if facts.messages is not None:
-        for code, count in (
-            (AlarmCode.ACKNOWLEDGEMENTS_LATE, facts.messages.acknowledgements_late),
-            (AlarmCode.WEBHOOKS_DEAD, facts.messages.webhooks_dead),
-            (AlarmCode.MAILS_DEAD, facts.messages.mails_dead),
-        ):
-            if count:
-                yield _alarm(code, Severity.SOON, count=count)
+        yield from _of_messages(facts.messages)
+    if facts.catalogue_failed:
+        yield _alarm(AlarmCode.CATALOGUE_FAILED, Severity.SOON)
+
+
+def _of_parts(facts: Facts) -> Iterator[Alarm]:
+    for part, state in facts.parts.items():
+        if state != UP:
+            remedy = _PARTS.get(part, _OTHER_PART)
+            yield Alarm(AlarmCode.PART_AWAY, Severity.NOW, remedy, subject=part, cause=state)
+    if facts.storage.free_bytes < LOW_BYTES and facts.parts.get("disk", UP) == UP:
+        yield _alarm(AlarmCode.DISK_LOW, Severity.SOON)
+
+
+def _of_log(facts: Facts) -> Iterator[Alarm]:
+    if facts.log.overdue:
+        waiting = facts.log.size - facts.log.anchored_size
+        yield _alarm(AlarmCode.ANCHOR_OVERDUE, Severity.NOW, cause=facts.log.failure, count=waiting)
     due = facts.log.key_made_at + LOG_KEY_SECONDS
     if due <= facts.now:
         yield _alarm(AlarmCode.LOG_KEY_DUE, Severity.SOON, due_at=due)
-    if facts.catalogue_failed:
-        yield _alarm(AlarmCode.CATALOGUE_FAILED, Severity.SOON)
+
+
+def _of_messages(messages: MessageFacts) -> Iterator[Alarm]:
+    for code, count in (
+        (AlarmCode.ACKNOWLEDGEMENTS_LATE, messages.acknowledgements_late),
+        (AlarmCode.WEBHOOKS_DEAD, messages.webhooks_dead),
+        (AlarmCode.MAILS_DEAD, messages.mails_dead),
+    ):
+        if count:
+            yield _alarm(code, Severity.SOON, count=count)
 
 
 def _of_backup(backup: BackupFacts, now: int) -> Iterator[Alarm]:

@@ -30,7 +30,12 @@ from backend.types import UnixSeconds
 
 NOW = 2_000_000_000
 LOG = LogFacts(
-    size=100, anchored_size=90, covered_at=NOW - 60, overdue=False, failure=None, key_made_at=NOW - DAY_SECONDS
+    size=100,
+    anchored_size=90,
+    covered_at=NOW - 60,
+    overdue=False,
+    failure=None,
+    key_made_at=NOW - DAY_SECONDS,
 )
 QUIET = MessageFacts(3, 0, 2, 0, 0)
 BACKUP = BackupFacts(shipped_at=NOW - 20, key_expires_at=NOW + 20 * DAY_SECONDS, failure=None, behind=False)

@@ -1,6 +1,6 @@
 /** SHA-256 of a file of any size, piece by piece. */
 import { sha256 } from "@noble/hashes/sha2";
-import { bytesToHex } from "@noble/hashes/utils";
+import { toHex } from "../../proof/bytes";
 
 export async function digestOf(file: Blob): Promise<string> {
   const hash = sha256.create();
@@ -8,9 +8,9 @@ export async function digestOf(file: Blob): Promise<string> {
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
     hash.update(piece.value);
   }
-  return bytesToHex(hash.digest());
+  return toHex(hash.digest());
 }
 
 export function digestOfText(text: string): string {
-  return bytesToHex(sha256(new TextEncoder().encode(text)));
+  return toHex(sha256(new TextEncoder().encode(text)));
 }

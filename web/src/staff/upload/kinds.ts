@@ -49,7 +49,6 @@ export function kindOf(name: string, head: Uint8Array): { mediaType: string } | 
   if (SIGNATURES.some(({ endings }) => endings.includes(ending))) {
     return { fault: "damaged" };
   }
-  // eslint-disable-next-line no-control-regex -- what plain text does not have
   return ending === "txt" && !/[\x00-\x08]/.test(text) ? { mediaType: "text/plain" } : { fault: "unknown" };
 }
 
