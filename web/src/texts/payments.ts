@@ -29,6 +29,7 @@ export const payments = {
     expired: (moment: string): string => `It could be collected until ${moment}, and went back to the study.`,
   },
   account: "Paid to",
+  goesTo: "Goes to",
   collect: "Collect",
   collected: "It is paid.",
   collecting: "Your payment is on its way. It goes on by itself, also when you leave this page.",

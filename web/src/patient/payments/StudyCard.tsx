@@ -39,7 +39,7 @@ export function StudyCard({ study, unit }: { study: PaidStudy; unit: Unit | null
           <span className="account-named">
             {named !== null && (
               <>
-                <span className="muted">{PAGE.account} </span>
+                <span className="muted">{PAGE.goesTo} </span>
                 <code>{named}</code>
               </>
             )}
@@ -102,7 +102,7 @@ function ShareLine({ share, unit }: { share: Payment; unit: Unit | null }): Reac
       <p className="muted small">{noteOf(share)}</p>
       {share.payee !== null && round !== null && (
         <p className="small">
-          <span className="muted">{PAGE.account} </span>
+          <span className="muted">{standing === "claimed" ? PAGE.account : PAGE.goesTo} </span>
           <code>{share.payee}</code>
         </p>
       )}
@@ -116,7 +116,7 @@ function ShareLine({ share, unit }: { share: Payment; unit: Unit | null }): Reac
               {PAGE.collect}
             </Button>
           )}
-          <Button look="quiet" busy={proof.busy} onClick={() => void download()}>
+          <Button busy={proof.busy} onClick={() => void download()}>
             {PAGE.proof}
           </Button>
         </div>
