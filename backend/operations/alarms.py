@@ -21,12 +21,12 @@ _PARTS: Final = {
     "taken all the same. The embedded chain is started again by itself; if it stays away, restart.",
     "index": "Look whether the database runs and answers. The embedded one is started again by itself; if it "
     "stays away, restart the service. Nothing that was acknowledged is lost.",
-    "blocks": "Look whether the block store (Kubo, or the directory 'blocks') can be reached, and its disk is "
-    "mounted.",
+    "blocks": "Look whether the block store (Kubo, or the directory 'blocks') can be reached, and its disk "
+    "is mounted.",
     "disk": "Free space below the data directory. No restart is needed. Until then no new record is taken; "
     "consents and stops are.",
-    "care teams": "The list of care teams is not what was stored. Run 'assent fsck' with the service stopped, and "
-    "restore the index and the key store of one moment.",
+    "care teams": "The list of care teams is not what was stored. Run 'assent fsck' with the service "
+    "stopped, and restore the index and the key store of one moment.",
 }
 _OTHER_PART: Final = "See the code in docs/errors.md, and the service's log."
 _REMEDIES: Final = {

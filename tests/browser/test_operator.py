@@ -19,7 +19,8 @@ from backend.operations.types import Counted
 from tests.browser.person import Person
 from tests.browser.test_looks import MOST_SCRIPT_BYTES, check, compressed
 from tests.browser.test_staff import goes_to, sign_in
-from tests.integration.api.world import PASSWORD, Service, provider, sign_in as sign_in_by_api
+from tests.integration.api.world import PASSWORD, Service, provider
+from tests.integration.api.world import sign_in as sign_in_by_api
 from tests.support.receiver import receiving
 
 NIGHT = "night-operator"

@@ -20,6 +20,10 @@ from tests.integration.api.world import PASSWORD, Service, bundle_of
 
 CLERK, OUTSIDER = "records-clerk", "doctor-elsewhere"
 PDF = b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj\n%%EOF\n"
+WRONG = (
+    b'{"resourceType": "Bundle", "type": "collection", "entry": '
+    b'[{"resource": {"resourceType": "Patient", "gender": 7}}]}'
+)
 Opens = Callable[..., Person]
 
 
@@ -110,8 +114,7 @@ def test_clerk_stores_a_bundle_and_a_document(
         ("one.json", b'{"resourceType": "Patient"}', "but not a bundle", "in a Bundle"),
         (
             "wrong.json",
-            b'{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": '
-            b'{"resourceType": "Patient", "gender": 7}}]}',
+            WRONG,
             "This was refused.",
             "Correct the named element; it does not conform to FHIR R4. Place: entry[0].resource.gender",
         ),
@@ -137,12 +140,12 @@ def test_bundle_of_somebody_else_and_a_number_of_nobody_are_refused(
     page = at_upload(open_person(), patient.record_number)
     choose(page, "other.json", other)
     page.get_by_role("button", name="Store", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Send one bundle per patient")
+    expect(page.get_by_role("alert")).to_contain_text("not about this patient alone")
     assert records(patient) == 1
     page = at_upload(open_person(), "no such number")
     choose(page, "letter.pdf", PDF)
     page.get_by_role("button", name="Store", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Enrol the patient first")
+    expect(page.get_by_role("alert")).to_contain_text("Nobody is enrolled here under this number.")
     check(page, "upload-refused")
 
 

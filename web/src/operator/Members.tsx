@@ -1,7 +1,7 @@
 /** Who takes part: stopped at once, let in when the registry says, each with a confirmation. */
 import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
-import { queries } from "../api/queries";
+import { queries, useNames } from "../api/queries";
 import { asDay, asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
 import { Button, Failure, Heading, Loading, Tag } from "../ui/parts";
@@ -22,6 +22,7 @@ interface Asked {
 export default function Members(): ReactElement {
   const members = useMembers();
   const tenant = useTenant();
+  const names = useNames();
   const [asked, ask] = useState<Asked | null>(null);
   return (
     <>
@@ -34,6 +35,7 @@ export default function Members(): ReactElement {
             <li key={member.member_id}>
               <Line
                 member={member}
+                name={member.member_id === tenant ? names(tenant) : nameOf(member)}
                 isSelf={member.member_id === tenant}
                 ask={(act) => ask({ member, act })}
               />
@@ -53,15 +55,14 @@ function nameOf({ name, member_id }: Member): string {
 
 const TONES = { active: "good", scheduled: "plain", suspended: "warn", removed: "plain" } as const;
 
-function Line({
-  member,
-  isSelf,
-  ask,
-}: {
+interface LineProps {
   member: Member;
+  name: string;
   isSelf: boolean;
   ask: (act: Act) => void;
-}): ReactElement {
+}
+
+function Line({ member, name, isSelf, ask }: LineProps): ReactElement {
   const { standing, recorded, effective_from, credential, credential_expires_at } = member;
   const facts = [
     roleWords(member.roles),
@@ -76,7 +77,7 @@ function Line({
   return (
     <div className="line line-tall">
       <span className="stack">
-        <strong>{nameOf(member)}</strong>
+        <strong>{name}</strong>
         <span className="muted">{facts.join(" · ")}</span>
         {standing === "scheduled" && (
           <span className="small">

@@ -59,9 +59,7 @@ export function People(): ReactElement {
                 disabled={user.disabled}
                 change={() => ask({ user, act: "state" })}
               >
-                <Button look="quiet" onClick={() => ask({ user, act: "password" })}>
-                  {PAGE.person.password}
-                </Button>
+                <Button onClick={() => ask({ user, act: "password" })}>{PAGE.person.password}</Button>
               </AccountLine>
             </li>
           ))}

@@ -1,15 +1,15 @@
 /** How the service stands: first what needs somebody, then everything else. */
 import type { ReactElement } from "react";
 import { Link } from "wouter";
-import { asCount, asDay, asMoment } from "../format/time";
+import { asBytes } from "../format/size";
+import { asCount, asDay, asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
 import { Card, Failure, Heading, Loading, Notice, Tag } from "../ui/parts";
 import { Backup } from "./Backup";
 import "./operator.css";
-import { useOperations, useReady, type Alarm, type Operations } from "./queries";
+import { useOperations, useReady, useTenant, type Alarm, type Operations } from "./queries";
 
 const PAGE = texts.operator.system;
-const GIGABYTE = 1e9;
 
 export default function System(): ReactElement {
   const operations = useOperations();
@@ -88,7 +88,8 @@ function Alarms({ alarms }: { alarms: readonly Alarm[] }): ReactElement {
 function AlarmCard({ alarm }: { alarm: Alarm }): ReactElement {
   const { code, severity, subject, count, due_at, cause, remedy } = alarm;
   const goTo = PAGE.goTo[code];
-  const name = code === "part_away" ? (PAGE.part[subject ?? ""]?.[0] ?? subject) : subject;
+  const nameOf = useSubjects();
+  const name = subject === null ? null : nameOf(subject);
   const more = [
     ...(count === null ? [] : [PAGE.count(count)]),
     ...(due_at === null ? [] : [PAGE.due(asMoment(due_at))]),
@@ -219,7 +220,7 @@ function Storage({ found }: { found: Operations }): ReactElement {
     <Card title={PAGE.storage}>
       <dl className="facts numbers">
         <dt>{PAGE.free}</dt>
-        <dd>{PAGE.gigabytes((storage.free_bytes / GIGABYTE).toFixed(1))}</dd>
+        <dd>{asBytes(storage.free_bytes)}</dd>
         <dt>{PAGE.pins}</dt>
         <dd>{storage.pins === null ? PAGE.unknown : PAGE.pinned(storage.pins)}</dd>
       </dl>
@@ -228,7 +229,15 @@ function Storage({ found }: { found: Operations }): ReactElement {
   );
 }
 
+/** A part by its name; a member without one, such as this hospital itself, by its id. */
+function useSubjects(): (subject: string) => string {
+  const tenant = useTenant();
+  return (subject) =>
+    subject === tenant ? texts.operator.members.self : (PAGE.part[subject]?.[0] ?? shortId(subject));
+}
+
 function Keys({ keys }: { keys: Operations["keys_due"] }): ReactElement {
+  const nameOf = useSubjects();
   return (
     <Card title={PAGE.keys}>
       {keys.length === 0 && <p>{PAGE.noKeys}</p>}
@@ -237,7 +246,7 @@ function Keys({ keys }: { keys: Operations["keys_due"] }): ReactElement {
           <li key={`${due.key} ${due.subject ?? ""} ${due.due_at ?? ""}`} className="access">
             <span>
               {PAGE.key[due.key as keyof typeof PAGE.key]}
-              {due.subject !== null && <span className="muted"> · {due.subject}</span>}
+              {due.subject !== null && <span className="muted"> · {nameOf(due.subject)}</span>}
             </span>
             <span className="muted small numbers">{due.due_at === null ? "" : asDay(due.due_at)}</span>
           </li>

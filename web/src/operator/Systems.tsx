@@ -68,9 +68,7 @@ export function Systems(): ReactElement {
                 disabled={client.disabled}
                 change={() => ask({ client, act: "state" })}
               >
-                <Button look="quiet" onClick={() => ask({ client, act: "secret" })}>
-                  {PAGE.system.renew}
-                </Button>
+                <Button onClick={() => ask({ client, act: "secret" })}>{PAGE.system.renew}</Button>
               </AccountLine>
             </li>
           ))}

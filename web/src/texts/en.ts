@@ -20,6 +20,14 @@ const codes: Record<string, Told> = {
     what: "This code is not known, or has been used.",
     next: "Check each character. A code is good once; the desk gives you a new one.",
   },
+  patient_not_enrolled: {
+    what: "Nobody is enrolled here under this number.",
+    next: "Check the number. Else enrol the patient at the desk, and let them connect with the code.",
+  },
+  bundle_of_another_patient: {
+    what: "This bundle is not about this patient alone.",
+    next: "Its Patient must have the number that you searched for, and every entry must be about that Patient.",
+  },
   not_found: {
     what: "There is nothing here, or it is not yours to see.",
     next: "Go back and choose it from the list.",

@@ -88,7 +88,7 @@ export const operator = {
     log: "Audit log",
     entries: (count: number): string => plural(count, "entry", "entries"),
     waiting: "Not on the ledger yet",
-    anchored: "All of it was, last",
+    anchored: "Complete on the ledger, last",
     unknown: "not known: a part is away",
     queues: "Work under way",
     queuesLead: "What was accepted and is not over. It goes on by itself, also after a crash.",
@@ -105,7 +105,6 @@ export const operator = {
     },
     storage: "Storage and backup",
     free: "Free on the disk",
-    gigabytes: (count: string): string => `${count} GB`,
     pins: "Pinned in the block store",
     pinned: (count: number): string => plural(count, "blob", "blobs"),
     backup: {

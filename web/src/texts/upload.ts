@@ -19,7 +19,6 @@ export const upload = {
     "application/xml": "document (XML)",
     "text/plain": "plain text",
   } as Record<string, string>,
-  size: (megabytes: string): string => `${megabytes} MB`,
   faults: {
     empty: { what: "This file is empty.", next: "Choose another one, or export it again." },
     damaged: {

@@ -3,6 +3,7 @@ import { useEffect, useId, useRef, useState, type ReactElement } from "react";
 import { api, body } from "../../api/client";
 import { Problem, Unreachable } from "../../api/problem";
 import { queries } from "../../api/queries";
+import { asBytes } from "../../format/size";
 import { texts } from "../../texts";
 import { Button, Card, Failure, Loading, Notice } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
@@ -16,7 +17,6 @@ import { forgetKey, keyOf, store } from "./sending";
 import "./upload.css";
 
 const PAGE = texts.upload;
-const MEGABYTE = 1_000_000;
 
 interface Chosen {
   file: File;
@@ -167,7 +167,7 @@ function Ready({ chosen, patientRef, done }: ReadyProps): ReactElement {
       <p>
         <strong className="file-name">{file.name}</strong>{" "}
         <span className="muted numbers">
-          {PAGE.kinds[mediaType] ?? mediaType} · {PAGE.size((file.size / MEGABYTE).toFixed(2))}
+          {PAGE.kinds[mediaType] ?? mediaType} · {asBytes(file.size)}
         </span>
       </p>
       {filing === null ? (
