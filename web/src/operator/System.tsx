@@ -34,7 +34,7 @@ export default function System(): ReactElement {
       )}
       {!isSilent && found !== undefined && (
         <>
-          <Alarms alarms={found.alarms} />
+          <Alarms alarms={found.alarms} at={found.at} />
           <div className="tiles">
             <Parts parts={found.parts} />
             <Ledger found={found} />
@@ -72,27 +72,27 @@ function HealthCheck(): ReactElement | null {
   );
 }
 
-function Alarms({ alarms }: { alarms: readonly Alarm[] }): ReactElement {
+function Alarms({ alarms, at }: { alarms: readonly Alarm[]; at: string | null }): ReactElement {
   if (alarms.length === 0) {
     return <Notice tone="good" title={PAGE.well} />;
   }
   return (
     <section className="stack" aria-label={PAGE.alarms}>
       {alarms.map((alarm) => (
-        <AlarmCard key={`${alarm.code} ${alarm.subject ?? ""}`} alarm={alarm} />
+        <AlarmCard key={`${alarm.code} ${alarm.subject ?? ""}`} alarm={alarm} at={at} />
       ))}
     </section>
   );
 }
 
-function AlarmCard({ alarm }: { alarm: Alarm }): ReactElement {
+function AlarmCard({ alarm, at }: { alarm: Alarm; at: string | null }): ReactElement {
   const { code, severity, subject, count, due_at, cause, remedy } = alarm;
   const goTo = PAGE.goTo[code];
   const nameOf = useSubjects();
   const name = subject === null ? null : nameOf(subject);
   const more = [
     ...(count === null ? [] : [PAGE.count(count)]),
-    ...(due_at === null ? [] : [PAGE.due(asMoment(due_at))]),
+    ...(due_at === null ? [] : [PAGE[at !== null && due_at <= at ? "since" : "due"](asMoment(due_at))]),
   ];
   return (
     <div className={`notice notice-${severity === "now" ? "bad" : "warn"}`} role="alert">

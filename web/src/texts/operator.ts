@@ -62,7 +62,8 @@ export const operator = {
     alarm: alarms,
     severities: { now: "now", soon: "in working hours" },
     count: (count: number): string => `${whole.format(count)} of them`,
-    due: (moment: string): string => `since or until ${moment}`,
+    due: (moment: string): string => `due on ${moment}`,
+    since: (moment: string): string => `since ${moment}`,
     cause: "Code",
     goTo: {
       webhooks_dead: ["/messages", "See the messages"],

@@ -171,7 +171,14 @@ function Ready({ chosen, patientRef, done }: ReadyProps): ReactElement {
         </span>
       </p>
       {filing === null ? (
-        <DocumentLabels stated={stated} change={state} disabled={busy || isOpen} />
+        <DocumentLabels
+          stated={stated}
+          change={(next) => {
+            state(next);
+            setMissing(false);
+          }}
+          disabled={busy || isOpen}
+        />
       ) : (
         <Filed filing={filing} />
       )}
