@@ -21,6 +21,7 @@ from backend.adapters.index.use_store import MongoUseStore
 from backend.adapters.ledger.public_node import PublicNode
 from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
+from backend.api.metrics import counted
 from backend.api.prompt import PromptLog, PromptReading
 from backend.api.services import Services
 from backend.api.uploads import Uploads
@@ -50,6 +51,7 @@ from backend.log_wiring import open_log
 from backend.member_wiring import open_members
 from backend.money_wiring import open_money
 from backend.notices_wiring import Beside, open_messages
+from backend.operations.watching import Watching
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.paper_wiring import open_papers
@@ -411,7 +413,21 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         abdm_notifications=abdm.notifications,
         custodian=erasure.custodian,
         erasure=erasure,
-        checks={**_checks(stores), "care teams": members.care_teams.check},
+        watching=Watching(
+            parts={**_checks(stores), "care teams": members.care_teams.check},
+            chain=stores.ledger.view,
+            log=log,
+            log_keys=opened.keys,
+            anchorer=anchorer,
+            outbox=outbox,
+            deliveries=messages.deliveries,
+            backups=opened.backups,
+            members=members.book,
+            pins=stores.blocks.pins,
+            free_bytes=stores.directory.free_bytes,
+            counted=counted,
+            clock=clock,
+        ),
     )
     return World(services=services, stores=stores, driver=driver, closing=closing)
 

@@ -100,8 +100,11 @@ class DataDirectory:
 
     def check_room(self) -> None:
         """Raise DiskFull when less than ``MIN_FREE_BYTES`` are free."""
-        if shutil.disk_usage(self.root).free < MIN_FREE_BYTES:
+        if self.free_bytes() < MIN_FREE_BYTES:
             raise DiskFull
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.root).free
 
     def close(self) -> None:
         if self._lock_file is not None:

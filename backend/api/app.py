@@ -38,6 +38,7 @@ from backend.api import (
     members,
     notices,
     oauth,
+    operations,
     organisations,
     overviews,
     paper_consents,
@@ -145,6 +146,7 @@ def create_api(services: Services, pages: Path | None = None) -> FastAPI:
         budgets,
         table_words,
         rpc,
+        operations,
         health,
     ):
         app.include_router(module.router)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from backend.api.security import Open
 from backend.consent.tables import CodeTable
-from backend.errors import AssentError
+from backend.operations.types import UP
 from backend.records.label_loading import tables_digest
 
 router = APIRouter(tags=["operation"])
@@ -59,14 +59,8 @@ def live() -> Response:
 @router.get("/health/ready", response_model=Ready)
 def ready(services: Open, response: Response) -> Ready:
     """Every part can be used now; 503 and the name of the part otherwise."""
-    parts = {}
-    for name, check in services.checks.items():
-        try:
-            check()
-            parts[name] = "up"
-        except AssentError as failure:
-            parts[name] = failure.code
-    is_ready = all(state == "up" for state in parts.values())
+    parts = services.watching.parts()
+    is_ready = all(state == UP for state in parts.values())
     response.status_code = 200 if is_ready else 503
     return Ready(ready=is_ready, parts=parts)
 

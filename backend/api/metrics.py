@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from backend.operations.types import Counted
+
 REQUEST_SECONDS = Histogram(
     "assent_request_seconds", "Time to answer a request", ["method", "route", "status"]
 )
@@ -53,3 +55,30 @@ def publish_late_acknowledgements(late: int) -> None:
 def publish_expiring(expiring: int, expired: int) -> None:
     MEMBERS_EXPIRING.set(expiring)
     MEMBERS_EXPIRED.set(expired)
+
+
+def counted() -> Counted:
+    """Return the numbers that operators are warned by, as they were published last."""
+    return Counted(
+        mails_waiting=_value(MAILS_WAITING),
+        mails_dead=_value(MAILS_DEAD),
+        acknowledgements_late=_value(ACKNOWLEDGEMENTS_LATE),
+        catalogue_failed=_value(CATALOGUE_FAILED) != 0,
+        damaged_answers=_damaged_answers(),
+    )
+
+
+def _value(gauge: Gauge) -> int:
+    return int(sum(sample.value for metric in gauge.collect() for sample in metric.samples))
+
+
+def _damaged_answers() -> int:
+    """Answers with 502: each is a store that gave bytes which are not those stored."""
+    return int(
+        sum(
+            sample.value
+            for metric in REQUEST_SECONDS.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_count") and sample.labels["status"] == "502"
+        )
+    )

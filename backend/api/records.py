@@ -22,6 +22,7 @@ from backend.api.security import Caller, agent_of, needs, resting_on
 from backend.audit.entry import Action
 from backend.consent.deciding import Question
 from backend.errors import InvalidInput, NotPermitted
+from backend.identity.errors import NotEnrolled
 from backend.identity.roles import Scope
 from backend.identity.types import PrincipalKind
 from backend.records.delivery import MEDIA_TYPE
@@ -99,7 +100,8 @@ class RecordPage(BaseModel):
 async def store(
     request: Request,
     caller: Writing,
-    subject: Annotated[HexSubject, Query()],
+    subject: HexSubject | None = None,
+    patient_ref: Annotated[str | None, Query(max_length=256)] = None,
     categories: Annotated[list[Code] | None, Query(max_length=64)] = None,
     sensitivities: Annotated[list[Code] | None, Query(max_length=64)] = None,
     related: Related = None,
@@ -107,9 +109,15 @@ async def store(
 ) -> StoredView:
     """Store a document of a patient: a FHIR R4 bundle as ``application/fhir+json``, anything else under its
     own media type and as large as the deployment allows. With an ``Idempotency-Key`` a retry gives the same
-    record."""
+    record. The patient is named by ``subject``, or by the ``patient_ref`` of a search."""
     document = _document(
-        request, caller, subject, idempotency_key, categories, sensitivities, related=related
+        request,
+        caller,
+        await run_in_threadpool(_whose, caller, patient_ref, subject),
+        idempotency_key,
+        categories,
+        sensitivities,
+        related=related,
     )
     return await _store(request, caller, document)
 
@@ -129,7 +137,7 @@ async def store_version(
     document = _document(
         request,
         caller,
-        subject,
+        subject_id(subject),
         None,
         categories,
         sensitivities,
@@ -282,7 +290,7 @@ def _wanted(caller: Caller, patient_ref: str | None, subject: str | None) -> Sub
 def _document(
     request: Request,
     caller: Caller,
-    subject: str,
+    subject: SubjectId,
     idempotency_key: str | None,
     categories: list[str] | None,
     sensitivities: list[str] | None,
@@ -292,7 +300,7 @@ def _document(
     version: int = 1,
 ) -> NewDocument:
     return NewDocument(
-        subject=subject_id(subject),
+        subject=subject,
         record_id=record or _new_id(caller, idempotency_key),
         version=version,
         content=b"",
@@ -328,6 +336,16 @@ def stored_view(stored: Stored) -> StoredView:
         commitment=to_hex(stored.commitment),
         block=stored.block,
     )
+
+
+def _whose(caller: Caller, patient_ref: str | None, subject: str | None) -> SubjectId:
+    """Return the patient whose record is written. Raises NotEnrolled for a reference that nobody stands
+    behind: what is stored for nobody is lost."""
+    _custodian(caller)  # first: who may not write here learns nothing
+    wanted = _wanted(caller, patient_ref, subject)
+    if patient_ref is not None and caller.services.identity.enrolments.account_of(wanted) is None:
+        raise NotEnrolled(field="patient_ref")
+    return wanted
 
 
 def _custodian(caller: Caller) -> MemberId:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,6 +51,7 @@ from backend.notices.acknowledging import Acknowledgements
 from backend.notices.contacts import Contacts
 from backend.notices.delivering import Deliveries
 from backend.notices.endpoints import Endpoints
+from backend.operations.watching import Watching
 from backend.records.affected import BreachSearch
 from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
@@ -165,4 +166,4 @@ class Services:
     log_keys: LogKeyRing
     log_files: LogFiles
     cosigning: Cosigning
-    checks: Mapping[str, Callable[[], None]]  # raise when a part is down
+    watching: Watching

@@ -47,7 +47,7 @@ class Anchorer:
         self._checkpointer = checkpointer
         self._anchor = anchor
         self._clock = clock
-        self._interval = interval_seconds
+        self.interval_seconds = interval_seconds
         self._every = every_entries
         self._running = threading.Lock()
         self._stop = threading.Event()
@@ -94,7 +94,7 @@ class Anchorer:
             return record
 
     def status(self) -> AnchorStatus:
-        overdue = self._clock() - self._covered_at > _OVERDUE_PERIODS * self._interval
+        overdue = self._clock() - self._covered_at > _OVERDUE_PERIODS * self.interval_seconds
         return AnchorStatus(self._anchored_size, self._covered_at, overdue, self._last_error)
 
     def _covered(self, size: int) -> None:
@@ -103,13 +103,13 @@ class Anchorer:
         self._last_error = None
 
     def _run(self) -> None:
-        next_run = self._clock() + self._interval
+        next_run = self._clock() + self.interval_seconds
         while not self._stop.wait(_POLL_SECONDS):
             # After a failure the next try waits for the interval, however many entries there are.
             many = self._log.state.size - self._anchored_size >= self._every and self._last_error is None
             if many or self._clock() >= next_run:
                 self._attempt()
-                next_run = self._clock() + self._interval
+                next_run = self._clock() + self.interval_seconds
 
     def _attempt(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Errors of identity. None of them tells whether an account, a client or a patient exists."""
+"""Errors of identity. None tells whether an account, a client or a patient exists, but to the custodian."""
 
 from __future__ import annotations
 
@@ -234,6 +234,13 @@ class PersonInvalid(InvalidInput):
 class RecordAlreadyEnrolled(Conflict):
     code = "record_already_enrolled"
     remedy = "The record number belongs to an enrolled patient. For a lost wallet use recovery."
+
+
+class NotEnrolled(NotFound):
+    """Told to the custodian alone, when it stores: nobody could ever read what was kept for nobody."""
+
+    code = "patient_not_enrolled"
+    remedy = "Enrol the patient first: POST /v1/enrolments, and let the patient claim the code."
 
 
 class PatientReferenceInvalid(InvalidInput):

@@ -16,7 +16,7 @@ from backend.adapters.index.record_index import MongoRecordIndex
 from backend.audit.entry import Agent, AgentKind
 from backend.bootstrap import World
 from backend.errors import Conflict, IntegrityError, InvalidInput, NotFound, TooLarge
-from backend.identity.errors import RecordNumberInvalid
+from backend.identity.errors import NotEnrolled, RecordNumberInvalid
 from backend.maintenance.errors import NothingToImport
 from backend.records.fhir import validate_bundle
 from backend.records.fhir_bundle import Bundle
@@ -28,11 +28,6 @@ STORED: Final = "stored"
 ALREADY: Final = "already stored"
 WOULD_STORE: Final = "would be stored"
 REFUSED: Final = "refused"
-
-
-class NotEnrolled(NotFound):
-    code = "patient_not_enrolled"
-    remedy = "Enrol the patient first: POST /v1/enrolments, and let the patient claim the code."
 
 
 class AmbiguousPatient(InvalidInput):

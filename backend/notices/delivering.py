@@ -106,6 +106,10 @@ class Deliveries:
     def listed(self, state: DeliveryState | None, *, receiver: str | None, limit: int) -> Sequence[Delivery]:
         return self._store.listed(state, receiver=receiver, limit=limit)
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many wait, and how many were given up in the last 30 days."""
+        return self._store.count(DeliveryState.WAITING), self._store.count(DeliveryState.DEAD)
+
     def send_due(self) -> int:
         """Hand what is due to the workers; return how many messages that were."""
         now = UnixSeconds(self._clock())
@@ -196,7 +200,7 @@ class Deliveries:
 
     def _tidy(self) -> None:
         self._store.purge(before=UnixSeconds(self._clock() - KEEP_SECONDS))
-        self._publish(self._store.count(DeliveryState.WAITING), self._store.count(DeliveryState.DEAD))
+        self._publish(*self.counts())
 
     def _run(self) -> None:
         tidied = -TIDY_EVERY_SECONDS

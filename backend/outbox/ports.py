@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from backend.outbox.types import Act
+from backend.outbox.types import Act, Waiting
 from backend.types import UnixSeconds
 
 
@@ -37,6 +37,10 @@ class ActStore(Protocol):
 
     def unfinished(self, kinds: Sequence[str]) -> list[Act]:
         """All acts of these kinds that are not over, oldest first."""
+        ...
+
+    def waiting(self) -> list[Waiting]:
+        """Acts that are not over, of every kind. For counting alone: what is damaged counts too."""
         ...
 
     def due(self, *, now: UnixSeconds, limit: int) -> list[Act]:

@@ -10,11 +10,12 @@ from typing import Any
 from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.ports import ActStore
-from backend.outbox.types import DONE, FAILED, Act, Step
+from backend.outbox.types import DONE, FAILED, Act, Backlog, Step, Waiting
 from backend.types import UnixSeconds
 
 LEASE_SECONDS = 30
 MAX_BACKOFF_SECONDS = 60
+FAILING_ATTEMPTS = 5  # in a row: half a minute of tries
 WAIT_SECONDS = 5.0  # a caller waits this long for another one who carries the same act on
 POLL_SECONDS = 0.05
 
@@ -69,6 +70,22 @@ class Outbox:
 
     def unfinished(self, *kinds: str) -> list[Act]:
         return self._store.unfinished(kinds)
+
+    def backlog(self) -> list[Backlog]:
+        """Return what is not over, a line a kind, by kind."""
+        soon = self._clock() + MAX_BACKOFF_SECONDS  # what is due later waits for its time
+        kinds: dict[str, list[Waiting]] = {}
+        for act in self._store.waiting():
+            kinds.setdefault(act.kind, []).append(act)
+        return [
+            Backlog(
+                kind=kind,
+                waiting=len(acts),
+                failing=sum(act.attempts >= FAILING_ATTEMPTS and act.due_at <= soon for act in acts),
+                oldest_at=min(act.created_at for act in acts),
+            )
+            for kind, acts in sorted(kinds.items())
+        ]
 
     def drive(self, act: Act, *, until: str = DONE) -> Act:
         """Run steps until the act is done, or in state ``until`` or beyond, and return it.

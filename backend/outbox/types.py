@@ -42,5 +42,26 @@ class Advance:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An act that is not over, as far as one may look without judging it. ``due_at``: its next try."""
+
+    kind: str
+    attempts: int
+    created_at: UnixSeconds
+    due_at: UnixSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The acts of a kind that are not over. ``failing`` of them are tried again and again, and not done; the
+    others are under way, or wait for their time."""
+
+    kind: str
+    waiting: int
+    failing: int
+    oldest_at: UnixSeconds
+
+
 Step = Callable[[Act], Advance]
 """Does one thing in one store, idempotently: after a crash it runs again with the same act."""

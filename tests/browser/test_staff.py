@@ -26,7 +26,7 @@ def accounts(service: Service, clinic: Provider) -> None:
     for username, role, member in (
         (DOCTOR, Role.PROVIDER, MemberId(bytes.fromhex(clinic.member_id[2:]))),
         (DESK, Role.IDENTITY_DESK, tenant),
-        (TESTER, Role.OPERATOR, tenant),
+        (TESTER, Role.WITNESS, tenant),
     ):
         service.world.services.identity.add_user(
             username=username, password=PASSWORD, roles=frozenset({role}), member_id=member, by=None

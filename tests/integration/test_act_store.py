@@ -132,3 +132,13 @@ def test_act_with_nested_data_comes_back_under_its_mark(mongo: Database[dict[str
     moved = store.get("grant", "1")
     assert moved is not None
     assert dict(moved.data) == {**data, "list": [], "more": "y", "yes": True}
+
+
+def test_waiting_counts_what_is_not_over_and_says_when_it_is_tried(store: ActStore, act: Act) -> None:
+    store.postpone(act, until=UnixSeconds(300))
+    (waiting,) = store.waiting()
+    assert (waiting.kind, waiting.attempts, waiting.created_at, waiting.due_at) == ("grant", 1, 5, 300)
+    taken = store.claim("grant", "1", holder="b", now=UnixSeconds(300), until=UnixSeconds(400))
+    assert taken is not None
+    assert store.advance(taken, state=DONE, data={})
+    assert store.waiting() == []

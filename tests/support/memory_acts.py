@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from backend.outbox.types import Act
+from backend.outbox.types import Act, Waiting
 from backend.types import UnixSeconds
 
 
@@ -50,6 +50,13 @@ class MemoryActStore:
 
     def unfinished(self, kinds: Sequence[str]) -> list[Act]:
         return [act for act, _ in self._acts.values() if not act.is_over and act.kind in kinds]
+
+    def waiting(self) -> list[Waiting]:
+        return [
+            Waiting(act.kind, act.attempts, act.created_at, until)
+            for act, until in self._acts.values()
+            if not act.is_over
+        ]
 
     def due(self, *, now: UnixSeconds, limit: int) -> list[Act]:
         return [act for act, until in self._acts.values() if not act.is_over and until <= now][:limit]

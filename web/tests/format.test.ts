@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { asBytes } from "../src/format/size";
 import { asCount, asList, dateOf, endOfDay, shortId } from "../src/format/time";
 
 describe("a day that is chosen", () => {
@@ -20,4 +21,14 @@ test("counts, lists and ids are written as people read them", () => {
   expect(asList([])).toBe("");
   expect(shortId(`0x${"ab".repeat(32)}`)).toBe("0xabababab…abababab");
   expect(shortId("0x1234")).toBe("0x1234");
+});
+
+test.each([
+  [0, "0 bytes"],
+  [51, "51 bytes"],
+  [1_250, "1.3 kB"],
+  [240_000, "240 kB"],
+  [2_147_483_648, "2.1 GB"],
+])("%d bytes are written as %s", (bytes, words) => {
+  expect(asBytes(bytes)).toBe(words);
 });

@@ -19,7 +19,7 @@ from pymongo.errors import DuplicateKeyError
 from backend.adapters.index.failures import DocumentMalformed, parser, translated
 from backend.adapters.index.marks import DocumentForged, Marks
 from backend.keystore import KeyStore
-from backend.outbox.types import Act
+from backend.outbox.types import Act, Waiting
 from backend.types import UnixSeconds
 
 _log = logging.getLogger(__name__)
@@ -108,6 +108,13 @@ class MongoActStore:
             )
             return [self._act(document) for document in found]
 
+    def waiting(self) -> list[Waiting]:
+        with translated():
+            found = self._acts.find(
+                {"over": False}, {"kind": 1, "attempts": 1, "created_at": 1, "leased_until": 1}
+            )
+            return [waiting_of(document) for document in found]
+
     def sound(self, kind: str, act_id: str) -> Act | None:
         """``get`` for ``fsck``: None also for a damaged one, which it names elsewhere."""
         try:
@@ -165,4 +172,15 @@ def act_of(document: Mapping[str, Any]) -> Act:
         fence=document["fence"],
         attempts=document["attempts"],
         created_at=UnixSeconds(document["created_at"]),
+    )
+
+
+@parser
+def waiting_of(document: Mapping[str, Any]) -> Waiting:
+    """Read what is counted of an act. Raises DocumentMalformed."""
+    return Waiting(
+        kind=document["kind"],
+        attempts=document["attempts"],
+        created_at=UnixSeconds(document["created_at"]),
+        due_at=UnixSeconds(document["leased_until"]),
     )

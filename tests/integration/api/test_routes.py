@@ -117,6 +117,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("POST", "/v1/signing-keys"): frozenset({"operator"}),
     ("POST", "/v1/backups"): frozenset({"operator"}),
     ("GET", "/v1/backups"): frozenset({"operator"}),
+    ("GET", "/v1/operations"): frozenset({"operator", "auditor"}),
     ("POST", "/v1/audit/key-epochs"): frozenset({"operator"}),
     ("GET", "/v1/audit/affected"): frozenset({"auditor", "officer"}),
     ("GET", "/v1/log/entries/{index}/proof"): frozenset({"auditor"}),

@@ -11,8 +11,14 @@ import pytest
 
 from backend.errors import Conflict, IntegrityError, Unavailable
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
-from backend.outbox.service import LEASE_SECONDS, POLL_SECONDS, WAIT_SECONDS, Outbox
-from backend.outbox.types import DONE, FAILED, Act, Advance
+from backend.outbox.service import (
+    FAILING_ATTEMPTS,
+    LEASE_SECONDS,
+    POLL_SECONDS,
+    WAIT_SECONDS,
+    Outbox,
+)
+from backend.outbox.types import DONE, FAILED, Act, Advance, Backlog
 from backend.types import UnixSeconds
 from tests.support.memory_acts import MemoryActStore
 
@@ -245,3 +251,18 @@ def test_step_that_waits_for_a_time_is_taken_up_then_and_not_before() -> None:
     world.clock.now += 1
     assert outbox.recover() == 1
     assert world.written == ["first", "second"]
+
+
+def test_backlog_tells_what_fails_from_what_is_under_way_or_waits_for_its_time() -> None:
+    world = World()
+    outbox = world.outbox()
+    for act_id, attempts, due_in in (
+        ("fails", FAILING_ATTEMPTS, 30),
+        ("under way", 1, 30),
+        ("waits", FAILING_ATTEMPTS, 24 * 3600),
+    ):
+        act = Act("grant", act_id, "first", {}, fence=1, attempts=attempts, created_at=UnixSeconds(900))
+        world.store.insert(act, holder="a", leased_until=UnixSeconds(world.clock.now + due_in))
+    over = Act("refusal", "1", DONE, {}, fence=1, attempts=9, created_at=UnixSeconds(1))
+    world.store.insert(over, holder="a", leased_until=UnixSeconds(0))
+    assert outbox.backlog() == [Backlog("grant", waiting=3, failing=1, oldest_at=UnixSeconds(900))]

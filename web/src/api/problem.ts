@@ -11,6 +11,10 @@ export class Problem extends Error {
     readonly detail: string,
     /** Seconds until another try makes sense, where the service said so. */
     readonly retryAfter: number | null,
+    /** What the service says can be done. */
+    readonly remedy = "",
+    /** The place at fault in what was sent, where there is one. */
+    readonly field = "",
   ) {
     super(`${status} ${code}`);
   }
@@ -47,7 +51,9 @@ export function explain(error: unknown): Explained {
     if (known !== undefined) {
       return { ...known, code: error.code };
     }
-    return { what: texts.problems.refused, next: error.detail, code: error.code };
+    const told = error.detail === error.remedy ? [error.detail] : [error.detail, error.remedy];
+    const place = error.field === "" ? "" : texts.problems.place(error.field);
+    return { what: texts.problems.refused, next: [...told, place].join(" ").trim(), code: error.code };
   }
   if (error instanceof Error && "next" in error && typeof error.next === "string") {
     return { what: error.message, next: error.next, code: null };

@@ -1,11 +1,9 @@
-/** What is needed seldom: studies, a stop on paper, taking everything along, erasure. */
+/** What is needed seldom: studies and what they pay, a stop on paper, taking everything along, erasure. */
 import type { ReactElement } from "react";
 import { Link } from "wouter";
-import { useUses } from "../api/queries";
-import { asDay } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
-import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Heading } from "../ui/parts";
 import { useActing } from "./acting";
 import { Erasures } from "./Erasures";
 import { Export } from "./Export";
@@ -35,22 +33,17 @@ export default function More(): ReactElement {
 }
 
 function Studies(): ReactElement {
-  const { subject } = useActing();
-  const uses = useUses(subject);
   return (
-    <Card title={PAGE.studies}>
-      <p className="muted">{PAGE.studiesLead}</p>
-      {uses.isPending && <Loading what={texts.loading} />}
-      {uses.error !== null && <Failure error={uses.error} retry={() => void uses.refetch()} />}
-      {uses.data?.length === 0 && <Empty>{PAGE.noStudies}</Empty>}
-      <ul className="lines">
-        {uses.data?.map((one) => (
-          <li key={`${one.study_id} ${one.used_at}`} className="access">
-            <strong>{one.title}</strong>
-            <span className="muted small numbers">{asDay(new Date(one.used_at * 1000).toISOString())}</span>
-          </li>
-        ))}
-      </ul>
-    </Card>
+    <ul className="card card-list">
+      <li>
+        <Link href="/studies" className="line">
+          <span className="stack">
+            <strong>{texts.payments.title}</strong>
+            <span className="muted">{texts.payments.open}</span>
+          </span>
+          <Icon name="chevron" size={18} />
+        </Link>
+      </li>
+    </ul>
   );
 }

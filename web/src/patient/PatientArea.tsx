@@ -21,6 +21,8 @@ const Record = lazy(() => import("./Record"));
 const More = lazy(() => import("./More"));
 const Accesses = lazy(() => import("./Accesses"));
 
+const Studies = lazy(() => import("./payments/Studies"));
+
 const ACTING = "assent.acting";
 
 interface PatientAreaProps {
@@ -74,6 +76,9 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
             </Route>
             <Route path="/more">
               <More key={subject} />
+            </Route>
+            <Route path="/studies">
+              <Studies key={subject} />
             </Route>
             <Route>
               <Lost />

@@ -1,7 +1,7 @@
 /** Proves one entry in the page: nothing is taken on the service's word but the bytes that are checked. */
 import { useState, type ReactElement } from "react";
 import { api, body, openApi } from "../api/client";
-import { Unreachable } from "../api/problem";
+import { askNode } from "../api/node";
 import type { Access } from "../api/queries";
 import { texts } from "../texts";
 import { checkEntry, checkOnChain, type Bundle, type Checked } from "../proof/bundle";
@@ -92,17 +92,9 @@ async function prove(index: number, subject: string): Promise<Found> {
 }
 
 async function rpc(method: string, params: unknown[]): Promise<unknown> {
-  const response = await fetch("/rpc", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
-  }).catch(() => null);
-  if (response === null || !response.ok) {
-    throw new Unreachable();
-  }
-  const answer = (await response.json()) as { result?: unknown };
-  if (answer.result === undefined) {
+  const answer = await askNode(method, params);
+  if (answer === undefined) {
     throw new ProofError("the chain's node refused to answer");
   }
-  return answer.result;
+  return answer;
 }

@@ -1,12 +1,15 @@
 /** Find a patient by a number, see what is granted for a purpose, ask for more. */
-import { useState, type ReactElement } from "react";
+import { lazy, Suspense, useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { useWords } from "../api/queries";
 import { texts } from "../texts";
-import { Button, Card, Chip, Failure, Form, Heading, TextField } from "../ui/parts";
+import { Button, Card, Chip, Failure, Form, Heading, Loading, TextField } from "../ui/parts";
 import { Ask } from "./Ask";
 import { Granted } from "./Granted";
+import { useMayUpload } from "./upload/useMayUpload";
 import { useAttempt } from "../ui/useAttempt";
+
+const Upload = lazy(() => import("./upload/Upload"));
 
 const PAGE = texts.staff.find;
 // HL7 v3 PurposeOfUse: those that a clinic asks for.
@@ -54,7 +57,8 @@ export default function Patients(): ReactElement {
 function Patient({ found }: { found: Found }): ReactElement {
   const words = useWords();
   const [purpose, setPurpose] = useState("TREAT");
-  const [tab, setTab] = useState<"granted" | "ask">("granted");
+  const [tab, setTab] = useState<"granted" | "ask" | "store">("granted");
+  const stores = useMayUpload();
   return (
     <section className="stack" aria-label={PAGE.found(found.identifier)}>
       <div className="row spread">
@@ -74,11 +78,14 @@ function Patient({ found }: { found: Found }): ReactElement {
         {(["granted", "ask"] as const).map((one) => (
           <Chip key={one} label={PAGE.tabs[one]} on={tab === one} press={() => setTab(one)} />
         ))}
+        {stores && <Chip label={texts.upload.tab} on={tab === "store"} press={() => setTab("store")} />}
       </div>
-      {tab === "granted" ? (
-        <Granted key={purpose} patientRef={found.patientRef} purpose={purpose} />
-      ) : (
-        <Ask patientRef={found.patientRef} purpose={purpose} />
+      {tab === "granted" && <Granted key={purpose} patientRef={found.patientRef} purpose={purpose} />}
+      {tab === "ask" && <Ask patientRef={found.patientRef} purpose={purpose} />}
+      {tab === "store" && (
+        <Suspense fallback={<Loading what={texts.loading} />}>
+          <Upload patientRef={found.patientRef} />
+        </Suspense>
       )}
     </section>
   );

@@ -13,12 +13,18 @@ const Asked = lazy(() => import("./Asked"));
 const Obligations = lazy(() => import("./Obligations"));
 const Desk = lazy(() => import("./Desk"));
 
+const System = lazy(() => import("../operator/System"));
+const Messages = lazy(() => import("../operator/Messages"));
+const Members = lazy(() => import("../operator/Members"));
+const Accounts = lazy(() => import("../operator/Accounts"));
+
 const NAV = texts.staff.nav;
 
 export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }): ReactElement {
   const may = new Set(info.scopes);
   const cares = may.has("patients:search") && may.has("consents:request") && info.organisation !== null;
   const enrols = may.has("enrolment:issue");
+  const operates = may.has("system:read") && may.has("participants:manage") && may.has("accounts:manage");
   const pages: PageLink[] = [
     ...(cares
       ? ([
@@ -28,6 +34,14 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
         ] as const)
       : []),
     ...(enrols ? ([{ path: "/desk", label: NAV.desk, icon: "key" }] as const) : []),
+    ...(operates
+      ? ([
+          { path: "/system", label: texts.operator.nav.system, icon: "pulse" },
+          { path: "/messages", label: texts.operator.nav.messages, icon: "send" },
+          { path: "/members", label: texts.operator.nav.members, icon: "people" },
+          { path: "/accounts", label: texts.operator.nav.accounts, icon: "key" },
+        ] as const)
+      : []),
   ];
   const [first] = pages;
   const organisation = info.organisation?.name;
@@ -52,6 +66,10 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           {cares && <Route path="/asked" component={Asked} />}
           {cares && <Route path="/obligations" component={Obligations} />}
           {enrols && <Route path="/desk" component={Desk} />}
+          {operates && <Route path="/system" component={System} />}
+          {operates && <Route path="/messages" component={Messages} />}
+          {operates && <Route path="/members" component={Members} />}
+          {operates && <Route path="/accounts" component={Accounts} />}
           <Route>
             <Lost />
           </Route>

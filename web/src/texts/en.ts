@@ -1,3 +1,7 @@
+import { operator } from "./operator";
+import { payments } from "./payments";
+import { upload } from "./upload";
+
 const whole = new Intl.NumberFormat("en");
 const worded = (count: number, one: string, many: string): string => (count === 1 ? one : many);
 const plural = (count: number, one: string, many: string): string =>
@@ -15,6 +19,14 @@ const codes: Record<string, Told> = {
   enrolment_code_refused: {
     what: "This code is not known, or has been used.",
     next: "Check each character. A code is good once; the desk gives you a new one.",
+  },
+  patient_not_enrolled: {
+    what: "Nobody is enrolled here under this number.",
+    next: "Check the number. Else enrol the patient at the desk, and let them connect with the code.",
+  },
+  bundle_of_another_patient: {
+    what: "This bundle is not about this patient alone.",
+    next: "Its Patient must have the number that you searched for, and every entry must be about that Patient.",
   },
   not_found: {
     what: "There is nothing here, or it is not yours to see.",
@@ -45,6 +57,7 @@ export const en = {
     code: "Code",
     again: "Try again",
     refused: "This was refused.",
+    place: (field: string): string => `Place: ${field}.`,
     unreachable: { what: "No connection.", next: "Check your network. Nothing was lost; try again." },
     unexpected: {
       what: "Something went wrong in this page.",
@@ -383,9 +396,6 @@ export const en = {
 
   more: {
     title: "More",
-    studies: "Studies",
-    studiesLead: "Research that used your data, with your consent at that moment.",
-    noStudies: "No study has used your data.",
     paper: "A stop on paper",
     paperLead:
       "Sign a stop of everything now, and keep it on paper. Whoever holds it can hand it in for you, at any time, without your wallet.",
@@ -499,6 +509,10 @@ export const en = {
       until: (moment: string): string => `Good until ${moment}.`,
     },
   },
+
+  payments,
+  upload,
+  operator,
 
   unsent: {
     title: "Something you signed may not have arrived.",

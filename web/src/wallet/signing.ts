@@ -20,6 +20,16 @@ export async function signText(provider: Eip1193, account: string, text: string)
 
 /** Sign what the service drafted, with the account that is signed in and no other. */
 export async function signTyped(provider: Eip1193, account: string, typed: TypedData): Promise<string> {
+  await requireAccount(provider, account);
+  const chainId = Number(typed.domain.chainId);
+  if (Number.isSafeInteger(chainId)) {
+    await ensureChain(provider, chainId);
+  }
+  return signature(provider, "eth_signTypedData_v4", [account, JSON.stringify(typed)]);
+}
+
+/** Raise WalletError unless the wallet would sign with this account. */
+export async function requireAccount(provider: Eip1193, account: string): Promise<void> {
   const selected = await firstAccount(provider, "eth_accounts");
   if (selected === null) {
     await connect(provider); // locked, or never connected to this page: the wallet asks its user
@@ -27,11 +37,6 @@ export async function signTyped(provider: Eip1193, account: string, typed: Typed
   if (!(await accounts(provider, "eth_accounts")).some((one) => isSame(one, account))) {
     throw new WalletError("otherAccount");
   }
-  const chainId = Number(typed.domain.chainId);
-  if (Number.isSafeInteger(chainId)) {
-    await ensureChain(provider, chainId);
-  }
-  return signature(provider, "eth_signTypedData_v4", [account, JSON.stringify(typed)]);
 }
 
 async function signature(provider: Eip1193, method: string, params: string[]): Promise<string> {

@@ -4,8 +4,8 @@ import { deliver, type Signed } from "../session/outbox";
 import { current } from "../session/tokens";
 import { walletNamed } from "./discovery";
 import { WalletError } from "./errors";
-import { signTyped } from "./signing";
-import type { TypedData } from "./types";
+import { requireAccount, signText, signTyped } from "./signing";
+import type { Eip1193, TypedData } from "./types";
 
 export type SigningStage = "idle" | "drafting" | "wallet" | "sending";
 
@@ -72,10 +72,22 @@ export function useSigning<T>(): Signing<T> {
 
 /** Have the wallet of the session sign. Raises WalletError. */
 export async function signWithSession(typed: TypedData): Promise<string> {
+  const { provider, account } = await sessionWallet();
+  return signTyped(provider, account, typed);
+}
+
+/** Have it sign a text, which it shows as it is. Raises WalletError. */
+export async function signTextWithSession(text: string): Promise<string> {
+  const { provider, account } = await sessionWallet();
+  await requireAccount(provider, account);
+  return signText(provider, account, text);
+}
+
+async function sessionWallet(): Promise<{ provider: Eip1193; account: string }> {
   const who = current()?.who;
   const wallet = who?.kind === "wallet" ? await walletNamed(who.rdns) : null;
   if (who?.kind !== "wallet" || wallet === null) {
     throw new WalletError("missing");
   }
-  return signTyped(wallet.provider, who.account, typed);
+  return { provider: wallet.provider, account: who.account };
 }

@@ -1,0 +1,174 @@
+/** Accounts of staff: added, closed and opened, given a new password. */
+import { useState, type ReactElement } from "react";
+import { api, body, done } from "../api/client";
+import { queries, useNames } from "../api/queries";
+import { texts } from "../texts";
+import { Button, Failure, Form, Loading, Notice, TextField } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
+import { AccountLine } from "./AccountLine";
+import { Confirm } from "./Confirm";
+import { MemberChoice } from "./MemberChoice";
+import { Once } from "./Once";
+import { useUsers, type User } from "./queries";
+import { RoleChoice } from "./RoleChoice";
+import { roleWords, STAFF_ROLES, type Role } from "./roles";
+import { drawPassword } from "./secrets";
+import { useTryKey } from "./useTryKey";
+
+const PAGE = texts.operator.accounts;
+
+interface Asked {
+  user: User;
+  act: "state" | "password";
+}
+
+interface Told {
+  title: string;
+  password: string;
+}
+
+export function People(): ReactElement {
+  const users = useUsers();
+  const names = useNames();
+  const [asked, ask] = useState<Asked | null>(null);
+  const [told, tell] = useState<Told | null>(null);
+  const close = (): void => ask(null);
+  return (
+    <>
+      {told !== null && (
+        <Once
+          title={told.title}
+          next={PAGE.person.addedNext}
+          secrets={[[texts.staff.signIn.password, told.password]]}
+          hide={() => tell(null)}
+        />
+      )}
+      {users.error !== null && <Failure error={users.error} retry={() => void users.refetch()} />}
+      {users.isPending && <Loading what={texts.loading} />}
+      {users.data !== undefined && (
+        <ul className="card card-list">
+          {users.data.map((user) => (
+            <li key={user.staff_id}>
+              <AccountLine
+                name={user.username}
+                facts={[
+                  roleWords(user.roles),
+                  ...(user.member_id === null ? [] : [names(user.member_id)]),
+                  ...(user.account === null ? [] : [PAGE.wallet]),
+                ]}
+                disabled={user.disabled}
+                change={() => ask({ user, act: "state" })}
+              >
+                <Button onClick={() => ask({ user, act: "password" })}>{PAGE.person.password}</Button>
+              </AccountLine>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Add tell={tell} />
+      {asked !== null &&
+        (asked.act === "state" ? (
+          <StateQuestion user={asked.user} close={close} />
+        ) : (
+          <PasswordQuestion user={asked.user} close={close} tell={tell} />
+        ))}
+    </>
+  );
+}
+
+function StateQuestion({ user, close }: { user: User; close: () => void }): ReactElement {
+  const run = async (): Promise<void> => {
+    const path = { user: user.staff_id };
+    await body(api.PUT("/v1/users/{user}/state", { params: { path }, body: { disabled: !user.disabled } }));
+    await queries.invalidateQueries({ queryKey: ["users"] });
+  };
+  return (
+    <Confirm
+      title={user.disabled ? `${PAGE.reopen}: ${user.username}` : PAGE.closeTitle(user.username)}
+      text={user.disabled ? PAGE.reopenText : PAGE.closeText}
+      act={user.disabled ? PAGE.reopen : PAGE.close}
+      look={user.disabled ? "primary" : "danger"}
+      close={close}
+      run={run}
+    />
+  );
+}
+
+interface PasswordQuestionProps {
+  user: User;
+  close: () => void;
+  tell: (told: Told) => void;
+}
+
+function PasswordQuestion({ user, close, tell }: PasswordQuestionProps): ReactElement {
+  // One password for all tries: a lost answer leaves the one that is told.
+  const [password] = useState(() => drawPassword());
+  const run = async (): Promise<void> => {
+    const path = { user: user.staff_id };
+    await done(api.PUT("/v1/users/{user}/password", { params: { path }, body: { password } }));
+    tell({ title: PAGE.person.passwordSet(user.username), password });
+  };
+  return (
+    <Confirm
+      title={PAGE.person.passwordTitle(user.username)}
+      text={PAGE.person.passwordText}
+      act={PAGE.person.password}
+      close={close}
+      run={run}
+    />
+  );
+}
+
+function Add({ tell }: { tell: (told: Told) => void }): ReactElement {
+  const [name, setName] = useState("");
+  const [roles, setRoles] = useState<Role[]>(["provider"]);
+  const [member, setMember] = useState("");
+  const [isMissing, setMissing] = useState(false);
+  // One password for all tries, as one key: whichever of them made the account, this is what opens it.
+  const [password, setPassword] = useState(() => drawPassword());
+  const { header, renew, changing } = useTryKey();
+  const { busy, error, run } = useAttempt();
+  const add = async (): Promise<void> => {
+    const missing = name.trim() === "" || roles.length === 0;
+    setMissing(missing);
+    if (missing) {
+      return;
+    }
+    await run(async () => {
+      await body(
+        api.POST("/v1/users", {
+          params: { header },
+          body: { username: name.trim(), password, roles, member_id: member === "" ? null : member },
+        }),
+      );
+      tell({ title: PAGE.person.added(name.trim()), password });
+      setName("");
+      setPassword(drawPassword());
+      renew();
+      await queries.invalidateQueries({ queryKey: ["users"] });
+    });
+  };
+  return (
+    <details className="card">
+      <summary>{PAGE.person.add}</summary>
+      <Form send={() => void add()}>
+        <TextField
+          label={PAGE.person.name}
+          autoComplete="off"
+          maxLength={64}
+          value={name}
+          change={changing(setName)}
+        />
+        <MemberChoice label={PAGE.person.of} value={member} change={changing(setMember)} />
+        <RoleChoice label={PAGE.roles} roles={STAFF_ROLES} chosen={roles} change={changing(setRoles)} />
+        {isMissing && <Notice tone="warn" title={PAGE.missing} />}
+        {error !== null && <Failure error={error} />}
+        <div className="row">
+          <Button look="primary" submits busy={busy}>
+            {PAGE.addNow}
+          </Button>
+        </div>
+      </Form>
+    </details>
+  );
+}

@@ -1,0 +1,191 @@
+/** Systems that sign in by themselves: added, closed and opened, given a new secret. */
+import { useState, type ReactElement } from "react";
+import { api, body, type Schemas } from "../api/client";
+import { queries, useNames } from "../api/queries";
+import { asMoment } from "../format/time";
+import { texts } from "../texts";
+import { Button, Empty, Failure, Form, Loading, Notice, TextField } from "../ui/parts";
+import { useAttempt } from "../ui/useAttempt";
+import { AccountLine } from "./AccountLine";
+import { Confirm } from "./Confirm";
+import { MemberChoice } from "./MemberChoice";
+import { Once } from "./Once";
+import { useClients, useTenant, type Client } from "./queries";
+import { RoleChoice } from "./RoleChoice";
+import { CLIENT_ROLES, roleWords, type Role } from "./roles";
+import { useTryKey } from "./useTryKey";
+
+const PAGE = texts.operator.accounts;
+
+interface Asked {
+  client: Client;
+  act: "state" | "secret";
+}
+
+interface Told {
+  name: string;
+  registered: Schemas["RegisteredView"];
+}
+
+export function Systems(): ReactElement {
+  const clients = useClients();
+  const names = useNames();
+  const [asked, ask] = useState<Asked | null>(null);
+  const [told, tell] = useState<Told | null>(null);
+  const close = (): void => ask(null);
+  return (
+    <>
+      {told !== null && (
+        <Once
+          title={PAGE.system.added(told.name)}
+          secrets={[
+            [PAGE.system.id, told.registered.client_id],
+            [PAGE.system.secret, told.registered.client_secret],
+          ]}
+          hide={() => tell(null)}
+        />
+      )}
+      {clients.error !== null && <Failure error={clients.error} retry={() => void clients.refetch()} />}
+      {clients.isPending && <Loading what={texts.loading} />}
+      {clients.data?.length === 0 && (
+        <section className="card">
+          <Empty>{PAGE.none}</Empty>
+        </section>
+      )}
+      {clients.data !== undefined && clients.data.length > 0 && (
+        <ul className="card card-list">
+          {clients.data.map((client) => (
+            <li key={client.client_id}>
+              <AccountLine
+                name={client.name}
+                facts={[
+                  roleWords(client.roles),
+                  names(client.member_id),
+                  ...(client.previous_secret_until === null
+                    ? []
+                    : [PAGE.overlap(asMoment(client.previous_secret_until))]),
+                ]}
+                disabled={client.disabled}
+                change={() => ask({ client, act: "state" })}
+              >
+                <Button onClick={() => ask({ client, act: "secret" })}>{PAGE.system.renew}</Button>
+              </AccountLine>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Add tell={tell} />
+      {asked !== null &&
+        (asked.act === "state" ? (
+          <StateQuestion client={asked.client} close={close} />
+        ) : (
+          <SecretQuestion client={asked.client} close={close} tell={tell} />
+        ))}
+    </>
+  );
+}
+
+function StateQuestion({ client, close }: { client: Client; close: () => void }): ReactElement {
+  const run = async (): Promise<void> => {
+    const path = { client: client.client_id };
+    const state = { disabled: !client.disabled };
+    await body(api.PUT("/v1/clients/{client}/state", { params: { path }, body: state }));
+    await queries.invalidateQueries({ queryKey: ["clients"] });
+  };
+  return (
+    <Confirm
+      title={client.disabled ? `${PAGE.reopen}: ${client.name}` : PAGE.closeTitle(client.name)}
+      text={client.disabled ? PAGE.reopenText : PAGE.closeText}
+      act={client.disabled ? PAGE.reopen : PAGE.close}
+      look={client.disabled ? "primary" : "danger"}
+      close={close}
+      run={run}
+    />
+  );
+}
+
+interface SecretQuestionProps {
+  client: Client;
+  close: () => void;
+  tell: (told: Told) => void;
+}
+
+function SecretQuestion({ client, close, tell }: SecretQuestionProps): ReactElement {
+  // One key for all tries of this sheet: a second secret would cut the time of the first one.
+  const [key] = useState(() => crypto.randomUUID());
+  const run = async (): Promise<void> => {
+    const registered = await body(
+      api.POST("/v1/clients/{client}/secret", {
+        params: { path: { client: client.client_id }, header: { "Idempotency-Key": key } },
+        body: { overlap_seconds: DAY_SECONDS },
+      }),
+    );
+    tell({ name: client.name, registered });
+    await queries.invalidateQueries({ queryKey: ["clients"] });
+  };
+  return (
+    <Confirm
+      title={PAGE.system.renewTitle(client.name)}
+      text={PAGE.system.renewText}
+      act={PAGE.system.renew}
+      look="primary"
+      close={close}
+      run={run}
+    />
+  );
+}
+
+const DAY_SECONDS = 86_400;
+
+function Add({ tell }: { tell: (told: Told) => void }): ReactElement {
+  const tenant = useTenant();
+  const [name, setName] = useState("");
+  const [roles, setRoles] = useState<Role[]>(["provider"]);
+  const [member, setMember] = useState("");
+  const [isMissing, setMissing] = useState(false);
+  const { header, renew, changing } = useTryKey();
+  const { busy, error, run } = useAttempt();
+  const add = async (): Promise<void> => {
+    const of = member === "" ? tenant : member;
+    const missing = name.trim() === "" || roles.length === 0;
+    setMissing(missing);
+    if (missing || of === null) {
+      return;
+    }
+    await run(async () => {
+      const registered = await body(
+        api.POST("/v1/clients", {
+          params: { header },
+          body: { name: name.trim(), roles, member_id: of },
+        }),
+      );
+      tell({ name: name.trim(), registered });
+      setName("");
+      renew();
+      await queries.invalidateQueries({ queryKey: ["clients"] });
+    });
+  };
+  return (
+    <details className="card">
+      <summary>{PAGE.system.add}</summary>
+      <Form send={() => void add()}>
+        <TextField
+          label={PAGE.system.name}
+          autoComplete="off"
+          maxLength={200}
+          value={name}
+          change={changing(setName)}
+        />
+        <MemberChoice label={PAGE.system.of} value={member} change={changing(setMember)} />
+        <RoleChoice label={PAGE.roles} roles={CLIENT_ROLES} chosen={roles} change={changing(setRoles)} />
+        {isMissing && <Notice tone="warn" title={PAGE.missing} />}
+        {error !== null && <Failure error={error} />}
+        <div className="row">
+          <Button look="primary" submits busy={busy}>
+            {PAGE.addNow}
+          </Button>
+        </div>
+      </Form>
+    </details>
+  );
+}
