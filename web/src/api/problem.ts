@@ -11,6 +11,8 @@ export class Problem extends Error {
     readonly detail: string,
     /** Seconds until another try makes sense, where the service said so. */
     readonly retryAfter: number | null,
+    /** Dotted path of the member of the body that is at fault, where there is one. */
+    readonly field: string = "",
   ) {
     super(`${status} ${code}`);
   }

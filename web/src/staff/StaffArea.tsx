@@ -12,6 +12,7 @@ const Patients = lazy(() => import("./Patients"));
 const Asked = lazy(() => import("./Asked"));
 const Obligations = lazy(() => import("./Obligations"));
 const Desk = lazy(() => import("./Desk"));
+const ResearcherArea = lazy(() => import("../researcher/ResearcherArea"));
 
 const NAV = texts.staff.nav;
 
@@ -19,6 +20,7 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
   const may = new Set(info.scopes);
   const cares = may.has("patients:search") && may.has("consents:request") && info.organisation !== null;
   const enrols = may.has("enrolment:issue");
+  const researches = may.has("studies:propose") && info.organisation !== null;
   const pages: PageLink[] = [
     ...(cares
       ? ([
@@ -28,6 +30,14 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
         ] as const)
       : []),
     ...(enrols ? ([{ path: "/desk", label: NAV.desk, icon: "key" }] as const) : []),
+    ...(researches
+      ? ([
+          { path: "/research/catalogue", label: NAV.catalogue, icon: "chart" },
+          { path: "/research/proposal", label: NAV.proposal, icon: "pen" },
+          { path: "/research/studies", label: NAV.studies, icon: "file" },
+          { path: "/research/budget", label: NAV.budget, icon: "gauge" },
+        ] as const)
+      : []),
   ];
   const [first] = pages;
   const organisation = info.organisation?.name;
@@ -52,6 +62,7 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           {cares && <Route path="/asked" component={Asked} />}
           {cares && <Route path="/obligations" component={Obligations} />}
           {enrols && <Route path="/desk" component={Desk} />}
+          {researches && <Route path="/research/*?" component={ResearcherArea} />}
           <Route>
             <Lost />
           </Route>
