@@ -51,7 +51,9 @@ def show_key(file: KeyFile, as_json: AsJson = False) -> None:
 
 
 def open_sealed(
-    delivery: Annotated[Path, typer.Argument(help="what the service sent: a segment, or what a study released")],
+    delivery: Annotated[
+        Path, typer.Argument(help="what the service sent: a segment, or what a study released")
+    ],
     key: Annotated[Path, typer.Option(help="the private key's file, from 'assent recipient new'")],
     out: Annotated[Path, typer.Option(help="where the document goes; must not be there")],
     as_json: AsJson = False,
@@ -76,7 +78,11 @@ def open_sealed(
                 "segment": header.context.segment,
                 "end_to_end": header.origin is not None,
             }
-    of_file = {"media_type": source.media_type, "size_bytes": source.size_bytes, "sha256": source.sha256.hex()}
+    of_file = {
+        "media_type": source.media_type,
+        "size_bytes": source.size_bytes,
+        "sha256": source.sha256.hex(),
+    }
     show({**named, **of_file}, as_json=as_json)
 
 

@@ -79,5 +79,11 @@ export function problemOf(response: Response, error: unknown): Problem {
   const found = typeof error === "object" && error !== null ? (error as Record<string, unknown>) : {};
   const text = (name: string): string => (typeof found[name] === "string" ? found[name] : "");
   const wait = Number(response.headers.get("Retry-After") ?? Number.NaN);
-  return new Problem(response.status, text("code"), text("detail"), Number.isFinite(wait) ? wait : null, text("field"));
+  return new Problem(
+    response.status,
+    text("code"),
+    text("detail"),
+    Number.isFinite(wait) ? wait : null,
+    text("field"),
+  );
 }

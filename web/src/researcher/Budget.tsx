@@ -36,11 +36,7 @@ export function Budget(): ReactElement {
             </p>
           </Gauge>
           {mine !== undefined && (
-            <Gauge
-              label={texts.gauge.own}
-              total={mine.spent_rho + mine.left_rho}
-              spent={mine.spent_rho}
-            >
+            <Gauge label={texts.gauge.own} total={mine.spent_rho + mine.left_rho} spent={mine.spent_rho}>
               <p className="small muted">
                 {found.researcher_epsilon === null
                   ? PAGE.ownSpent(asLoss(mine.spent_epsilon))

@@ -128,13 +128,7 @@ function codeOf(offer: Offer): string {
   return typeof code === "string" ? code : "";
 }
 
-function OfferCard({
-  offer,
-  showView,
-}: {
-  offer: Offer;
-  showView: (name: string) => void;
-}): ReactElement {
+function OfferCard({ offer, showView }: { offer: Offer; showView: (name: string) => void }): ReactElement {
   const words = useWords();
   const { draft, change } = useDraft();
   const isIn = draft.variables.some(({ body }) => body.name === offer.name);
@@ -256,7 +250,9 @@ function Sample({ offers }: { offers: readonly Offer[] }): ReactElement {
   const { draft } = useDraft();
   const { busy, error, run } = useAttempt();
   const variables =
-    draft.variables.length > 0 ? draft.variables.map(({ body }) => body) : offers.slice(0, 40).map(variableOf);
+    draft.variables.length > 0
+      ? draft.variables.map(({ body }) => body)
+      : offers.slice(0, 40).map(variableOf);
   const names = draft.variables.map(({ title }) => title);
   return (
     <Card title={PAGE.sample} aside={<Tag>{PAGE.invented}</Tag>}>

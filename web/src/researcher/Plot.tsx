@@ -22,13 +22,7 @@ interface CountPlotProps {
 }
 
 /** Bars with their 95 % error, as the rows of a table. */
-export function CountPlot({
-  caption,
-  levels,
-  values,
-  error,
-  isExact = false,
-}: CountPlotProps): ReactElement {
+export function CountPlot({ caption, levels, values, error, isExact = false }: CountPlotProps): ReactElement {
   const [all, showAll] = useState(levels.length <= MANY);
   const on = scaleOf(
     values.filter((value) => value !== null),
@@ -100,7 +94,13 @@ function BarDrawing({
   const middle = ROW / 2;
   return (
     <svg viewBox={`0 0 ${WIDTH} ${ROW}`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
-      <rect className={isExact ? "plot-exact" : "plot-value"} x={start} y="4" width={width} height={ROW - 8} />
+      <rect
+        className={isExact ? "plot-exact" : "plot-value"}
+        x={start}
+        y="4"
+        width={width}
+        height={ROW - 8}
+      />
       {!isExact && (
         <>
           <line className="plot-error" x1={from} x2={to} y1={middle} y2={middle} />
@@ -151,7 +151,11 @@ export function CrossTable({
                 const value = found.get(`${row} | ${column}`) ?? null;
                 return (
                   <td key={column}>
-                    {value === null ? PLOT.withheld : error === null ? asCount(value) : withError(value, error)}
+                    {value === null
+                      ? PLOT.withheld
+                      : error === null
+                        ? asCount(value)
+                        : withError(value, error)}
                   </td>
                 );
               })}
@@ -166,7 +170,13 @@ export function CrossTable({
 const CURVE = { width: 640, height: 220, edge: 6 };
 
 /** The share without the event over time, in steps, with its 95 % band. */
-export function CurvePlot({ what, estimates }: { what: string; estimates: readonly Estimate[] }): ReactElement {
+export function CurvePlot({
+  what,
+  estimates,
+}: {
+  what: string;
+  estimates: readonly Estimate[];
+}): ReactElement {
   const points = estimates.flatMap(({ name, value, low, high }): CurvePoint[] => {
     const time = numberOf(name.replace(/^at /, ""));
     return time === null || value === ""
@@ -175,8 +185,7 @@ export function CurvePlot({ what, estimates }: { what: string; estimates: readon
   });
   const last = points.at(-1)?.time ?? 0;
   const across = scale(0, last);
-  const x = (time: number): number =>
-    CURVE.edge + (across.at(time) / WIDTH) * (CURVE.width - 2 * CURVE.edge);
+  const x = (time: number): number => CURVE.edge + (across.at(time) / WIDTH) * (CURVE.width - 2 * CURVE.edge);
   const y = (share: number): number => CURVE.height - CURVE.edge - share * (CURVE.height - 2 * CURVE.edge);
   const drawn = (found: readonly (readonly [number, number])[]): string =>
     found.map(([left, top]) => `${left},${top}`).join(" ");

@@ -75,7 +75,6 @@ export function StudyTag({ study }: { study: Study }): ReactElement {
 function inOrder(studies: readonly Study[]): Study[] {
   const end = ({ proposal }: Study): number => (proposal.period as [number, number])[1];
   return [...studies].sort(
-    (one, other) =>
-      ORDER.indexOf(one.state) - ORDER.indexOf(other.state) || end(other) - end(one),
+    (one, other) => ORDER.indexOf(one.state) - ORDER.indexOf(other.state) || end(other) - end(one),
   );
 }

@@ -38,7 +38,9 @@ export function asAmount(text: string): string {
 
 /** Half-open, in steps of ten. */
 export function asRange({ low, high }: { low: number; high: number }): string {
-  return low === 0 ? texts.numbers.fewerThan(asCount(high)) : texts.numbers.range(asCount(low), asCount(high - 1));
+  return low === 0
+    ? texts.numbers.fewerThan(asCount(high))
+    : texts.numbers.range(asCount(low), asCount(high - 1));
 }
 
 const BIN = /^\[([^,]+),([^)]+)\)$/;

@@ -55,17 +55,15 @@ function variableFrom(item: Json): Variable {
   });
   return {
     ...rest,
-    ...(source == null
-      ? {}
-      : { source: { ...column(source), take: source.take as Schemas["SourceBody"]["take"] } }),
+    ...(source == null ? {} : { source: { ...column(source), take: source.take } }),
     ...(course == null
       ? {}
       : {
           course: {
-            unit: course.unit as Schemas["CourseBody"]["unit"],
-            index: column(course.index as Json),
-            event: column(course.event as Json),
-            end: column(course.end as Json),
+            unit: course.unit,
+            index: column(course.index),
+            event: column(course.event),
+            end: column(course.end),
           },
         }),
   };

@@ -92,14 +92,16 @@ export const researcher = {
     } as Record<string, string>,
     search: "Search",
     searchHint: "a name, a code, a kind of data",
-    matching: (count: number, of: number): string => `${whole.format(count)} of ${plural(of, "variable", "variables")}`,
+    matching: (count: number, of: number): string =>
+      `${whole.format(count)} of ${plural(of, "variable", "variables")}`,
     none: "Nothing on offer matches. In a proposal you can name a variable by its code.",
     roles: { quasi: "others may know it of a person", sensitive: "sensitive" } as Record<string, string>,
     needs: (categories: string): string => `needs consent to ${categories}`,
     choose: "Choose",
     chosen: "Chosen",
     notCounted: "On offer without counts.",
-    levels: (count: number, some: string): string => `${plural(count, "level", "levels")}: ${some}${count > 8 ? " …" : ""}`,
+    levels: (count: number, some: string): string =>
+      `${plural(count, "level", "levels")}: ${some}${count > 8 ? " …" : ""}`,
     plotOf: (title: string): string => `${title}: patients by level`,
     madeBy: "Made of the view",
     views: "Views",
@@ -145,7 +147,8 @@ export const researcher = {
       purpose: "What the study is about. The board and the patients who take part read it.",
       terms:
         "What kind of research it is, in terms of the GA4GH Data Use Ontology. Patients consent in the same terms; beside this you see at once which consents fit.",
-      variables: "What is read of each patient. Bins and levels are public, fixed now, and never follow from data.",
+      variables:
+        "What is read of each patient. Bins and levels are public, fixed now, and never follow from data.",
       cohort: "Who is counted, and how many there must be at least.",
       outputs: "What the study gives. Every answer comes with its error bar.",
       budget: "How much may become known of any one patient, what you pay, and for how long.",
@@ -250,7 +253,8 @@ export const researcher = {
       own: "Another one, by its code",
       remove: "Remove",
       edges: (title: string): string => `Bins of ${title}`,
-      edgesHint: "Ascending numbers, with commas between them. There is one bin below the first and one above the last.",
+      edgesHint:
+        "Ascending numbers, with commas between them. There is one bin below the first and one above the last.",
       edgesWrong: "These are no ascending numbers; the bins before are kept.",
       ownKind: "What it is",
       kinds: {
@@ -270,12 +274,14 @@ export const researcher = {
       ownCode: (system: string): string => `Code of ${system}`,
       ownUnit: "Unit (UCUM)",
       ownEdges: "Bins",
-      ownMissing: "Give it a name that is not taken and a code; a measured value also its unit and ascending bins.",
+      ownMissing:
+        "Give it a name that is not taken and a code; a measured value also its unit and ascending bins.",
       add: "Add",
     },
     cohort: {
       minimum: "At least so many patients",
-      minimumHint: "With fewer there is no result. Patients may ask for more in their consent; 5 is the least.",
+      minimumHint:
+        "With fewer there is no result. Patients may ask for more in their consent; 5 is the least.",
       add: "Count only patients with",
       choose: "choose a variable …",
       remove: "Remove this criterion",
@@ -334,7 +340,8 @@ export const researcher = {
       c: "c",
       t: "t-closeness",
       tHint: "Empty for none; else 0 to 1.",
-      outside: "Outside of the promise of ε: cells of fewer than 11 patients are withheld, others rounded to 5.",
+      outside:
+        "Outside of the promise of ε: cells of fewer than 11 patients are withheld, others rounded to 5.",
       records:
         "De-identified records of single patients, outside of the promise of ε. Only of patients who let research take them out, 11 at least, and with a data use agreement among the papers.",
       kinds: {
@@ -387,7 +394,8 @@ export const researcher = {
     papers: {
       choose: "Choose files",
       hint: "PDF or plain text, 8 MiB at most each. Their SHA-256 becomes part of the proposal; it is computed in this page.",
-      refused: (names: string): string => `Not taken: ${names}. A paper is a PDF or plain text of at most 8 MiB.`,
+      refused: (names: string): string =>
+        `Not taken: ${names}. A paper is a PDF or plain text of at most 8 MiB.`,
       name: "Name of the paper",
       later: "The file is not in this tab any more; bring it on the study's page once it is proposed.",
       remove: "Remove",
@@ -412,7 +420,8 @@ export const researcher = {
     papers: "Papers",
     fromTo: (from: string, to: string): string => `${from} to ${to}`,
     atLeast: (count: string): string => `at least ${count} patients`,
-    epsilonOverRuns: (epsilon: string, runs: number): string => `ε ${epsilon} over ${plural(runs, "run", "runs")}`,
+    epsilonOverRuns: (epsilon: string, runs: number): string =>
+      `ε ${epsilon} over ${plural(runs, "run", "runs")}`,
     free: "none",
     priceOf: (amount: string, basis: string): string => `${amount} for ${basis}`,
     on: (outcome: string, predictor: string): string => `${outcome} on ${predictor}`,
@@ -489,7 +498,8 @@ export const researcher = {
       closed: "Closed for good.",
     } as Record<string, string>,
     standingNext: {
-      proposed: "It decides once all papers are there and its questions are answered. This page changes when it does.",
+      proposed:
+        "It decides once all papers are there and its questions are answered. This page changes when it does.",
       approved: "Run it over those whose consent is live at that moment.",
       refused: "The decision is final; its reason stands in the letter. You may propose anew.",
       suspended: "Ask the board what it needs. A run under way was stopped, and nothing of it leaves.",
@@ -534,7 +544,8 @@ export const researcher = {
     further: "Change or end it",
     amendLead:
       "A change is a new version, which the board decides anew; this one goes on until then. It spends what this one left.",
-    amendReplaces: (title: string): string => `It takes the place of the draft that you have begun (“${title}”).`,
+    amendReplaces: (title: string): string =>
+      `It takes the place of the draft that you have begun (“${title}”).`,
     amend: "Write a new version",
     withdraw: "Withdraw the proposal",
     withdrawTitle: "Withdraw the proposal?",
@@ -547,7 +558,8 @@ export const researcher = {
 
   board: {
     questions: "The board's questions",
-    questionsLead: "A permit waits for your answers. An answer stands; what changes the proposal is a new version.",
+    questionsLead:
+      "A permit waits for your answers. An answer stands; what changes the proposal is a new version.",
     noQuestions: "The board has asked nothing.",
     question: (number: number): string => `Question ${number}`,
     answer: "Your answer",
@@ -560,7 +572,8 @@ export const researcher = {
     missing: "not there yet",
     there: "there",
     bring: (name: string): string => `Bring ${name}`,
-    otherFile: "This is another file: its SHA-256 is not the one that was proposed. Choose the very same file.",
+    otherFile:
+      "This is another file: its SHA-256 is not the one that was proposed. Choose the very same file.",
     download: "Download",
     since: (moment: string): string => `since ${moment}`,
   },
@@ -591,8 +604,10 @@ export const researcher = {
     ended: { failed: "The last run failed.", stopped: "The last run was stopped." } as Record<string, string>,
     endedNext: "Run it again. If it fails again, give the custodian this code; docs/errors explains it.",
     codes: {
-      run_interrupted: "The service was restarted too often meanwhile. Nothing is charged twice: run it again.",
-      cohort_too_small: "Fewer patients take part than the study, or a patient, asks for. Run it again later.",
+      run_interrupted:
+        "The service was restarted too often meanwhile. Nothing is charged twice: run it again.",
+      cohort_too_small:
+        "Fewer patients take part than the study, or a patient, asks for. Run it again later.",
       privacy_budget_exceeded:
         "The budget of the custodian, of your organisation or of the study does not suffice. Nothing was charged: ask for less ε in a new version, or wait for the next period.",
       study_not_permitted: "The permit ended, or the board suspended the study. Look at the overview.",
@@ -610,7 +625,8 @@ export const researcher = {
     excluded: "Did not",
     patients: (range: string): string => `${range} patients`,
     loss: "Privacy loss",
-    atDelta: (exponent: number): string => `at δ = 10⁻${[...String(exponent)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`,
+    atDelta: (exponent: number): string =>
+      `at δ = 10⁻${String(exponent).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹".charAt(Number(digit)))}`,
     digest: "Hash on the ledger",
     noise:
       "Bars are about the noise alone: where the exact number over the same patients would lie, 19 times in 20. Add the sampling error of your design.",
@@ -624,13 +640,18 @@ export const researcher = {
     notGiven: (what: string): string => `${what} could not be given.`,
     refusedNext: "The protected answers are given all the same. docs/errors explains the code.",
     refusals: {
-      cohort_too_small: "There are fewer patients than k, than 11 for records, or than somebody asks for. Run it again later.",
-      table_fully_generalised: "Nothing would be left of its columns. Propose fewer quasi-identifiers, or a smaller k.",
-      release_overlap: "Together with a table that was released before it could single somebody out. Propose one with a larger k.",
+      cohort_too_small:
+        "There are fewer patients than k, than 11 for records, or than somebody asks for. Run it again later.",
+      table_fully_generalised:
+        "Nothing would be left of its columns. Propose fewer quasi-identifiers, or a smaller k.",
+      release_overlap:
+        "Together with a table that was released before it could single somebody out. Propose one with a larger k.",
       table_removed: "Somebody in it was erased since. Run the study again.",
-      privacy_model_unsatisfiable: "No classes of these patients keep the diversity or closeness that was proposed.",
+      privacy_model_unsatisfiable:
+        "No classes of these patients keep the diversity or closeness that was proposed.",
       threshold_overlap: "Together they could single out a small group. The protected figures are given.",
-      researcher_key_missing: "Your organisation has no key registered. Register one, then run the study again.",
+      researcher_key_missing:
+        "Your organisation has no key registered. Register one, then run the study again.",
     } as Record<string, string>,
     tableCsv: (rows: number): string => `${plural(rows, "row", "rows")} as CSV`,
     risk: {
@@ -639,9 +660,11 @@ export const researcher = {
       oneIn: (share: string, k: string): string => `${share}, one in ${k}`,
       average: "Average risk",
       k: "Smallest class",
-      kOf: (reached: number, asked: number): string => `${plural(reached, "patient", "patients")} (${asked} were asked for)`,
+      kOf: (reached: number, asked: number): string =>
+        `${plural(reached, "patient", "patients")} (${asked} were asked for)`,
       rows: "Rows",
-      rowsOf: (released: string, suppressed: string): string => `${released} released, ${suppressed} left out`,
+      rowsOf: (released: string, suppressed: string): string =>
+        `${released} released, ${suppressed} left out`,
       loss: "Detail lost, in the mean",
       lossOf: (column: string): string => `lost of ${column}`,
       classes: (count: number): string => `Sizes of ${plural(count, "class", "classes")}`,
@@ -656,7 +679,8 @@ export const researcher = {
       download: "Download the sealed file",
       then: "Open it where the key is, with the command of the client:",
       zip: "What comes out is a ZIP: the rows as CSV and Parquet, what was measured, and a paragraph for your methods section. It can be fetched while all consents it was made under stand; after that, run again.",
-      records: "What comes out is a ZIP with a file a resource type, as in FHIR Bulk Data. It can be fetched while all consents it was made under stand; after that, run again.",
+      records:
+        "What comes out is a ZIP with a file a resource type, as in FHIR Bulk Data. It can be fetched while all consents it was made under stand; after that, run again.",
     },
   },
 

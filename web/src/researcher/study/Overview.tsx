@@ -72,7 +72,8 @@ function Standing({ study, proposal }: PartProps): ReactElement {
   const base = `/research/studies/${study.study_id}`;
   const missing = papers.data?.some(({ stored_at }) => stored_at === null) ?? false;
   const asked = questions.data?.some(({ answered_at }) => answered_at === null) ?? false;
-  const decided = study.state !== "proposed" && !(study.state === "closed" && proposal.documents.length === 0);
+  const decided =
+    study.state !== "proposed" && !(study.state === "closed" && proposal.documents.length === 0);
   const tone = study.state === "approved" ? "good" : study.state === "proposed" ? "plain" : "warn";
   return (
     <Notice tone={tone} title={PAGE.standing[study.state] ?? study.state}>
@@ -148,9 +149,7 @@ function Difference({ study }: { study: string }): ReactElement {
         <>
           <p className="muted">
             {PAGE.versions[found.version] ?? found.version}{" "}
-            {found.amends !== null && (
-              <Link href={`/research/studies/${found.amends}`}>{PAGE.before}</Link>
-            )}
+            {found.amends !== null && <Link href={`/research/studies/${found.amends}`}>{PAGE.before}</Link>}
           </p>
           <div className="scroll" role="region" aria-label={PAGE.difference} tabIndex={0}>
             <table className="data">
@@ -167,8 +166,12 @@ function Difference({ study }: { study: string }): ReactElement {
                     <th scope="row">
                       <code>{change.member}</code>
                     </th>
-                    <td>{change.before === "" ? <span className="muted">{PAGE.isNew}</span> : change.before}</td>
-                    <td>{change.after === "" ? <span className="muted">{PAGE.isGone}</span> : change.after}</td>
+                    <td>
+                      {change.before === "" ? <span className="muted">{PAGE.isNew}</span> : change.before}
+                    </td>
+                    <td>
+                      {change.after === "" ? <span className="muted">{PAGE.isGone}</span> : change.after}
+                    </td>
                   </tr>
                 ))}
               </tbody>
@@ -274,7 +277,10 @@ function Ends({ study, proposal }: PartProps): ReactElement | null {
         </Button>
       </div>
       {closing && (
-        <Sheet title={study.state === "proposed" ? PAGE.withdrawTitle : PAGE.endTitle} close={() => close(false)}>
+        <Sheet
+          title={study.state === "proposed" ? PAGE.withdrawTitle : PAGE.endTitle}
+          close={() => close(false)}
+        >
           <p>{PAGE.endLead}</p>
           <div className="field">
             <label htmlFor="closing-reason">{PAGE.endReason}</label>

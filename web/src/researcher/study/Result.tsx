@@ -27,9 +27,7 @@ interface ResultProps {
 export function Result({ study, run, result, proposal }: ResultProps): ReactElement {
   const asked = (name: string): Output | undefined => proposal.outputs.find((output) => output.name === name);
   const between = ([low, high]: [number, number]): string =>
-    low === 0
-      ? texts.numbers.fewerThan(asCount(high))
-      : texts.numbers.range(asCount(low), asCount(high - 1));
+    low === 0 ? texts.numbers.fewerThan(asCount(high)) : texts.numbers.range(asCount(low), asCount(high - 1));
   return (
     <>
       <Card

@@ -4,7 +4,18 @@ import { api, done } from "../../api/client";
 import { asMoment } from "../../format/time";
 import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
-import { Button, Card, Chip, Empty, Failure, Loading, Notice, Steps, Tag, type StepState } from "../../ui/parts";
+import {
+  Button,
+  Card,
+  Chip,
+  Empty,
+  Failure,
+  Loading,
+  Notice,
+  Steps,
+  Tag,
+  type StepState,
+} from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { asLoss } from "../numbers";
 import { Gauge } from "../Plot";
@@ -101,11 +112,7 @@ function Progress({ run }: { run: Run }): ReactElement {
           state: state(place),
         }))}
       />
-      <progress
-        aria-label={PAGE.progress}
-        max={100}
-        value={run.state === "queued" ? 0 : run.percent}
-      />
+      <progress aria-label={PAGE.progress} max={100} value={run.state === "queued" ? 0 : run.percent} />
       <p className="small muted">{PAGE.leave}</p>
     </div>
   );

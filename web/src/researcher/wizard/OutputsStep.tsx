@@ -2,13 +2,7 @@ import type { ReactElement } from "react";
 import { useCodes, useWords } from "../../api/queries";
 import { researcher as texts } from "../../texts/researcher";
 import { Button, Notice, Switch, TextField } from "../../ui/parts";
-import {
-  emptyOutput,
-  hasTable,
-  type Draft,
-  type OutputDraft,
-  type OutputKind,
-} from "./draft";
+import { emptyOutput, hasTable, type Draft, type OutputDraft, type OutputKind } from "./draft";
 import { isNumeric } from "./levels";
 import { Select } from "./Select";
 import type { StepProps } from "./Wizard";
@@ -156,7 +150,12 @@ function Fields({ draft, output, set }: FieldsProps): ReactElement {
   );
   return (
     <div className="fields">
-      <TextField label={STEP.name} hint={STEP.nameHint} value={output.name} change={(name) => set({ name })} />
+      <TextField
+        label={STEP.name}
+        hint={STEP.nameHint}
+        value={output.name}
+        change={(name) => set({ name })}
+      />
       {(() => {
         switch (output.kind) {
           case "count":

@@ -18,7 +18,11 @@ export function PapersStep({ draft, change }: StepProps): ReactElement {
     const wrong: string[] = [];
     for (const file of found) {
       const media = file.type === "text/plain" ? "text/plain" : "application/pdf";
-      if (file.size > MOST_BYTES || file.size === 0 || !["application/pdf", "text/plain"].includes(file.type)) {
+      if (
+        file.size > MOST_BYTES ||
+        file.size === 0 ||
+        !["application/pdf", "text/plain"].includes(file.type)
+      ) {
         wrong.push(file.name);
         continue;
       }

@@ -55,9 +55,7 @@ export function QuotePanel({ draft, token, terms, show }: QuotePanelProps): Reac
                   label={texts.gauge.own}
                   total={own.data.spent_rho + own.data.left_rho}
                   spent={own.data.spent_rho}
-                  next={
-                    (found.questions.reduce((sum, { rho }) => sum + rho, 0) * found.runs) / NANO
-                  }
+                  next={(found.questions.reduce((sum, { rho }) => sum + rho, 0) * found.runs) / NANO}
                 >
                   <p className="small muted">{texts.gauge.next}</p>
                 </Gauge>

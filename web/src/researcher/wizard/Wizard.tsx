@@ -75,12 +75,11 @@ export function Wizard(): ReactElement {
         api.POST("/v1/studies", { body: proposal, params: { header: { "Idempotency-Key": key } } }),
       );
       // What does not arrive is asked for on the study's page: the study is there.
-      await Promise.allSettled(
-        draft.papers.map(({ sha256, media_type }) => {
-          const file = files.get(sha256);
-          return file === undefined ? undefined : upload(made.study_id, file, media_type);
-        }),
-      );
+      const sent = draft.papers.flatMap(({ sha256, media_type }) => {
+        const file = files.get(sha256);
+        return file === undefined ? [] : [upload(made.study_id, file, media_type)];
+      });
+      await Promise.allSettled(sent);
       discard();
       await queries.invalidateQueries({ queryKey: ["studies"] });
       go(`/research/studies/${made.study_id}`);

@@ -271,12 +271,17 @@ export function proposalOf(draft: Draft, token: string | null): Proposal {
     epsilon: Number(draft.epsilon),
     runs: Number(draft.runs),
     minimum_cohort: Number(draft.minimumCohort),
-    price:
-      draft.paid && token !== null ? { token, amount: draft.amount.trim(), basis: draft.basis } : null,
+    price: draft.paid && token !== null ? { token, amount: draft.amount.trim(), basis: draft.basis } : null,
     documents: draft.papers,
     dataset:
       hasTable(draft) && draft.sealed
-        ? { mode: draft.mode, diversity: draft.diversity, l: draft.l.trim(), c: draft.c.trim(), t: draft.t.trim() }
+        ? {
+            mode: draft.mode,
+            diversity: draft.diversity,
+            l: draft.l.trim(),
+            c: draft.c.trim(),
+            t: draft.t.trim(),
+          }
         : null,
     amends: draft.amends,
   };
@@ -362,10 +367,7 @@ export function gaps(draft: Draft): Record<Step, Gap[]> {
     ],
     outputs: [
       ...when(draft.outputs.length === 0, "outputs"),
-      ...when(
-        named.some((name) => !NAME.test(name)) || new Set(named).size < named.length,
-        "outputName",
-      ),
+      ...when(named.some((name) => !NAME.test(name)) || new Set(named).size < named.length, "outputName"),
       ...when(!draft.outputs.every(isComplete), "outputFields"),
       ...when(
         hasTable(draft) &&
@@ -545,11 +547,17 @@ export function chosen(body: Variable, offers: readonly Schemas["OfferView"][]):
   return {
     title: offer?.title ?? body.name,
     body,
-    levels: levelsOfEdges(body.edges) ?? offer?.levels ?? FIXED[body.kind] ?? [...body.levels, "other", "missing"],
+    levels: levelsOfEdges(body.edges) ??
+      offer?.levels ??
+      FIXED[body.kind] ?? [...body.levels, "other", "missing"],
   };
 }
 
 /** A variable of the catalogue as a proposal has it, with what the catalogue leaves out. */
 export function variableOf(offer: Schemas["OfferView"]): Variable {
-  return { ...STAND_IN.variable, role: "sensitive", ...(offer.variable as Partial<Variable> & Pick<Variable, "name" | "kind">) };
+  return {
+    ...STAND_IN.variable,
+    role: "sensitive",
+    ...(offer.variable as Partial<Variable> & Pick<Variable, "name" | "kind">),
+  };
 }

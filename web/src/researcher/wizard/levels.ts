@@ -5,7 +5,13 @@ export type Variable = Schemas["VariableBody"];
 
 export const MISSING = "missing";
 
-const NUMERIC: ReadonlySet<string> = new Set(["age", "birth_year", "laboratory", "vital_sign", "time_to_event"]);
+const NUMERIC: ReadonlySet<string> = new Set([
+  "age",
+  "birth_year",
+  "laboratory",
+  "vital_sign",
+  "time_to_event",
+]);
 
 /** Whether figures of numbers (a mean, a quantile) may be asked of it. */
 export function isNumeric(variable: Variable): boolean {
