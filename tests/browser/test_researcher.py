@@ -86,7 +86,7 @@ def test_researcher_goes_from_the_catalogue_to_results(
     size = f"{screen['viewport']['width']}"
     person = open_person(screen)
     page = sign_in(person, LAB)
-    expect(page.get_by_role("heading", name="Catalogue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Catalogue", exact=True)).to_be_visible()
     expect(page.get_by_text("All counts are protected.")).to_be_visible()
     expect(page.get_by_role("table", name="Administrative gender: patients by level")).to_be_visible()
     check(page, f"catalogue-{size}")
@@ -222,6 +222,8 @@ def test_researcher_goes_from_the_catalogue_to_results(
     changed = page.get_by_role("region", name="What this version changes").get_by_role("row")
     expect(changed).to_have_count(2)
     expect(changed.last).to_contain_text(f"Sex, age and blood pressure {size}")
+    (paper,) = world.researcher.api.get(f"/v1/studies/{study_of(page)}/documents")
+    assert paper["stored_at"] is not None  # taken over from the version before
     check(page, f"amendment-{size}")
     page.get_by_role("button", name="Withdraw the proposal").click()
     page.get_by_label("Why").fill("The first version does.")
@@ -240,7 +242,7 @@ def test_pages_of_results_are_readable_at_320_pixels_and_in_the_dark(
     study = world.approved_study(
         variables=[
             SEX,
-            {**SEX, "name": "age", "kind": "age", "edges": ["18"], "reference_date": "2026-01-01"},
+            {**SEX, "name": "age", "kind": "age", "edges": ["18", "65"], "reference_date": "2026-01-01"},
         ],
         outputs=[
             {"kind": "histogram", "name": "sexes", "variable": "sex"},
@@ -252,7 +254,7 @@ def test_pages_of_results_are_readable_at_320_pixels_and_in_the_dark(
     world.run(study)
     person = open_person({"viewport": {"width": 320, "height": 640}, "color_scheme": scheme})
     page = sign_in(person, LAB)
-    expect(page.get_by_role("heading", name="Catalogue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Catalogue", exact=True)).to_be_visible()
     check(page, f"catalogue-320-{scheme}")
     for part, seen in (
         ("overview", "What was proposed"),
@@ -276,7 +278,7 @@ def test_refused_proposal_says_which_step_it_is_about_and_makes_no_study(
     open_person: Callable[..., Person], world: StudyWorld
 ) -> None:
     page = sign_in(open_person(DESKTOP), LAB)
-    expect(page.get_by_role("heading", name="Catalogue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Catalogue", exact=True)).to_be_visible()
     page.get_by_role("region", name="Administrative gender").get_by_role("button", name="Choose").click()
     page.get_by_role("link", name="Propose a study").click()
     page.get_by_label("Title").fill("More than this custodian lets one study spend")
@@ -308,7 +310,7 @@ def test_suspended_study_is_told_and_does_not_run(
     world.board_api.post(f"/v1/board/studies/{study}/suspension", body)
     person = open_person(DESKTOP)
     page = sign_in(person, LAB)
-    expect(page.get_by_role("heading", name="Catalogue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Catalogue", exact=True)).to_be_visible()
     person.goes(f"/research/studies/{study}")
     expect(page.get_by_text("Nothing runs until the board resumes it.")).to_be_visible()
     expect(page.get_by_text("a complaint")).to_be_visible()
@@ -322,6 +324,6 @@ def test_study_of_another_organisation_looks_like_none(
 ) -> None:
     person = open_person(DESKTOP)
     page = sign_in(person, LAB)
-    expect(page.get_by_role("heading", name="Catalogue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Catalogue", exact=True)).to_be_visible()
     person.goes(f"/research/studies/0x{'00' * 32}")
     expect(page.get_by_text("study_not_found")).to_be_visible()

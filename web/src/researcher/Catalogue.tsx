@@ -81,9 +81,11 @@ function Offers({ found }: { found: Found }): ReactElement {
           <Empty>{PAGE.none}</Empty>
         </section>
       )}
-      {matching.map((offer) => (
-        <OfferCard key={offer.name} offer={offer} showView={open} />
-      ))}
+      <div className="offers">
+        {matching.map((offer) => (
+          <OfferCard key={offer.name} offer={offer} showView={open} />
+        ))}
+      </div>
       <Card title={PAGE.views}>
         <p className="muted">{PAGE.viewsLead}</p>
         <div className="row chips">

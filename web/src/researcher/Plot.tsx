@@ -9,7 +9,7 @@ import { bar, scale, scaleOf, segments, steps, WIDTH, type CurvePoint, type Scal
 
 const PLOT = texts.plot;
 const ROW = 24;
-const MANY = 30;
+const MANY = 12;
 
 interface CountPlotProps {
   caption: string;

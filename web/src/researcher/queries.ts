@@ -144,7 +144,7 @@ export async function renewed(study: string): Promise<void> {
   ]);
 }
 
-export async function upload(study: string, paper: File, mediaType: string): Promise<void> {
+export async function upload(study: string, paper: Blob, mediaType: string): Promise<void> {
   await body(
     api.PUT("/v1/studies/{study}/documents", {
       params: { path: { study } },
@@ -155,14 +155,13 @@ export async function upload(study: string, paper: File, mediaType: string): Pro
   );
 }
 
-export async function downloadPaper(study: string, paper: Schemas["DocumentView"]): Promise<void> {
-  const content = await body(
+export async function fetchPaper(study: string, document: string): Promise<Blob> {
+  return body(
     api.GET("/v1/studies/{study}/documents/{document}", {
-      params: { path: { study, document: paper.sha256 } },
+      params: { path: { study, document } },
       parseAs: "blob",
     }),
   );
-  save(content, paper.name);
 }
 
 export async function downloadLetter(study: string): Promise<void> {

@@ -254,8 +254,8 @@ export const researcher = {
       remove: "Remove",
       edges: (title: string): string => `Bins of ${title}`,
       edgesHint:
-        "Ascending numbers, with commas between them. There is one bin below the first and one above the last.",
-      edgesWrong: "These are no ascending numbers; the bins before are kept.",
+        "Two or more ascending numbers, with commas between them. There is one bin below the first and one above the last.",
+      edgesWrong: "Type two or more ascending numbers; until then the bins before are kept.",
       ownKind: "What it is",
       kinds: {
         condition: "a diagnosis, ever recorded",
@@ -397,6 +397,7 @@ export const researcher = {
       refused: (names: string): string =>
         `Not taken: ${names}. A paper is a PDF or plain text of at most 8 MiB.`,
       name: "Name of the paper",
+      carried: "Taken over from the version before.",
       later: "The file is not in this tab any more; bring it on the study's page once it is proposed.",
       remove: "Remove",
     },
@@ -449,6 +450,7 @@ export const researcher = {
   quote: {
     title: "What it would get and cost",
     lead: "Asked again at every change. Nothing is stored or spent.",
+    again: "Asking again …",
     lacksTerms: "Complete the terms to see which consents fit.",
     notDrawn: "How many patients there are is told once the catalogue's counts are drawn.",
     remaining: (of: string): string => `patients whose kind of consent fits, of ${of} who can be counted`,
@@ -666,7 +668,7 @@ export const researcher = {
       rowsOf: (released: string, suppressed: string): string =>
         `${released} released, ${suppressed} left out`,
       loss: "Detail lost, in the mean",
-      lossOf: (column: string): string => `lost of ${column}`,
+      lossOf: (column: string): string => `Lost of ${column}`,
       classes: (count: number): string => `Sizes of ${plural(count, "class", "classes")}`,
       ofSize: (size: number): string => `of ${plural(size, "patient", "patients")}`,
       explained:

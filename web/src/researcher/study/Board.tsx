@@ -4,11 +4,12 @@ import { api, body, type Schemas } from "../../api/client";
 import { asMoment } from "../../format/time";
 import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
+import { save } from "../../ui/download";
 import { Icon } from "../../ui/Icon";
 import { Button, Card, Empty, Failure, Loading, Notice, Tag } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { digestOf } from "../digest";
-import { downloadPaper, renewed, upload, usePapers, useQuestions } from "../queries";
+import { fetchPaper, renewed, upload, usePapers, useQuestions } from "../queries";
 import type { PartProps } from "../StudyPage";
 
 const PAGE = texts.board;
@@ -66,7 +67,7 @@ function Question({
     <div className="part">
       <div className="quote">
         <p className="row spread">
-          <strong>{PAGE.question(question.number)}</strong>
+          <strong>{PAGE.question(question.number + 1)}</strong>
           <span className="muted small">{question.asked_at !== null && asMoment(question.asked_at)}</span>
         </p>
         <blockquote>{question.text}</blockquote>
@@ -126,6 +127,7 @@ function Paper({ study, paper }: { study: string; paper: Schemas["DocumentView"]
         await renewed(study);
       }
     });
+  const download = async (): Promise<void> => save(await fetchPaper(study, paper.sha256), paper.name);
   return (
     <div className="part">
       <div className="row spread">
@@ -159,7 +161,7 @@ function Paper({ study, paper }: { study: string; paper: Schemas["DocumentView"]
         </div>
       ) : (
         <div className="row">
-          <Button look="quiet" busy={busy} onClick={() => void run(() => downloadPaper(study, paper))}>
+          <Button look="quiet" busy={busy} onClick={() => void run(download)}>
             <Icon name="down" size={18} />
             {PAGE.download}
             <span className="visually-hidden"> {paper.name}</span>

@@ -199,8 +199,8 @@ function History({ study, proposal }: PartProps): ReactElement | null {
   const found = [
     ...(papers.data ?? []).flatMap(({ stored_at, name }) => dated(stored_at, told.paper(name))),
     ...(questions.data ?? []).flatMap((question) => [
-      ...dated(question.asked_at, told.asked(question.number)),
-      ...dated(question.answered_at, told.answered(question.number)),
+      ...dated(question.asked_at, told.asked(question.number + 1)),
+      ...dated(question.answered_at, told.answered(question.number + 1)),
     ]),
     ...(runs.data ?? []).map((run) => ({
       at: run.changed_at * 1000,

@@ -1,6 +1,7 @@
 /** Run the study, see how far it is, and look at what runs gave. */
-import { useState, type ReactElement } from "react";
+import { useEffect, useState, type ReactElement } from "react";
 import { api, done } from "../../api/client";
+import { queries } from "../../api/queries";
 import { asMoment } from "../../format/time";
 import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
@@ -35,6 +36,9 @@ export function Runs({ study, proposal }: PartProps): ReactElement {
   const underWay = found.find(isUnderWay) ?? null;
   const done_ = found.filter(({ state }) => state === "done");
   const shown = done_.find(({ run_id }) => run_id === chosen) ?? done_[0];
+  const newest = found[0] === undefined ? "" : `${found[0].run_id} ${found[0].state}`;
+  // What was spent and what there is to see changed with the run's state.
+  useEffect(() => void queries.invalidateQueries({ queryKey: ["budget"] }), [newest]);
   const start = (): Promise<void> =>
     run(async () => {
       choose(null);

@@ -73,7 +73,9 @@ export function PapersStep({ draft, change }: StepProps): ReactElement {
           <p className="small muted digest">
             SHA-256 <code>{paper.sha256}</code>
           </p>
-          {!files.has(paper.sha256) && <p className="small muted">{STEP.later}</p>}
+          {!files.has(paper.sha256) && (
+            <p className="small muted">{draft.carried.includes(paper.sha256) ? STEP.carried : STEP.later}</p>
+          )}
           <div className="row">
             <Button
               look="quiet"

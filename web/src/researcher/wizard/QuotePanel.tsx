@@ -33,7 +33,11 @@ export function QuotePanel({ draft, token, terms, show }: QuotePanelProps): Reac
   const found = quote.data;
   return (
     <Card title={PANEL.title}>
-      <p className="muted small">{PANEL.lead}</p>
+      {quote.isPlaceholderData && asked !== null ? (
+        <Loading what={PANEL.again} />
+      ) : (
+        <p className="muted small">{PANEL.lead}</p>
+      )}
       {asked === null && <Notice>{PANEL.lacksTerms}</Notice>}
       {asked !== null && quote.isPending && <Loading what={common.loading} />}
       {asked !== null &&
@@ -44,7 +48,7 @@ export function QuotePanel({ draft, token, terms, show }: QuotePanelProps): Reac
           <Failure error={quote.error} retry={() => void quote.refetch()} />
         ))}
       {asked !== null && found !== undefined && quote.error === null && (
-        <div className={quote.isPlaceholderData ? "stack stale" : "stack"} aria-live="polite">
+        <div className="stack" aria-live="polite" aria-busy={quote.isPlaceholderData}>
           <Remaining found={found} />
           <Matches terms={found.terms} open={terms} />
           {asked.isComplete ? (

@@ -12,7 +12,7 @@ const STEP = texts.wizard.review;
 /** Everything once more, as the board will read it. */
 export function ReviewStep({ draft }: StepProps): ReactElement {
   const money = useMoney();
-  const lost = draft.papers.filter(({ sha256 }) => !files.has(sha256));
+  const lost = draft.papers.filter(({ sha256 }) => !files.has(sha256) && !draft.carried.includes(sha256));
   const dated = draft.from !== "" && draft.until !== "";
   return (
     <>

@@ -8,7 +8,7 @@ import { Icon } from "../../ui/Icon";
 import { Button, Card, Heading, Notice } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { digestOfText } from "../digest";
-import { upload, useMoney } from "../queries";
+import { fetchPaper, upload, useMoney } from "../queries";
 import { BudgetStep } from "./BudgetStep";
 import { CohortStep } from "./CohortStep";
 import { gaps, proposalOf, STEPS, type Draft, type Step } from "./draft";
@@ -75,9 +75,10 @@ export function Wizard(): ReactElement {
         api.POST("/v1/studies", { body: proposal, params: { header: { "Idempotency-Key": key } } }),
       );
       // What does not arrive is asked for on the study's page: the study is there.
-      const sent = draft.papers.flatMap(({ sha256, media_type }) => {
-        const file = files.get(sha256);
-        return file === undefined ? [] : [upload(made.study_id, file, media_type)];
+      const sent = draft.papers.map(async ({ sha256, media_type }) => {
+        const before = draft.carried.includes(sha256) ? draft.amends : null;
+        const file = files.get(sha256) ?? (before === null ? null : await fetchPaper(before, sha256));
+        return file === null ? undefined : upload(made.study_id, file, media_type);
       });
       await Promise.allSettled(sent);
       discard();

@@ -68,6 +68,8 @@ export interface Draft {
   until: string;
   papers: Paper[];
   amends: string | null;
+  /** Digests of papers that the version before has: they are taken over from there. */
+  carried: string[];
   /** Drawn once: a proposal that is sent twice is one study. */
   key: string;
 }
@@ -115,6 +117,7 @@ export function emptyDraft(now: number, key: string): Draft {
     until: dateOf(new Date(now + USUAL_DAYS * DAY_MS).toISOString()),
     papers: [],
     amends: null,
+    carried: [],
     key,
   };
 }
@@ -508,6 +511,7 @@ export function draftOf(stored: Proposal, offers: readonly Schemas["OfferView"][
     from: dateOf(stored.not_before),
     until: dateOf(stored.not_after),
     papers: stored.documents,
+    carried: stored.documents.map(({ sha256 }) => sha256),
     amends: stored.amends ?? null,
   };
 }

@@ -29,6 +29,9 @@ export function levelsOfEdges(edges: readonly string[]): string[] | null {
   return [`<${first}`, ...inner, `>=${last}`, MISSING];
 }
 
+const LEAST_EDGES = 2;
+const MOST_EDGES = 200;
+
 /** Bins as they are typed: numbers apart by commas, ascending; null where they are not. */
 export function edgesOf(text: string): string[] | null {
   const edges = text.split(",").map((one) => one.trim());
@@ -36,5 +39,5 @@ export function edgesOf(text: string): string[] | null {
   const ascending = numbers.every(
     (number, place) => Number.isFinite(number) && (place === 0 || number > (numbers[place - 1] ?? Infinity)),
   );
-  return ascending ? edges : null;
+  return ascending && edges.length >= LEAST_EDGES && edges.length <= MOST_EDGES ? edges : null;
 }
