@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page, expect
+from typer.testing import CliRunner
 
-from backend.client import new_key, open_release_file
+from backend.cli import app as cli
+from backend.client import new_key, write_key
 from backend.identity.roles import Role
 from backend.types import MemberId
 from tests.browser.conftest import DESKTOP, PAGES, require
@@ -202,8 +206,19 @@ def test_researcher_goes_from_the_catalogue_to_results(
     with page.expect_download() as sealed:
         page.get_by_role("button", name="Download the sealed file").click()
     assert f"assent open {sealed.value.suggested_filename}" in page.locator(".command").inner_text()
-    header, _ = open_release_file(sealed.value.path(), key, tmp_path / "dataset.zip")
-    assert header.study.hex() == study[2:]
+    write_key(key, tmp_path / "key.json")
+    command = [
+        sealed.value.path(),
+        "--key",
+        tmp_path / "key.json",
+        "--out",
+        tmp_path / "dataset.zip",
+        "--json",
+    ]
+    opened = CliRunner().invoke(cli, ["open", *map(str, command)])
+    assert json.loads(opened.output)["study"] == study, opened.output
+    with zipfile.ZipFile(tmp_path / "dataset.zip") as archive:
+        assert archive.read("data.csv").startswith(b"pseudonym,sex")
     page.get_by_role("link", name="Receipts", exact=True).click()
     expect(page.get_by_role("main").get_by_role("row")).to_have_count(2)
     check(page, f"receipts-{size}")
@@ -295,6 +310,32 @@ def test_refused_proposal_says_which_step_it_is_about_and_makes_no_study(
     page.get_by_role("button", name="Go to Budget and period").click()
     expect(page.get_by_label("Privacy loss of the whole study")).to_have_value("9")
     assert len(world.researcher.api.get("/v1/studies", limit=100)) == before
+
+
+def test_draft_is_discarded_only_when_confirmed(
+    open_person: Callable[..., Person], world: StudyWorld
+) -> None:
+    person = open_person(DESKTOP)
+    page = sign_in(person, LAB)
+    goes_to(page, "Propose")
+    page.get_by_label("Title").fill("A draft")
+    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_label("Title")).to_have_value("A draft")
+    # Another tab writes another proposal.
+    other = person.watch(person.context.new_page())
+    other.goto("/app/research/proposal")
+    expect(other.get_by_label("Title")).to_have_value("")
+    other.get_by_label("Title").fill("Another draft")
+    page.reload()
+    page.get_by_role("button", name="Purpose", exact=True).click()
+    expect(page.get_by_label("Title")).to_have_value("A draft")
+    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("dialog").get_by_role("button", name="Discard the draft").click()
+    expect(page.get_by_label("Title")).to_have_value("")
+    page.reload()
+    expect(page.get_by_label("Title")).to_have_value("")
+    person.assert_well()
 
 
 def test_suspended_study_is_told_and_does_not_run(

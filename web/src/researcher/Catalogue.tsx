@@ -86,6 +86,7 @@ function Offers({ found }: { found: Found }): ReactElement {
           <OfferCard key={offer.name} offer={offer} showView={open} />
         ))}
       </div>
+      <div id="views" />
       <Card title={PAGE.views}>
         <p className="muted">{PAGE.viewsLead}</p>
         <div className="row chips">
@@ -180,7 +181,7 @@ function OfferCard({ offer, showView }: { offer: Offer; showView: (name: string)
         <p className="small">
           {PAGE.madeBy}{" "}
           <a
-            href="#view"
+            href="#views"
             onClick={() => {
               showView(view);
             }}
@@ -198,7 +199,7 @@ function View({ found, name }: { found: Found; name: string }): ReactElement {
   const definition = useView(name);
   const words = useWords();
   return (
-    <div className="stack" id="view">
+    <div className="stack">
       {summary !== undefined && (
         <>
           <h3>{summary.title}</h3>

@@ -132,6 +132,9 @@ export const researcher = {
     amendment: "A new version of a study",
     lead: "Nothing is sent before the last step. What you type stays in this tab, also when you load the page again.",
     discard: "Start over",
+    discardTitle: "Start over?",
+    discardLead: "Everything that you typed is gone then. Studies that you proposed stay.",
+    discardNow: "Discard the draft",
     stepsLabel: "Steps of the proposal",
     steps: {
       purpose: "Purpose",
@@ -458,6 +461,7 @@ export const researcher = {
     withValue: "Patients with a value",
     matches: "Which consents fit",
     matching: (fits: number, of: number): string => `${fits} of ${of} terms of consents fit`,
+    patients: (range: string): string => `${range} patients`,
     fitting: (count: number): string => `${count} fit`,
     notFitting: (count: number): string => `${count} do not`,
     incomplete: "Price, loss and error follow once variables, results and budget are complete.",
@@ -615,6 +619,7 @@ export const researcher = {
       study_not_permitted: "The permit ended, or the board suspended the study. Look at the overview.",
     } as Record<string, string>,
     removed: "The result is not kept any more.",
+    removals: "Receipts of what was removed",
     removedNext: (moment: string): string =>
       `Its time was over on ${moment}. Its hash stays on the ledger; use the copy that you have.`,
   },

@@ -1,10 +1,11 @@
 /** Run the study, see how far it is, and look at what runs gave. */
 import { useEffect, useState, type ReactElement } from "react";
-import { api, done } from "../../api/client";
+import { api, body, done } from "../../api/client";
 import { queries } from "../../api/queries";
 import { asMoment } from "../../format/time";
 import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
+import { saveJson } from "../../ui/download";
 import {
   Button,
   Card,
@@ -34,8 +35,8 @@ export function Runs({ study, proposal }: PartProps): ReactElement {
   const [chosen, choose] = useState<string | null>(null);
   const found = runs.data ?? [];
   const underWay = found.find(isUnderWay) ?? null;
-  const done_ = found.filter(({ state }) => state === "done");
-  const shown = done_.find(({ run_id }) => run_id === chosen) ?? done_[0];
+  const finished = found.filter(({ state }) => state === "done");
+  const shown = finished.find(({ run_id }) => run_id === chosen) ?? finished[0];
   const newest = found[0] === undefined ? "" : `${found[0].run_id} ${found[0].state}`;
   // What was spent and what there is to see changed with the run's state.
   useEffect(() => void queries.invalidateQueries({ queryKey: ["budget"] }), [newest]);
@@ -82,9 +83,9 @@ export function Runs({ study, proposal }: PartProps): ReactElement {
         {runs.data?.length === 0 && <Empty>{PAGE.none}</Empty>}
         {underWay === null && found[0] !== undefined && found[0].state !== "done" && <Ended run={found[0]} />}
       </Card>
-      {done_.length > 1 && (
+      {finished.length > 1 && (
         <div className="row chips" role="group" aria-label={PAGE.which}>
-          {done_.map((one) => (
+          {finished.map((one) => (
             <Chip
               key={one.run_id}
               label={asMoment(new Date(one.changed_at * 1000).toISOString())}
@@ -143,10 +144,26 @@ function Outcome({
   proposal: PartProps["proposal"];
 }): ReactElement {
   const result = useResult(study, run.run_id);
+  const { busy, error, run: attempt } = useAttempt();
   if (run.removed_at !== null) {
     return (
       <Notice title={PAGE.removed}>
-        {PAGE.removedNext(asMoment(new Date(run.removed_at * 1000).toISOString()))}
+        <p>{PAGE.removedNext(asMoment(new Date(run.removed_at * 1000).toISOString()))}</p>
+        <div className="row">
+          <Button
+            look="quiet"
+            busy={busy}
+            onClick={() =>
+              void attempt(async () => {
+                const params = { path: { study } };
+                saveJson(await body(api.GET("/v1/studies/{study}/removals", { params })), "removals.json");
+              })
+            }
+          >
+            {PAGE.removals}
+          </Button>
+        </div>
+        {error !== null && <Failure error={error} />}
       </Notice>
     );
   }

@@ -1,4 +1,5 @@
 /** What the draft would get and cost, asked again at every change. Nothing is stored or spent. */
+import type { UseQueryResult } from "@tanstack/react-query";
 import { useEffect, useState, type ReactElement } from "react";
 import type { Schemas } from "../../api/client";
 import { Problem } from "../../api/problem";
@@ -10,25 +11,46 @@ import { Card, Chip, Failure, Loading, Notice } from "../../ui/parts";
 import { asAmount, asLoss, asRange } from "../numbers";
 import { Gauge } from "../Plot";
 import { useOwnBudget, useQuote } from "../queries";
-import { quotable, type Draft, type Step } from "./draft";
+import { quotable, type Draft, type Question, type Step } from "./draft";
 import { Refusal } from "./Refusal";
 
 const PANEL = texts.quote;
 const PAUSE_MS = 350;
 const NANO = 1e9;
 
-interface QuotePanelProps {
-  draft: Draft;
-  token: string | null;
+export interface Quoted {
+  asked: Question | null;
+  quote: UseQueryResult<Schemas["QuoteView"]>;
+}
+
+/** The quote of a draft, asked for once nobody has typed for a moment. */
+export function useQuoted(draft: Draft, token: string | null): Quoted {
+  const settled = useSettled(draft);
+  const asked = quotable(settled, token);
+  return { asked, quote: useQuote(asked?.body ?? null) };
+}
+
+/** The same in a line, for screens on which the panel stands below the form. */
+export function QuoteLine({ asked, quote }: Quoted): ReactElement | null {
+  const found = quote.data;
+  if (asked === null || found === undefined || quote.error !== null) {
+    return null;
+  }
+  return (
+    <a className="quote-line small" href="#quote">
+      {PANEL.matching(found.terms.filter(({ fits }) => fits).length, found.terms.length)}
+      {found.remaining !== null && ` · ${PANEL.patients(asRange(found.remaining.patients))}`}
+    </a>
+  );
+}
+
+interface QuotePanelProps extends Quoted {
   /** Whether the match of terms is what the step is about: then all of it is shown. */
   terms: boolean;
   show: (step: Step) => void;
 }
 
-export function QuotePanel({ draft, token, terms, show }: QuotePanelProps): ReactElement {
-  const settled = useSettled(draft);
-  const asked = quotable(settled, token);
-  const quote = useQuote(asked?.body ?? null);
+export function QuotePanel({ asked, quote, terms, show }: QuotePanelProps): ReactElement {
   const own = useOwnBudget();
   const found = quote.data;
   return (

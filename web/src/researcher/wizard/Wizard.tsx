@@ -3,9 +3,10 @@ import { useState, type ReactElement } from "react";
 import { useLocation } from "wouter";
 import { api, body } from "../../api/client";
 import { queries } from "../../api/queries";
+import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
 import { Icon } from "../../ui/Icon";
-import { Button, Card, Heading, Notice } from "../../ui/parts";
+import { Button, Card, Heading, Notice, Sheet } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { digestOfText } from "../digest";
 import { fetchPaper, upload, useMoney } from "../queries";
@@ -16,7 +17,7 @@ import { files, useDraft } from "./keeping";
 import { OutputsStep } from "./OutputsStep";
 import { PapersStep } from "./PapersStep";
 import { PurposeStep } from "./PurposeStep";
-import { QuotePanel } from "./QuotePanel";
+import { QuoteLine, QuotePanel, useQuoted } from "./QuotePanel";
 import { Refusal } from "./Refusal";
 import { ReviewStep } from "./ReviewStep";
 import { TermsStep } from "./TermsStep";
@@ -44,8 +45,10 @@ export function Wizard(): ReactElement {
   const { draft, change, discard } = useDraft();
   const [step, setStep] = useState<Step>(() => firstOpen(draft));
   const [tried, setTried] = useState(false);
+  const [asking, ask] = useState(false);
   const money = useMoney();
   const token = money.data?.token ?? null;
+  const quoted = useQuoted(draft, token);
   const { busy, error, run } = useAttempt();
   const [, go] = useLocation();
   const lacking = gaps(draft);
@@ -92,17 +95,29 @@ export function Wizard(): ReactElement {
         title={draft.amends === null ? PAGE.title : PAGE.amendment}
         lead={PAGE.lead}
         aside={
-          <Button
-            look="quiet"
-            onClick={() => {
-              discard();
-              show("purpose");
-            }}
-          >
+          <Button look="quiet" onClick={() => ask(true)}>
             {PAGE.discard}
           </Button>
         }
       />
+      {asking && (
+        <Sheet title={PAGE.discardTitle} close={() => ask(false)}>
+          <p>{PAGE.discardLead}</p>
+          <div className="row">
+            <Button
+              look="danger"
+              onClick={() => {
+                discard();
+                ask(false);
+                show("purpose");
+              }}
+            >
+              {PAGE.discardNow}
+            </Button>
+            <Button onClick={() => ask(false)}>{common.cancel}</Button>
+          </div>
+        </Sheet>
+      )}
       <nav aria-label={PAGE.stepsLabel}>
         <ol className="wizard-steps">
           {STEPS.map((one) => (
@@ -124,6 +139,7 @@ export function Wizard(): ReactElement {
       </nav>
       <div className="wizard">
         <div className="stack">
+          <QuoteLine {...quoted} />
           <Card title={PAGE.steps[step]}>
             <p className="muted">{PAGE.leads[step]}</p>
             <Form draft={draft} change={change} />
@@ -177,8 +193,8 @@ export function Wizard(): ReactElement {
             </div>
           </Card>
         </div>
-        <aside className="wizard-aside" aria-label={texts.quote.title}>
-          <QuotePanel draft={draft} token={token} terms={step === "terms"} show={show} />
+        <aside className="wizard-aside" id="quote" aria-label={texts.quote.title}>
+          <QuotePanel {...quoted} terms={step === "terms"} show={show} />
         </aside>
       </div>
     </>
