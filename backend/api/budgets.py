@@ -7,9 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from backend.api.runs import own_study
+from backend.api.schemas import Hex32
 from backend.api.security import Caller, needs, requesting_member
+from backend.api.study_views import AnswerPriceView, price_views
 from backend.identity.roles import Scope
 from backend.research.dp import epsilon_of
+from backend.research.plan import plan
 from backend.research.policy import NO_CAP
 from backend.research.promise import DAY_SECONDS, promise_of
 from backend.research.types import Charge, NanoRho
@@ -56,6 +60,19 @@ class OwnBudgetView(BaseModel):
     receipts: list[ReceiptView] = Field(description=f"newest first, {RECEIPTS} at most")
 
 
+class StudyBudgetView(BaseModel):
+    """Of one study with all versions before it, over its whole life. Only the losses in rho (zCDP) add up."""
+
+    total_epsilon: float = Field(description="what the proposal names, or the custodian's cap where lower")
+    total_rho: float
+    spent_epsilon: float
+    spent_rho: float
+    left_rho: float
+    run_epsilon: float = Field(description="what the next run over other consents takes")
+    run_rho: float
+    prices: list[AnswerPriceView] = Field(description="of the answers of one run")
+
+
 @router.get("", response_model=BudgetView)
 def show_budget(caller: Annotated[Caller, Depends(needs(Scope.STUDY_READ))]) -> BudgetView:
     """What this custodian promises its patients about all answers together, and how much of it is spent."""
@@ -88,6 +105,30 @@ def show_own_budget(caller: Annotated[Caller, Depends(needs(Scope.STUDY_RUN))]) 
         spent_rho=spent / NANO,
         left_rho=max(0, min(policy.researcher_rho - spent, budget.balance().left)) / NANO,
         receipts=[_receipt(charge, exponent) for charge in budget.charges_of(researcher)[:RECEIPTS]],
+    )
+
+
+@router.get("/studies/{study}", response_model=StudyBudgetView)
+def show_study_budget(
+    study: Hex32, caller: Annotated[Caller, Depends(needs(Scope.STUDY_RUN))]
+) -> StudyBudgetView:
+    """What a study of yours may spend, has spent, and what a run of it and each of its questions take."""
+    services, found = caller.services, own_study(caller, study)
+    policy = services.privacy_budget.policy
+    exponent = policy.delta_exponent
+    made = plan(found.proposal, delta_exponent=exponent)
+    versions = [found, *services.studies.versions_before(found)]
+    total = NanoRho(min(made.study_limit, policy.study_rho))
+    spent = services.privacy_budget.spent_over([version.study_id for version in versions])
+    return StudyBudgetView(
+        total_epsilon=_rounded(epsilon_of(total, exponent)),
+        total_rho=total / NANO,
+        spent_epsilon=_rounded(epsilon_of(spent, exponent)),
+        spent_rho=spent / NANO,
+        left_rho=max(0, total - spent) / NANO,
+        run_epsilon=_rounded(epsilon_of(made.rho, exponent)),
+        run_rho=made.rho / NANO,
+        prices=price_views(made, exponent),
     )
 
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from backend.api.schemas import Hex32, bytes32
 from backend.api.security import Caller, agent_of, needs, requesting_member
-from backend.identity.principal import Principal
 from backend.identity.roles import Scope
 from backend.research.errors import RunNotFound, StudyNotFound
 from backend.research.jobs.types import Job, JobId, JobState, Phase
@@ -51,7 +50,7 @@ def begin(
     way, this returns the same one.
     """
     services, principal = caller
-    found = _own(caller, study, principal)
+    found = own_study(caller, study)
     job = services.runs.enqueue(found, agent=agent_of(principal), researcher=requesting_member(principal))
     now = services.runs.wait(job, seconds=wait)
     if now.state is JobState.DONE:
@@ -66,8 +65,8 @@ def list_runs(
     study: Hex32, caller: Running, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> list[RunView]:
     """List the runs of your study, newest first, without their results."""
-    services, principal = caller
-    return [_view(job) for job in services.runs.of_study(_own(caller, study, principal), limit=limit)]
+    services, _ = caller
+    return [_view(job) for job in services.runs.of_study(own_study(caller, study), limit=limit)]
 
 
 @router.get("/{run}", response_model=RunView)
@@ -80,7 +79,7 @@ def show(study: Hex32, run: HexRun, caller: Running) -> RunView:
 
 def own_run(caller: Caller, study: str, run: str) -> tuple[Study, Job]:
     """Return a run of a study of the caller's. Raises StudyNotFound, RunNotFound."""
-    found = _own(caller, study, caller.principal)
+    found = own_study(caller, study)
     try:
         job_id = JobId(bytes.fromhex(run.removeprefix("0x")))
     except ValueError as malformed:
@@ -88,9 +87,10 @@ def own_run(caller: Caller, study: str, run: str) -> tuple[Study, Job]:
     return found, caller.services.runs.get(found, job_id)
 
 
-def _own(caller: Caller, study: str, principal: Principal) -> Study:
+def own_study(caller: Caller, study: str) -> Study:
+    """Return a study of the caller's organisation. Raises StudyNotFound."""
     found = caller.services.studies.get(StudyId(bytes32(study)))
-    if found.proposal.researcher != principal.member_id:
+    if found.proposal.researcher != caller.principal.member_id:
         raise StudyNotFound
     return found
 

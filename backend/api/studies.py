@@ -26,13 +26,13 @@ from backend.api.schemas import (
 )
 from backend.api.security import Caller, agent_of, needs, requesting_member, require_party
 from backend.api.study_views import (
-    AnswerPriceView,
     DifferenceView,
     DocumentView,
     StudyQuestionView,
     StudyView,
     difference_view,
     document_views,
+    price_views,
     question_views,
     study_view,
 )
@@ -94,18 +94,7 @@ def propose(body: ProposalBody, caller: Proposing, idempotency_key: Key = None) 
         if not act.finished:
             _log(caller, codes.STUDY_PROPOSED, study)
     errors = {question.name: question.expected_error for question in plan.questions}
-    exponent = services.privacy_budget.policy.delta_exponent
-    prices = [
-        AnswerPriceView(
-            name=question.name,
-            kind=question.figure.kind,
-            rho=question.rho / 10**9,
-            epsilon=round(question.epsilon(exponent), 6),
-            expected_error=question.expected.error,
-            of=question.expected.of,
-        )
-        for question in plan.questions
-    ]
+    prices = price_views(plan, services.privacy_budget.policy.delta_exponent)
     return study_view(study).model_copy(update={"expected_errors": errors, "prices": prices})
 
 

@@ -14,6 +14,7 @@ from backend.api.schemas import (
 from backend.research.board.difference import differences, version_of
 from backend.research.board.service import EthicsBoard
 from backend.research.board.types import Case
+from backend.research.plan import Plan
 from backend.research.service import StudyService
 from backend.research.study import Study
 from backend.research.study_terms import (
@@ -89,6 +90,20 @@ def study_view(study: Study) -> StudyView:
         proposal=study.proposal.as_json(),
         conditions=[ConditionView(text=item.text, due=_due(item)) for item in study.conditions],
     )
+
+
+def price_views(plan: Plan, delta_exponent: int) -> list[AnswerPriceView]:
+    return [
+        AnswerPriceView(
+            name=question.name,
+            kind=question.figure.kind,
+            rho=question.rho / 10**9,
+            epsilon=round(question.epsilon(delta_exponent), 6),
+            expected_error=question.expected.error,
+            of=question.expected.of,
+        )
+        for question in plan.questions
+    ]
 
 
 def difference_view(study: Study, studies: StudyService) -> DifferenceView:

@@ -7,7 +7,7 @@ modules that both sides share (``backend.records``: envelope, delivery, sealing,
 from backend.client.api import AssentClient, RequestRefused
 from backend.client.end_to_end import Chain, Prepared, hand_over, prepare, share_key
 from backend.client.keys import KeyRefused, PrivateKey, new_key, read_key, write_key
-from backend.client.opening import OpenedSegment, open_file, open_segment
+from backend.client.opening import OpenedSegment, is_release, open_file, open_release_file, open_segment
 from backend.client.research import Researcher
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "RequestRefused",
     "Researcher",
     "hand_over",
+    "is_release",
     "new_key",
     "open_file",
+    "open_release_file",
     "open_segment",
     "prepare",
     "read_key",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from backend.client.keys import PrivateKey
 from backend.records.delivery import Header, open_delivery
 from backend.records.frame import Source, pieces_of
+from backend.research.datasets.sealed import MAGIC, ReleaseHeader, open_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,41 @@ def open_file(delivery: Path, key: PrivateKey, target: Path) -> tuple[Header, So
 
     Raises as ``delivery.open_delivery``, and OSError; then there is no target.
     """
+    with delivery.open("rb") as sealed, _checked(target) as opened:
+        found = open_delivery(pieces_of(sealed), key.opener)
+        opened.writelines(found.document.data)
+    return found.header, found.document.source
+
+
+def is_release(file: Path) -> bool:
+    """Whether a file begins as what a study released does. Raises OSError."""
+    with file.open("rb") as sealed:
+        return sealed.read(len(MAGIC)) == MAGIC
+
+
+def open_release_file(delivery: Path, key: PrivateKey, target: Path) -> tuple[ReleaseHeader, Source]:
+    """Open the file of a released dataset, or of released records, in the same way: what comes out is a ZIP.
+
+    Raises as ``datasets.sealed.open_release``, and OSError; then there is no target.
+    """
+    with delivery.open("rb") as sealed, _checked(target) as opened:
+        found = open_release(pieces_of(sealed), key.opener)
+        opened.writelines(found.document.data)
+    return found.header, found.document.source
+
+
+@contextmanager
+def _checked(target: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when the block has ended well, and else is none."""
     unchecked = target.with_name(f".{target.name}.{os.getpid()}.unchecked")
     try:
-        with delivery.open("rb") as sealed, open(unchecked, "xb", opener=_owner_only) as opened:
-            found = open_delivery(pieces_of(sealed), key.opener)
-            opened.writelines(found.document.data)
+        with open(unchecked, "xb", opener=_owner_only) as opened:
+            yield opened
             opened.flush()
             os.fsync(opened.fileno())
         unchecked.replace(target)
     finally:
         unchecked.unlink(missing_ok=True)
-    return found.header, found.document.source
 
 
 def _owner_only(path: str, flags: int) -> int:

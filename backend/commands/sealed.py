@@ -51,30 +51,39 @@ def show_key(file: KeyFile, as_json: AsJson = False) -> None:
 
 
 def open_sealed(
-    delivery: Annotated[Path, typer.Argument(help="what the service sent, application/vnd.assent.delivery")],
+    delivery: Annotated[
+        Path, typer.Argument(help="what the service sent: a segment, or what a study released")
+    ],
     key: Annotated[Path, typer.Option(help="the private key's file, from 'assent recipient new'")],
     out: Annotated[Path, typer.Option(help="where the document goes; must not be there")],
     as_json: AsJson = False,
 ) -> None:
-    """Open a segment that was sealed to your key. Nothing is written unless all of it is authentic."""
-    from backend.client import open_file, read_key
+    """Open a segment, or a dataset or records of a study (as a ZIP), that was sealed to your key. Nothing is
+    written unless all of it is authentic."""
+    from backend.client import is_release, open_file, open_release_file, read_key
 
     if out.exists():
         fail("file_exists", f"{out.name} is there already", "Name another file, or move that one away.")
+    named: dict[str, object]
     with named_errors():
-        header, source = open_file(delivery, read_key(key, passphrase=_needed(key)), out)
-    show(
-        {
-            "record": header.context.record_id.hex(),
-            "version": header.context.version,
-            "segment": header.context.segment,
-            "end_to_end": header.origin is not None,
-            "media_type": source.media_type,
-            "size_bytes": source.size_bytes,
-            "sha256": source.sha256.hex(),
-        },
-        as_json=as_json,
-    )
+        private = read_key(key, passphrase=_needed(key))
+        if is_release(delivery):
+            release, source = open_release_file(delivery, private, out)
+            named = {"study": f"0x{release.study.hex()}", "release": f"0x{release.release.hex()}"}
+        else:
+            header, source = open_file(delivery, private, out)
+            named = {
+                "record": header.context.record_id.hex(),
+                "version": header.context.version,
+                "segment": header.context.segment,
+                "end_to_end": header.origin is not None,
+            }
+    of_file = {
+        "media_type": source.media_type,
+        "size_bytes": source.size_bytes,
+        "sha256": source.sha256.hex(),
+    }
+    show({**named, **of_file}, as_json=as_json)
 
 
 def _needed(file: Path) -> str | None:

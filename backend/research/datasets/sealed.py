@@ -25,7 +25,7 @@ from backend.records.sealing import SEALED_BYTES, RecipientKey, RecipientPrivate
 
 MEDIA_TYPE: Final = "application/vnd.assent.release"
 PACKAGE_TYPE: Final = "application/zip"
-_MAGIC: Final = b"assent-release/1\n"
+MAGIC: Final = b"assent-release/1\n"
 _MAX_HEADER_BYTES: Final = 4096
 _ID_BYTES: Final = 32
 _FIELDS: Final[dict[str, type]] = {
@@ -86,7 +86,7 @@ def seal_release(
     key = Secret.generate()
     header = ReleaseHeader(tenant, study, release, recipient.id)
     header = replace(header, sealed=recipient.seal(key.reveal(), header.info()))
-    yield beginning(_MAGIC, header.encode())
+    yield beginning(MAGIC, header.encode())
     yield from encrypt(frame(describe(package, PACKAGE_TYPE), (package,)), key=key, context=header.bound())
 
 
@@ -113,7 +113,7 @@ def open_release(
 
 
 def _read_header(delivery: Iterable[bytes]) -> tuple[ReleaseHeader, Iterator[bytes]]:
-    encoded, rest = take_header(delivery, _MAGIC, max_bytes=_MAX_HEADER_BYTES, what="a released dataset")
+    encoded, rest = take_header(delivery, MAGIC, max_bytes=_MAX_HEADER_BYTES, what="a released dataset")
     return _decode(encoded), rest
 
 

@@ -381,6 +381,24 @@ def _followed_by_hand(bundle: dict[str, Any]) -> tuple[Decimal | None, str | Non
     return Decimal((last - first).days), "censored"
 
 
+def test_study_tells_what_its_budget_and_a_run_of_it_take(people: People) -> None:
+    study, api = approved(people), people.researcher.api
+    before = api.get(f"/v1/privacy-budget/studies/{study}")
+    assert (before["total_epsilon"], before["spent_rho"]) == (pytest.approx(1.0, abs=1e-4), 0)
+    assert before["left_rho"] == before["total_rho"]
+    assert {price["name"] for price in before["prices"]} == {"participants", "visits", "women"}
+    assert sum(price["rho"] for price in before["prices"]) == pytest.approx(before["run_rho"])
+    api.post(f"/v1/studies/{study}/runs")
+    after = api.get(f"/v1/privacy-budget/studies/{study}")
+    assert after["spent_rho"] == pytest.approx(before["run_rho"])
+    assert after["left_rho"] == pytest.approx(before["total_rho"] - before["run_rho"])
+    # A new version begins with what this one left.
+    amendment = api.post("/v1/studies", proposal(amends=study))["study_id"]
+    assert api.get(f"/v1/privacy-budget/studies/{amendment}")["spent_rho"] == after["spent_rho"]
+    nobodys = raw(api, "GET", f"/v1/privacy-budget/studies/0x{'00' * 32}")
+    assert_problem(nobodys, 404, "study_not_found")
+
+
 def test_run_that_is_not_waited_for_says_where_to_look(people: People) -> None:
     study, api = approved(people), people.researcher.api
     begun = api.call("POST", f"/v1/studies/{study}/runs", params={"wait": 0})
@@ -406,6 +424,7 @@ def test_run_without_permit_or_of_somebody_else_is_refused(
     for method in ("POST", "GET"):
         answer = raw(other.api, method, f"/v1/studies/{study}/runs")
         assert_problem(answer, 404, "study_not_found")
+    assert_problem(raw(other.api, "GET", f"/v1/privacy-budget/studies/{study}"), 404, "study_not_found")
     missing = f"/v1/studies/{study}/runs/0x{'0' * 32}"
     assert_problem(raw(api, "GET", missing), 404, "study_run_not_found")
 

@@ -217,6 +217,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/studies/uses"): frozenset({"patient"}),
     ("GET", "/v1/privacy-budget"): frozenset({"researcher", "board", "secretary", "patient"}),
     ("GET", "/v1/privacy-budget/own"): frozenset({"researcher"}),
+    ("GET", "/v1/privacy-budget/studies/{study}"): frozenset({"researcher"}),
     ("GET", "/v1/studies/{study}/permit-draft"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/approval"): frozenset({"board"}),
     ("POST", "/v1/studies/{study}/runs"): frozenset({"researcher"}),

@@ -16,8 +16,10 @@ from backend.client import (
     AssentClient,
     KeyRefused,
     RequestRefused,
+    is_release,
     new_key,
     open_file,
+    open_release_file,
     prepare,
     read_key,
     share_key,
@@ -34,6 +36,7 @@ from backend.records.envelope_errors import NotCanonical, WrapRefused
 from backend.records.frame import describe
 from backend.records.sealing import seal_share
 from backend.records.slots import decode_sealed
+from backend.research.datasets.sealed import seal_release
 from backend.types import ConsentId, MemberId, RecordId, UnixSeconds
 
 CONTEXT = ContentContext(
@@ -141,6 +144,24 @@ def test_file_that_is_damaged_at_its_end_leaves_no_target(tmp_path: Path, anna: 
     with pytest.raises(IntegrityError):
         open_file(file, anna, tmp_path / "report")
     assert [path.name for path in tmp_path.iterdir()] == ["sealed"]
+
+
+def test_released_file_opens_whole_or_leaves_no_target(tmp_path: Path, anna: PrivateKey) -> None:
+    study, file, target = b"\x05" * 32, tmp_path / "sealed", tmp_path / "dataset.zip"
+    content = b"".join(
+        seal_release(REPORT, tenant=b"\x01" * 32, study=study, release=b"\x06" * 32, recipient=anna.public)
+    )
+    file.write_bytes(content[:-1])
+    assert is_release(file)
+    with pytest.raises(IntegrityError):
+        open_release_file(file, anna, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["sealed"]
+    file.write_bytes(content)
+    header, source = open_release_file(file, anna, target)
+    assert (header.study, source.size_bytes, target.read_bytes()) == (study, len(REPORT), REPORT)
+    with pytest.raises(WrapRefused):
+        open_release_file(file, new_key(), tmp_path / "other")
+    assert not is_release(sealed_file(tmp_path, anna))
 
 
 def test_document_prepared_by_its_patient_is_read_by_whom_the_key_was_shared_with(anna: PrivateKey) -> None:

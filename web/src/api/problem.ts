@@ -13,7 +13,7 @@ export class Problem extends Error {
     readonly retryAfter: number | null,
     /** What the service says can be done. */
     readonly remedy = "",
-    /** The place at fault in what was sent, where there is one. */
+    /** Dotted path of the place at fault in what was sent, where there is one. */
     readonly field = "",
   ) {
     super(`${status} ${code}`);

@@ -12,7 +12,7 @@ const Patients = lazy(() => import("./Patients"));
 const Asked = lazy(() => import("./Asked"));
 const Obligations = lazy(() => import("./Obligations"));
 const Desk = lazy(() => import("./Desk"));
-
+const ResearcherArea = lazy(() => import("../researcher/ResearcherArea"));
 const System = lazy(() => import("../operator/System"));
 const Messages = lazy(() => import("../operator/Messages"));
 const Members = lazy(() => import("../operator/Members"));
@@ -25,6 +25,7 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
   const cares = may.has("patients:search") && may.has("consents:request") && info.organisation !== null;
   const enrols = may.has("enrolment:issue");
   const operates = may.has("system:read") && may.has("participants:manage") && may.has("accounts:manage");
+  const researches = may.has("studies:propose") && info.organisation !== null;
   const pages: PageLink[] = [
     ...(cares
       ? ([
@@ -40,6 +41,14 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           { path: "/messages", label: texts.operator.nav.messages, icon: "send" },
           { path: "/members", label: texts.operator.nav.members, icon: "people" },
           { path: "/accounts", label: texts.operator.nav.accounts, icon: "key" },
+        ] as const)
+      : []),
+    ...(researches
+      ? ([
+          { path: "/research/catalogue", label: NAV.catalogue, icon: "chart" },
+          { path: "/research/proposal", label: NAV.proposal, icon: "pen" },
+          { path: "/research/studies", label: NAV.studies, icon: "file" },
+          { path: "/research/budget", label: NAV.budget, icon: "gauge" },
         ] as const)
       : []),
   ];
@@ -70,6 +79,7 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           {operates && <Route path="/messages" component={Messages} />}
           {operates && <Route path="/members" component={Members} />}
           {operates && <Route path="/accounts" component={Accounts} />}
+          {researches && <Route path="/research/*?" component={ResearcherArea} />}
           <Route>
             <Lost />
           </Route>

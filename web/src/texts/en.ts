@@ -436,7 +436,16 @@ export const en = {
 
   staff: {
     signIn: { open: "Staff: sign in", username: "User name", password: "Password" },
-    nav: { patients: "Patients", asked: "Requests", obligations: "Obligations", desk: "Enrol" },
+    nav: {
+      patients: "Patients",
+      asked: "Requests",
+      obligations: "Obligations",
+      desk: "Enrol",
+      catalogue: "Catalogue",
+      proposal: "Propose",
+      studies: "Studies",
+      budget: "Budget",
+    },
     actingFor: "For",
     noPages: "There are no pages for your role yet.",
     noPagesNext: "What it does is there through the API: see its documentation.",
