@@ -59,9 +59,10 @@ export function useRequest(id: string): UseQueryResult<Request> {
   });
 }
 
-export function useConsents(subject: string): UseQueryResult<Consent[]> {
+export function useConsents(subject: string, everyMs?: number): UseQueryResult<Consent[]> {
   return useQuery({
     queryKey: ["consents", subject],
+    refetchInterval: everyMs ?? false,
     queryFn: () => body(api.GET("/v1/consents", { params: { query: { subject } } })),
   });
 }

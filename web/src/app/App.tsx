@@ -6,11 +6,13 @@ import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
 import { texts } from "../texts";
 import { Failure, Loading } from "../ui/parts";
+import { useQuestion } from "../wallet/passkey/asking";
 import { Unsent } from "./Unsent";
 import { Welcome } from "./Welcome";
 
 const PatientArea = lazy(() => import("../patient/PatientArea"));
 const StaffArea = lazy(() => import("../staff/StaffArea"));
+const Confirm = lazy(() => import("../wallet/passkey/Confirm"));
 
 export function App(): ReactElement {
   const session = useSyncExternalStore(subscribe, current);
@@ -19,7 +21,18 @@ export function App(): ReactElement {
       <Router base="/app">
         {session === null ? <Outside /> : <Inside key={nameOf(session)} session={session} />}
       </Router>
+      <Confirming />
     </QueryClientProvider>
+  );
+}
+
+/** What a passkey account is asked to sign, above whatever page asks. */
+function Confirming(): ReactElement | null {
+  const question = useQuestion();
+  return question === null ? null : (
+    <Suspense fallback={null}>
+      <Confirm question={question} />
+    </Suspense>
   );
 }
 

@@ -20,6 +20,8 @@ const Records = lazy(() => import("./Records"));
 const Record = lazy(() => import("./Record"));
 const More = lazy(() => import("./More"));
 const Accesses = lazy(() => import("./Accesses"));
+const People = lazy(() => import("./People"));
+const Devices = lazy(() => import("./Devices"));
 
 const ACTING = "assent.acting";
 
@@ -74,6 +76,12 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
             </Route>
             <Route path="/more">
               <More key={subject} />
+            </Route>
+            <Route path="/people">
+              <People key={subject} />
+            </Route>
+            <Route path="/devices">
+              <Devices key={subject} />
             </Route>
             <Route>
               <Lost />

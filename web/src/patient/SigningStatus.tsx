@@ -1,6 +1,7 @@
 import type { ReactElement } from "react";
 import { texts } from "../texts";
 import { Notice } from "../ui/parts";
+import { waitingWords } from "../wallet/waiting";
 import type { SigningStage } from "../wallet/useSigning";
 
 /** What is going on while something is drafted, signed and sent. */
@@ -10,7 +11,7 @@ export function SigningStatus({ stage }: { stage: SigningStage }): ReactElement 
   }
   return (
     <Notice title={texts.wallet.stages[stage]}>
-      {stage === "wallet" ? texts.wallet.waiting : undefined}
+      {stage === "wallet" ? waitingWords() : undefined}
     </Notice>
   );
 }

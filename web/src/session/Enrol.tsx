@@ -6,6 +6,8 @@ import { texts } from "../texts";
 import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
+import { waitingWords } from "../wallet/waiting";
+import { AnotherDevice } from "./AnotherDevice";
 import { current, renew } from "./tokens";
 
 export function Enrol({ account }: { account: string }): ReactElement {
@@ -57,12 +59,13 @@ export function Enrol({ account }: { account: string }): ReactElement {
             </Button>
           </div>
         </Form>
-        {signing.stage === "wallet" && <Notice>{texts.wallet.waiting}</Notice>}
+        {signing.stage === "wallet" && <Notice>{waitingWords()}</Notice>}
         {signing.error !== null && <Failure error={signing.error} />}
         <p className="small muted">
           {texts.enrol.signedInAs} <code>{account}</code>
         </p>
       </Card>
+      <AnotherDevice account={account} />
     </div>
   );
 }

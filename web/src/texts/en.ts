@@ -69,7 +69,7 @@ export const en = {
     waiting: "Your wallet asks you now. If you do not see it, open it from your browser's toolbar.",
     stages: {
       drafting: "Preparing what you sign …",
-      wallet: "Waiting for your wallet …",
+      wallet: "Waiting for your signature …",
       sending: "Sending …",
     },
     errors: {
@@ -121,11 +121,11 @@ export const en = {
 
   enrol: {
     title: "Connect your records",
-    lead: "The desk of your hospital gave you a code after it checked who you are. With it this wallet takes control of your records.",
+    lead: "The desk of your hospital gave you a code after it checked who you are. With it this account takes control of your records.",
     code: "Code from the desk",
     hint: "As it is printed; capitals and hyphens do not matter.",
     submit: "Connect",
-    signedInAs: "This wallet:",
+    signedInAs: "This account:",
     missing: "Type the code first.",
   },
 
@@ -161,7 +161,7 @@ export const en = {
       "From the moment you sign, nothing more is shown on this permission. What was seen before stays seen.",
     allTitle: "Stop everything?",
     allLead:
-      "Every permission you ever gave ends, at once. Emergencies follow the law where you live. You can give new ones at any time.",
+      "Every permission you ever gave ends, at once; your other devices and whoever acts for you lose their powers too. Emergencies follow the law where you live. You can give new ones at any time.",
     confirm: "Stop now",
     keep: "Keep it",
     inForce: "Stopped. It counts from this moment.",
