@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from backend.demo.actors import Provider
+from backend.demo.actors import Api, Provider
+from backend.identity.roles import Role
 from tests.browser.authenticator import Authenticator
 from tests.browser.conftest import PHONE
 from tests.browser.person import Person
 from tests.browser.test_looks import check
 from tests.browser.test_passkeys import make_account, sign
+from tests.browser.test_staff import sign_in as sign_in_staff
 from tests.browser.test_story import ask
-from tests.integration.api.world import Service
+from tests.integration.api.world import PASSWORD, Service, bundle_of
 
 TEXT = "Anna Weber, my sister"
+ENDING = "desk-that-ends"
 
 
 def named(screen: dict[str, Any], scheme: str) -> str:
@@ -178,3 +181,35 @@ def test_further_device_removes_itself(
     expect(second.get_by_role("heading", name="Connect your records")).to_be_visible()
     assert other.last_shown()["primaryType"] == "DelegatedRevoke"
     other.assert_well()
+
+
+def test_desk_ends_a_guardianship(
+    open_person: Callable[..., Person], desk: Api, service: Service, numbers: Iterator[int]
+) -> None:
+    parent, staff = open_person(), open_person()
+    page = parent.goes("/")
+    record_number, _ = bundle_of(next(numbers))
+    guardian = {"account": parent.wallet.address, "relationship": "MTH", "evidence": "birth certificate"}
+    child = {"record_number": record_number, "name": "Test Child", "birth_date": "2020-05-01"}
+    issued = desk.post("/v1/enrolments", {**child, "guardians": [guardian]})
+    page.get_by_role("button", name="Sign in with Test Wallet").click()
+    page.get_by_label("Code from the desk").fill(issued["code"])
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_text(re.compile("Acting for patient 0x"))).to_be_visible()
+    parent.chooses("Who acts for you")
+    page.get_by_role("link", name="MTH").click()
+    guardianship = page.locator("code").filter(has_text=re.compile("^0x[0-9a-f]{64}$")).inner_text()
+
+    service.world.services.identity.add_user(
+        username=ENDING,
+        password=PASSWORD,
+        roles=frozenset({Role.IDENTITY_DESK}),
+        member_id=service.world.stores.tenant,
+        by=None,
+    )
+    sign_in_staff(staff, ENDING)
+    staff.page.get_by_label("Id of the guardianship").fill(guardianship)
+    staff.page.get_by_role("button", name="End it").click()
+    expect(staff.page.get_by_text("The guardianship has ended.")).to_be_visible()
+    parent.goes("/")
+    expect(page.get_by_role("heading", name="Connect your records")).to_be_visible()

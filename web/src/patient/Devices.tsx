@@ -8,7 +8,7 @@ import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
-import { useActing } from "./acting";
+import { useActing, useOwnDevice } from "./acting";
 import { asDevice, DEVICE_POWERS, isStanding, powersIn, type Held, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
 import { PowerLines } from "./PowerLines";
@@ -23,19 +23,19 @@ export default function Devices(): ReactElement {
   const consents = useConsents(subject, LOOK_MS);
   const devices = powersIn(consents.data ?? []).filter((one) => one.isDevice);
   const account = currentAccount() ?? "";
-  const own = devices.find((one) => isStanding(one) && isSame(one.account, account));
-  const others = devices.filter((one) => isStanding(one) && one !== own);
+  const own = useOwnDevice();
+  const others = devices.filter((one) => isStanding(one) && !isSame(one.account, account));
   const removed = devices.filter((one) => !isStanding(one));
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      {(isSelf || own !== undefined) && (
+      {(isSelf || own !== null) && (
         <Card title={PAGE.here}>
-          <p>{own === undefined ? PAGE.isFirst : PAGE.isFurther(own.name)}</p>
+          <p>{own === null ? PAGE.isFirst : PAGE.isFurther(own.name)}</p>
           <p className="account-groups">
             <code>{inGroups(account)}</code>
           </p>
-          {own !== undefined && (
+          {own !== null && (
             <PowerLines powers={[own]} about={untilWhen} stop={STOP} canStop={() => true} />
           )}
         </Card>

@@ -9,7 +9,7 @@ import { shortId } from "../format/time";
 import type { Who } from "../session/tokens";
 import { texts } from "../texts";
 import { Loading } from "../ui/parts";
-import { ActingContext } from "./acting";
+import { ActingContext, useActing, useOwnDevice } from "./acting";
 
 const Home = lazy(() => import("./Home"));
 const Requests = lazy(() => import("./Requests"));
@@ -51,7 +51,7 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
       <Layout
         who={who}
         pages={pagesWith(open ?? 0)}
-        aside={subjects.length > 1 && <Acting subjects={subjects} subject={subject} choose={act} />}
+        aside={<ActingFor subjects={subjects} choose={act} />}
       >
         <Unsent />
         <Suspense fallback={<Loading what={texts.loading} />}>
@@ -104,20 +104,37 @@ function pagesWith(open: number): readonly PageLink[] {
   ];
 }
 
-interface ActingProps {
+interface ActingForProps {
   subjects: SessionInfo["subjects"];
-  subject: string;
   choose: (subject: string) => void;
 }
 
-function Acting({ subjects, subject, choose }: ActingProps): ReactElement {
+/** Always in sight for whoever acts for somebody; nothing for patients who act for themselves alone. */
+function ActingFor({ subjects, choose }: ActingForProps): ReactElement | null {
+  const { subject, isSelf } = useActing();
+  const device = useOwnDevice();
+  const nameOf = (one: SessionInfo["subjects"][number]): string => {
+    if (one.relation === "self") {
+      return texts.nav.myself;
+    }
+    return device !== null && one.subject === subject
+      ? texts.powers.devices.you(device.name)
+      : texts.nav.other(shortId(one.subject));
+  };
+  if (subjects.length === 1) {
+    return isSelf ? null : (
+      <p>
+        <span className="muted">{texts.nav.acting}</span> <strong>{subjects.map(nameOf)}</strong>
+      </p>
+    );
+  }
   return (
     <label className="field">
       <span className="muted">{texts.nav.acting}</span>
       <select className="input" value={subject} onChange={(event) => choose(event.target.value)}>
         {subjects.map((one) => (
           <option key={one.subject} value={one.subject}>
-            {one.relation === "self" ? texts.nav.myself : texts.nav.other(shortId(one.subject))}
+            {nameOf(one)}
           </option>
         ))}
       </select>

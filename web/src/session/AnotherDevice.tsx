@@ -1,6 +1,6 @@
 /** For an account that controls nothing yet: another device of the same patient can let it in. */
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState, type ReactElement } from "react";
+import { lazy, Suspense, useEffect, useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { queries } from "../api/queries";
 import { inGroups } from "../format/accounts";
@@ -9,6 +9,7 @@ import { CopyButton } from "../ui/CopyButton";
 import { Button, Card, Failure, Loading } from "../ui/parts";
 import { current, renew } from "./tokens";
 
+const QrCode = lazy(() => import("../ui/QrCode"));
 const PAGE = texts.powers.devices;
 const LOOK_MS = 3_000;
 
@@ -52,6 +53,9 @@ function Shown({ account }: { account: string }): ReactElement {
       <p className="small">
         <code>{link}</code>
       </p>
+      <Suspense fallback={null}>
+        <QrCode text={link} label={PAGE.code} />
+      </Suspense>
       <div className="row">
         <CopyButton label={PAGE.copy} text={account} />
         <CopyButton label={PAGE.copyLink} text={link} />

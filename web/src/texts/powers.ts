@@ -58,8 +58,19 @@ export const powers = {
     givenNext: "They find you under “Acting for” when they sign in with this account.",
   },
 
+  guardianship: {
+    title: "End a guardianship",
+    lead: "When a court says so, or a child is of age. It counts at once, and the patient's list shows it.",
+    id: "Id of the guardianship",
+    hint: "The guardian's page shows it: More, Who acts for you, the guardianship, Id.",
+    end: "End it",
+    ended: "The guardianship has ended.",
+    endedNext: "Nothing is shown to the guardian any more.",
+  },
+
   devices: {
     title: "Your devices",
+    you: (name: string): string => `myself, with “${name}”`,
     lead: "Each device has an account of its own, with the same sight of your records. So a lost phone locks nobody out.",
     here: "This device",
     isFirst: "It controls your records: it adds and removes devices, and stops everything at once.",
@@ -93,7 +104,8 @@ export const powers = {
       "You are enrolled already, with another device. Do not use a new code: let that device add this one.",
     show: "Show this device's account",
     showNext: "On the other device open More, then Your devices, then Add a device, and type or paste this account:",
-    link: "Or send yourself this link and open it on the other device:",
+    link: "Or open this link on the other device; its camera can read it:",
+    code: "The link of this device, for a camera",
     copy: "Copy the account",
     copyLink: "Copy the link",
     copied: "Copied",
