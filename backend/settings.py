@@ -318,7 +318,9 @@ def _check_public_address(text: str) -> None:
         raise ValueError("write https://NAME, or http://localhost:PORT on this machine")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("nothing but scheme, name and port: the pages are at /app/ below it")
-    parts.port  # noqa: B018 - its ValueError says what is wrong with the port
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    if parts.port == usual or parts.netloc != parts.netloc.lower():  # browsers write neither
+        raise ValueError(f"write the name in small letters, and leave out the port {usual}")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError(f"{parts.hostname} needs https: browsers sign in over http on localhost only")
 

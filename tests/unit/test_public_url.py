@@ -35,6 +35,8 @@ def test_public_url_of_this_machine_or_with_https_is_taken(url: str) -> None:
         ("https://assent.example/consent", "nothing but scheme, name and port"),
         ("https://user@assent.example", "nothing but scheme, name and port"),
         ("https://assent.example?x=1", "nothing but scheme, name and port"),
+        ("https://assent.example:443", "leave out the port 443"),
+        ("https://Assent.example", "small letters"),
         ("https://assent.example:x", "Port"),
     ],
 )

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { hashTypedData, recoverAddress, recoverMessageAddress, stringToHex, type Hex } from "viem/utils";
-import { hashMessage } from "viem/utils";
+import {
+  hashMessage,
+  hashTypedData,
+  recoverAddress,
+  recoverMessageAddress,
+  stringToHex,
+  type Hex,
+} from "viem/utils";
 import { texts } from "../src/texts";
 import { accountOf, signatureOf } from "../src/wallet/passkey/accountKey";
 import { OtherSite, PasskeyError } from "../src/wallet/passkey/errors";

@@ -59,11 +59,14 @@ export function useRequest(id: string): UseQueryResult<Request> {
   });
 }
 
-export function useConsents(subject: string, everyMs?: number): UseQueryResult<Consent[]> {
+export function useConsents(
+  subject: string,
+  again: (found: Consent[] | undefined) => number | false = () => false,
+): UseQueryResult<Consent[]> {
   return useQuery({
     queryKey: ["consents", subject],
-    refetchInterval: everyMs ?? false,
     queryFn: () => body(api.GET("/v1/consents", { params: { query: { subject } } })),
+    refetchInterval: ({ state }) => again(state.data),
   });
 }
 

@@ -6,7 +6,7 @@ import { queries } from "../api/queries";
 import { texts } from "../texts";
 import { Button, Failure, Loading, Notice, Sheet } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
-import { useSigning } from "../wallet/useSigning";
+import { useSigning, type ToSign } from "../wallet/useSigning";
 import { draftDelegation, requireDelegation, type Wish } from "./delegation";
 import { SigningStatus } from "./SigningStatus";
 
@@ -29,13 +29,14 @@ export function DelegationSheet({ wish, title, done, close }: DelegationSheetPro
     await signing.run(() => {
       const typed = drafted.typed_data as unknown as TypedData;
       requireDelegation(typed, drafted, wish);
-      return Promise.resolve({
+      const toSign: ToSign = {
         typed,
         signed: (signature) => ({
           path: "/v1/delegations",
           body: { message: drafted.message, signature, via: [] },
         }),
-      });
+      };
+      return Promise.resolve(toSign);
     });
     await queries.invalidateQueries({ queryKey: ["consents"] });
   };

@@ -9,18 +9,17 @@ import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
 import { useActing, useOwnDevice } from "./acting";
-import { asDevice, DEVICE_POWERS, isStanding, powersIn, type Held, type Wish } from "./delegation";
+import { asDevice, DEVICE_POWERS, isStanding, lookAgain, powersIn, type Held, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
 import { PowerLines } from "./PowerLines";
 
 const PAGE = texts.powers.devices;
 const STOP = { label: PAGE.remove, title: PAGE.removeTitle, lead: PAGE.removeLead };
 const TWO_YEARS_MS = 2 * 365 * 86_400_000;
-const LOOK_MS = 15_000; // another device may change it
 
 export default function Devices(): ReactElement {
   const { subject, isSelf } = useActing();
-  const consents = useConsents(subject, LOOK_MS);
+  const consents = useConsents(subject, lookAgain);
   const devices = powersIn(consents.data ?? []).filter((one) => one.isDevice);
   const account = currentAccount() ?? "";
   const own = useOwnDevice();
@@ -143,7 +142,7 @@ function Add({ subject }: { subject: string }): ReactElement {
           change={(day) => day !== "" && setEnd(day)}
         />
         <div className="row">
-          <Button look="primary" submits disabled={delegate !== null && !isOwn && !compared}>
+          <Button look="primary" submits disabled={purposes.length === 0 || (delegate !== null && !isOwn && !compared)}>
             {texts.powers.people.next}
           </Button>
         </div>

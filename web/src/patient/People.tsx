@@ -8,7 +8,7 @@ import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
 import { useActing } from "./acting";
-import { isStanding, powersIn, type Held, type Power, type Wish } from "./delegation";
+import { isStanding, lookAgain, powersIn, type Held, type Power, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
 import { mayDo, PowerLines } from "./PowerLines";
 import { codesOf, type Group } from "./purposes";
@@ -21,7 +21,7 @@ const YEAR_MS = 365 * 86_400_000;
 
 export default function People(): ReactElement {
   const { subject, isSelf } = useActing();
-  const consents = useConsents(subject);
+  const consents = useConsents(subject, lookAgain);
   const people = powersIn(consents.data ?? []).filter((one) => !one.isDevice);
   const standing = people.filter(isStanding);
   const ended = people.filter((one) => !isStanding(one));

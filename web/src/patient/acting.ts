@@ -4,7 +4,7 @@ import { useConsents } from "../api/queries";
 import { currentAccount } from "../session/tokens";
 import { isSame } from "../wallet/accounts";
 import { chainOf, type Via } from "./chain";
-import { isStanding, powersIn, type Held } from "./delegation";
+import { isStanding, lookAgain, powersIn, type Held } from "./delegation";
 
 export interface Acting {
   subject: string;
@@ -30,8 +30,8 @@ export function useVia(): Via {
 
 /** The delegation that makes this a further device of the patient; null where it is none. */
 export function useOwnDevice(): Held | null {
-  const { subject } = useActing();
-  const consents = useConsents(subject);
+  const { subject, isSelf } = useActing();
+  const consents = useConsents(subject, isSelf ? undefined : lookAgain);
   const account = currentAccount() ?? "";
   const own = powersIn(consents.data ?? []).find(
     (one) => one.isDevice && isStanding(one) && isSame(one.account, account),

@@ -12,6 +12,8 @@ export type Power = Schemas["DelegationWishBody"]["powers"][number];
 const BITS: Record<Power, number> = { grant: 1, revoke: 2, read: 4, delegate: 8 };
 /** Of the relationship of somebody with themself (HL7 v3 RoleCode), before the name of the device. */
 const ONESELF = "ONESELF: ";
+const RECORDING_MS = 1_000;
+const SLOW_MS = 15_000;
 const STANDING = new Set(["pending", "not_yet_valid", "live", "suspended"]);
 
 export const DEVICE_POWERS: readonly Power[] = ["grant", "revoke", "read"];
@@ -51,6 +53,11 @@ export function powersIn(consents: readonly Consent[]): Held[] {
     .filter(({ kind }) => kind === "delegation" || kind === "guardianship")
     .map(heldBy)
     .sort((one, other) => (other.consent.received_at ?? "").localeCompare(one.consent.received_at ?? ""));
+}
+
+/** When to look again: another device may change the list, and what is being recorded soon is. */
+export function lookAgain(consents: readonly Consent[] | undefined): number {
+  return consents?.some((one) => one.state === "pending") === true ? RECORDING_MS : SLOW_MS;
 }
 
 function heldBy(consent: Consent): Held {

@@ -15,6 +15,6 @@ export type Group = keyof typeof GROUPS | "other";
 /** The codes of these groups, in the table's order. */
 export function codesOf(groups: readonly Group[], all: readonly string[]): string[] {
   const placed = new Set<string>(Object.values(GROUPS).flat());
-  const wanted = new Set<string>(groups.flatMap((group) => (group === "other" ? [] : GROUPS[group])));
+  const wanted = new Set<string>(groups.flatMap((group): readonly string[] => (group === "other" ? [] : GROUPS[group])));
   return all.filter((code) => wanted.has(code) || (groups.includes("other") && !placed.has(code)));
 }

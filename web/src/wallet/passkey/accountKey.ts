@@ -15,7 +15,7 @@ export async function makeAccount(
   rpId: string,
   check: (account: string) => Promise<void>,
 ): Promise<PasskeyAccount> {
-  const key = new Uint8Array(secp256k1.utils.randomPrivateKey());
+  const key = secp256k1.utils.randomPrivateKey() as Bytes;
   try {
     const account = accountOf(key);
     await check(account);
