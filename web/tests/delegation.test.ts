@@ -78,7 +78,11 @@ test("every purpose of a group is in the table", () => {
     codes: { code: string }[];
   };
   const known = new Set(table.codes.map((one) => one.code));
-  expect(Object.values(GROUPS).flat().filter((code) => !known.has(code))).toEqual([]);
+  expect(
+    Object.values(GROUPS)
+      .flat()
+      .filter((code) => !known.has(code)),
+  ).toEqual([]);
 });
 
 test("an account is read with the blanks of its groups", () => {

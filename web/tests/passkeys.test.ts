@@ -1,13 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import {
-  hashMessage,
-  hashTypedData,
-  recoverAddress,
-  recoverMessageAddress,
-  stringToHex,
-  type Hex,
-} from "viem/utils";
+import { hashMessage, hashTypedData, recoverAddress, recoverMessageAddress, stringToHex } from "viem/utils";
+import type { Hex } from "viem";
 import { texts } from "../src/texts";
 import { accountOf, signatureOf } from "../src/wallet/passkey/accountKey";
 import { OtherSite, PasskeyError } from "../src/wallet/passkey/errors";

@@ -1,13 +1,13 @@
 /** The words of a delegation as drafted, and the signature under exactly these. */
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { Schemas } from "../api/client";
+import { api, body, type Schemas } from "../api/client";
 import { queries } from "../api/queries";
-import { texts } from "../texts";
+import { language, texts } from "../texts";
 import { Button, Failure, Loading, Notice, Sheet } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning, type ToSign } from "../wallet/useSigning";
-import { draftDelegation, requireDelegation, type Wish } from "./delegation";
+import { requireDelegation, type Wish } from "./delegation";
 import { SigningStatus } from "./SigningStatus";
 
 interface DelegationSheetProps {
@@ -76,5 +76,26 @@ export function DelegationSheet({ wish, title, done, close }: DelegationSheetPro
         <Button onClick={() => close(false)}>{texts.cancel}</Button>
       </div>
     </Sheet>
+  );
+}
+
+function draftDelegation(wish: Wish): Promise<Schemas["Draft"]> {
+  const { subject, delegate, relationship, notAfter } = wish;
+  return body(
+    api.POST("/v1/delegations/draft", {
+      body: {
+        subject,
+        delegate,
+        relationship,
+        not_after: notAfter,
+        powers: [...wish.powers],
+        purposes: [...wish.purposes],
+        categories: [...wish.categories],
+        sensitivities: [...wish.sensitivities],
+        depth: 0,
+        via: [],
+        language,
+      },
+    }),
   );
 }

@@ -34,16 +34,12 @@ export default function Devices(): ReactElement {
           <p className="account-groups">
             <code>{inGroups(account)}</code>
           </p>
-          {own !== null && (
-            <PowerLines powers={[own]} about={untilWhen} stop={STOP} canStop={() => true} />
-          )}
+          {own !== null && <PowerLines powers={[own]} about={untilWhen} stop={STOP} canStop={() => true} />}
         </Card>
       )}
       <Card title={PAGE.others}>
         {consents.isPending && <Loading what={texts.loading} />}
-        {consents.error !== null && (
-          <Failure error={consents.error} retry={() => void consents.refetch()} />
-        )}
+        {consents.error !== null && <Failure error={consents.error} retry={() => void consents.refetch()} />}
         {consents.data !== undefined && others.length === 0 && <Empty>{PAGE.none}</Empty>}
         <PowerLines powers={others} about={untilWhen} stop={STOP} canStop={() => isSelf} />
       </Card>
@@ -112,7 +108,11 @@ function Add({ subject }: { subject: string }): ReactElement {
         <TextField
           label={texts.powers.account}
           hint={
-            told && delegate === null ? texts.powers.accountMissing : isOwn ? texts.powers.accountOwn : undefined
+            told && delegate === null
+              ? texts.powers.accountMissing
+              : isOwn
+                ? texts.powers.accountOwn
+                : undefined
           }
           spellCheck={false}
           autoCapitalize="none"
@@ -142,7 +142,11 @@ function Add({ subject }: { subject: string }): ReactElement {
           change={(day) => day !== "" && setEnd(day)}
         />
         <div className="row">
-          <Button look="primary" submits disabled={purposes.length === 0 || (delegate !== null && !isOwn && !compared)}>
+          <Button
+            look="primary"
+            submits
+            disabled={purposes.length === 0 || (delegate !== null && !isOwn && !compared)}
+          >
             {texts.powers.people.next}
           </Button>
         </div>

@@ -48,11 +48,7 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
   };
   return (
     <ActingContext value={{ subject, isSelf: acting.relation === "self" }}>
-      <Layout
-        who={who}
-        pages={pagesWith(open ?? 0)}
-        aside={<ActingFor subjects={subjects} choose={act} />}
-      >
+      <Layout who={who} pages={pagesWith(open ?? 0)} aside={<ActingFor subjects={subjects} choose={act} />}>
         <Unsent />
         <Suspense fallback={<Loading what={texts.loading} />}>
           <Switch>

@@ -34,9 +34,7 @@ export default function People(): ReactElement {
       <Heading title={PAGE.title} lead={PAGE.lead} />
       <Card title={PAGE.now}>
         {consents.isPending && <Loading what={texts.loading} />}
-        {consents.error !== null && (
-          <Failure error={consents.error} retry={() => void consents.refetch()} />
-        )}
+        {consents.error !== null && <Failure error={consents.error} retry={() => void consents.refetch()} />}
         {consents.data !== undefined && standing.length === 0 && <Empty>{PAGE.nobody}</Empty>}
         <PowerLines
           powers={standing}
@@ -126,7 +124,9 @@ function Give({ subject }: { subject: string }): ReactElement {
                 key={power}
                 label={texts.powers.names[power]}
                 on={powers.includes(power)}
-                change={(on) => setPowers(POWERS.filter((one) => (one === power ? on : powers.includes(one))))}
+                change={(on) =>
+                  setPowers(POWERS.filter((one) => (one === power ? on : powers.includes(one))))
+                }
               />
             ))}
           </div>
@@ -139,7 +139,9 @@ function Give({ subject }: { subject: string }): ReactElement {
                 key={group}
                 label={PAGE.groups[group]}
                 on={groups.includes(group)}
-                change={(on) => setGroups(GROUPS.filter((one) => (one === group ? on : groups.includes(one))))}
+                change={(on) =>
+                  setGroups(GROUPS.filter((one) => (one === group ? on : groups.includes(one))))
+                }
               />
             ))}
           </div>

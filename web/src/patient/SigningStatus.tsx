@@ -10,8 +10,6 @@ export function SigningStatus({ stage }: { stage: SigningStage }): ReactElement 
     return null;
   }
   return (
-    <Notice title={texts.wallet.stages[stage]}>
-      {stage === "wallet" ? waitingWords() : undefined}
-    </Notice>
+    <Notice title={texts.wallet.stages[stage]}>{stage === "wallet" ? waitingWords() : undefined}</Notice>
   );
 }

@@ -1,7 +1,6 @@
-/** Powers over a patient's records: what a delegation says, and how one is drafted and held against the wish. */
-import { api, body, type Schemas } from "../api/client";
+/** Powers over a patient's records: what a delegation says, and how a draft is held against the wish. */
+import type { Schemas } from "../api/client";
 import type { Consent } from "../api/queries";
-import { language } from "../texts";
 import { isSame } from "../wallet/accounts";
 import { idOf, OtherDraft } from "../wallet/typed";
 import type { TypedData } from "../wallet/types";
@@ -75,27 +74,6 @@ function heldBy(consent: Consent): Held {
     isGuardian: consent.kind === "guardianship",
     isDevice,
   };
-}
-
-export function draftDelegation(wish: Wish): Promise<Schemas["Draft"]> {
-  const { subject, delegate, relationship, notAfter } = wish;
-  return body(
-    api.POST("/v1/delegations/draft", {
-      body: {
-        subject,
-        delegate,
-        relationship,
-        not_after: notAfter,
-        powers: [...wish.powers],
-        purposes: [...wish.purposes],
-        categories: [...wish.categories],
-        sensitivities: [...wish.sensitivities],
-        depth: 0,
-        via: [],
-        language,
-      },
-    }),
-  );
 }
 
 /** Raises OtherDraft where what is to be signed is not what was shown, or gives more than was wished. */

@@ -54,9 +54,7 @@ export function PasskeySignIn(): ReactElement {
     <div className="stack">
       <h2>{PAGE.title}</h2>
       <p className="muted">{PAGE.lead}</p>
-      {found.hindrance !== null && (
-        <Notice title={found.hindrance.message}>{found.hindrance.next}</Notice>
-      )}
+      {found.hindrance !== null && <Notice title={found.hindrance.message}>{found.hindrance.next}</Notice>}
       {accounts.map((account) => (
         <Button key={account} look="primary" busy={busy} onClick={() => void enter(account)}>
           <Icon name="key" size={22} />

@@ -20,11 +20,7 @@ export function WalletSignIn(): ReactElement {
   };
 
   if (wallets.length === 0) {
-    return (
-      <Notice title={texts.wallet.none}>
-        {texts.wallet.noneNext}
-      </Notice>
-    );
+    return <Notice title={texts.wallet.none}>{texts.wallet.noneNext}</Notice>;
   }
   return (
     <div className="stack">

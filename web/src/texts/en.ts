@@ -64,7 +64,7 @@ export const en = {
     choose: "Choose your wallet",
     none: "No wallet was found in this browser.",
     noneNext:
-      "Install a wallet extension that your hospital recommends and load this page again. On a phone, open this page in the wallet's own browser.",
+      "Use a passkey, below. Or install a wallet extension that your hospital recommends and load this page again; on a phone, open this page in the wallet's own browser.",
     open: (name: string): string => `Sign in with ${name}`,
     waiting: "Your wallet asks you now. If you do not see it, open it from your browser's toolbar.",
     stages: {

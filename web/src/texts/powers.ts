@@ -32,7 +32,8 @@ export const powers = {
     guardians:
       "Guardians are named by the desk of the hospital, which saw the papers; the desk also ends a guardianship.",
     stopTitle: (name: string): string => `Take the power back from ${name}?`,
-    stopLead: "From the moment you sign, this person can do nothing in your place. What they did before stands.",
+    stopLead:
+      "From the moment you sign, this person can do nothing in your place. What they did before stands.",
     give: "Give somebody a power",
     giveLead:
       "It holds until the day that you choose, and you can take it back at any time. It never lets anybody give more than you allow here.",
@@ -103,7 +104,8 @@ export const powers = {
     anotherLead:
       "You are enrolled already, with another device. Do not use a new code: let that device add this one.",
     show: "Show this device's account",
-    showNext: "On the other device open More, then Your devices, then Add a device, and type or paste this account:",
+    showNext:
+      "On the other device open More, then Your devices, then Add a device, and type or paste this account:",
     link: "Or open this link on the other device; its camera can read it:",
     code: "The link of this device, for a camera",
     copy: "Copy the account",

@@ -1,6 +1,7 @@
 /** The key of an account: made here, in memory for one signature, then wiped. */
 import { secp256k1 } from "@noble/curves/secp256k1";
-import { bytesToHex, hashMessage, hashTypedData, publicKeyToAddress, type Hex } from "viem/utils";
+import { bytesToHex, hashMessage, hashTypedData, publicKeyToAddress } from "viem/utils";
+import type { Hex } from "viem";
 import type { TypedData } from "../types";
 import { askPasskey, makePasskey } from "./authenticator";
 import { PasskeyError } from "./errors";

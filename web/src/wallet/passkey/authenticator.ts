@@ -87,7 +87,7 @@ function secretIn(prf: AuthenticationExtensionsPRFOutputs | undefined): Bytes | 
   }
   return first instanceof ArrayBuffer
     ? new Uint8Array(first)
-    : new Uint8Array(first.buffer as ArrayBuffer, first.byteOffset, first.byteLength);
+    : new Uint8Array(first.buffer, first.byteOffset, first.byteLength);
 }
 
 /** Tell the device that a passkey is of no use, so that it does not offer it; older browsers cannot be told. */

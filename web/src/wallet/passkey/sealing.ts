@@ -39,11 +39,7 @@ export async function seal(key: Bytes, secret: Bytes, bound: Bound): Promise<Sea
 }
 
 /** The key; whoever gets it wipes it. Raises OperationError where the secret or what is bound is another. */
-export async function unseal(
-  { salt, nonce, content }: Sealed,
-  secret: Bytes,
-  bound: Bound,
-): Promise<Bytes> {
+export async function unseal({ salt, nonce, content }: Sealed, secret: Bytes, bound: Bound): Promise<Bytes> {
   const cipher = await cipherOf(secret, salt, bound, "decrypt");
   return new Uint8Array(await crypto.subtle.decrypt(parameters(nonce, bound), cipher, content));
 }

@@ -9,11 +9,7 @@ export function textOf(message: `0x${string}`): string {
 }
 
 /** Raises OtherSite where the service knows itself by another address than this page has. */
-export function requireSite(
-  text: string,
-  account: string,
-  page: Pick<Location, "host" | "origin">,
-): void {
+export function requireSite(text: string, account: string, page: Pick<Location, "host" | "origin">): void {
   const { domain, uri, address } = parseSiweMessage(text);
   if (domain === undefined || uri === undefined || address === undefined || !isSame(address, account)) {
     throw new PasskeyError("notSignIn");

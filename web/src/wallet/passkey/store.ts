@@ -30,7 +30,7 @@ export async function storedAccount(account: string): Promise<PasskeyAccount> {
 
 export async function store(account: PasskeyAccount): Promise<void> {
   // Without it a browser that runs out of space may drop the key. A refusal is not told: nothing can be done.
-  await navigator.storage?.persist?.().catch(() => false);
+  await navigator.storage.persist().catch(() => false);
   await within("readwrite", (accounts) => accounts.add(account));
 }
 

@@ -37,9 +37,9 @@ export async function here(): Promise<Place> {
 
 async function browserHasPrf(): Promise<boolean | null> {
   // Not there in older browsers, whatever the types say.
-  const ask = PublicKeyCredential.getClientCapabilities as
-    | (() => Promise<Record<string, boolean>>)
-    | undefined;
-  const found = await ask?.call(PublicKeyCredential).catch(() => null);
+  const browser = PublicKeyCredential as unknown as {
+    getClientCapabilities?: () => Promise<Partial<Record<string, boolean>>>;
+  };
+  const found = await browser.getClientCapabilities?.().catch(() => null);
   return found?.["extension:prf"] ?? null;
 }
