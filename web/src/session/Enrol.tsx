@@ -8,6 +8,7 @@ import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
 import { waitingWords } from "../wallet/waiting";
 import { AnotherDevice } from "./AnotherDevice";
+import { signOut } from "./signOut";
 import { current, renew } from "./tokens";
 
 export function Enrol({ account }: { account: string }): ReactElement {
@@ -64,6 +65,11 @@ export function Enrol({ account }: { account: string }): ReactElement {
         <p className="small muted">
           {texts.enrol.signedInAs} <code>{account}</code>
         </p>
+        <div className="row">
+          <Button look="quiet" onClick={() => void signOut()}>
+            {texts.nav.signOut}
+          </Button>
+        </div>
       </Card>
       <AnotherDevice account={account} />
     </div>

@@ -67,7 +67,7 @@ export function PasskeySignIn(): ReactElement {
           {accounts.length === 0 ? PAGE.make : PAGE.another}
         </Button>
       )}
-      {busy && <Notice>{PAGE.making}</Notice>}
+      {busy && <Notice>{accounts.length === 0 ? PAGE.making : PAGE.waiting}</Notice>}
       {error !== null && <Failure error={error} />}
       <details>
         <summary>{PAGE.about}</summary>

@@ -57,7 +57,7 @@ function Asking({ question, title, children }: AskingProps): ReactElement {
     <Sheet title={title} close={() => question.answer(false)}>
       {children}
       <p className="small muted">{PAGE.next}</p>
-      <div className="row">
+      <div className="row within-reach">
         <Button look="primary" onClick={() => question.answer(true)}>
           {PAGE.sign}
         </Button>
