@@ -1,7 +1,7 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useSyncExternalStore, type ReactElement } from "react";
 import { Router } from "wouter";
-import { queries, useSessionInfo } from "../api/queries";
+import { lagsBehind, queries, useSessionInfo } from "../api/queries";
 import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
 import { texts } from "../texts";
@@ -53,7 +53,7 @@ function Outside(): ReactElement {
 function Inside({ session }: { session: Session }): ReactElement {
   const info = useSessionInfo();
   const { who } = session;
-  if (info.data === undefined) {
+  if (info.data === undefined || lagsBehind(info.data)) {
     return (
       <main className="outside">
         {info.error === null ? (

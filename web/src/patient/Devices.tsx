@@ -40,7 +40,9 @@ export default function Devices(): ReactElement {
       <Card title={PAGE.others}>
         {consents.isPending && <Loading what={texts.loading} />}
         {consents.error !== null && <Failure error={consents.error} retry={() => void consents.refetch()} />}
-        {consents.data !== undefined && others.length === 0 && <Empty>{PAGE.none}</Empty>}
+        {consents.data !== undefined && others.length === 0 && (
+          <Empty>{isSelf ? PAGE.none : PAGE.noFurther}</Empty>
+        )}
         <PowerLines powers={others} about={untilWhen} stop={STOP} canStop={() => isSelf} />
       </Card>
       {isSelf ? <Add subject={subject} /> : <Notice>{texts.powers.onlySelf}</Notice>}

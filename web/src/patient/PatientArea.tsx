@@ -119,7 +119,7 @@ function ActingFor({ subjects, choose }: ActingForProps): ReactElement | null {
   };
   if (subjects.length === 1) {
     return isSelf ? null : (
-      <p>
+      <p className="acting">
         <span className="muted">{texts.nav.acting}</span> <strong>{subjects.map(nameOf)}</strong>
       </p>
     );

@@ -7,7 +7,6 @@ import { inGroups } from "../format/accounts";
 import { texts } from "../texts";
 import { CopyButton } from "../ui/CopyButton";
 import { Button, Card, Failure, Loading } from "../ui/parts";
-import { current, renew } from "./tokens";
 
 const QrCode = lazy(() => import("../ui/QrCode"));
 const PAGE = texts.powers.devices;
@@ -40,7 +39,7 @@ function Shown({ account }: { account: string }): ReactElement {
   const isIn = (powers.data?.subjects.length ?? 0) > 0;
   useEffect(() => {
     if (isIn) {
-      void enter();
+      void queries.invalidateQueries({ queryKey: ["session"] });
     }
   }, [isIn]);
   return (
@@ -63,13 +62,4 @@ function Shown({ account }: { account: string }): ReactElement {
       {powers.error === null ? <Loading what={PAGE.waiting} /> : <Failure error={powers.error} />}
     </>
   );
-}
-
-/** The token of before has no scopes of a patient. */
-async function enter(): Promise<void> {
-  const session = current();
-  if (session !== null) {
-    await renew(session.access);
-  }
-  await queries.invalidateQueries({ queryKey: ["session"] });
 }

@@ -9,7 +9,6 @@ import { useSigning } from "../wallet/useSigning";
 import { waitingWords } from "../wallet/waiting";
 import { AnotherDevice } from "./AnotherDevice";
 import { signOut } from "./signOut";
-import { current, renew } from "./tokens";
 
 export function Enrol({ account }: { account: string }): ReactElement {
   const [code, setCode] = useState("");
@@ -32,10 +31,6 @@ export function Enrol({ account }: { account: string }): ReactElement {
         }),
       };
     });
-    const session = current();
-    if (session !== null) {
-      await renew(session.access); // the token of before has no scopes of a patient
-    }
     await queries.invalidateQueries({ queryKey: ["session"] });
   };
 

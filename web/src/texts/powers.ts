@@ -1,6 +1,4 @@
 /** Texts of whoever may act for a patient: delegates, guardians, further devices. */
-const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
-
 export const powers = {
   names: {
     grant: "answer requests",
@@ -79,7 +77,7 @@ export const powers = {
       `You named it “${name}”. It may answer requests, stop permissions and look at your records.`,
     others: "Further devices",
     none: "There is no other device yet. Add one while you have this one.",
-    count: (count: number): string => plural(count, "further device", "further devices"),
+    noFurther: "There is no further device beside this one.",
     remove: "Remove",
     removeTitle: (name: string): string => `Remove ${name}?`,
     removeLead: "From the moment you sign, this device can do nothing any more. What it did before stands.",
