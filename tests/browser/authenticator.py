@@ -39,6 +39,4 @@ class Authenticator:
 
     def recognise(self, person: bool) -> None:
         """Whether the finger, face or code is the right one."""
-        self.session.send(
-            "WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": person}
-        )
+        self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": person})
