@@ -16,7 +16,7 @@ export const passkeys = {
     "Neither your hospital nor anybody else has a copy. Nobody can sign for you, and nobody can give the key back to you.",
     "If the device or the passkey is lost, or you clear this site's data in the browser, this account is gone for good. Your records are not, and what you allowed goes on until it ends.",
     "So add a second device while you have this one, and keep a stop on paper: both go on when this device is lost. Each device has an account and a passkey of its own, and each can be removed.",
-    "Whoever knows the code of your device can sign as you. If it is stolen, stop everything from another device or with your stop on paper, and tell the desk.",
+    "Whoever knows the code of your device can sign as you. If it is stolen, stop what must stop from another device, or everything with your stop on paper, and tell the desk.",
   ],
 
   confirm: {
