@@ -46,7 +46,8 @@ def up(
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port to listen on")] = None,
     public_url: Annotated[
-        str | None, typer.Option(help="address users see; sets the domain of wallet sign-in")
+        str | None,
+        typer.Option(help="address users see; sets the domain of wallet sign-in and of passkeys"),
     ] = None,
     storage: Annotated[str | None, typer.Option(help="'directory' or 'kubo'")] = None,
     samples: Annotated[bool, typer.Option(help="load sample patients on the first run")] = True,

@@ -39,7 +39,10 @@ class Settings(BaseSettings):
     data_directory: Path = Field(default=Path(".assent"), description="all embedded stores lie below it")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    public_url: str = Field(default="http://localhost:8000", description="sets the EIP-4361 domain and URI")
+    public_url: str = Field(
+        default="http://localhost:8000",
+        description="sets the EIP-4361 domain and URI, and with them the domain of passkeys",
+    )
     tenant: str = Field(default="hospital", pattern=r"^[a-z0-9-]{1,32}$", description="name of the custodian")
 
     custodian_name: str = Field(
@@ -240,6 +243,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{path} is no file")
         return path
 
+    @field_validator("public_url")
+    @classmethod
+    def _require_public_address(cls, text: str) -> str:
+        _check_public_address(text)
+        return text
+
     @field_validator("smtp_url")
     @classmethod
     def _require_mail_server(cls, text: str | None) -> str | None:
@@ -300,6 +309,20 @@ class Settings(BaseSettings):
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _check_public_address(text: str) -> None:
+    """Browsers give keys, locks and passkeys to https only, and to this machine itself."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write https://NAME, or http://localhost:PORT on this machine")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("nothing but scheme, name and port: the pages are at /app/ below it")
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    if parts.port == usual or parts.netloc != parts.netloc.lower():  # browsers write neither
+        raise ValueError(f"write the name in small letters, and leave out the port {usual}")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"{parts.hostname} needs https: browsers sign in over http on localhost only")
 
 
 def _mail_server(text: str) -> MailServer:

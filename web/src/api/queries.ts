@@ -8,11 +8,13 @@ import {
 } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { shortId } from "../format/time";
+import { current, renew } from "../session/tokens";
 import { language, texts } from "../texts";
 import { api, body, openApi, type Schemas } from "./client";
 import { Problem, Unreachable } from "./problem";
 
 const SLOW_MS = 15_000;
+const RENEWAL_MS = 1_000;
 const FOREVER = { staleTime: Infinity } as const;
 
 export const queries = new QueryClient({
@@ -37,9 +39,25 @@ export type Table = "purposes" | "categories" | "sensitivities" | "actions" | "o
 export function useSessionInfo(): UseQueryResult<SessionInfo> {
   return useQuery({
     queryKey: ["session"],
-    queryFn: () => body(api.GET("/v1/auth/session")),
+    queryFn: sessionInfo,
     staleTime: 60_000,
+    refetchInterval: ({ state }) => state.data !== undefined && lagsBehind(state.data) && RENEWAL_MS,
   });
+}
+
+/** The token is of before the account had a patient. A new one has the scopes, at the latest after two seconds. */
+export function lagsBehind({ kind, subjects, scopes }: SessionInfo): boolean {
+  return kind === "wallet" && subjects.length > 0 && !scopes.includes("consents:own");
+}
+
+async function sessionInfo(): Promise<SessionInfo> {
+  const found = await body(api.GET("/v1/auth/session"));
+  const session = current();
+  if (session === null || !lagsBehind(found)) {
+    return found;
+  }
+  await renew(session.access);
+  return body(api.GET("/v1/auth/session"));
 }
 
 export function useRequests(): UseQueryResult<Request[]> {
@@ -59,10 +77,14 @@ export function useRequest(id: string): UseQueryResult<Request> {
   });
 }
 
-export function useConsents(subject: string): UseQueryResult<Consent[]> {
+export function useConsents(
+  subject: string,
+  again: (found: Consent[] | undefined) => number | false = () => false,
+): UseQueryResult<Consent[]> {
   return useQuery({
     queryKey: ["consents", subject],
     queryFn: () => body(api.GET("/v1/consents", { params: { query: { subject } } })),
+    refetchInterval: ({ state }) => again(state.data),
   });
 }
 

@@ -1,17 +1,19 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useSyncExternalStore, type ReactElement } from "react";
 import { Router } from "wouter";
-import { queries, useSessionInfo } from "../api/queries";
+import { lagsBehind, queries, useSessionInfo } from "../api/queries";
 import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
 import { texts } from "../texts";
 import { Failure, Loading } from "../ui/parts";
+import { useQuestion } from "../wallet/passkey/asking";
 import { Boundary } from "./Boundary";
 import { Unsent } from "./Unsent";
 import { Welcome } from "./Welcome";
 
 const PatientArea = lazy(() => import("../patient/PatientArea"));
 const StaffArea = lazy(() => import("../staff/StaffArea"));
+const Confirm = lazy(() => import("../wallet/passkey/Confirm"));
 
 export function App(): ReactElement {
   const session = useSyncExternalStore(subscribe, current);
@@ -22,7 +24,18 @@ export function App(): ReactElement {
           {session === null ? <Outside /> : <Inside key={nameOf(session)} session={session} />}
         </Boundary>
       </Router>
+      <Confirming />
     </QueryClientProvider>
+  );
+}
+
+/** What a passkey account is asked to sign, above whatever page asks. */
+function Confirming(): ReactElement | null {
+  const question = useQuestion();
+  return question === null ? null : (
+    <Suspense fallback={null}>
+      <Confirm question={question} />
+    </Suspense>
   );
 }
 
@@ -46,7 +59,7 @@ function Outside(): ReactElement {
 function Inside({ session }: { session: Session }): ReactElement {
   const info = useSessionInfo();
   const { who } = session;
-  if (info.data === undefined) {
+  if (info.data === undefined || lagsBehind(info.data)) {
     return (
       <main className="outside">
         {info.error === null ? (

@@ -1,10 +1,9 @@
 /** What stands around every page of somebody who is signed in: where one can go, and who one is. */
 import type { ReactElement, ReactNode } from "react";
 import { Link, useLocation, useRoute } from "wouter";
-import { api, done } from "../api/client";
-import { queries } from "../api/queries";
 import { shortId } from "../format/time";
-import { signedOut, type Who } from "../session/tokens";
+import { signOut } from "../session/signOut";
+import type { Who } from "../session/tokens";
 import { texts } from "../texts";
 import { Icon, type IconName } from "../ui/Icon";
 import { Button } from "../ui/parts";
@@ -80,10 +79,4 @@ function NavLink({ path, label, icon, count = 0 }: PageLink): ReactElement {
       {count > 0 && <span className="count">{count}</span>}
     </Link>
   );
-}
-
-async function signOut(): Promise<void> {
-  await done(api.POST("/v1/auth/sign-out")).catch(() => undefined); // gone here, whatever the service says
-  signedOut();
-  queries.clear();
 }

@@ -1,5 +1,6 @@
 /** The page for whoever is not signed in. */
 import type { ReactElement } from "react";
+import { PasskeySignIn } from "../session/PasskeySignIn";
 import { StaffSignIn } from "../session/StaffSignIn";
 import { WalletSignIn } from "../session/WalletSignIn";
 import { texts } from "../texts";
@@ -31,6 +32,9 @@ export function Welcome(): ReactElement {
         <Card>
           <WalletSignIn />
           <p className="muted small">{texts.welcome.fees}</p>
+        </Card>
+        <Card>
+          <PasskeySignIn />
         </Card>
         <details className="card">
           <summary>{texts.staff.signIn.open}</summary>

@@ -24,6 +24,19 @@ export default function More(): ReactElement {
           </Link>
         </li>
       </ul>
+      <ul className="card card-list">
+        {[
+          { href: "/people", label: texts.powers.people.title },
+          { href: "/devices", label: texts.powers.devices.title },
+        ].map(({ href, label }) => (
+          <li key={href}>
+            <Link href={href} className="line">
+              <strong>{label}</strong>
+              <Icon name="chevron" size={18} />
+            </Link>
+          </li>
+        ))}
+      </ul>
       <Studies />
       {isSelf && <StopPaper />}
       <Export />

@@ -9,7 +9,7 @@ import { shortId } from "../format/time";
 import type { Who } from "../session/tokens";
 import { texts } from "../texts";
 import { Loading } from "../ui/parts";
-import { ActingContext } from "./acting";
+import { ActingContext, useActing, useOwnDevice } from "./acting";
 
 const Home = lazy(() => import("./Home"));
 const Requests = lazy(() => import("./Requests"));
@@ -20,7 +20,8 @@ const Records = lazy(() => import("./Records"));
 const Record = lazy(() => import("./Record"));
 const More = lazy(() => import("./More"));
 const Accesses = lazy(() => import("./Accesses"));
-
+const People = lazy(() => import("./People"));
+const Devices = lazy(() => import("./Devices"));
 const Studies = lazy(() => import("./payments/Studies"));
 
 const ACTING = "assent.acting";
@@ -48,11 +49,7 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
   };
   return (
     <ActingContext value={{ subject, isSelf: acting.relation === "self" }}>
-      <Layout
-        who={who}
-        pages={pagesWith(open ?? 0)}
-        aside={subjects.length > 1 && <Acting subjects={subjects} subject={subject} choose={act} />}
-      >
+      <Layout who={who} pages={pagesWith(open ?? 0)} aside={<ActingFor subjects={subjects} choose={act} />}>
         <Unsent />
         <Suspense fallback={<Loading what={texts.loading} />}>
           <Switch>
@@ -80,6 +77,12 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
             <Route path="/studies">
               <Studies key={subject} />
             </Route>
+            <Route path="/people">
+              <People key={subject} />
+            </Route>
+            <Route path="/devices">
+              <Devices key={subject} />
+            </Route>
             <Route>
               <Lost />
             </Route>
@@ -101,20 +104,37 @@ function pagesWith(open: number): readonly PageLink[] {
   ];
 }
 
-interface ActingProps {
+interface ActingForProps {
   subjects: SessionInfo["subjects"];
-  subject: string;
   choose: (subject: string) => void;
 }
 
-function Acting({ subjects, subject, choose }: ActingProps): ReactElement {
+/** Always in sight for whoever acts for somebody; nothing for patients who act for themselves alone. */
+function ActingFor({ subjects, choose }: ActingForProps): ReactElement | null {
+  const { subject, isSelf } = useActing();
+  const device = useOwnDevice();
+  const nameOf = (one: SessionInfo["subjects"][number]): string => {
+    if (one.relation === "self") {
+      return texts.nav.myself;
+    }
+    return device !== null && one.subject === subject
+      ? texts.powers.devices.you(device.name)
+      : texts.nav.other(shortId(one.subject));
+  };
+  if (subjects.length === 1) {
+    return isSelf ? null : (
+      <p className="acting">
+        <span className="muted">{texts.nav.acting}</span> <strong>{subjects.map(nameOf)}</strong>
+      </p>
+    );
+  }
   return (
     <label className="field">
       <span className="muted">{texts.nav.acting}</span>
       <select className="input" value={subject} onChange={(event) => choose(event.target.value)}>
         {subjects.map((one) => (
           <option key={one.subject} value={one.subject}>
-            {one.relation === "self" ? texts.nav.myself : texts.nav.other(shortId(one.subject))}
+            {nameOf(one)}
           </option>
         ))}
       </select>

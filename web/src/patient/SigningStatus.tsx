@@ -1,6 +1,7 @@
 import type { ReactElement } from "react";
 import { texts } from "../texts";
 import { Notice } from "../ui/parts";
+import { waitingWords } from "../wallet/waiting";
 import type { SigningStage } from "../wallet/useSigning";
 
 /** What is going on while something is drafted, signed and sent. */
@@ -9,8 +10,6 @@ export function SigningStatus({ stage }: { stage: SigningStage }): ReactElement 
     return null;
   }
   return (
-    <Notice title={texts.wallet.stages[stage]}>
-      {stage === "wallet" ? texts.wallet.waiting : undefined}
-    </Notice>
+    <Notice title={texts.wallet.stages[stage]}>{stage === "wallet" ? waitingWords() : undefined}</Notice>
   );
 }

@@ -6,7 +6,9 @@ import { texts } from "../texts";
 import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
-import { current, renew } from "./tokens";
+import { waitingWords } from "../wallet/waiting";
+import { AnotherDevice } from "./AnotherDevice";
+import { signOut } from "./signOut";
 
 export function Enrol({ account }: { account: string }): ReactElement {
   const [code, setCode] = useState("");
@@ -29,10 +31,6 @@ export function Enrol({ account }: { account: string }): ReactElement {
         }),
       };
     });
-    const session = current();
-    if (session !== null) {
-      await renew(session.access); // the token of before has no scopes of a patient
-    }
     await queries.invalidateQueries({ queryKey: ["session"] });
   };
 
@@ -57,12 +55,18 @@ export function Enrol({ account }: { account: string }): ReactElement {
             </Button>
           </div>
         </Form>
-        {signing.stage === "wallet" && <Notice>{texts.wallet.waiting}</Notice>}
+        {signing.stage === "wallet" && <Notice>{waitingWords()}</Notice>}
         {signing.error !== null && <Failure error={signing.error} />}
         <p className="small muted">
           {texts.enrol.signedInAs} <code>{account}</code>
         </p>
+        <div className="row">
+          <Button look="quiet" onClick={() => void signOut()}>
+            {texts.nav.signOut}
+          </Button>
+        </div>
       </Card>
+      <AnotherDevice account={account} />
     </div>
   );
 }

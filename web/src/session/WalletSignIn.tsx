@@ -1,14 +1,12 @@
 /** Choose a wallet, connect, sign the sign-in message (EIP-4361). */
 import { useState, type ReactElement } from "react";
-import { body, openApi } from "../api/client";
 import { texts } from "../texts";
 import { Button, Failure, Notice } from "../ui/parts";
 import { Icon } from "../ui/Icon";
 import { useAttempt } from "../ui/useAttempt";
 import { useWallets } from "../wallet/discovery";
-import { connect, signText } from "../wallet/signing";
 import type { Wallet } from "../wallet/types";
-import { signedIn } from "./tokens";
+import { signIn } from "./signIn";
 
 export function WalletSignIn(): ReactElement {
   const wallets = useWallets();
@@ -22,11 +20,7 @@ export function WalletSignIn(): ReactElement {
   };
 
   if (wallets.length === 0) {
-    return (
-      <Notice tone="warn" title={texts.wallet.none}>
-        {texts.wallet.noneNext}
-      </Notice>
-    );
+    return <Notice title={texts.wallet.none}>{texts.wallet.noneNext}</Notice>;
   }
   return (
     <div className="stack">
@@ -59,12 +53,4 @@ function WalletIcon({ icon }: { icon: string }): ReactElement {
   ) : (
     <Icon name="wallet" size={22} />
   );
-}
-
-async function signIn({ info, provider }: Wallet): Promise<void> {
-  const account = await connect(provider);
-  const { message } = await body(openApi.POST("/v1/auth/wallet/challenge", { body: { account } }));
-  const signature = await signText(provider, account, message);
-  const tokens = await body(openApi.POST("/v1/auth/wallet", { body: { message, signature } }));
-  signedIn({ kind: "wallet", account, rdns: info.rdns }, tokens);
 }

@@ -77,12 +77,12 @@ export const en = {
     choose: "Choose your wallet",
     none: "No wallet was found in this browser.",
     noneNext:
-      "Install a wallet extension that your hospital recommends and load this page again. On a phone, open this page in the wallet's own browser.",
+      "Use a passkey, below. Or install a wallet extension that your hospital recommends and load this page again; on a phone, open this page in the wallet's own browser.",
     open: (name: string): string => `Sign in with ${name}`,
     waiting: "Your wallet asks you now. If you do not see it, open it from your browser's toolbar.",
     stages: {
       drafting: "Preparing what you sign …",
-      wallet: "Waiting for your wallet …",
+      wallet: "Waiting for your signature …",
       sending: "Sending …",
     },
     errors: {
@@ -134,11 +134,11 @@ export const en = {
 
   enrol: {
     title: "Connect your records",
-    lead: "The desk of your hospital gave you a code after it checked who you are. With it this wallet takes control of your records.",
+    lead: "The desk of your hospital gave you a code after it checked who you are. With it this account takes control of your records.",
     code: "Code from the desk",
     hint: "As it is printed; capitals and hyphens do not matter.",
     submit: "Connect",
-    signedInAs: "This wallet:",
+    signedInAs: "This account:",
     missing: "Type the code first.",
   },
 
@@ -174,7 +174,7 @@ export const en = {
       "From the moment you sign, nothing more is shown on this permission. What was seen before stays seen.",
     allTitle: "Stop everything?",
     allLead:
-      "Every permission you ever gave ends, at once. Emergencies follow the law where you live. You can give new ones at any time.",
+      "Every permission you ever gave ends, at once; your other devices and whoever acts for you lose their powers too. Emergencies follow the law where you live. You can give new ones at any time.",
     confirm: "Stop now",
     keep: "Keep it",
     inForce: "Stopped. It counts from this moment.",

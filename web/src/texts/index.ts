@@ -1,5 +1,7 @@
-/** Every text of the pages, in one place. Another language is another file with the same members. */
+/** Every text of the pages, in one place. Another language is another folder with the same members. */
 import { en } from "./en";
+import { passkeys } from "./passkeys";
+import { powers } from "./powers";
 
 export const language = "en";
-export const texts = en;
+export const texts = { ...en, passkeys, powers };

@@ -1,5 +1,6 @@
 /** Finds the wallets of this browser (EIP-6963), however late they announce themselves. */
 import { useSyncExternalStore } from "react";
+import { PASSKEY } from "./passkey/support";
 import type { Wallet } from "./types";
 
 let found: readonly Wallet[] = [];
@@ -24,7 +25,11 @@ export function useWallets(): readonly Wallet[] {
 }
 
 /** The wallet of this name, as soon as it is there; null when it does not announce itself in time. */
-export function walletNamed(rdns: string, patienceMs = 1500): Promise<Wallet | null> {
+export async function walletNamed(rdns: string, patienceMs = 1500): Promise<Wallet | null> {
+  return rdns === PASSKEY ? (await import("./passkey/wallet")).passkeyWallet() : announced(rdns, patienceMs);
+}
+
+function announced(rdns: string, patienceMs: number): Promise<Wallet | null> {
   return new Promise((resolve) => {
     const look = (): boolean => {
       const wallet = found.find((one) => one.info.rdns === rdns);

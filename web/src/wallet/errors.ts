@@ -1,13 +1,22 @@
 /** What can go wrong with a wallet, each with what to do next. */
 import { texts } from "../texts";
 
-export class WalletError extends Error {
-  override readonly name = "WalletError";
+/** An error in words: `message` says what happened, `next` what to do. */
+export class ToldError extends Error {
+  override readonly name: string = "ToldError";
   readonly next: string;
 
+  constructor({ what, next }: { what: string; next: string }) {
+    super(what);
+    this.next = next;
+  }
+}
+
+export class WalletError extends ToldError {
+  override readonly name = "WalletError";
+
   constructor(readonly kind: keyof typeof texts.wallet.errors) {
-    super(texts.wallet.errors[kind].what);
-    this.next = texts.wallet.errors[kind].next;
+    super(texts.wallet.errors[kind]);
   }
 }
 
@@ -24,8 +33,8 @@ export function codeOf(failure: unknown): number | null {
   return typeof code === "number" ? code : null;
 }
 
-export function walletError(failure: unknown): WalletError {
-  if (failure instanceof WalletError) {
+export function walletError(failure: unknown): ToldError {
+  if (failure instanceof ToldError) {
     return failure;
   }
   return new WalletError(KINDS[codeOf(failure) ?? 0] ?? "failed");

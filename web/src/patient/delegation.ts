@@ -1,0 +1,100 @@
+/** Powers over a patient's records: what a delegation says, and how a draft is held against the wish. */
+import type { Schemas } from "../api/client";
+import type { Consent } from "../api/queries";
+import { isSame } from "../wallet/accounts";
+import { idOf, OtherDraft } from "../wallet/typed";
+import type { TypedData } from "../wallet/types";
+
+export type Power = Schemas["DelegationWishBody"]["powers"][number];
+
+/** By the bits of the ledger's contract. */
+const BITS: Record<Power, number> = { grant: 1, revoke: 2, read: 4, delegate: 8 };
+/** Of the relationship of somebody with themself (HL7 v3 RoleCode), before the name of the device. */
+const ONESELF = "ONESELF: ";
+const RECORDING_MS = 1_000;
+const SLOW_MS = 15_000;
+const STANDING = new Set(["pending", "not_yet_valid", "live", "suspended"]);
+
+export const DEVICE_POWERS: readonly Power[] = ["grant", "revoke", "read"];
+
+export interface Held {
+  consent: Consent;
+  account: string;
+  /** As it was signed: who it is to the patient, or the name of a device. */
+  name: string;
+  powers: readonly Power[];
+  isGuardian: boolean;
+  isDevice: boolean;
+}
+
+export interface Wish {
+  subject: string;
+  delegate: string;
+  relationship: string;
+  powers: readonly Power[];
+  purposes: readonly string[];
+  categories: readonly string[];
+  sensitivities: readonly string[];
+  notAfter: string;
+}
+
+export function asDevice(name: string): string {
+  return ONESELF + name;
+}
+
+export function isStanding({ consent }: Held): boolean {
+  return STANDING.has(consent.state);
+}
+
+/** Every power that was ever given, newest first. */
+export function powersIn(consents: readonly Consent[]): Held[] {
+  return consents
+    .filter(({ kind }) => kind === "delegation" || kind === "guardianship")
+    .map(heldBy)
+    .sort((one, other) => (other.consent.received_at ?? "").localeCompare(one.consent.received_at ?? ""));
+}
+
+/** When to look again: another device may change the list, and what is being recorded soon is. */
+export function lookAgain(consents: readonly Consent[] | undefined): number {
+  return consents?.some((one) => one.state === "pending") === true ? RECORDING_MS : SLOW_MS;
+}
+
+function heldBy(consent: Consent): Held {
+  const { delegate, powers, terms } = consent.message as {
+    delegate: string;
+    powers: number | string;
+    terms: { relationship: string };
+  };
+  const isDevice = consent.kind === "delegation" && terms.relationship.startsWith(ONESELF);
+  return {
+    consent,
+    account: delegate,
+    name: isDevice ? terms.relationship.slice(ONESELF.length) : terms.relationship,
+    powers: (Object.keys(BITS) as Power[]).filter((power) => (Number(powers) & BITS[power]) !== 0),
+    isGuardian: consent.kind === "guardianship",
+    isDevice,
+  };
+}
+
+/** Raises OtherDraft where what is to be signed is not what was shown, or gives more than was wished. */
+export function requireDelegation(
+  typed: TypedData,
+  draft: { consent_id: string; summary: string },
+  wish: Wish,
+): void {
+  const { primaryType, types, message } = typed;
+  const terms = (message.terms ?? {}) as Record<string, unknown>;
+  const powers = wish.powers.reduce((mask, power) => mask | BITS[power], 0);
+  const isWished =
+    primaryType === "Delegation" &&
+    isSame(String(message.delegate), wish.delegate) &&
+    BigInt(String(message.subject)) === BigInt(wish.subject) &&
+    Number(message.powers) === powers &&
+    Number(message.depth) === 0 &&
+    Number(message.notAfter) === Math.floor(Date.parse(wish.notAfter) / 1000) &&
+    terms.relationship === wish.relationship &&
+    terms.summary === draft.summary;
+  if (!isWished || idOf({ types, primaryType, message }) !== draft.consent_id) {
+    throw new OtherDraft();
+  }
+}
