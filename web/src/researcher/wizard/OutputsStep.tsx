@@ -70,9 +70,13 @@ export function OutputsStep({ draft, change }: StepProps): ReactElement {
         <Adding kinds={ANSWERS} add={add} />
         <h3>{STEP.exact}</h3>
         <Adding kinds={EXACT} add={add} />
-        <h3>{STEP.patients}</h3>
-        <Adding kinds={[...(has("table") || has("fhir") ? [] : (["table", "fhir"] as const))]} add={add} />
-        <p className="small muted">{STEP.patientsHint}</p>
+        {!has("table") && !has("fhir") && (
+          <>
+            <h3>{STEP.patients}</h3>
+            <Adding kinds={["table", "fhir"]} add={add} />
+            <p className="small muted">{STEP.patientsHint}</p>
+          </>
+        )}
       </div>
     </>
   );
