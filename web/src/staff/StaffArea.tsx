@@ -12,6 +12,8 @@ const Patients = lazy(() => import("./Patients"));
 const Asked = lazy(() => import("./Asked"));
 const Obligations = lazy(() => import("./Obligations"));
 const Desk = lazy(() => import("./Desk"));
+const BoardArea = lazy(() => import("../board/BoardArea"));
+const AuditArea = lazy(() => import("../audit/AuditArea"));
 
 const NAV = texts.staff.nav;
 
@@ -19,6 +21,9 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
   const may = new Set(info.scopes);
   const cares = may.has("patients:search") && may.has("consents:request") && info.organisation !== null;
   const enrols = may.has("enrolment:issue");
+  const decides = may.has("studies:approve");
+  const reviews = decides || may.has("studies:prepare");
+  const audits = may.has("audit:read");
   const pages: PageLink[] = [
     ...(cares
       ? ([
@@ -28,6 +33,15 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
         ] as const)
       : []),
     ...(enrols ? ([{ path: "/desk", label: NAV.desk, icon: "key" }] as const) : []),
+    ...(reviews ? ([{ path: "/board/studies", label: NAV.board, icon: "inbox" }] as const) : []),
+    ...(decides ? ([{ path: "/board/seat", label: NAV.seat, icon: "wallet" }] as const) : []),
+    ...(audits
+      ? ([
+          { path: "/audit/log", label: NAV.log, icon: "eye" },
+          { path: "/audit/checkpoints", label: NAV.checkpoints, icon: "shield" },
+          { path: "/audit/export", label: NAV.export, icon: "down" },
+        ] as const)
+      : []),
   ];
   const [first] = pages;
   const organisation = info.organisation?.name;
@@ -52,6 +66,8 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           {cares && <Route path="/asked" component={Asked} />}
           {cares && <Route path="/obligations" component={Obligations} />}
           {enrols && <Route path="/desk" component={Desk} />}
+          {reviews && <Route path="/board/*?" component={BoardArea} />}
+          {audits && <Route path="/audit/*?" component={AuditArea} />}
           <Route>
             <Lost />
           </Route>

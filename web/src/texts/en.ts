@@ -1,6 +1,8 @@
+import { boardProblems } from "./board_problems";
+
 const whole = new Intl.NumberFormat("en");
 const worded = (count: number, one: string, many: string): string => (count === 1 ? one : many);
-const plural = (count: number, one: string, many: string): string =>
+export const plural = (count: number, one: string, many: string): string =>
   `${whole.format(count)} ${worded(count, one, many)}`;
 
 interface Told {
@@ -20,6 +22,7 @@ const codes: Record<string, Told> = {
     what: "There is nothing here, or it is not yours to see.",
     next: "Go back and choose it from the list.",
   },
+  ...boardProblems,
 };
 
 export const en = {
@@ -297,6 +300,7 @@ export const en = {
     download: "Download the proof",
     steps: {
       content: "The entry says exactly what was logged.",
+      closed: "What the entry says was not opened.",
       included: (size: number): string =>
         `It is part of a log of ${plural(size, "entry", "entries")}, signed by the log's key.`,
       anchored: (block: number): string =>
@@ -426,7 +430,17 @@ export const en = {
 
   staff: {
     signIn: { open: "Staff: sign in", username: "User name", password: "Password" },
-    nav: { patients: "Patients", asked: "Requests", obligations: "Obligations", desk: "Enrol" },
+    nav: {
+      patients: "Patients",
+      asked: "Requests",
+      obligations: "Obligations",
+      desk: "Enrol",
+      board: "Board",
+      seat: "My seat",
+      log: "Log",
+      checkpoints: "Checkpoints",
+      export: "Export",
+    },
     actingFor: "For",
     noPages: "There are no pages for your role yet.",
     noPagesNext: "What it does is there through the API: see its documentation.",
