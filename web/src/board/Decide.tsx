@@ -1,6 +1,7 @@
 /** Decide on a study: what would be signed, who signed already, and one's own signature. */
 import { useQuery } from "@tanstack/react-query";
 import { useState, type ReactElement, type ReactNode } from "react";
+import { queries } from "../api/queries";
 import { asMoment } from "../format/time";
 import { SigningStatus } from "../patient/SigningStatus";
 import { texts } from "../texts";
@@ -9,7 +10,7 @@ import { Icon } from "../ui/Icon";
 import { Button, Card, Chip, Failure, Loading, Notice, Tag } from "../ui/parts";
 import { useWallets } from "../wallet/discovery";
 import type { TypedData, Wallet } from "../wallet/types";
-import { requireCommand, type File, type Kind } from "./commands";
+import { DraftDiffers, requireCommand, type File, type Kind } from "./commands";
 import { draftOf, useMe, type Me } from "./queries";
 import { hasSigned, isOnItsWay, type Motion } from "./queue";
 import { TextArea } from "./TextArea";
@@ -21,18 +22,22 @@ const KINDS: Record<string, readonly Kind[]> = {
   approved: ["suspend", "revoke"],
   suspended: ["resume", "revoke"],
 };
+const STOPPED_THERE: readonly Kind[] = ["resume", "suspend", "revoke"]; // by another custodian's board
+const AGAIN_MS = 5_000; // until what stands in the way, such as an act under way, has gone
 const NEEDS_REASON: ReadonlySet<Kind> = new Set(["refuse", "revoke", "suspend"]);
 
 export function Decide({ file }: { file: File }): ReactElement | null {
   const me = useMe();
-  const kinds = KINDS[file.study.state] ?? [];
+  const isStoppedThere = file.study.state === "approved" && file.chain?.suspended === true;
+  const open = isStoppedThere ? STOPPED_THERE : (KINDS[file.study.state] ?? []);
+  const kinds = me.decides ? open : open.filter((one) => one !== "suspend"); // nothing is gathered for that
   const [picked, pick] = useState<Kind | null>(null);
   const kind = picked !== null && kinds.includes(picked) ? picked : kinds[0];
   if (kind === undefined) {
     return null;
   }
   return (
-    <Card title={PAGE.title}>
+    <Card title={me.decides ? PAGE.title : PAGE.tally}>
       <div className="row chips" role="group" aria-label={PAGE.how}>
         {kinds.map((one) => (
           <Chip key={one} label={PAGE.kinds[one] ?? one} on={one === kind} press={() => pick(one)} />
@@ -160,9 +165,15 @@ function Sign({ file, kind, account, motion }: SignProps): ReactElement {
   const draft = useQuery({
     // What changes what is signed makes another draft; so does who signs first, who fixes its date.
     queryKey: ["board", "draft", study, kind, file.rules, file.study.state, file.chain?.round ?? null, first],
-    queryFn: () => draftOf(study, kind),
+    queryFn: async () => {
+      const made = await draftOf(study, kind);
+      // What is on the page must not be older than the draft that it is held against.
+      await queries.refetchQueries({ queryKey: ["board", "file", study] });
+      return made;
+    },
     staleTime: 60_000,
     gcTime: 0,
+    refetchInterval: ({ state }) => (state.error === null ? false : AGAIN_MS),
     refetchOnWindowFocus: false,
   });
   if (draft.data === undefined) {
@@ -173,15 +184,19 @@ function Sign({ file, kind, account, motion }: SignProps): ReactElement {
     );
   }
   const typed = draft.data.typed_data as unknown as TypedData;
-  const checked = check(typed, file, kind);
-  if (checked.digest === null) {
-    return <Failure error={checked.error} retry={() => void draft.refetch()} />;
+  const digest = digestOf(typed, file, kind);
+  if (digest === null) {
+    return (
+      <Notice tone="bad" title={PAGE.differs.what}>
+        {PAGE.differs.next}
+      </Notice>
+    );
   }
   const asksReason = NEEDS_REASON.has(kind) && given === "";
   const isMissing = asksReason && reason.trim() === "";
   return (
     <>
-      <Terms typed={typed} file={file} account={account} digest={checked.digest} />
+      <Terms typed={typed} file={file} account={account} digest={digest} />
       {asksReason && (
         <TextArea label={PAGE.reason} hint={PAGE.reasonHint} value={reason} change={setReason} />
       )}
@@ -201,11 +216,15 @@ function Sign({ file, kind, account, motion }: SignProps): ReactElement {
   );
 }
 
-function check(typed: TypedData, file: File, kind: Kind): { digest: string | null; error: unknown } {
+/** Null where the draft is not what the page shows. */
+function digestOf(typed: TypedData, file: File, kind: Kind): string | null {
   try {
-    return { digest: requireCommand(typed, file, kind), error: null };
-  } catch (error) {
-    return { digest: null, error };
+    return requireCommand(typed, file, kind);
+  } catch (failure) {
+    if (failure instanceof DraftDiffers) {
+      return null;
+    }
+    throw failure;
   }
 }
 

@@ -36,7 +36,7 @@ export default function MySeat(): ReactElement {
                   {PAGE.notSeatedNext}
                 </Notice>
               ) : (
-                <p className="row">
+                <p className="row board-checked">
                   <Icon name="check" />
                   {PAGE.seated(me.seat.name === "" ? PAGE.nameless : me.seat.name)}
                 </p>

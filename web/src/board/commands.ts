@@ -4,7 +4,6 @@
  */
 import { hashStruct, hashTypedData } from "viem/utils";
 import type { Schemas } from "../api/client";
-import { board } from "../texts/board";
 import { idOf } from "../wallet/typed";
 import type { TypedData } from "../wallet/types";
 import { digestOf } from "./canonical";
@@ -35,14 +34,9 @@ const COMMANDS: Record<Kind, [string, Members]> = {
 const DOMAIN = "Assent Research";
 const LONGEST_SECONDS = 70 * 86_400; // from now until a permit has to be submitted
 
-/** Raised before the wallet is asked. */
+/** The draft is not what the page shows: the wallet is not asked. */
 export class DraftDiffers extends Error {
   override readonly name = "DraftDiffers";
-  readonly next = board.decide.differs.next;
-
-  constructor() {
-    super(board.decide.differs.what);
-  }
 }
 
 /** Whether the text that the page shows is the study that it says it is. */

@@ -72,7 +72,7 @@ export const board = {
     title: "What is asked",
     who: "Researcher",
     purpose: "Purpose",
-    period: "From, to",
+    period: "Period",
     from: (day: string, end: string): string => `${day} to ${end}`,
     size: "Smallest group",
     sizeText: (count: number): string => `no figure about fewer than ${plural(count, "patient", "patients")}`,
@@ -209,6 +209,7 @@ export const board = {
 
   decide: {
     title: "Decide",
+    tally: "Signatures",
     kinds: {
       permit: "Permit",
       refuse: "Refuse",
@@ -267,7 +268,7 @@ export const board = {
     counted: "Your signature counts.",
     differs: {
       what: "The service drafted something else than this page shows. Nothing was signed.",
-      next: "Load the page again. If it stays so, sign nothing and tell the operator.",
+      next: "Load the page again. If it stays so, sign nothing on it and tell the operator.",
     },
     otherAccount: (account: string): { what: string; next: string } => ({
       what: "Your wallet has another account selected.",
