@@ -18,7 +18,7 @@ from backend.demo.actors import Api, Provider
 from backend.identity.roles import Role
 from tests.browser.conftest import DESKTOP, PAGES, require
 from tests.browser.person import Person
-from tests.browser.test_looks import MOST_SCRIPT_BYTES, check, compressed
+from tests.browser.test_looks import MOST_SCRIPT_BYTES, SCREENS, check, compressed
 from tests.browser.test_staff import goes_to, sign_in
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, raw, staff
 from tests.support.cosigners import both, cosign
@@ -124,7 +124,7 @@ def test_auditor_explores_the_log_and_proves_entries(
 
     page.get_by_role("button", name="Of everybody").click()
     page.get_by_label("What happened").select_option("record.stored")
-    page.get_by_label("Patient").fill(patient.subject)
+    page.get_by_role("textbox", name="Patient").fill(patient.subject)
     page.get_by_role("button", name="Search").click()
     entries(page, "stored a record").first.click()
     expect(page.get_by_text(patient.subject).first).to_be_visible()
@@ -134,7 +134,7 @@ def test_auditor_explores_the_log_and_proves_entries(
     page.get_by_role("button", name="Prove what it says, too").click()
     page.get_by_role("button", name="Check", exact=True).first.click()
     expect(page.get_by_text("The entry says exactly what was logged.")).to_be_visible()
-    page.get_by_label("Patient").fill("0x12")
+    page.get_by_role("textbox", name="Patient").fill("0x12")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("alert").first).to_contain_text("0x and 24 hex digits")
     auditor.assert_well()
@@ -269,3 +269,21 @@ def test_outage_while_exporting_saves_nothing_and_is_no_refusal(at_desktop: Pers
     goes_to(page, "Export")
     page.get_by_role("button", name="Search and save").click()
     expect(page.get_by_text("A part of the system is away. Nothing was decided.")).to_be_visible()
+
+
+def test_pages_are_readable_in_the_dark_on_a_narrow_screen(open_person: Callable[..., Person]) -> None:
+    person = signed_in(open_person({**SCREENS["narrow"], "color_scheme": "dark"}))
+    page = person.page
+    entries(page, "signed in").first.click()
+    page.get_by_role("button", name="Check", exact=True).first.click()
+    expect(page.get_by_text("Checked in this page")).to_be_visible()
+    check(page, "audit-log-narrow-dark")
+    goes_to(page, "Checkpoints")
+    page.get_by_role("button", name="Keep this checkpoint").click()
+    page.get_by_role("button", name="Compare with now").click()
+    expect(page.get_by_text("One history")).to_be_visible()
+    check(page, "audit-checkpoints-narrow-dark")
+    goes_to(page, "Export")
+    expect(page.get_by_role("button", name="Search and save")).to_be_visible()
+    check(page, "audit-export-narrow-dark")
+    person.assert_well()

@@ -17,7 +17,7 @@ from backend.identity.roles import Role
 from backend.types import Address, MemberId
 from tests.browser.conftest import DESKTOP, PAGES, require
 from tests.browser.person import Person
-from tests.browser.test_looks import MOST_SCRIPT_BYTES, check, compressed
+from tests.browser.test_looks import MOST_SCRIPT_BYTES, SCREENS, check, compressed
 from tests.browser.test_staff import sign_in
 from tests.browser.wallet import PageWallet
 from tests.integration.api.test_board import PROTOCOL, bring, proposal, workbench
@@ -410,3 +410,20 @@ def test_new_version_shows_what_it_changes(
     expect(page.get_by_role("deletion").get_by_text("To be amended")).to_be_visible()
     expect(page.get_by_text("Amendment").first).to_be_visible()
     check(page, "board-amendment")
+
+
+def test_pages_are_readable_in_the_dark_on_a_narrow_screen(
+    open_person: Callable[..., Person], researcher: Provider, secretary: Api, board: list[Member]
+) -> None:
+    study = prepared(researcher, secretary, board, "Read in the dark")
+    person = open_person({**SCREENS["narrow"], "color_scheme": "dark"}, board[0].wallet)
+    page = sign_in(person, board[0].username)
+    expect(page.get_by_role("link", name=re.compile("Read in the dark"))).to_be_visible()
+    check(page, "board-queue-narrow-dark")
+    page = opens(person, study)
+    terms(page)
+    check(page, "board-file-narrow-dark")
+    person.goes("/board/seat")
+    expect(page.get_by_text("Registered on the ledger as")).to_be_visible()
+    check(page, "board-seat-narrow-dark")
+    person.assert_well()

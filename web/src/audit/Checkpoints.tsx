@@ -14,6 +14,7 @@ import { useCheckpoint, useLogKeys } from "./queries";
 import { Witnesses } from "./Witnesses";
 
 const PAGE = audit.checkpoints;
+const MOST_SHOWN = 200; // characters of a key that an eye can compare; ML-DSA-44 has more
 
 export default function Checkpoints(): ReactElement {
   const now = useCheckpoint();
@@ -184,7 +185,7 @@ function LogKeys({ keys }: { keys: LogKeyList }): ReactElement {
               <span className="muted">· {PAGE.keyMade(asDay(key.made_at))}</span>
             </span>
             {key.keys.map((one) => (
-              <code key={one} className="muted small audit-key">
+              <code key={one} className={`muted small${one.length > MOST_SHOWN ? " audit-key" : ""}`}>
                 {one}
               </code>
             ))}

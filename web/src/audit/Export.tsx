@@ -35,7 +35,7 @@ export default function Export(): ReactElement {
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      <Notice>{audit.log.everybodyLead}</Notice>
+      <Notice>{PAGE.told}</Notice>
       <Filters label={PAGE.run} busy={busy} search={(criteria) => void start(criteria)} />
       {busy && (
         <div className="row">

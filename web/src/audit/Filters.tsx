@@ -1,5 +1,5 @@
 /** What entries are looked for. */
-import { useState, type ReactElement } from "react";
+import { useId, useState, type ReactElement } from "react";
 import { audit } from "../texts/audit";
 import { Button, Card, Form, TextField } from "../ui/parts";
 import { knownTypes } from "./entries";
@@ -19,7 +19,7 @@ export function Filters({ label, busy, search }: FiltersProps): ReactElement {
   return (
     <Card title={PAGE.filters}>
       <Form send={() => search(criteria)}>
-        <div className="filters">
+        <div className="filters audit-filters">
           <TextField label={PAGE.from} type="date" value={criteria.from} change={(from) => put({ from })} />
           <TextField label={PAGE.to} type="date" value={criteria.to} change={(to) => put({ to })} />
           <Choice
@@ -69,10 +69,11 @@ interface ChoiceProps {
 }
 
 export function Choice({ label, value, options, choose }: ChoiceProps): ReactElement {
+  const id = useId();
   return (
-    <label className="field">
-      <span className="audit-label">{label}</span>
-      <select className="input" value={value} onChange={(event) => choose(event.target.value)}>
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <select id={id} className="input" value={value} onChange={(event) => choose(event.target.value)}>
         <option value="">{PAGE.any}</option>
         {options.map(([code, words]) => (
           <option key={code} value={code}>
@@ -80,6 +81,6 @@ export function Choice({ label, value, options, choose }: ChoiceProps): ReactEle
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }

@@ -14,13 +14,13 @@ export async function search(query: URLSearchParams): Promise<Bundle> {
   return data as Bundle;
 }
 
+interface OperationOutcome {
+  issue?: { details?: { text?: string; coding?: { code?: string }[] } }[];
+}
+
 /** Below /fhir an error is an OperationOutcome. */
 function outcomeProblem(response: Response, error: unknown): Problem {
-  const [issue] =
-    (error as { issue?: { diagnostics?: string; details?: { coding?: { code?: string }[] } }[] } | undefined)
-      ?.issue ?? [];
-  const code = issue?.details?.coding?.[0]?.code;
-  return code === undefined
-    ? problemOf(response, error)
-    : problemOf(response, { code, detail: issue?.diagnostics ?? "" });
+  const details = (error as OperationOutcome | undefined)?.issue?.[0]?.details;
+  const code = details?.coding?.[0]?.code;
+  return problemOf(response, code === undefined ? error : { code, detail: details?.text ?? "" });
 }

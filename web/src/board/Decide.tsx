@@ -1,6 +1,7 @@
 /** Decide on a study: what would be signed, who signed already, and one's own signature. */
 import { useQuery } from "@tanstack/react-query";
 import { useState, type ReactElement, type ReactNode } from "react";
+import { Problem } from "../api/problem";
 import { queries } from "../api/queries";
 import { asMoment } from "../format/time";
 import { SigningStatus } from "../patient/SigningStatus";
@@ -177,8 +178,13 @@ function Sign({ file, kind, account, motion }: SignProps): ReactElement {
     refetchOnWindowFocus: false,
   });
   if (draft.data === undefined) {
-    return draft.error === null ? (
-      <Loading what={texts.wallet.stages.drafting} />
+    if (draft.error === null) {
+      return <Loading what={texts.wallet.stages.drafting} />;
+    }
+    return kind === "resume" &&
+      draft.error instanceof Problem &&
+      draft.error.code === "board_motion_unfit" ? (
+      <Notice>{PAGE.stopComing}</Notice>
     ) : (
       <Failure error={draft.error} retry={() => void draft.refetch()} />
     );

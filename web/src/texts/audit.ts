@@ -69,7 +69,7 @@ export const audit = {
       obligations: "Conditions carried out",
       block: "Final block",
     },
-    detail: (name: string): string => name.replaceAll("_", " "),
+    detail: (name: string): string => `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`,
     closed: "The proof is of the entry as it lies in the log. To prove what it says, open it.",
     open: "Prove what it says, too",
     openNote: "The patient sees that an auditor opened this entry.",
@@ -143,6 +143,7 @@ export const audit = {
   export: {
     title: "Export",
     lead: "Entries as FHIR AuditEvents (R4, IHE BALP), in one Bundle.",
+    told: "Each patient whose entries are in it sees that an auditor looked.",
     run: "Search and save",
     searching: (count: number): string => `${plural(count, "entry", "entries")} so far …`,
     stop: "Stop",

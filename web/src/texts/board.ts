@@ -244,6 +244,8 @@ export const board = {
     },
     signedAlready: "You signed this. It waits for other members.",
     onItsWay: "Enough have signed. The decision is on its way to the ledger.",
+    stopComing:
+      "The suspension is in force, and on its way to the ledger. It can be resumed once it is there; this page looks by itself.",
     recused: "You recused from this study, so you sign nothing on it.",
     what: "What you sign",
     fields: {
