@@ -85,6 +85,10 @@ interface EntriesProps {
 }
 
 function Entries({ found, shown }: EntriesProps): ReactElement {
+  // Kept here: a line that is scrolled away and back is another one of the document.
+  const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
+  const toggle = (index: number, on: boolean): void =>
+    setOpened((before) => new Set([...before].filter((one) => one !== index).concat(on ? [index] : [])));
   const pages = found.data?.pages;
   const gaps = pages?.[0]?.gaps ?? 0;
   const damaged = pages?.reduce((sum, page) => sum + page.damaged, 0) ?? 0;
@@ -116,7 +120,9 @@ function Entries({ found, shown }: EntriesProps): ReactElement {
               keyOf={(one) => one.index}
               pixels={LINE_PIXELS}
               more={canGoOn ? () => void found.fetchNextPage() : null}
-              line={(one) => <Line entry={one} />}
+              line={(one) => (
+                <Line entry={one} isOpen={opened.has(one.index)} open={(on) => toggle(one.index, on)} />
+              )}
             />
           )}
           <p className="muted small">
@@ -128,14 +134,19 @@ function Entries({ found, shown }: EntriesProps): ReactElement {
   );
 }
 
-function Line({ entry }: { entry: Entry }): ReactElement {
-  const [opened, open] = useState(false);
+interface LineProps {
+  entry: Entry;
+  isOpen: boolean;
+  open: (on: boolean) => void;
+}
+
+function Line({ entry, isOpen, open }: LineProps): ReactElement {
   return (
-    <details className="entry" onToggle={(event) => open(event.currentTarget.open)}>
+    <details className="entry" open={isOpen} onToggle={(event) => open(event.currentTarget.open)}>
       <summary>
         <Sentence entry={entry} />
       </summary>
-      {opened && <EntryDetail entry={entry} />}
+      {isOpen && <EntryDetail entry={entry} />}
     </details>
   );
 }
