@@ -122,9 +122,9 @@ describe("what a member signs", () => {
     ["a type that is not what it is called", { ...permit(), types: {} }, fileOf(), "permit"],
     [
       "a text that is not the study",
-      permit(),
+      drafted("RefuseStudy", { study: id }),
       fileOf({ study: { ...fileOf().study, proposal: { ...proposal, epsilon: 9_000_000 } } }),
-      "permit",
+      "refuse",
     ],
   ];
   test.each(others)("is refused with %s", (_, typed, file, kind) => {
