@@ -162,6 +162,9 @@ class RowView(BaseModel):
     amends: str | None
     decide_by: datetime | None
     permit_ends: datetime | None
+    complete: bool = Field(description="false while papers that an open proposal names are missing")
+    motions: list[MotionView] = Field(description="what waits for signatures, and who signed already")
+    recused: list[str] = Field(description="members that take no part in decisions on it")
     overdue: int = Field(description="conditions past their date that are not met")
     open_questions: int
     epsilon_spent: str = Field(description="by this version and all before it")
@@ -180,6 +183,9 @@ def row_view(study: Study, board: EthicsBoard, now: int) -> RowView:
         amends=None if study.proposal.amends is None else to_hex(study.proposal.amends),
         decide_by=None if prepared is None else moment(prepared.decide_by),
         permit_ends=moment(study.proposal.not_after) if study.state.may_go_on else None,
+        complete=study.state is not State.PROPOSED or not board.documents.missing(study),
+        motions=[_motion_view(motion) for motion in case.motions],
+        recused=[to_hex(recusal.member) for recusal in case.recusals],
         overdue=sum(view.overdue for view in condition_views(study.conditions, case, now)),
         open_questions=len(case.open_questions),
         epsilon_spent=usage.epsilon_in_all,

@@ -673,6 +673,26 @@ def test_list_shows_all_studies_with_what_became_of_them(
     assert_problem(raw(researcher.api, "GET", "/v1/board/studies"), 403, "scope_missing")
 
 
+def test_list_says_what_each_open_study_waits_for(
+    researcher: Provider, secretary: Api, board: list[Person]
+) -> None:
+    def row() -> dict[str, Any]:
+        rows = secretary.get("/v1/board/studies", state="proposed", limit=100)
+        found: dict[str, Any] = next(each for each in rows if each["study_id"] == study)
+        return found
+
+    study = str(researcher.api.post("/v1/studies", proposal())["study_id"])
+    assert (row()["complete"], row()["motions"], row()["recused"]) == (False, [], [])
+    assert bring(researcher, study).status_code == 201
+    body = {"reviewers": [board[0].member_id], "decide_by": in_days(14)}
+    secretary.post(f"/v1/board/studies/{study}/preparation", body)
+    board[2].api.post(f"/v1/board/studies/{study}/recusals", {"reason": "a friend"})
+    assert board[0].sign(study, "permit").status_code == 200
+    (motion,) = row()["motions"]
+    assert (motion["kind"], [seat["name"] for seat in motion["signed_by"]]) == ("permit", [NAMES[0]])
+    assert (row()["complete"], row()["recused"]) == (True, [board[2].member_id])
+
+
 def test_member_suspended_after_signing_does_not_count(
     service: Service, operator: Api, researcher: Provider, board: list[Person], study: str
 ) -> None:

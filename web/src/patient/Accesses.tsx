@@ -1,5 +1,6 @@
 /** Who looked: every entry, newest first, loaded as one scrolls, each one provable in the page. */
 import { useMemo, useState, type ReactElement } from "react";
+import { api, body } from "../api/client";
 import { useAccesses, useWords, type Access } from "../api/queries";
 import { texts } from "../texts";
 import { LongList } from "../ui/LongList";
@@ -91,7 +92,16 @@ export default function Accesses(): ReactElement {
                   <summary>
                     <AccessLine entry={one} />
                   </summary>
-                  <ProofPanel entry={one} subject={subject} />
+                  <ProofPanel
+                    entry={one}
+                    fetchBundle={() =>
+                      body(
+                        api.GET("/v1/accesses/{index}/proof", {
+                          params: { path: { index: one.index }, query: { subject } },
+                        }),
+                      )
+                    }
+                  />
                 </details>
               )}
             />

@@ -1,11 +1,11 @@
 /** Proves one entry in the page: nothing is taken on the service's word but the bytes that are checked. */
 import { useState, type ReactElement } from "react";
-import { api, body, openApi } from "../api/client";
+import { body, openApi } from "../api/client";
 import { askNode } from "../api/node";
 import type { Access } from "../api/queries";
 import { texts } from "../texts";
 import { checkEntry, checkOnChain, type Bundle, type Checked } from "../proof/bundle";
-import { ProofError } from "../proof/bytes";
+import { ProofError, refuse } from "../proof/bytes";
 import { saveJson } from "../ui/download";
 import { Icon } from "../ui/Icon";
 import { Button, Failure, Notice, Steps } from "../ui/parts";
@@ -13,19 +13,27 @@ import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.accesses;
 
+interface ProofPanelProps {
+  entry: Pick<Access, "index" | "leaf_hash">;
+  /** Fetches the proof, with what the entry says or without. */
+  fetchBundle: () => Promise<unknown>;
+  opened?: boolean;
+}
+
 interface Found {
   bundle: Bundle;
+  opened: boolean;
   checked: Checked | null;
   onChain: boolean;
   wrong: string | null;
 }
 
-export function ProofPanel({ entry, subject }: { entry: Access; subject: string }): ReactElement {
+export function ProofPanel({ entry, fetchBundle, opened = true }: ProofPanelProps): ReactElement {
   const [found, setFound] = useState<Found | null>(null);
   const { busy, error, run } = useAttempt();
   const check = (): Promise<void> =>
     run(async () => {
-      setFound(await prove(entry.index, subject));
+      setFound(await prove((await fetchBundle()) as Bundle, entry, opened));
     });
   return (
     <div className="proof stack">
@@ -50,7 +58,7 @@ export function ProofPanel({ entry, subject }: { entry: Access; subject: string 
 }
 
 function Verdict({ found }: { found: Found }): ReactElement {
-  const { checked, onChain, wrong } = found;
+  const { checked, onChain, opened, wrong } = found;
   if (checked === null || wrong !== null) {
     return (
       <Notice tone="bad" title={PAGE.failed}>
@@ -64,7 +72,9 @@ function Verdict({ found }: { found: Found }): ReactElement {
     <Notice tone="good" title={PAGE.checked}>
       <Steps
         steps={[
-          { text: PAGE.steps.content, state: "done" },
+          opened
+            ? { text: PAGE.steps.content, state: "done" }
+            : { text: PAGE.steps.closed, state: "waiting" },
           { text: PAGE.steps.included(checked.size), state: "done" },
           anchored && checked.anchor !== null
             ? { text: PAGE.steps.anchored(checked.anchor.block), state: "done" }
@@ -75,17 +85,15 @@ function Verdict({ found }: { found: Found }): ReactElement {
   );
 }
 
-async function prove(index: number, subject: string): Promise<Found> {
-  const bundle = (await body(
-    api.GET("/v1/accesses/{index}/proof", { params: { path: { index }, query: { subject } } }),
-  )) as unknown as Bundle;
+async function prove(bundle: Bundle, entry: ProofPanelProps["entry"], opened: boolean): Promise<Found> {
   const keys = (await body(openApi.GET("/v1/log/keys"))).flatMap((one) => one.keys);
   try {
-    const checked = checkEntry(bundle, index, keys);
-    return { bundle, checked, onChain: await checkOnChain(bundle, rpc), wrong: null };
+    const checked = checkEntry(bundle, entry.index, keys, { opened });
+    refuse(`0x${checked.leafHash}` !== entry.leaf_hash, "the list shows another entry than the proof");
+    return { bundle, opened, checked, onChain: await checkOnChain(bundle, rpc), wrong: null };
   } catch (failure) {
     if (failure instanceof ProofError) {
-      return { bundle, checked: null, onChain: false, wrong: failure.message };
+      return { bundle, opened, checked: null, onChain: false, wrong: failure.message };
     }
     throw failure;
   }

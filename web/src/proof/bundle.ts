@@ -38,8 +38,16 @@ export interface Checked {
   recordedAtMs: number;
 }
 
-/** Check the one entry `index`; ProofError says the first thing found wrong. */
-export function checkEntry(bundle: Bundle, index: number, keys: readonly string[]): Checked {
+/**
+ * Check the one entry `index`; ProofError says the first thing found wrong. `opened` false: that something was
+ * logged there, and not what.
+ */
+export function checkEntry(
+  bundle: Bundle,
+  index: number,
+  keys: readonly string[],
+  { opened = true }: { opened?: boolean } = {},
+): Checked {
   refuse(bundle.format !== FORMAT, "the proof is of an unknown format");
   const checkpoint = openCheckpoint(bundle.checkpoint, keys);
   refuse(bundle.origin !== checkpoint.origin, "the checkpoint is of another log");
@@ -67,11 +75,9 @@ export function checkEntry(bundle: Bundle, index: number, keys: readonly string[
     entry.proof.map((node) => fromBase64(node, 32)),
     root,
   );
-  if (entry.record === undefined || entry.salt === undefined) {
-    throw new ProofError("the proof does not open the entry");
+  if (opened) {
+    requireContent(entry, commitment);
   }
-  const opened = hmac(sha256, fromBase64(entry.salt, 32), fromBase64(entry.record));
-  refuse(!isEqual(opened, commitment), "the entry does not say what was logged");
   return {
     size,
     root: toHex(root),
@@ -79,6 +85,14 @@ export function checkEntry(bundle: Bundle, index: number, keys: readonly string[
     leafHash: toHex(hash),
     recordedAtMs: at,
   };
+}
+
+function requireContent({ record, salt }: Bundle["entries"][number], commitment: Uint8Array): void {
+  if (record === undefined || salt === undefined) {
+    throw new ProofError("the proof does not open the entry");
+  }
+  const made = hmac(sha256, fromBase64(salt, 32), fromBase64(record));
+  refuse(!isEqual(made, commitment), "the entry does not say what was logged");
 }
 
 type Rpc = (method: string, params: unknown[]) => Promise<unknown>;

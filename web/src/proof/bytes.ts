@@ -25,6 +25,10 @@ export function fromBase64(text: string, length?: number): Uint8Array {
   return data;
 }
 
+export function toBase64(data: Uint8Array): string {
+  return btoa(String.fromCharCode(...data));
+}
+
 export function toHex(data: Uint8Array): string {
   return Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

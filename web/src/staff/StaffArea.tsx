@@ -17,6 +17,8 @@ const System = lazy(() => import("../operator/System"));
 const Messages = lazy(() => import("../operator/Messages"));
 const Members = lazy(() => import("../operator/Members"));
 const Accounts = lazy(() => import("../operator/Accounts"));
+const BoardArea = lazy(() => import("../board/BoardArea"));
+const AuditArea = lazy(() => import("../audit/AuditArea"));
 
 const NAV = texts.staff.nav;
 
@@ -26,6 +28,9 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
   const enrols = may.has("enrolment:issue");
   const operates = may.has("system:read") && may.has("participants:manage") && may.has("accounts:manage");
   const researches = may.has("studies:propose") && info.organisation !== null;
+  const decides = may.has("studies:approve");
+  const reviews = decides || may.has("studies:prepare");
+  const audits = may.has("audit:read");
   const pages: PageLink[] = [
     ...(cares
       ? ([
@@ -49,6 +54,15 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           { path: "/research/proposal", label: NAV.proposal, icon: "pen" },
           { path: "/research/studies", label: NAV.studies, icon: "file" },
           { path: "/research/budget", label: NAV.budget, icon: "gauge" },
+        ] as const)
+      : []),
+    ...(reviews ? ([{ path: "/board/studies", label: NAV.board, icon: "inbox" }] as const) : []),
+    ...(decides ? ([{ path: "/board/seat", label: NAV.seat, icon: "wallet" }] as const) : []),
+    ...(audits
+      ? ([
+          { path: "/audit/log", label: NAV.log, icon: "eye" },
+          { path: "/audit/checkpoints", label: NAV.checkpoints, icon: "shield" },
+          { path: "/audit/export", label: NAV.export, icon: "down" },
         ] as const)
       : []),
   ];
@@ -80,6 +94,8 @@ export default function StaffArea({ who, info }: { who: Who; info: SessionInfo }
           {operates && <Route path="/members" component={Members} />}
           {operates && <Route path="/accounts" component={Accounts} />}
           {researches && <Route path="/research/*?" component={ResearcherArea} />}
+          {reviews && <Route path="/board/*?" component={BoardArea} />}
+          {audits && <Route path="/audit/*?" component={AuditArea} />}
           <Route>
             <Lost />
           </Route>

@@ -1,10 +1,11 @@
+import { boardProblems } from "./board_problems";
 import { operator } from "./operator";
 import { payments } from "./payments";
 import { upload } from "./upload";
 
 const whole = new Intl.NumberFormat("en");
 const worded = (count: number, one: string, many: string): string => (count === 1 ? one : many);
-const plural = (count: number, one: string, many: string): string =>
+export const plural = (count: number, one: string, many: string): string =>
   `${whole.format(count)} ${worded(count, one, many)}`;
 
 interface Told {
@@ -32,6 +33,7 @@ const codes: Record<string, Told> = {
     what: "There is nothing here, or it is not yours to see.",
     next: "Go back and choose it from the list.",
   },
+  ...boardProblems,
 };
 
 export const en = {
@@ -310,6 +312,7 @@ export const en = {
     download: "Download the proof",
     steps: {
       content: "The entry says exactly what was logged.",
+      closed: "What the entry says was not opened.",
       included: (size: number): string =>
         `It is part of a log of ${plural(size, "entry", "entries")}, signed by the log's key.`,
       anchored: (block: number): string =>
@@ -445,6 +448,11 @@ export const en = {
       proposal: "Propose",
       studies: "Studies",
       budget: "Budget",
+      board: "Board",
+      seat: "My seat",
+      log: "Log",
+      checkpoints: "Checkpoints",
+      export: "Export",
     },
     actingFor: "For",
     noPages: "There are no pages for your role yet.",
