@@ -39,6 +39,9 @@ _PAGES: Final = {
 _INTERACTIVE: Final = """async (selector) => {
   while (document.querySelector(selector) === null) {
     await new Promise((next) => requestAnimationFrame(next));
+    if (performance.now() > 30_000) {
+      throw new Error(`${selector} did not come: ${document.body.innerText}`);
+    }
   }
   await new Promise((next) => setTimeout(next));
   return performance.now();
@@ -50,7 +53,11 @@ _SCROLL: Final = """async ([pixels, wanted, seconds]) => {
   let seen = 0;
   while (seen < wanted && before < end) {
     scrollBy(0, pixels);
-    const now = await new Promise((next) => requestAnimationFrame(next));
+    // A browser that draws nothing any more must not be waited for.
+    const now = await new Promise((next) => {
+      requestAnimationFrame(next);
+      setTimeout(() => next(performance.now()), 2_000);
+    });
     frames.push(now - before);
     before = now;
     for (const line of document.querySelectorAll("main li[aria-posinset]")) {

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from backend.demo.actors import Provider
+from backend.identity.roles import Role
 from tests.browser.person import Person
+from tests.browser.test_staff import sign_in
 from tests.browser.test_story import ask
+from tests.integration.api.world import PASSWORD, Service
 
 HOSTILE: Final = (
     '<img src=x onerror="window.broken=1">',
@@ -30,19 +33,40 @@ HOSTILE: Final = (
     "2026-99-99T99:99:99Z",
     "../" * 40,
 )
-PLACES: Final = ("/", "/requests", "/consents", "/records", "/accesses", "/more")
+PLACES: Final = (
+    "/",
+    "/requests",
+    "/consents",
+    "/records",
+    "/accesses",
+    "/studies",
+    "/people",
+    "/devices",
+    "/more",
+)
+STAFF_PLACES: Final = (
+    "/patients", "/asked", "/obligations", "/desk", "/system", "/messages", "/members", "/accounts",
+    "/research/catalogue", "/research/proposal", "/research/studies", "/research/budget",
+    "/board/studies", "/board/seat", "/audit/log", "/audit/checkpoints", "/audit/export",
+)  # fmt: skip
+EVERYTHING: Final = "does-everything"
+
+
+SHARES: Final = pytest.mark.parametrize(("seed", "share"), [(2, 0.1), (1, 1.0)], ids=["some", "all"])
 
 
 class Hostile:
     """Answers as the service does, with a share of the texts replaced."""
 
-    def __init__(self, seed: int, share: float) -> None:
+    def __init__(self, seed: int, share: float, *, but: str = "/no-such-route") -> None:
         self._dice = random.Random(seed)
         self._share = share
+        self._but = but  # without it there would be no pages
 
     def __call__(self, route: Route) -> None:
         answer = route.fetch()
-        if "json" not in answer.headers.get("content-type", "") or not answer.ok:
+        is_json = "json" in answer.headers.get("content-type", "")
+        if not is_json or not answer.ok or self._but in route.request.url:
             route.fulfill(response=answer)
             return
         route.fulfill(response=answer, body=json.dumps(self._changed(answer.json())))
@@ -64,16 +88,43 @@ def nothing_ran(page: Page) -> None:
     assert page.evaluate("document.querySelectorAll('main img, main script, main iframe').length") == 0
 
 
-@pytest.mark.parametrize(("seed", "share"), [(2, 0.1), (1, 1.0)], ids=["some", "all"])
+def looked_at(person: Person, places: Iterable[str], hostile: Hostile) -> None:
+    person.page.context.route("**/v1/**", hostile)
+    for place in places:
+        person.goes(place)
+        person.page.wait_for_load_state("networkidle")
+        expect(person.page.locator("main")).to_contain_text("a")
+        nothing_ran(person.page)
+
+
+@SHARES
 def test_hostile_answers_neither_run_nor_leave_a_page_blank(
     enrolled: Callable[..., Person], clinic: Provider, seed: int, share: float
 ) -> None:
     person = enrolled()
     request = ask(clinic, person.record_number)["request_id"]
-    page = person.page
-    page.context.route("**/v1/**", Hostile(seed, share))
-    for place in (*PLACES, f"/requests/{request}", f"/records/{person.record_id}"):
-        person.goes(place)
-        page.wait_for_load_state("networkidle")
-        expect(page.locator("main")).to_contain_text("a")
-        nothing_ran(page)
+    places = (*PLACES, f"/requests/{request}", f"/records/{person.record_id}")
+    looked_at(person, places, Hostile(seed, share))
+
+
+@pytest.fixture(scope="session")
+def everybody(service: Service) -> None:
+    """One account that has the pages of all staff."""
+    service.world.services.identity.add_user(
+        username=EVERYTHING,
+        password=PASSWORD,
+        roles=frozenset(Role) - {Role.PATIENT},
+        member_id=service.world.stores.tenant,
+        by=None,
+    )
+
+
+@SHARES
+@pytest.mark.usefixtures("everybody")
+def test_hostile_answers_do_as_little_in_the_pages_of_staff(
+    open_person: Callable[..., Person], seed: int, share: float
+) -> None:
+    person = open_person()
+    sign_in(person, EVERYTHING)
+    expect(person.page.get_by_role("link", name="Checkpoints")).to_be_visible()
+    looked_at(person, STAFF_PLACES, Hostile(seed, share, but="/v1/auth/session"))
