@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from backend.demo.actors import Provider
-from backend.identity.roles import Role
+from backend.identity.roles import STAFF_ROLES
 from tests.browser.person import Person
 from tests.browser.test_staff import sign_in
 from tests.browser.test_story import ask
@@ -113,7 +113,7 @@ def everybody(service: Service) -> None:
     service.world.services.identity.add_user(
         username=EVERYTHING,
         password=PASSWORD,
-        roles=frozenset(Role) - {Role.PATIENT},
+        roles=STAFF_ROLES,
         member_id=service.world.stores.tenant,
         by=None,
     )

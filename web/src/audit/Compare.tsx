@@ -7,12 +7,20 @@ import { compare, type Compared } from "../proof/history";
 import { audit } from "../texts/audit";
 import { saveJson } from "../ui/download";
 import { Icon } from "../ui/Icon";
-import { Button, Card, Failure, Form, Loading, Notice } from "../ui/parts";
-import { NoteField } from "./NoteField";
+import { Button, Card, Failure, Form, Loading, Notice, TextArea } from "../ui/parts";
 import { tidied } from "./kept";
 import { fetchTile } from "./queries";
 
 const PAGE = audit.checkpoints;
+
+/** Lines that are pasted as they are: a checkpoint with its signatures, keys. */
+const PASTED = {
+  className: "input audit-note",
+  rows: 4,
+  maxLength: 1_000_000,
+  spellCheck: false,
+  autoComplete: "off",
+} as const;
 
 interface Asked {
   notes: readonly [string, string];
@@ -34,9 +42,9 @@ export function Compare({ now, keys }: { now: string; keys: readonly string[] })
     <Card title={PAGE.pasteTitle}>
       <p className="muted">{PAGE.pasteLead}</p>
       <Form send={ask}>
-        <NoteField label={PAGE.first} value={first} change={setFirst} />
-        <NoteField label={PAGE.second} value={second} change={setSecond} />
-        <NoteField label={PAGE.key} hint={PAGE.keyHint} value={own} change={setOwn} />
+        <TextArea {...PASTED} label={PAGE.first} value={first} change={setFirst} />
+        <TextArea {...PASTED} label={PAGE.second} value={second} change={setSecond} />
+        <TextArea {...PASTED} label={PAGE.key} hint={PAGE.keyHint} value={own} change={setOwn} />
         <div className="row">
           <Button look="primary" submits disabled={first.trim() === ""}>
             {PAGE.run}

@@ -3,12 +3,11 @@ import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { asDay, dateOf, endOfDay } from "../format/time";
 import { board } from "../texts/board";
-import { Button, Card, Failure, Form, Notice, Tag, TextField } from "../ui/parts";
+import { Button, Card, Failure, Form, Notice, Tag, TextArea, TextField } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 import type { File } from "./commands";
 import { changed, useMe } from "./queries";
 import { isOnItsWay } from "./queue";
-import { TextArea } from "./TextArea";
 
 const PAGE = board.conditions;
 const MOST = 20;

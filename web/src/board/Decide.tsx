@@ -8,13 +8,12 @@ import { SigningStatus } from "../patient/SigningStatus";
 import { texts } from "../texts";
 import { board } from "../texts/board";
 import { Icon } from "../ui/Icon";
-import { Button, Card, Chip, Failure, Loading, Notice, Tag } from "../ui/parts";
+import { Button, Card, Chip, Failure, Loading, Notice, Tag, TextArea } from "../ui/parts";
 import { useWallets } from "../wallet/discovery";
 import type { TypedData, Wallet } from "../wallet/types";
 import { DraftDiffers, requireCommand, type File, type Kind } from "./commands";
 import { draftOf, useMe, type Me } from "./queries";
 import { hasSigned, isOnItsWay, type Motion } from "./queue";
-import { TextArea } from "./TextArea";
 import { useVote, type Voting } from "./useVote";
 
 const PAGE = board.decide;

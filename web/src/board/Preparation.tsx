@@ -3,11 +3,10 @@ import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { asDay, asList, dateOf, endOfDay, shortId } from "../format/time";
 import { board } from "../texts/board";
-import { Button, Card, Failure, Form, Notice, Switch, TextField } from "../ui/parts";
+import { Button, Card, Failure, Form, Notice, Switch, TextArea, TextField } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 import type { File } from "./commands";
 import { changed, useBoard, useMe } from "./queries";
-import { TextArea } from "./TextArea";
 
 const PAGE = board.prepare;
 const DAY_MS = 86_400_000;

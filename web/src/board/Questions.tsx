@@ -3,11 +3,10 @@ import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { asDay } from "../format/time";
 import { board } from "../texts/board";
-import { Button, Card, Failure, Form, Tag } from "../ui/parts";
+import { Button, Card, Failure, Form, Tag, TextArea } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 import type { File } from "./commands";
 import { changed } from "./queries";
-import { TextArea } from "./TextArea";
 
 const PAGE = board.questions;
 

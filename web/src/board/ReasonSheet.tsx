@@ -1,9 +1,8 @@
 /** A question with a reason, asked once more before something that cannot be taken back. */
 import { useState, type ReactElement } from "react";
 import { texts } from "../texts";
-import { Button, Failure, Sheet } from "../ui/parts";
+import { Button, Failure, Sheet, TextArea } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
-import { TextArea } from "./TextArea";
 
 interface ReasonSheetProps {
   title: string;

@@ -3,17 +3,14 @@ import { useState, type ReactElement } from "react";
 import { api, body, done } from "../api/client";
 import { queries, useNames } from "../api/queries";
 import { texts } from "../texts";
-import { Button, Failure, Form, Loading, Notice, TextField } from "../ui/parts";
-import { useAttempt } from "../ui/useAttempt";
+import { Button, Failure, Loading } from "../ui/parts";
 import { AccountLine } from "./AccountLine";
+import { AddForm, type Wanted } from "./AddForm";
 import { Confirm } from "./Confirm";
-import { MemberChoice } from "./MemberChoice";
 import { Once } from "./Once";
 import { useUsers, type User } from "./queries";
-import { RoleChoice } from "./RoleChoice";
-import { roleWords, STAFF_ROLES, type Role } from "./roles";
+import { roleWords, STAFF_ROLES } from "./roles";
 import { drawPassword } from "./secrets";
-import { useTryKey } from "./useTryKey";
 
 const PAGE = texts.operator.accounts;
 
@@ -120,55 +117,18 @@ function PasswordQuestion({ user, close, tell }: PasswordQuestionProps): ReactEl
 }
 
 function Add({ tell }: { tell: (told: Told) => void }): ReactElement {
-  const [name, setName] = useState("");
-  const [roles, setRoles] = useState<Role[]>(["provider"]);
-  const [member, setMember] = useState("");
-  const [isMissing, setMissing] = useState(false);
   // One password for all tries, as one key: whichever of them made the account, this is what opens it.
   const [password, setPassword] = useState(() => drawPassword());
-  const { header, renew, changing } = useTryKey();
-  const { busy, error, run } = useAttempt();
-  const add = async (): Promise<void> => {
-    const missing = name.trim() === "" || roles.length === 0;
-    setMissing(missing);
-    if (missing) {
-      return;
-    }
-    await run(async () => {
-      await body(
-        api.POST("/v1/users", {
-          params: { header },
-          body: { username: name.trim(), password, roles, member_id: member === "" ? null : member },
-        }),
-      );
-      tell({ title: PAGE.person.added(name.trim()), password });
-      setName("");
-      setPassword(drawPassword());
-      renew();
-      await queries.invalidateQueries({ queryKey: ["users"] });
-    });
+  const add = async ({ name, roles, member, header }: Wanted): Promise<void> => {
+    await body(
+      api.POST("/v1/users", {
+        params: { header },
+        body: { username: name, password, roles, member_id: member },
+      }),
+    );
+    tell({ title: PAGE.person.added(name), password });
+    setPassword(drawPassword());
+    await queries.invalidateQueries({ queryKey: ["users"] });
   };
-  return (
-    <details className="card">
-      <summary>{PAGE.person.add}</summary>
-      <Form send={() => void add()}>
-        <TextField
-          label={PAGE.person.name}
-          autoComplete="off"
-          maxLength={64}
-          value={name}
-          change={changing(setName)}
-        />
-        <MemberChoice label={PAGE.person.of} value={member} change={changing(setMember)} />
-        <RoleChoice label={PAGE.roles} roles={STAFF_ROLES} chosen={roles} change={changing(setRoles)} />
-        {isMissing && <Notice tone="warn" title={PAGE.missing} />}
-        {error !== null && <Failure error={error} />}
-        <div className="row">
-          <Button look="primary" submits busy={busy}>
-            {PAGE.addNow}
-          </Button>
-        </div>
-      </Form>
-    </details>
-  );
+  return <AddForm words={PAGE.person} longest={64} roles={STAFF_ROLES} add={add} />;
 }

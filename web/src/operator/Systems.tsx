@@ -4,16 +4,13 @@ import { api, body, type Schemas } from "../api/client";
 import { queries, useNames } from "../api/queries";
 import { asMoment } from "../format/time";
 import { texts } from "../texts";
-import { Button, Empty, Failure, Form, Loading, Notice, TextField } from "../ui/parts";
-import { useAttempt } from "../ui/useAttempt";
+import { Button, Empty, Failure, Loading } from "../ui/parts";
 import { AccountLine } from "./AccountLine";
+import { AddForm, type Wanted } from "./AddForm";
 import { Confirm } from "./Confirm";
-import { MemberChoice } from "./MemberChoice";
 import { Once } from "./Once";
 import { useClients, useTenant, type Client } from "./queries";
-import { RoleChoice } from "./RoleChoice";
-import { CLIENT_ROLES, roleWords, type Role } from "./roles";
-import { useTryKey } from "./useTryKey";
+import { CLIENT_ROLES, roleWords } from "./roles";
 
 const PAGE = texts.operator.accounts;
 
@@ -137,55 +134,18 @@ function SecretQuestion({ client, close, tell }: SecretQuestionProps): ReactElem
 
 const DAY_SECONDS = 86_400;
 
-function Add({ tell }: { tell: (told: Told) => void }): ReactElement {
+/** Every system is of an organisation: of the custodian itself where none is chosen. */
+function Add({ tell }: { tell: (told: Told) => void }): ReactElement | null {
   const tenant = useTenant();
-  const [name, setName] = useState("");
-  const [roles, setRoles] = useState<Role[]>(["provider"]);
-  const [member, setMember] = useState("");
-  const [isMissing, setMissing] = useState(false);
-  const { header, renew, changing } = useTryKey();
-  const { busy, error, run } = useAttempt();
-  const add = async (): Promise<void> => {
-    const of = member === "" ? tenant : member;
-    const missing = name.trim() === "" || roles.length === 0;
-    setMissing(missing);
-    if (missing || of === null) {
-      return;
-    }
-    await run(async () => {
-      const registered = await body(
-        api.POST("/v1/clients", {
-          params: { header },
-          body: { name: name.trim(), roles, member_id: of },
-        }),
-      );
-      tell({ name: name.trim(), registered });
-      setName("");
-      renew();
-      await queries.invalidateQueries({ queryKey: ["clients"] });
-    });
+  if (tenant === null) {
+    return null;
+  }
+  const add = async ({ name, roles, member, header }: Wanted): Promise<void> => {
+    const registered = await body(
+      api.POST("/v1/clients", { params: { header }, body: { name, roles, member_id: member ?? tenant } }),
+    );
+    tell({ name, registered });
+    await queries.invalidateQueries({ queryKey: ["clients"] });
   };
-  return (
-    <details className="card">
-      <summary>{PAGE.system.add}</summary>
-      <Form send={() => void add()}>
-        <TextField
-          label={PAGE.system.name}
-          autoComplete="off"
-          maxLength={200}
-          value={name}
-          change={changing(setName)}
-        />
-        <MemberChoice label={PAGE.system.of} value={member} change={changing(setMember)} />
-        <RoleChoice label={PAGE.roles} roles={CLIENT_ROLES} chosen={roles} change={changing(setRoles)} />
-        {isMissing && <Notice tone="warn" title={PAGE.missing} />}
-        {error !== null && <Failure error={error} />}
-        <div className="row">
-          <Button look="primary" submits busy={busy}>
-            {PAGE.addNow}
-          </Button>
-        </div>
-      </Form>
-    </details>
-  );
+  return <AddForm words={PAGE.system} longest={200} roles={CLIENT_ROLES} add={add} />;
 }

@@ -4,8 +4,12 @@
  */
 import { useState } from "react";
 
+export interface TryHeader {
+  "Idempotency-Key": string;
+}
+
 export interface TryKey {
-  header: { "Idempotency-Key": string };
+  header: TryHeader;
   renew: () => void;
   /** Wraps a field's setter. */
   changing: <T>(set: (value: T) => void) => (value: T) => void;

@@ -8,6 +8,7 @@ import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
+import { AccountField } from "./AccountField";
 import { useActing, useOwnDevice } from "./acting";
 import { asDevice, DEVICE_POWERS, isStanding, lookAgain, powersIn, type Held, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
@@ -107,20 +108,11 @@ function Add({ subject }: { subject: string }): ReactElement {
           aria-invalid={told && name.trim() === ""}
           change={setName}
         />
-        <TextField
-          label={texts.powers.account}
-          hint={
-            told && delegate === null
-              ? texts.powers.accountMissing
-              : isOwn
-                ? texts.powers.accountOwn
-                : undefined
-          }
-          spellCheck={false}
-          autoCapitalize="none"
-          autoComplete="off"
+        <AccountField
           value={account}
-          aria-invalid={isOwn || (told && delegate === null)}
+          account={delegate}
+          isOwn={isOwn}
+          told={told}
           change={(text) => {
             setAccount(text);
             setCompared(false);

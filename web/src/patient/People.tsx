@@ -7,6 +7,7 @@ import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
+import { AccountField } from "./AccountField";
 import { useActing } from "./acting";
 import { isStanding, lookAgain, powersIn, type Held, type Power, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
@@ -72,12 +73,6 @@ function Give({ subject }: { subject: string }): ReactElement {
   const categories = allCategories.filter((code) => !left.includes(code));
   const isOwn = delegate !== null && isSame(delegate, currentAccount() ?? "");
   const isNothing = powers.length === 0 || groups.length === 0 || categories.length === 0;
-  const accountHint =
-    told && delegate === null
-      ? texts.powers.accountMissing
-      : isOwn
-        ? texts.powers.accountOwn
-        : texts.powers.accountHint;
 
   const next = (): void => {
     setTold(true);
@@ -106,15 +101,13 @@ function Give({ subject }: { subject: string }): ReactElement {
           aria-invalid={told && name.trim() === ""}
           change={setName}
         />
-        <TextField
-          label={texts.powers.account}
-          hint={accountHint}
-          spellCheck={false}
-          autoCapitalize="none"
-          autoComplete="off"
+        <AccountField
           value={account}
-          aria-invalid={isOwn || (told && delegate === null)}
           change={setAccount}
+          account={delegate}
+          isOwn={isOwn}
+          told={told}
+          hint={texts.powers.accountHint}
         />
         <fieldset className="plain">
           <legend>{PAGE.mayDo}</legend>

@@ -4,7 +4,7 @@ import { api, body } from "../api/client";
 import { queries, useCodes, useWords } from "../api/queries";
 import { dateOf, endOfDay } from "../format/time";
 import { texts } from "../texts";
-import { Button, Card, Failure, Notice, Switch, TextField } from "../ui/parts";
+import { Button, Card, Failure, Notice, Switch, TextArea, TextField } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.staff.ask;
@@ -85,17 +85,7 @@ export function Ask({ patientRef, purpose }: { patientRef: string; purpose: stri
         value={until}
         change={setUntil}
       />
-      <div className="field">
-        <label htmlFor="ask-message">{PAGE.message}</label>
-        <textarea
-          id="ask-message"
-          className="input"
-          rows={3}
-          maxLength={1000}
-          value={message}
-          onChange={(event) => setMessage(event.target.value)}
-        />
-      </div>
+      <TextArea label={PAGE.message} maxLength={1000} value={message} change={setMessage} />
       {missing && <Notice tone="warn">{PAGE.missing}</Notice>}
       {error !== null && <Failure error={error} />}
       <div className="row">

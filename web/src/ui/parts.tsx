@@ -138,19 +138,20 @@ export function Form({
   );
 }
 
-interface TextFieldProps extends Omit<ComponentProps<"input">, "onChange"> {
+interface FieldProps {
   label: string;
   value: string;
   change: (value: string) => void;
   hint?: string;
 }
 
+type TextFieldProps = FieldProps & Omit<ComponentProps<"input">, "onChange" | "value">;
+
 /** One line to fill in, with its label; a date, a password too. */
 export function TextField({ label, change, hint, ...rest }: TextFieldProps): ReactElement {
   const id = useId();
   return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
+    <Labelled id={id} label={label} hint={hint}>
       <input
         id={id}
         className="input"
@@ -158,6 +159,42 @@ export function TextField({ label, change, hint, ...rest }: TextFieldProps): Rea
         onChange={(event) => change(event.target.value)}
         {...rest}
       />
+    </Labelled>
+  );
+}
+
+type TextAreaProps = FieldProps & Omit<ComponentProps<"textarea">, "onChange" | "value">;
+
+/** Some lines to write or to paste. */
+export function TextArea({ label, change, hint, ...rest }: TextAreaProps): ReactElement {
+  const id = useId();
+  return (
+    <Labelled id={id} label={label} hint={hint}>
+      <textarea
+        id={id}
+        className="input"
+        rows={3}
+        maxLength={2000}
+        aria-describedby={hint === undefined ? undefined : `${id}-hint`}
+        onChange={(event) => change(event.target.value)}
+        {...rest}
+      />
+    </Labelled>
+  );
+}
+
+interface LabelledProps {
+  id: string;
+  label: string;
+  hint: string | undefined;
+  children: ReactNode;
+}
+
+function Labelled({ id, label, hint, children }: LabelledProps): ReactElement {
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {children}
       {hint !== undefined && (
         <p id={`${id}-hint`} className="small muted">
           {hint}

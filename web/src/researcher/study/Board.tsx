@@ -6,7 +6,7 @@ import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
 import { save } from "../../ui/download";
 import { Icon } from "../../ui/Icon";
-import { Button, Card, Empty, Failure, Loading, Notice, Tag } from "../../ui/parts";
+import { Button, Card, Empty, Failure, Loading, Notice, Tag, TextArea } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { digestOf } from "../digest";
 import { fetchPaper, renewed, upload, usePapers, useQuestions } from "../queries";
@@ -50,7 +50,6 @@ function Question({
   study: string;
   question: Schemas["StudyQuestionView"];
 }): ReactElement {
-  const id = useId();
   const [text, setText] = useState("");
   const { busy, error, run } = useAttempt();
   const answer = (): Promise<void> =>
@@ -74,21 +73,7 @@ function Question({
       </div>
       {question.answered_at === null ? (
         <>
-          <div className="field">
-            <label htmlFor={id}>{PAGE.answer}</label>
-            <textarea
-              id={id}
-              className="input"
-              rows={4}
-              maxLength={2000}
-              aria-describedby={`${id}-hint`}
-              value={text}
-              onChange={({ target }) => setText(target.value)}
-            />
-            <p id={`${id}-hint`} className="small muted">
-              {PAGE.answerHint}
-            </p>
-          </div>
+          <TextArea label={PAGE.answer} hint={PAGE.answerHint} rows={4} value={text} change={setText} />
           {error !== null && <Failure error={error} />}
           <div className="row">
             <Button

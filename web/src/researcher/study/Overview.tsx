@@ -6,7 +6,7 @@ import { asDay, asMoment } from "../../format/time";
 import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
 import { Icon } from "../../ui/Icon";
-import { Button, Card, Failure, Loading, Notice, Sheet } from "../../ui/parts";
+import { Button, Card, Failure, Loading, Notice, Sheet, TextArea } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { asLoss } from "../numbers";
 import { Gauge } from "../Plot";
@@ -282,17 +282,7 @@ function Ends({ study, proposal }: PartProps): ReactElement | null {
           close={() => close(false)}
         >
           <p>{PAGE.endLead}</p>
-          <div className="field">
-            <label htmlFor="closing-reason">{PAGE.endReason}</label>
-            <textarea
-              id="closing-reason"
-              className="input"
-              rows={3}
-              maxLength={2000}
-              value={reason}
-              onChange={({ target }) => setReason(target.value)}
-            />
-          </div>
+          <TextArea label={PAGE.endReason} value={reason} change={setReason} />
           {error !== null && <Failure error={error} />}
           <div className="row">
             <Button
