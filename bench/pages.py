@@ -58,8 +58,11 @@ _SCROLL: Final = """async ([pixels, wanted, seconds]) => {
   const end = performance.now() + seconds * 1000;
   let before = performance.now();
   let seen = 0;
-  while (seen < wanted && before < end) {
+  let moved = before;
+  while (seen < wanted && before < end && before - moved < 2_000) {
+    const place = scrollY;
     scrollBy(0, pixels);
+    moved = scrollY > place ? before : moved; // no further: all lines have passed, or more are on their way
     // A browser that draws nothing any more must not be waited for.
     const now = await new Promise((next) => {
       requestAnimationFrame(next);
