@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from backend.consent.member_book import WARN_SECONDS as MEMBER_WARN_SECONDS
 from backend.operations.types import UP, Alarm, AlarmCode, BackupFacts, Facts, MessageFacts, Severity
 
 DAY_SECONDS: Final = 24 * 3600
 KEY_WARN_SECONDS: Final = 7 * DAY_SECONDS
-MEMBER_WARN_SECONDS: Final = 30 * DAY_SECONDS
 LOG_KEY_SECONDS: Final = 365 * DAY_SECONDS
 LOW_BYTES: Final = 1 << 30
 

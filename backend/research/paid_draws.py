@@ -48,13 +48,8 @@ class PaidDraws:
     ) -> Charge:
         """Return a charge for the draw ``name`` under which nothing was drawn yet. Raises as
         ``PrivacyBudget.debit``, and EntryDamaged where the log cannot tell."""
-        for charge_id in _ids(name):
-            earlier = self._budget.charge(charge_id)
-            if earlier is None or not self._log.has(earlier):
-                return self._budget.debit(
-                    charge_id, study, researcher, rho, study_limit=study_limit, before=before
-                )
-        raise AssertionError("ids do not end")
+        charge_id = next(each for each in _ids(name) if not self._was_drawn(each))
+        return self._budget.debit(charge_id, study, researcher, rho, study_limit=study_limit, before=before)
 
     def charges(self, name: bytes) -> list[bytes]:
         """The charges that were made for a draw, in their order."""
@@ -66,6 +61,10 @@ class PaidDraws:
             if charge_id not in self._noted:
                 self._log.note(charge_id)
                 self._noted.add(charge_id)
+
+    def _was_drawn(self, charge_id: bytes) -> bool:
+        charge = self._budget.charge(charge_id)
+        return charge is not None and self._log.has(charge)
 
 
 def _ids(name: bytes) -> Iterator[bytes]:

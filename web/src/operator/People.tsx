@@ -11,6 +11,7 @@ import { Once } from "./Once";
 import { useUsers, type User } from "./queries";
 import { roleWords, STAFF_ROLES } from "./roles";
 import { drawPassword } from "./secrets";
+import { StateQuestion } from "./StateQuestion";
 
 const PAGE = texts.operator.accounts;
 
@@ -65,7 +66,12 @@ export function People(): ReactElement {
       <Add tell={tell} />
       {asked !== null &&
         (asked.act === "state" ? (
-          <StateQuestion user={asked.user} close={close} />
+          <StateQuestion
+            name={asked.user.username}
+            disabled={asked.user.disabled}
+            close={close}
+            run={() => changeState(asked.user)}
+          />
         ) : (
           <PasswordQuestion user={asked.user} close={close} tell={tell} />
         ))}
@@ -73,22 +79,10 @@ export function People(): ReactElement {
   );
 }
 
-function StateQuestion({ user, close }: { user: User; close: () => void }): ReactElement {
-  const run = async (): Promise<void> => {
-    const path = { user: user.staff_id };
-    await body(api.PUT("/v1/users/{user}/state", { params: { path }, body: { disabled: !user.disabled } }));
-    await queries.invalidateQueries({ queryKey: ["users"] });
-  };
-  return (
-    <Confirm
-      title={user.disabled ? `${PAGE.reopen}: ${user.username}` : PAGE.closeTitle(user.username)}
-      text={user.disabled ? PAGE.reopenText : PAGE.closeText}
-      act={user.disabled ? PAGE.reopen : PAGE.close}
-      look={user.disabled ? "primary" : "danger"}
-      close={close}
-      run={run}
-    />
-  );
+async function changeState(user: User): Promise<void> {
+  const path = { user: user.staff_id };
+  await body(api.PUT("/v1/users/{user}/state", { params: { path }, body: { disabled: !user.disabled } }));
+  await queries.invalidateQueries({ queryKey: ["users"] });
 }
 
 interface PasswordQuestionProps {

@@ -11,6 +11,7 @@ import { Confirm } from "./Confirm";
 import { Once } from "./Once";
 import { useClients, useTenant, type Client } from "./queries";
 import { CLIENT_ROLES, roleWords } from "./roles";
+import { StateQuestion } from "./StateQuestion";
 
 const PAGE = texts.operator.accounts;
 
@@ -74,7 +75,12 @@ export function Systems(): ReactElement {
       <Add tell={tell} />
       {asked !== null &&
         (asked.act === "state" ? (
-          <StateQuestion client={asked.client} close={close} />
+          <StateQuestion
+            name={asked.client.name}
+            disabled={asked.client.disabled}
+            close={close}
+            run={() => changeState(asked.client)}
+          />
         ) : (
           <SecretQuestion client={asked.client} close={close} tell={tell} />
         ))}
@@ -82,23 +88,12 @@ export function Systems(): ReactElement {
   );
 }
 
-function StateQuestion({ client, close }: { client: Client; close: () => void }): ReactElement {
-  const run = async (): Promise<void> => {
-    const path = { client: client.client_id };
-    const state = { disabled: !client.disabled };
-    await body(api.PUT("/v1/clients/{client}/state", { params: { path }, body: state }));
-    await queries.invalidateQueries({ queryKey: ["clients"] });
-  };
-  return (
-    <Confirm
-      title={client.disabled ? `${PAGE.reopen}: ${client.name}` : PAGE.closeTitle(client.name)}
-      text={client.disabled ? PAGE.reopenText : PAGE.closeText}
-      act={client.disabled ? PAGE.reopen : PAGE.close}
-      look={client.disabled ? "primary" : "danger"}
-      close={close}
-      run={run}
-    />
+async function changeState(client: Client): Promise<void> {
+  const path = { client: client.client_id };
+  await body(
+    api.PUT("/v1/clients/{client}/state", { params: { path }, body: { disabled: !client.disabled } }),
   );
+  await queries.invalidateQueries({ queryKey: ["clients"] });
 }
 
 interface SecretQuestionProps {

@@ -8,7 +8,7 @@ import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
-import { AccountField } from "./AccountField";
+import { AccountField, otherAccount } from "./AccountField";
 import { useActing, useOwnDevice } from "./acting";
 import { asDevice, DEVICE_POWERS, isStanding, lookAgain, powersIn, type Held, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
@@ -78,12 +78,11 @@ function Add({ subject }: { subject: string }): ReactElement {
   const [end, setEnd] = useState(() => dateOf(new Date(Date.now() + TWO_YEARS_MS).toISOString()));
   const [told, setTold] = useState(false);
   const [wish, setWish] = useState<Wish | null>(null);
-  const delegate = accountIn(account);
-  const isOwn = delegate !== null && isSame(delegate, currentAccount() ?? "");
+  const delegate = otherAccount(account);
 
   const next = (): void => {
     setTold(true);
-    if (name.trim() !== "" && delegate !== null && !isOwn && compared) {
+    if (name.trim() !== "" && delegate !== null && compared) {
       setWish({
         subject,
         delegate,
@@ -110,15 +109,13 @@ function Add({ subject }: { subject: string }): ReactElement {
         />
         <AccountField
           value={account}
-          account={delegate}
-          isOwn={isOwn}
           told={told}
           change={(text) => {
             setAccount(text);
             setCompared(false);
           }}
         />
-        {delegate !== null && !isOwn && (
+        {delegate !== null && (
           <>
             <p className="account-groups">
               <code>{inGroups(delegate)}</code>
@@ -136,11 +133,7 @@ function Add({ subject }: { subject: string }): ReactElement {
           change={(day) => day !== "" && setEnd(day)}
         />
         <div className="row">
-          <Button
-            look="primary"
-            submits
-            disabled={purposes.length === 0 || (delegate !== null && !isOwn && !compared)}
-          >
+          <Button look="primary" submits disabled={purposes.length === 0 || (delegate !== null && !compared)}>
             {texts.powers.people.next}
           </Button>
         </div>

@@ -1,13 +1,12 @@
 /** Who may act for the patient: delegates and guardians; giving a power, and taking it back. */
 import { useState, type ReactElement } from "react";
 import { useCodes, useConsents, useWords } from "../api/queries";
-import { accountIn } from "../format/accounts";
 import { dateOf, endOfDay } from "../format/time";
 import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
-import { AccountField } from "./AccountField";
+import { AccountField, otherAccount } from "./AccountField";
 import { useActing } from "./acting";
 import { isStanding, lookAgain, powersIn, type Held, type Power, type Wish } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
@@ -69,14 +68,13 @@ function Give({ subject }: { subject: string }): ReactElement {
   const [told, setTold] = useState(false);
   const [wish, setWish] = useState<Wish | null>(null);
 
-  const delegate = accountIn(account);
+  const delegate = otherAccount(account);
   const categories = allCategories.filter((code) => !left.includes(code));
-  const isOwn = delegate !== null && isSame(delegate, currentAccount() ?? "");
   const isNothing = powers.length === 0 || groups.length === 0 || categories.length === 0;
 
   const next = (): void => {
     setTold(true);
-    if (name.trim() !== "" && delegate !== null && !isOwn && !isNothing) {
+    if (name.trim() !== "" && delegate !== null && !isNothing) {
       setWish({
         subject,
         delegate,
@@ -101,14 +99,7 @@ function Give({ subject }: { subject: string }): ReactElement {
           aria-invalid={told && name.trim() === ""}
           change={setName}
         />
-        <AccountField
-          value={account}
-          change={setAccount}
-          account={delegate}
-          isOwn={isOwn}
-          told={told}
-          hint={texts.powers.accountHint}
-        />
+        <AccountField value={account} change={setAccount} told={told} hint={texts.powers.accountHint} />
         <fieldset className="plain">
           <legend>{PAGE.mayDo}</legend>
           <div className="switch-grid">
