@@ -25,6 +25,15 @@ class Ready(BaseModel):
     parts: dict[str, str]
 
 
+class BitsView(BaseModel):
+    """Where each code stands in the masks that are signed: code to bit, the least significant one 0."""
+
+    purposes: dict[str, int]
+    categories: dict[str, int]
+    sensitivities: dict[str, int]
+    actions: dict[str, int]
+
+
 class TablesView(BaseModel):
     """The codes that may be used, in bit order, with the digest that decisions name."""
 
@@ -40,6 +49,7 @@ class TablesView(BaseModel):
     actions: list[str]
     obligations: list[str]
     powers: list[str]
+    bits: BitsView
 
 
 class LedgerView(BaseModel):
@@ -98,6 +108,12 @@ def tables(services: Open) -> TablesView:
         actions=codes(published.actions),
         obligations=codes(published.obligations),
         powers=codes(published.powers),
+        bits=BitsView(
+            purposes=dict(published.purposes.bits),
+            categories=dict(published.categories.bits),
+            sensitivities=dict(published.sensitivities.bits),
+            actions=dict(published.actions.bits),
+        ),
     )
 
 

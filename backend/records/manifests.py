@@ -29,7 +29,6 @@ from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.sealed import DocumentSealer
 from backend.types import Bytes32, RecordId, SubjectId
 
-_PAGE: Final = 100
 _REMEMBERED: Final = 512  # a large bundle's manifest takes 100 KiB
 Erases = Callable[[SubjectId, RecordId | None], bool]
 """Whether a record, or the whole person (None), is being erased or was: it looks absent then."""
@@ -87,14 +86,7 @@ class ManifestBook:
 
     def of_subject(self, subject: SubjectId) -> Sequence[Manifest]:
         """Return what the current versions of all records of a subject say. Raises as ``manifest``."""
-        found: list[Manifest] = []
-        after = None
-        while rows := self._index.list_current(subject, after=after, limit=_PAGE):
-            found += map(self.manifest, self.standing(rows))
-            if len(rows) < _PAGE:
-                break
-            after = (rows[-1].created_at, rows[-1].record_id)
-        return found
+        return self.manifests(self.standing(self._index.list_current(subject)))
 
     def standing(self, rows: Sequence[VersionRow]) -> Sequence[VersionRow]:
         """Return the rows without those of what is being erased."""
@@ -111,16 +103,23 @@ class ManifestBook:
         self._rows.forget((record_id, version))
 
     def manifest(self, row: VersionRow) -> Manifest:
-        """Return what a row's manifest says.
+        """Return what a row's manifest says. Raises as ``manifests``."""
+        return self.manifests([row])[0]
+
+    def manifests(self, rows: Sequence[VersionRow]) -> list[Manifest]:
+        """Return what the manifests of these rows say.
 
         Raises SealedDocumentRefused, NotCanonical or ManifestRefused when it is not what was stored,
         SecretNotFound when the patient was erased, LedgerUnavailable.
         """
-        try:
-            return self._checked(row)
-        except IntegrityError:
-            self.changed(row.record_id, row.version)  # the operator may have mended the index meanwhile
-            raise
+        opened = [self._opened_now(row) for row in rows]
+        for row, stands in zip(
+            rows, self._ledger.committed([each.commitment for each in opened]), strict=True
+        ):
+            if not stands:
+                self.changed(row.record_id, row.version)
+                raise ManifestRefused
+        return [each.manifest for each in opened]
 
     def unchecked(self, row: VersionRow) -> Manifest:
         """Return what a row's manifest says, whether or not the chain knows it: never for releasing anything.
@@ -141,15 +140,17 @@ class ManifestBook:
         except SecretNotFound as gone:
             raise EvidenceGone(f"{name} was erased.") from gone
 
-    def _checked(self, row: VersionRow) -> Manifest:
+    def _opened_now(self, row: VersionRow) -> _Opened:
         name = version_name(row.record_id, row.version)
-        opened = self._opened.get((name, row.manifest), lambda: self._open(row, name))
-        named = opened.manifest
-        if (named.record_id, named.version, named.subject) != (row.record_id, row.version, row.subject):
-            raise ManifestRefused
-        if not self._ledger.committed(opened.commitment):
-            raise ManifestRefused
-        return named
+        try:
+            opened = self._opened.get((name, row.manifest), lambda: self._open(row, name))
+            named = opened.manifest
+            if (named.record_id, named.version, named.subject) != (row.record_id, row.version, row.subject):
+                raise ManifestRefused
+        except IntegrityError:
+            self.changed(row.record_id, row.version)  # the operator may have mended the index meanwhile
+            raise
+        return opened
 
     def _open(self, row: VersionRow, name: str) -> _Opened:
         try:

@@ -40,9 +40,13 @@ class RecordIndex(Protocol):
     def version(self, record_id: RecordId, version: int) -> VersionRow | None: ...
 
     def list_current(
-        self, subject: SubjectId, *, after: tuple[UnixSeconds, RecordId] | None, limit: int
+        self,
+        subject: SubjectId,
+        *,
+        after: tuple[UnixSeconds, RecordId] | None = None,
+        limit: int | None = None,
     ) -> list[VersionRow]:
-        """Current versions of a subject by (created_at, record id), oldest first."""
+        """Current versions of a subject by (created_at, record id), oldest first; all without a limit."""
 
     def everything(self) -> Sequence[VersionRow]:
         """All rows, for ``fsck``."""
@@ -81,9 +85,9 @@ class CommitmentLedger(Protocol):
     def commit_records(self, commitments: Sequence[Bytes32]) -> Receipt:
         """Record them; those already recorded by this custodian are passed over. Final on return."""
 
-    def committed(self, commitment: Bytes32) -> bool:
-        """Whether this custodian's commitment stands on the chain and is not withdrawn. Immutable once true,
-        except by a withdrawal of this custodian."""
+    def committed(self, commitments: Sequence[Bytes32]) -> Sequence[bool]:
+        """Whether each commitment of this custodian stands on the chain and is not withdrawn. Immutable once
+        true, except by a withdrawal of this custodian."""
 
 
 class RecipientKeys(Protocol):

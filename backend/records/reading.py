@@ -274,7 +274,7 @@ class ReadingService:
     def _list(self, reader: Reader, after: tuple[UnixSeconds, RecordId] | None, limit: int) -> Listing:
         with self._unavailability_logged(reader):
             rows = self._index.list_current(reader.question.subject, after=after, limit=limit)
-            manifests = [self._manifests.manifest(row) for row in self._manifests.standing(rows)]
+            manifests = self._manifests.manifests(self._manifests.standing(rows))
             decided = self._decide(manifests, reader, lambda _: True)
         shown = [record for record in decided if record.permitted]
         listed = [

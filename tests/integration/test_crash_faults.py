@@ -188,7 +188,7 @@ def storing(stage: Stage) -> Attempt:
     def check() -> None:
         row = MongoRecordIndex(stage.world.stores.database).current(record)
         assert row is not None
-        assert stage.world.stores.commitments.committed(row.commitment)
+        assert stage.world.stores.commitments.committed([row.commitment]) == [True]
         assert stage.entries("record.stored", "records")[record.hex()] == 1
 
     return lambda process: process.storing.store_attachment(document), check
@@ -247,7 +247,7 @@ def erasing(stage: Stage) -> Attempt:
         ]
         assert erasure.state is State.ERASED
         assert MongoRecordIndex(stage.world.stores.database).current(record) is None
-        assert not stage.world.stores.commitments.committed(row.commitment)
+        assert stage.world.stores.commitments.committed([row.commitment]) == [False]
         assert not stage.world.stores.keys.exists(*share_name(record, 1, "s0000"))
         assert stage.entries("record.erased", "records")[record.hex()] == 1
 

@@ -153,7 +153,7 @@ def a_record(stage: Stage) -> tuple[Scope, Check]:
         assert restrictions.erases(stage.subject, record)
         assert not RecordVersions(stores.database).versions(scope)
         assert not stores.keys.exists(*salt_of(version_name(record, 1)))
-        assert not stores.commitments.committed(row.commitment)
+        assert stores.commitments.committed([row.commitment]) == [False]
         assert stores.keys.exists(*documents_key(stage.subject, 1))
         assert stage.logged(erasure_id) == {
             "erasure.requested": 1, "erasure.done": 1, "record.erased": 1,

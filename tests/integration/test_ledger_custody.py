@@ -126,7 +126,7 @@ def test_custody_passes_with_both_signatures_and_keeps_the_dates(world: World, c
     commitments = [Bytes32(os.urandom(32)) for _ in range(3)]
     world.ledger.commitments.commit_records(commitments)
     records = world.ledger.record_contract
-    committed_at, _ = records.commitment(hospital.account, commitments[0], block=_head(world))
+    ((committed_at, _),) = records.commitments(hospital.account, commitments[:1], block=_head(world))
     transfer = _transfer(world, hospital, clinic, commitments)
     signatures = _signed(world, transfer, hospital, clinic)
     with pytest.raises(LedgerRejected) as refusal:
@@ -136,8 +136,8 @@ def test_custody_passes_with_both_signatures_and_keeps_the_dates(world: World, c
     identity = struct_hash(transfer)
     assert records.is_transferred(identity, block=_head(world))
     for each in commitments:
-        assert records.commitment(clinic.account, each, block=_head(world)) == (committed_at, 0)
-        assert not world.ledger.commitments.committed(each)
+        assert records.commitments(clinic.account, [each], block=_head(world)) == [(committed_at, 0)]
+        assert world.ledger.commitments.committed([each]) == [False]
 
 
 def test_withdrawn_commitment_does_not_pass(world: World, clinic: Person) -> None:

@@ -98,13 +98,13 @@ def test_admission_where_it_is_delayed_is_announced_and_waited_for(tmp_path: Pat
 def test_commitments_recorded_twice_stand_until_withdrawn(world: World) -> None:
     commitments = [Bytes32(os.urandom(32)) for _ in range(205)]  # more than one transaction takes
     ledger = world.ledger.commitments
-    assert not ledger.committed(commitments[0])
+    assert ledger.committed(commitments[:1]) == [False]
     for _ in range(2):
         ledger.commit_records(commitments)
-    assert all(ledger.committed(each) for each in (commitments[0], commitments[204]))
+    assert ledger.committed([commitments[0], Bytes32(bytes(32)), commitments[204]]) == [True, False, True]
     ledger.withdraw(commitments[0])
-    assert not ledger.committed(commitments[0])
-    assert ledger.committed(commitments[1])
+    assert ledger.committed(commitments[:1]) == [False]
+    assert ledger.committed(commitments[:2]) == [False, True]
 
 
 def _leaf(number: int) -> bytes:

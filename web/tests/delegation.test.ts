@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Consent } from "../src/api/queries";
 import { accountIn, inGroups } from "../src/format/accounts";
-import { asDevice, isStanding, powersIn, requireDelegation, type Wish } from "../src/patient/delegation";
+import { asDevice, isStanding, powersIn, shownIn, type Wish } from "../src/patient/delegation";
 import { codesOf, GROUPS } from "../src/patient/purposes";
-import { idOf, OtherDraft } from "../src/wallet/typed";
+import { idOf, OtherDraft, requireDraft } from "../src/wallet/typed";
 import type { TypedData } from "../src/wallet/types";
 
 const vectors = JSON.parse(readFileSync("../vectors/typed_data.json", "utf8")) as {
@@ -12,38 +12,53 @@ const vectors = JSON.parse(readFileSync("../vectors/typed_data.json", "utf8")) a
 };
 const published = vectors.cases.find(({ typedData }) => typedData.primaryType === "Delegation")
   ?.typedData as TypedData;
-const terms = published.message.terms as Record<string, unknown>;
-const typed: TypedData = { ...published, message: { ...published.message, powers: 7, depth: 0 } };
-const draft = { consent_id: idOf(typed), summary: String(terms.summary) };
+const bits = {
+  purposes: { TREAT: 0, HRESCH: 5 },
+  categories: { laboratory: 3 },
+  sensitivities: {},
+  actions: {},
+};
+const masks = { purposes: "33", categories: "8", sensitivities: "0" };
+const terms = { ...(published.message.terms as Record<string, unknown>), ...masks };
+const zero = `0x${"0".repeat(64)}`;
+const message = { ...published.message, powers: 7, depth: 0, kind: 3, parent: zero, terms };
+const typed: TypedData = { ...published, message };
+const draft = { consent_id: idOf(typed), summary: String((terms as { summary?: unknown }).summary) };
 const wish: Wish = {
   subject: `0x${BigInt(String(typed.message.subject)).toString(16).padStart(24, "0")}`,
   delegate: String(typed.message.delegate),
-  relationship: String(terms.relationship),
+  relationship: String((terms as { relationship?: unknown }).relationship),
   powers: ["grant", "revoke", "read"],
-  purposes: [],
-  categories: [],
+  purposes: ["TREAT", "HRESCH"],
+  categories: ["laboratory"],
   sensitivities: [],
   notAfter: new Date(Number(typed.message.notAfter) * 1000).toISOString(),
 };
+const sign = (other: TypedData, otherDraft: typeof draft, otherWish: Wish): void =>
+  requireDraft(other, otherDraft, shownIn(otherWish, bits));
 
 test("a delegation is signed as it was wished and shown", () => {
-  expect(() => requireDelegation(typed, draft, wish)).not.toThrow();
+  expect(() => sign(typed, draft, wish)).not.toThrow();
 });
 
 test.each([
   ["another account", { ...wish, delegate: "0x00000000000000000000000000000000000000bb" }],
   ["more powers", { ...wish, powers: ["read"] as const }],
+  ["more purposes", { ...wish, purposes: ["TREAT"] }],
+  ["more kinds of data", { ...wish, categories: [] }],
   ["a later end", { ...wish, notAfter: "2026-01-01T00:00:00Z" }],
   ["another name", { ...wish, relationship: "somebody" }],
   ["another patient", { ...wish, subject: "0x000000000000000000000099" }],
 ])("a draft with %s than wished is refused", (_, other) => {
-  expect(() => requireDelegation(typed, draft, other)).toThrow(OtherDraft);
+  expect(() => sign(typed, draft, other)).toThrow(OtherDraft);
 });
 
 test("a draft whose hash or words are not those beside it is refused", () => {
-  expect(() => requireDelegation(typed, { ...draft, summary: "nothing" }, wish)).toThrow(OtherDraft);
-  const wider = { ...typed, message: { ...typed.message, terms: { ...terms, categories: 1 } } };
-  expect(() => requireDelegation(wider, draft, wish)).toThrow(OtherDraft);
+  expect(() => sign(typed, { ...draft, summary: "nothing" }, wish)).toThrow(OtherDraft);
+  const wider = { ...typed, message: { ...message, terms: { ...terms, sensitivities: 1 } } };
+  expect(() => sign(wider, draft, wish)).toThrow(OtherDraft);
+  const guardian = { ...typed, message: { ...message, kind: 4 } };
+  expect(() => sign(guardian, { ...draft, consent_id: idOf(guardian) }, wish)).toThrow(OtherDraft);
 });
 
 function consent(kind: string, relationship: string, more: Partial<Consent> = {}): Consent {

@@ -68,7 +68,11 @@ class MongoRecordIndex:
         return row_of(found) if found else None
 
     def list_current(
-        self, subject: SubjectId, *, after: tuple[UnixSeconds, RecordId] | None, limit: int
+        self,
+        subject: SubjectId,
+        *,
+        after: tuple[UnixSeconds, RecordId] | None = None,
+        limit: int | None = None,
     ) -> list[VersionRow]:
         query: dict[str, Any] = {"subject": f"{subject:024x}", "current": True}
         if after is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import compress
 
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
@@ -44,46 +45,52 @@ class CommitmentLedger:
             receipt = self._relayer.submit(self._registry.commit_batch(batch))
         return self._effects.await_final(receipt)
 
-    def committed(self, commitment: Bytes32) -> bool:
-        """Return whether it stands at the final block and is not withdrawn at the head.
+    def committed(self, commitments: Sequence[Bytes32]) -> list[bool]:
+        """Return whether each stands at the final block and is not withdrawn at the head.
 
         A yes is remembered until either block is another one, so every withdrawal is seen.
         """
         view = self._chain.view()
         blocks = (view.final_hash, view.head_hash)
         with self._lock:
-            if self._blocks == blocks and commitment in self._standing:
-                return True
-        stands = self._stands(commitment, view)
-        after = self._chain.view()
-        if stands and (after.final_hash, after.head_hash) == blocks:  # not replaced while we read
-            self._remember(commitment, blocks)
-        return stands
+            known = self._standing if self._blocks == blocks else set()
+            standing = {each for each in commitments if each in known}
+        unknown = [each for each in commitments if each not in standing]
+        if unknown:
+            found = self._standing_of(unknown, view)
+            after = self._chain.view()
+            if (after.final_hash, after.head_hash) == blocks:  # not replaced while we read
+                self._remember(found, blocks)
+            standing |= found
+        return [each in standing for each in commitments]
 
     def withdraw_records(self, commitments: Sequence[Bytes32]) -> None:
         """Withdraw those that stand, on erasure; final on return. Raise LedgerUnavailable."""
-        standing = [commitment for commitment in commitments if self.committed(commitment)]
+        standing = list(compress(commitments, self.committed(commitments)))
         if not standing:
             return
         for outcome in self._relayer.submit_many([self._registry.withdraw(each) for each in standing]):
             if not isinstance(outcome, LedgerRejected):
                 self._effects.await_final(outcome)
-        if any(map(self.committed, standing)):
+        if any(self.committed(standing)):
             raise LedgerUnavailable("The chain did not take the withdrawals.")
 
     def withdraw(self, commitment: Bytes32) -> Receipt:
         """Mark it as withdrawn, on erasure; twice does nothing."""
         return self._relayer.submit(self._registry.withdraw(commitment))
 
-    def _stands(self, commitment: Bytes32, view: LedgerView) -> bool:
-        since, withdrawn_at = self._registry.commitment(self._custodian, commitment, block=view.final_number)
-        if since and view.head_number != view.final_number:
-            _, withdrawn_at = self._registry.commitment(self._custodian, commitment, block=view.head_number)
-        return bool(since) and not withdrawn_at
+    def _standing_of(self, commitments: Sequence[Bytes32], view: LedgerView) -> set[Bytes32]:
+        final = self._registry.commitments(self._custodian, commitments, block=view.final_number)
+        standing = [each for each, (since, _) in zip(commitments, final, strict=True) if since]
+        if view.head_number == view.final_number:
+            now = [times for times in final if times[0]]
+        else:
+            now = self._registry.commitments(self._custodian, standing, block=view.head_number)
+        return {each for each, (_, withdrawn_at) in zip(standing, now, strict=True) if not withdrawn_at}
 
-    def _remember(self, commitment: Bytes32, blocks: tuple[Bytes32, Bytes32]) -> None:
+    def _remember(self, found: set[Bytes32], blocks: tuple[Bytes32, Bytes32]) -> None:
         with self._lock:
             if self._blocks != blocks or len(self._standing) >= _REMEMBERED:
                 self._blocks = blocks
                 self._standing = set()
-            self._standing.add(commitment)
+            self._standing |= found

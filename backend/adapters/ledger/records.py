@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.adapters.ledger.calls import BoundContract, Call, Sender
+from backend.adapters.ledger.calls import BoundContract, Call, Sender, read_together
 from backend.adapters.ledger.chain import Chain
 from backend.consent.member_terms import TransferCustody
 from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
+_AT_ONCE = 500
 _GAS = 200_000
 _GAS_ITEM = 60_000
 _GAS_TRANSFER = 1_400_000  # two contract wallets may be asked
@@ -18,12 +19,21 @@ class RecordRegistry(BoundContract):
     def __init__(self, address: Address, chain: Chain) -> None:
         super().__init__("RecordRegistry", address, chain)
 
-    def commitment(
-        self, custodian: Address, commitment: Bytes32, *, block: BlockNumber
-    ) -> tuple[UnixSeconds, UnixSeconds]:
-        """Return when it was committed and when withdrawn; 0 where it was not."""
-        committed_at, withdrawn_at = self._view("commitmentOf", custodian, commitment, block=block)
-        return UnixSeconds(committed_at), UnixSeconds(withdrawn_at)
+    def commitments(
+        self, custodian: Address, commitments: Sequence[Bytes32], *, block: BlockNumber
+    ) -> list[tuple[UnixSeconds, UnixSeconds]]:
+        """Return when each was committed and when withdrawn, 0 where it was not; in few requests."""
+        view = self.artifact.functions["commitmentOf"]
+        found: list[tuple[UnixSeconds, UnixSeconds]] = []
+        for start in range(0, len(commitments), _AT_ONCE):
+            asked = [
+                (self.address, view.encode((custodian, each)))
+                for each in commitments[start : start + _AT_ONCE]
+            ]
+            for answer in read_together(self._chain, asked, block=block):
+                committed_at, withdrawn_at = view.decode(answer)
+                found.append((UnixSeconds(committed_at), UnixSeconds(withdrawn_at)))
+        return found
 
     def commit_batch(self, commitments: Sequence[Bytes32]) -> Call:
         """Commit to all; those this custodian committed to before are passed over."""

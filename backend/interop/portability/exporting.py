@@ -38,7 +38,6 @@ BUNDLE: Final = "bundle.json"
 ACCESSES: Final = "accesses.json"
 CONSENTS: Final = "consents/"  # folder of signed consent records
 DELEGATIONS: Final = "delegations/"
-_PAGE: Final = 100
 Json = dict[str, Any]
 
 
@@ -116,14 +115,11 @@ class Portability:
         yield from archive.end()
 
     def _versions(self, subject: SubjectId) -> Iterator[tuple[Manifest, bool]]:
-        after = None
-        while rows := self._index.list_current(subject, after=after, limit=_PAGE):
-            for row in rows:
-                for version in range(1, row.version + 1):
-                    found = row if version == row.version else self._manifests.row(row.record_id, version)
-                    if found is not None:
-                        yield self._manifests.manifest(found), version == row.version
-            after = (rows[-1].created_at, rows[-1].record_id)
+        for row in self._index.list_current(subject):
+            for version in range(1, row.version + 1):
+                found = row if version == row.version else self._manifests.row(row.record_id, version)
+                if found is not None:
+                    yield self._manifests.manifest(found), version == row.version
 
     def _read(self, manifest: Manifest, reader: Reader) -> Released | None:
         wanted = Wanted(manifest.record_id, lambda _: reader, manifest.version)

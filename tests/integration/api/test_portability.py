@@ -88,7 +88,7 @@ def test_archive_verifies_offline_and_its_commitments_stand_on_the_chain(
     assert report.consents == 1
     assert report.complete_accesses
     ledger = service.world.stores.commitments
-    assert all(ledger.committed(Bytes32(bytes.fromhex(found[2:]))) for found in report.commitments)
+    assert all(ledger.committed([Bytes32(bytes.fromhex(found[2:])) for found in report.commitments]))
 
 
 def test_archive_holds_every_byte_that_was_stored(archive: Path, patient: Patient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -73,8 +74,8 @@ class Shelf:
     def version(self, _: RecordId, version: int) -> VersionRow | None:
         return self.rows.get(version)
 
-    def committed(self, commitment: Bytes32) -> bool:
-        return commitment in self.standing
+    def committed(self, commitments: Sequence[Bytes32]) -> list[bool]:
+        return [each in self.standing for each in commitments]
 
 
 @pytest.fixture

@@ -251,6 +251,15 @@ function useTables(): UseQueryResult<Schemas["TableWords"]> {
   });
 }
 
+/** Where each code stands in the masks that are signed. */
+export function bitsOfTables(): Promise<Schemas["BitsView"]> {
+  return queries.fetchQuery({
+    queryKey: ["tables"],
+    queryFn: async () => (await body(openApi.GET("/v1/tables"))).bits,
+    ...FOREVER,
+  });
+}
+
 /** Names of organisations; an id, shortened, for one that has none here. */
 export function useNames(): (id: string | null) => string {
   const { data } = useQuery({

@@ -5,7 +5,7 @@ import { asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
 import { audit } from "../texts/audit";
 import { LongList } from "../ui/LongList";
-import { Chip, Empty, Failure, Heading, Loading, Notice, Tag } from "../ui/parts";
+import { Chip, Empty, Heading, Notice, Tag, Fetching } from "../ui/parts";
 import { actorOf, typeWords, type Entry } from "./entries";
 import { EntryDetail } from "./EntryDetail";
 import { ANYTHING, type Criteria } from "./fhir";
@@ -106,8 +106,7 @@ function Entries({ found, shown }: EntriesProps): ReactElement {
           {PAGE.damagedNext}
         </Notice>
       )}
-      {found.error !== null && <Failure error={found.error} retry={() => void found.refetch()} />}
-      {found.isPending && <Loading what={texts.loading} />}
+      <Fetching of={found} />
       {pages !== undefined && (
         <>
           {shown.length === 0 && !found.hasNextPage ? (

@@ -4,9 +4,8 @@ import { asMoment } from "../format/time";
 import { witnessesOf, type Witness } from "../proof/cosignatures";
 import { openCheckpoint } from "../proof/checkpoint";
 import { ProofError } from "../proof/bytes";
-import { texts } from "../texts";
 import { audit } from "../texts/audit";
-import { Card, Failure, Loading, Notice, Tag } from "../ui/parts";
+import { Card, Notice, Tag, Fetching } from "../ui/parts";
 import { useWitnessKeys } from "./queries";
 
 const PAGE = audit.checkpoints;
@@ -17,8 +16,7 @@ export function Witnesses({ note, logKeys }: { note: string; logKeys: readonly s
   return (
     <Card title={PAGE.witnesses}>
       <p className="muted">{PAGE.witnessesLead}</p>
-      {keys.error !== null && <Failure error={keys.error} retry={() => void keys.refetch()} />}
-      {keys.isPending && <Loading what={texts.loading} />}
+      <Fetching of={keys} />
       {keys.data?.length === 0 && <p className="muted">{PAGE.noWitnesses}</p>}
       {keys.data !== undefined && keys.data.length > 0 && (
         <Said note={note} logKeys={logKeys} witnessKeys={keys.data} />

@@ -5,7 +5,7 @@ import { signedOut } from "../session/tokens";
 import { texts } from "../texts";
 import { board } from "../texts/board";
 import { Icon } from "../ui/Icon";
-import { Button, Card, Failure, Heading, Loading, Notice, Tag } from "../ui/parts";
+import { Button, Card, Failure, Heading, Notice, Tag, Fetching } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 import { useWallets } from "../wallet/discovery";
 import { connect, signText } from "../wallet/signing";
@@ -46,8 +46,7 @@ export default function MySeat(): ReactElement {
         <Linking again={me.account !== null} />
       </Card>
       <Card title={PAGE.board}>
-        {members.error !== null && <Failure error={members.error} retry={() => void members.refetch()} />}
-        {members.isPending && <Loading what={texts.loading} />}
+        <Fetching of={members} />
         {members.data !== undefined && (
           <>
             <p className="muted">{PAGE.threshold(members.data.threshold, members.data.members.length)}</p>

@@ -1,12 +1,12 @@
 /** A member's signature of a decision: asked of the wallet once, kept until the service has it. */
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { api, body } from "../api/client";
 import { Problem, Unreachable } from "../api/problem";
 import { board } from "../texts/board";
 import { WalletError } from "../wallet/errors";
 import { signTyped } from "../wallet/signing";
 import type { TypedData, Wallet } from "../wallet/types";
-import type { SigningStage } from "../wallet/useSigning";
+import { useTurn, type SigningStage } from "../wallet/useTurn";
 import type { File, Kind } from "./commands";
 import { changed } from "./queries";
 
@@ -41,52 +41,31 @@ class OtherAccount extends Error {
 }
 
 export function useVote(): Voting {
-  const [stage, setStage] = useState<SigningStage>("idle");
-  const [error, setError] = useState<unknown>(null);
+  const { stage, error, setStage, isGone, take } = useTurn();
   const [held, setHeld] = useState<Signed | null>(null);
-  const busy = useRef(false);
-  const gone = useRef(false);
 
-  useEffect(() => {
-    gone.current = false;
-    return () => {
-      gone.current = true; // what a wallet signs after its page was left is not sent
-    };
-  }, []);
-
-  const attempt = useCallback(async (signed: () => Promise<Signed>) => {
-    if (busy.current) {
-      return;
-    }
-    busy.current = true;
-    setError(null);
+  const deliver = async (signed: Signed): Promise<void> => {
+    setHeld(signed);
+    setStage("sending");
     try {
-      const made = await signed();
-      if (gone.current) {
-        return;
-      }
-      setHeld(made);
-      setStage("sending");
-      await changed(await send(made));
+      await changed(await send(signed));
       setHeld(null);
     } catch (failure) {
       if (!(failure instanceof Unreachable || (failure instanceof Problem && failure.isOutage))) {
         setHeld(null); // the service has answered: the same signature would be answered alike
       }
-      setError(failure);
-    } finally {
-      busy.current = false;
-      setStage("idle");
+      throw failure;
     }
-  }, []);
-
+  };
   const sign = (vote: Vote, wallet: Wallet, account: string): Promise<void> =>
-    attempt(async () => {
+    take(async () => {
       setStage("wallet");
-      return { ...vote, signature: await signatureOf(vote.typed, wallet, account) };
+      const signature = await signatureOf(vote.typed, wallet, account);
+      if (!isGone()) {
+        await deliver({ ...vote, signature });
+      }
     });
-  const sendAgain = (): Promise<void> =>
-    held === null ? Promise.resolve() : attempt(() => Promise.resolve(held));
+  const sendAgain = (): Promise<void> => (held === null ? Promise.resolve() : take(() => deliver(held)));
 
   return { stage, error, held, sign, sendAgain };
 }

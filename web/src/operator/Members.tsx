@@ -4,7 +4,7 @@ import { api, body } from "../api/client";
 import { queries, useNames } from "../api/queries";
 import { asDay, asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
-import { Button, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Button, Heading, Tag, Fetching } from "../ui/parts";
 import { Admit } from "./Admit";
 import { Confirm } from "./Confirm";
 import { useMembers, useTenant, type Member } from "./queries";
@@ -27,8 +27,7 @@ export default function Members(): ReactElement {
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      {members.error !== null && <Failure error={members.error} retry={() => void members.refetch()} />}
-      {members.isPending && <Loading what={texts.loading} />}
+      <Fetching of={members} />
       {members.data !== undefined && (
         <ul className="card card-list" aria-live="polite">
           {members.data.map((member) => (

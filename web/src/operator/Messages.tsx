@@ -4,7 +4,7 @@ import { api, body } from "../api/client";
 import { queries } from "../api/queries";
 import { asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
-import { Button, Chip, Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Button, Chip, Empty, Failure, Heading, Tag, Fetching } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 import { lookAt } from "./failures";
 import { useClients, useDeliveries, type Delivery, type DeliveryState } from "./queries";
@@ -27,10 +27,7 @@ export default function Messages(): ReactElement {
           <Chip key={one} label={PAGE.filters[one]} on={filter === one} press={() => setFilter(one)} />
         ))}
       </div>
-      {deliveries.error !== null && (
-        <Failure error={deliveries.error} retry={() => void deliveries.refetch()} />
-      )}
-      {deliveries.isPending && <Loading what={texts.loading} />}
+      <Fetching of={deliveries} />
       {deliveries.data?.length === 0 && (
         <section className="card">
           <Empty>{PAGE.none}</Empty>

@@ -3,7 +3,7 @@ import { useState, type ReactElement } from "react";
 import { api, body, done } from "../api/client";
 import { queries, useNames } from "../api/queries";
 import { texts } from "../texts";
-import { Button, Failure, Loading } from "../ui/parts";
+import { Button, Fetching } from "../ui/parts";
 import { AccountLine } from "./AccountLine";
 import { AddForm, type Wanted } from "./AddForm";
 import { Confirm } from "./Confirm";
@@ -41,8 +41,7 @@ export function People(): ReactElement {
           hide={() => tell(null)}
         />
       )}
-      {users.error !== null && <Failure error={users.error} retry={() => void users.refetch()} />}
-      {users.isPending && <Loading what={texts.loading} />}
+      <Fetching of={users} />
       {users.data !== undefined && (
         <ul className="card card-list">
           {users.data.map((user) => (

@@ -4,7 +4,7 @@ import { api, body, type Schemas } from "../api/client";
 import { queries, useNames } from "../api/queries";
 import { asMoment } from "../format/time";
 import { texts } from "../texts";
-import { Button, Empty, Failure, Loading } from "../ui/parts";
+import { Button, Empty, Fetching } from "../ui/parts";
 import { AccountLine } from "./AccountLine";
 import { AddForm, type Wanted } from "./AddForm";
 import { Confirm } from "./Confirm";
@@ -43,8 +43,7 @@ export function Systems(): ReactElement {
           hide={() => tell(null)}
         />
       )}
-      {clients.error !== null && <Failure error={clients.error} retry={() => void clients.refetch()} />}
-      {clients.isPending && <Loading what={texts.loading} />}
+      <Fetching of={clients} />
       {clients.data?.length === 0 && (
         <section className="card">
           <Empty>{PAGE.none}</Empty>

@@ -4,7 +4,7 @@ import { api, body } from "../api/client";
 import { useAccesses, useWords, type Access } from "../api/queries";
 import { texts } from "../texts";
 import { LongList } from "../ui/LongList";
-import { Empty, Failure, Heading, Loading, Notice } from "../ui/parts";
+import { Empty, Heading, Notice, Fetching } from "../ui/parts";
 import { AccessLine, useActor } from "./AccessLine";
 import { useActing } from "./acting";
 import { ProofPanel } from "./ProofPanel";
@@ -46,8 +46,7 @@ export default function Accesses(): ReactElement {
           {PAGE.gapsNext}
         </Notice>
       )}
-      {accesses.error !== null && <Failure error={accesses.error} retry={() => void accesses.refetch()} />}
-      {accesses.isPending && <Loading what={texts.loading} />}
+      <Fetching of={accesses} />
       {pages !== undefined && (
         <>
           <div className="filters">

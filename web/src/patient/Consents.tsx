@@ -4,7 +4,7 @@ import { useConsents, useNames, type Consent } from "../api/queries";
 import { asDay } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
-import { Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Empty, Heading, Tag, Fetching } from "../ui/parts";
 import { useActing } from "./acting";
 
 const PAGE = texts.consents;
@@ -19,8 +19,7 @@ export default function Consents(): ReactElement {
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      {consents.error !== null && <Failure error={consents.error} retry={() => void consents.refetch()} />}
-      {consents.isPending && <Loading what={texts.loading} />}
+      <Fetching of={consents} />
       {consents.data !== undefined && found.length === 0 && (
         <section className="card">
           <Empty>{PAGE.none}</Empty>

@@ -2,12 +2,13 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { api, body, type Schemas } from "../api/client";
-import { queries } from "../api/queries";
+import { bitsOfTables, queries } from "../api/queries";
 import { language, texts } from "../texts";
 import { Button, Failure, Loading, Notice, Sheet } from "../ui/parts";
+import { requireDraft } from "../wallet/typed";
 import type { TypedData } from "../wallet/types";
-import { useSigning, type ToSign } from "../wallet/useSigning";
-import { requireDelegation, type Wish } from "./delegation";
+import { useSigning } from "../wallet/useSigning";
+import { shownIn, type Wish } from "./delegation";
 import { SigningStatus } from "./SigningStatus";
 
 interface DelegationSheetProps {
@@ -26,17 +27,16 @@ export function DelegationSheet({ wish, title, done, close }: DelegationSheetPro
   });
   const signing = useSigning<Schemas["RecordedView"]>();
   const sign = async (drafted: Schemas["Draft"]): Promise<void> => {
-    await signing.run(() => {
+    await signing.run(async () => {
       const typed = drafted.typed_data as unknown as TypedData;
-      requireDelegation(typed, drafted, wish);
-      const toSign: ToSign = {
+      requireDraft(typed, drafted, shownIn(wish, await bitsOfTables()));
+      return {
         typed,
         signed: (signature) => ({
           path: "/v1/delegations",
           body: { message: drafted.message, signature, via: [] },
         }),
       };
-      return Promise.resolve(toSign);
     });
     await queries.invalidateQueries({ queryKey: ["consents"] });
   };

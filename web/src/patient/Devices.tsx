@@ -6,7 +6,7 @@ import { accountIn, inGroups } from "../format/accounts";
 import { asDay, dateOf, endOfDay } from "../format/time";
 import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
-import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
+import { Button, Card, Empty, Form, Heading, Notice, Switch, TextField, Fetching } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
 import { AccountField, otherAccount } from "./AccountField";
 import { useActing, useOwnDevice } from "./acting";
@@ -39,8 +39,7 @@ export default function Devices(): ReactElement {
         </Card>
       )}
       <Card title={PAGE.others}>
-        {consents.isPending && <Loading what={texts.loading} />}
-        {consents.error !== null && <Failure error={consents.error} retry={() => void consents.refetch()} />}
+        <Fetching of={consents} />
         {consents.data !== undefined && others.length === 0 && (
           <Empty>{isSelf ? PAGE.none : PAGE.noFurther}</Empty>
         )}

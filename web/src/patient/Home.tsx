@@ -5,7 +5,7 @@ import { useAccesses, useNames, useOverview, useRequests, useWords, type Overvie
 import { asDay, asList } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
-import { Button, Card, Empty, Failure, Heading, Loading, Notice } from "../ui/parts";
+import { Button, Card, Empty, Failure, Heading, Loading, Notice, Fetching } from "../ui/parts";
 import { AccessLine, useActor } from "./AccessLine";
 import { useActing } from "./acting";
 import { StopSheet } from "./StopSheet";
@@ -49,8 +49,7 @@ export default function Home(): ReactElement {
         }
       />
       <Waiting subject={subject} />
-      {overview.error !== null && <Failure error={overview.error} retry={() => void overview.refetch()} />}
-      {overview.isPending && <Loading what={texts.loading} />}
+      <Fetching of={overview} />
       {overview.data !== undefined && rows.length === 0 && (
         <section className="card">
           <Empty>

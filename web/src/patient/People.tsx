@@ -4,7 +4,7 @@ import { useCodes, useConsents, useWords } from "../api/queries";
 import { dateOf, endOfDay } from "../format/time";
 import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
-import { Button, Card, Empty, Failure, Form, Heading, Loading, Notice, Switch, TextField } from "../ui/parts";
+import { Button, Card, Empty, Form, Heading, Notice, Switch, TextField, Fetching } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
 import { AccountField, otherAccount } from "./AccountField";
 import { useActing } from "./acting";
@@ -33,8 +33,7 @@ export default function People(): ReactElement {
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
       <Card title={PAGE.now}>
-        {consents.isPending && <Loading what={texts.loading} />}
-        {consents.error !== null && <Failure error={consents.error} retry={() => void consents.refetch()} />}
+        <Fetching of={consents} />
         {consents.data !== undefined && standing.length === 0 && <Empty>{PAGE.nobody}</Empty>}
         <PowerLines
           powers={standing}

@@ -6,7 +6,7 @@ import { asDay, asList } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
 import { LongList } from "../ui/LongList";
-import { Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Empty, Heading, Fetching } from "../ui/parts";
 import { useActing } from "./acting";
 
 const PAGE = texts.records;
@@ -19,8 +19,7 @@ export default function Records(): ReactElement {
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      {records.error !== null && <Failure error={records.error} retry={() => void records.refetch()} />}
-      {records.isPending && <Loading what={texts.loading} />}
+      <Fetching of={records} />
       {records.data !== undefined && found.length === 0 && (
         <section className="card">
           <Empty>{PAGE.none}</Empty>

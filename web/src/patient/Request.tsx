@@ -1,6 +1,6 @@
 /** One request: who asks, why, for what, how long; narrow it, see what it would show, sign. */
 import { useState, type ReactElement } from "react";
-import { useNames, useRequest, useWords, queries, type Request as Asked } from "../api/queries";
+import { bitsOfTables, useNames, useRequest, useWords, queries, type Request as Asked } from "../api/queries";
 import type { Schemas } from "../api/client";
 import { asDay, asDays, asList, asMoment, dateOf, endOfDay } from "../format/time";
 import { texts } from "../texts";
@@ -9,9 +9,10 @@ import type { TypedData } from "../wallet/types";
 import { requireDraft } from "../wallet/typed";
 import { useSigning } from "../wallet/useSigning";
 import { useVia } from "./acting";
+import { asked, shownIn, type Answer as How } from "./answer";
 import { Answered } from "./Answered";
 import { SigningStatus } from "./SigningStatus";
-import { draftOf, unnarrowed, useDraft, type Narrowing } from "./useDraft";
+import { draftOf, useDraft, type Narrowing } from "./useDraft";
 
 const PAGE = texts.requests;
 
@@ -93,8 +94,8 @@ function Facts({ request }: { request: Asked }): ReactElement {
 function Answer({ request }: { request: Asked }): ReactElement {
   const via = useVia();
   const words = useWords();
-  const [narrowing, setNarrowing] = useState<Narrowing>(() => unnarrowed(request));
-  const [answer, setAnswer] = useState<"grant" | "refuse">("grant");
+  const [narrowing, setNarrowing] = useState<Narrowing>(() => asked(request));
+  const [answer, setAnswer] = useState<How>("grant");
   const isEmpty = narrowing.categories.length === 0 || narrowing.actions.length === 0;
   const drafted = useDraft(request, narrowing, via, !isEmpty);
   const signing = useSigning<Schemas["RecordedView"]>();
@@ -103,7 +104,7 @@ function Answer({ request }: { request: Asked }): ReactElement {
     return <Answered consent={signed.consent_id} answer={answer} />;
   }
 
-  const sign = async (how: "grant" | "refuse"): Promise<void> => {
+  const sign = async (how: How): Promise<void> => {
     setAnswer(how);
     await signing.run(async () => {
       // What was shown is what is signed: the draft on the page, or a fresh refusal.
@@ -112,7 +113,7 @@ function Answer({ request }: { request: Asked }): ReactElement {
           ? drafted.data.draft
           : await draftOf(request, how, narrowing, via);
       const typed = draft.typed_data as unknown as TypedData;
-      requireDraft(typed, draft);
+      requireDraft(typed, draft, shownIn(request, how, narrowing, await bitsOfTables()));
       return {
         typed,
         signed: (signature) => ({ path: "/v1/consents", body: { message: draft.message, signature, via } }),

@@ -4,7 +4,7 @@ import { useNames, useRequests, useWords, type Request } from "../api/queries";
 import { asDay, asList } from "../format/time";
 import { texts } from "../texts";
 import { Icon } from "../ui/Icon";
-import { Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Empty, Heading, Tag, Fetching } from "../ui/parts";
 import { useActing } from "./acting";
 
 export default function Requests(): ReactElement {
@@ -16,8 +16,7 @@ export default function Requests(): ReactElement {
   return (
     <>
       <Heading title={texts.requests.title} lead={texts.requests.lead} />
-      {requests.error !== null && <Failure error={requests.error} retry={() => void requests.refetch()} />}
-      {requests.isPending && <Loading what={texts.loading} />}
+      <Fetching of={requests} />
       {requests.data !== undefined && found.length === 0 && (
         <section className="card">
           <Empty>{texts.requests.none}</Empty>

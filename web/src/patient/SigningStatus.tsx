@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import { texts } from "../texts";
 import { Notice } from "../ui/parts";
 import { waitingWords } from "../wallet/waiting";
-import type { SigningStage } from "../wallet/useSigning";
+import type { SigningStage } from "../wallet/useTurn";
 
 /** What is going on while something is drafted, signed and sent. */
 export function SigningStatus({ stage }: { stage: SigningStage }): ReactElement | null {

@@ -1,14 +1,14 @@
 /** Powers over a patient's records: what a delegation says, and how a draft is held against the wish. */
 import type { Schemas } from "../api/client";
 import type { Consent } from "../api/queries";
-import { isSame } from "../wallet/accounts";
-import { idOf, OtherDraft } from "../wallet/typed";
-import type { TypedData } from "../wallet/types";
+import { zeroHash } from "viem";
+import { maskOf, secondsOf, type Shown } from "../wallet/typed";
 
 export type Power = Schemas["DelegationWishBody"]["powers"][number];
 
 /** By the bits of the ledger's contract. */
 const BITS: Record<Power, number> = { grant: 1, revoke: 2, read: 4, delegate: 8 };
+const DELEGATION = 3;
 /** Of the relationship of somebody with themself (HL7 v3 RoleCode), before the name of the device. */
 const ONESELF = "ONESELF: ";
 const RECORDING_MS = 1_000;
@@ -76,25 +76,21 @@ function heldBy(consent: Consent): Held {
   };
 }
 
-/** Raises OtherDraft where what is to be signed is not what was shown, or gives more than was wished. */
-export function requireDelegation(
-  typed: TypedData,
-  draft: { consent_id: string; summary: string },
-  wish: Wish,
-): void {
-  const { primaryType, types, message } = typed;
-  const terms = (message.terms ?? {}) as Record<string, unknown>;
-  const powers = wish.powers.reduce((mask, power) => mask | BITS[power], 0);
-  const isWished =
-    primaryType === "Delegation" &&
-    isSame(String(message.delegate), wish.delegate) &&
-    BigInt(String(message.subject)) === BigInt(wish.subject) &&
-    Number(message.powers) === powers &&
-    Number(message.depth) === 0 &&
-    Number(message.notAfter) === Math.floor(Date.parse(wish.notAfter) / 1000) &&
-    terms.relationship === wish.relationship &&
-    terms.summary === draft.summary;
-  if (!isWished || idOf({ types, primaryType, message }) !== draft.consent_id) {
-    throw new OtherDraft();
-  }
+/** What a delegation says, member by member, as the page shows it. */
+export function shownIn(wish: Wish, bits: Schemas["BitsView"]): Record<string, Shown> {
+  return {
+    subject: BigInt(wish.subject),
+    delegate: wish.delegate,
+    powers: wish.powers.reduce((mask, power) => mask | BITS[power], 0),
+    kind: DELEGATION,
+    depth: 0,
+    parent: zeroHash,
+    notAfter: secondsOf(wish.notAfter),
+    terms: {
+      purposes: maskOf(bits.purposes, wish.purposes),
+      categories: maskOf(bits.categories, wish.categories),
+      sensitivities: maskOf(bits.sensitivities, wish.sensitivities),
+      relationship: wish.relationship,
+    },
+  };
 }

@@ -2,6 +2,7 @@
 import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { api, body, type Schemas } from "../api/client";
 import type { Request } from "../api/queries";
+import type { Answer } from "./answer";
 import type { Via } from "./chain";
 import { language } from "../texts";
 
@@ -17,14 +18,9 @@ export interface Drafted {
   preview: Schemas["PreviewView"];
 }
 
-export function unnarrowed(request: Request): Narrowing {
-  const { categories, sensitivities, actions, not_after } = request;
-  return { categories, sensitivities, actions, notAfter: not_after };
-}
-
 export function draftOf(
   request: Request,
-  answer: "grant" | "refuse",
+  answer: Answer,
   narrowing: Narrowing,
   via: Via,
 ): Promise<Schemas["Draft"]> {

@@ -7,7 +7,7 @@ import { useWords } from "../api/queries";
 import { texts as common } from "../texts";
 import { researcher as texts } from "../texts/researcher";
 import { Icon } from "../ui/Icon";
-import { Button, Card, Chip, Empty, Failure, Heading, Loading, Notice, Tag, TextField } from "../ui/parts";
+import { Button, Card, Chip, Empty, Failure, Heading, Notice, Tag, TextField, Fetching } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 import { asLevel } from "./numbers";
 import { CountPlot } from "./Plot";
@@ -31,8 +31,7 @@ export function Catalogue(): ReactElement {
           </Link>
         }
       />
-      {catalogue.error !== null && <Failure error={catalogue.error} retry={() => void catalogue.refetch()} />}
-      {catalogue.isPending && <Loading what={common.loading} />}
+      <Fetching of={catalogue} />
       {catalogue.data !== undefined && <Offers found={catalogue.data} />}
     </>
   );

@@ -2,10 +2,9 @@
 import type { ReactElement } from "react";
 import { Link } from "wouter";
 import { asDay } from "../format/time";
-import { texts as common } from "../texts";
 import { researcher as texts } from "../texts/researcher";
 import { Icon } from "../ui/Icon";
-import { Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Empty, Heading, Tag, Fetching } from "../ui/parts";
 import { useStudies, type Study } from "./queries";
 import { proposalFrom } from "./stored";
 
@@ -26,8 +25,7 @@ export function Studies(): ReactElement {
           </Link>
         }
       />
-      {studies.error !== null && <Failure error={studies.error} retry={() => void studies.refetch()} />}
-      {studies.isPending && <Loading what={common.loading} />}
+      <Fetching of={studies} />
       {studies.data?.length === 0 && (
         <section className="card">
           <Empty>

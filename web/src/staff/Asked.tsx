@@ -3,7 +3,7 @@ import type { ReactElement } from "react";
 import { useRequests, useWords } from "../api/queries";
 import { asDay, asList, shortId } from "../format/time";
 import { texts } from "../texts";
-import { Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Empty, Heading, Tag, Fetching } from "../ui/parts";
 
 const PAGE = texts.staff.asked;
 
@@ -13,8 +13,7 @@ export default function Asked(): ReactElement {
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      {requests.error !== null && <Failure error={requests.error} retry={() => void requests.refetch()} />}
-      {requests.isPending && <Loading what={texts.loading} />}
+      <Fetching of={requests} />
       {requests.data?.length === 0 && (
         <section className="card">
           <Empty>{PAGE.none}</Empty>

@@ -4,7 +4,7 @@ import { api, body } from "../api/client";
 import { queries, useObligations, type Notice as Told } from "../api/queries";
 import { asMoment, shortId } from "../format/time";
 import { texts } from "../texts";
-import { Button, Empty, Failure, Heading, Loading, Tag } from "../ui/parts";
+import { Button, Empty, Failure, Heading, Tag, Fetching } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
 
 const PAGE = texts.staff.obligations;
@@ -14,10 +14,7 @@ export default function Obligations(): ReactElement {
   return (
     <>
       <Heading title={PAGE.title} lead={PAGE.lead} />
-      {obligations.error !== null && (
-        <Failure error={obligations.error} retry={() => void obligations.refetch()} />
-      )}
-      {obligations.isPending && <Loading what={texts.loading} />}
+      <Fetching of={obligations} />
       {obligations.data?.length === 0 && (
         <section className="card">
           <Empty>{PAGE.none}</Empty>

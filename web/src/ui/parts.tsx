@@ -111,6 +111,22 @@ export function Loading({ what }: { what: string }): ReactElement {
   );
 }
 
+interface Query {
+  isPending: boolean;
+  error: unknown;
+  refetch: () => unknown;
+}
+
+/** Before what is fetched: that it is on its way, or why it did not come. Beside what came earlier, too. */
+export function Fetching({ of }: { of: Query }): ReactElement {
+  return (
+    <>
+      {of.error !== null && <Failure error={of.error} retry={() => void of.refetch()} />}
+      {of.isPending && <Loading what={texts.loading} />}
+    </>
+  );
+}
+
 export function Empty({ children }: { children: ReactNode }): ReactElement {
   return <div className="empty">{children}</div>;
 }

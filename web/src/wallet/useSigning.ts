@@ -1,13 +1,12 @@
 /** From a draft to a signature that the service took, one at a time, with what is going on for the page. */
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useState } from "react";
 import { deliver, type Signed } from "../session/outbox";
 import { current } from "../session/tokens";
 import { walletNamed } from "./discovery";
 import { WalletError } from "./errors";
 import { requireAccount, signText, signTyped } from "./signing";
 import type { Eip1193, TypedData } from "./types";
-
-export type SigningStage = "idle" | "drafting" | "wallet" | "sending";
+import { useTurn, type SigningStage } from "./useTurn";
 
 export interface ToSign {
   typed: TypedData;
@@ -25,47 +24,29 @@ export interface Signing<T> {
 }
 
 export function useSigning<T>(): Signing<T> {
-  const [stage, setStage] = useState<SigningStage>("idle");
-  const [error, setError] = useState<unknown>(null);
+  const { stage, error, setStage, forget, isGone, take } = useTurn();
   const [result, setResult] = useState<T | null>(null);
-  const busy = useRef(false);
-  const gone = useRef(false);
 
-  useEffect(() => {
-    gone.current = false;
-    return () => {
-      gone.current = true; // what a wallet signs after its page was left is not sent
-    };
-  }, []);
-
-  const run = useCallback(async (draft: () => Promise<ToSign>) => {
-    if (busy.current) {
-      return;
-    }
-    busy.current = true;
-    setError(null);
-    try {
-      setStage("drafting");
-      const { typed, signed } = await draft();
-      setStage("wallet");
-      const signature = await signWithSession(typed);
-      if (gone.current) {
-        return;
-      }
-      setStage("sending");
-      setResult((await deliver(signed(signature))) as T);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      busy.current = false;
-      setStage("idle");
-    }
-  }, []);
+  const run = useCallback(
+    (draft: () => Promise<ToSign>) =>
+      take(async () => {
+        setStage("drafting");
+        const { typed, signed } = await draft();
+        setStage("wallet");
+        const signature = await signWithSession(typed);
+        if (isGone()) {
+          return;
+        }
+        setStage("sending");
+        setResult((await deliver(signed(signature))) as T);
+      }),
+    [take, setStage, isGone],
+  );
 
   const reset = useCallback(() => {
-    setError(null);
+    forget();
     setResult(null);
-  }, []);
+  }, [forget]);
 
   return { stage, error, result, run, reset };
 }

@@ -2,11 +2,10 @@
 import { useId, useState, type ReactElement } from "react";
 import { api, body, type Schemas } from "../../api/client";
 import { asMoment } from "../../format/time";
-import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
 import { save } from "../../ui/download";
 import { Icon } from "../../ui/Icon";
-import { Button, Card, Empty, Failure, Loading, Notice, Tag, TextArea } from "../../ui/parts";
+import { Button, Card, Empty, Failure, Notice, Tag, TextArea, Fetching } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { digestOf } from "../digest";
 import { fetchPaper, renewed, upload, usePapers, useQuestions } from "../queries";
@@ -21,10 +20,7 @@ export function Board({ study }: PartProps): ReactElement {
     <>
       <Card title={PAGE.questions}>
         <p className="muted">{PAGE.questionsLead}</p>
-        {questions.error !== null && (
-          <Failure error={questions.error} retry={() => void questions.refetch()} />
-        )}
-        {questions.isPending && <Loading what={common.loading} />}
+        <Fetching of={questions} />
         {questions.data?.length === 0 && <Empty>{PAGE.noQuestions}</Empty>}
         {questions.data?.map((question) => (
           <Question key={question.number} study={study.study_id} question={question} />
@@ -32,8 +28,7 @@ export function Board({ study }: PartProps): ReactElement {
       </Card>
       <Card title={PAGE.papers}>
         <p className="muted">{PAGE.papersLead}</p>
-        {papers.error !== null && <Failure error={papers.error} retry={() => void papers.refetch()} />}
-        {papers.isPending && <Loading what={common.loading} />}
+        <Fetching of={papers} />
         {papers.data?.length === 0 && <Empty>{PAGE.noPapers}</Empty>}
         {papers.data?.map((paper) => (
           <Paper key={paper.sha256} study={study.study_id} paper={paper} />

@@ -6,7 +6,7 @@ import { asDay, asMoment } from "../../format/time";
 import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
 import { Icon } from "../../ui/Icon";
-import { Button, Card, Failure, Loading, Notice, Sheet, TextArea } from "../../ui/parts";
+import { Button, Card, Failure, Notice, Sheet, TextArea, Fetching } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { asLoss } from "../numbers";
 import { Gauge } from "../Plot";
@@ -104,8 +104,7 @@ function StudyGauge({ study }: { study: string }): ReactElement {
   const found = budget.data;
   return (
     <Card title={texts.gauge.study}>
-      {budget.error !== null && <Failure error={budget.error} retry={() => void budget.refetch()} />}
-      {budget.isPending && <Loading what={common.loading} />}
+      <Fetching of={budget} />
       {found !== undefined && (
         <>
           <Gauge
@@ -141,10 +140,7 @@ function Difference({ study }: { study: string }): ReactElement {
   const found = difference.data;
   return (
     <Card title={PAGE.difference}>
-      {difference.error !== null && (
-        <Failure error={difference.error} retry={() => void difference.refetch()} />
-      )}
-      {difference.isPending && <Loading what={common.loading} />}
+      <Fetching of={difference} />
       {found !== undefined && (
         <>
           <p className="muted">

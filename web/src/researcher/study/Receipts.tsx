@@ -1,8 +1,7 @@
 /** What the study was charged: each charge with its place in the ledger that auditors check. */
 import type { ReactElement } from "react";
-import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
-import { Card, Failure, Loading } from "../../ui/parts";
+import { Card, Fetching } from "../../ui/parts";
 import { useOwnBudget } from "../queries";
 import { ReceiptTable } from "../Budget";
 import type { PartProps } from "../StudyPage";
@@ -14,8 +13,7 @@ export function Receipts({ study }: PartProps): ReactElement {
   return (
     <Card title={PAGE.title}>
       <p className="muted">{PAGE.lead}</p>
-      {own.error !== null && <Failure error={own.error} retry={() => void own.refetch()} />}
-      {own.isPending && <Loading what={common.loading} />}
+      <Fetching of={own} />
       {own.data !== undefined && (
         <ReceiptTable receipts={own.data.receipts.filter((receipt) => receipt.study_id === study.study_id)} />
       )}

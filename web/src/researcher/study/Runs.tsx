@@ -15,8 +15,9 @@ import {
   Loading,
   Notice,
   Steps,
-  Tag,
   type StepState,
+  Tag,
+  Fetching,
 } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { asLoss } from "../numbers";
@@ -78,8 +79,7 @@ export function Runs({ study, proposal }: PartProps): ReactElement {
         )}
         {error !== null && <Failure error={error} />}
         {underWay !== null && <Progress run={underWay} />}
-        {runs.error !== null && <Failure error={runs.error} retry={() => void runs.refetch()} />}
-        {runs.isPending && <Loading what={common.loading} />}
+        <Fetching of={runs} />
         {runs.data?.length === 0 && <Empty>{PAGE.none}</Empty>}
         {underWay === null && found[0] !== undefined && found[0].state !== "done" && <Ended run={found[0]} />}
       </Card>

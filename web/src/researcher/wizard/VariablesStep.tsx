@@ -1,7 +1,6 @@
 import { useDeferredValue, useState, type ReactElement } from "react";
-import { texts as common } from "../../texts";
 import { researcher as texts } from "../../texts/researcher";
-import { Button, Failure, Form, Loading, Notice, TextField } from "../../ui/parts";
+import { Button, Form, Notice, TextField, Fetching } from "../../ui/parts";
 import { useCatalogue } from "../queries";
 import { chosen, variableOf, without, type ChosenVariable } from "./draft";
 import { edgesOf, levelsOfEdges, type Variable } from "./levels";
@@ -45,10 +44,7 @@ export function VariablesStep({ draft, change }: StepProps): ReactElement {
       )}
       <div className="part">
         <h3>{STEP.fromCatalogue}</h3>
-        {catalogue.error !== null && (
-          <Failure error={catalogue.error} retry={() => void catalogue.refetch()} />
-        )}
-        {catalogue.isPending && <Loading what={common.loading} />}
+        <Fetching of={catalogue} />
         <TextField label={STEP.search} type="search" value={search} change={setSearch} />
         <div className="choices">
           {catalogue.data?.offers
