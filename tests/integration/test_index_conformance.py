@@ -239,8 +239,9 @@ def test_pages_show_each_document_once_while_others_are_written(things: Things) 
     assert len(seen) == len(set(seen))
 
 
-def test_bytes_and_numbers_are_found_by_range_and_order(things: Things) -> None:
-    ids = [secrets.token_bytes(32) for _ in range(200)]
+def test_texts_and_numbers_are_found_by_range_and_order(things: Things) -> None:
+    """Not bytes, which the embedded server orders in its own way: ids that are ordered are hex texts."""
+    ids = [secrets.token_hex(32) for _ in range(200)]
     things.insert_many([{"_id": one, "n": place, "big": 2**53 + place} for place, one in enumerate(ids)])
     ordered = sorted(ids)
     assert [each["_id"] for each in things.find().sort("_id", ASCENDING)] == ordered

@@ -253,7 +253,7 @@ function useTables(): UseQueryResult<Schemas["TableWords"]> {
 
 /** Where each code stands in the masks that are signed. */
 export function bitsOfTables(): Promise<Schemas["BitsView"]> {
-  return queries.fetchQuery({
+  return queries.query({
     queryKey: ["tables"],
     queryFn: async () => (await body(openApi.GET("/v1/tables"))).bits,
     ...FOREVER,
