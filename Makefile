@@ -197,7 +197,8 @@ fuzz: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## every route against
 	@$(BIN)/pytest -q tests/fuzz
 
 test-faults: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## the long crash suite: KILL_POINTS=N kills, 200 without
-	@ASSENT_KILL_POINTS=$(KILL_POINTS) ASSENT_KILL_LANES=2 $(BIN)/pytest -q -n 2 --timeout=3600 tests/integration/test_crash.py
+	@ASSENT_KILL_POINTS=$(KILL_POINTS) ASSENT_KILL_LANES=2 ASSENT_INDEX_KILLS=50 $(BIN)/pytest -q -n 2 --timeout=3600 \
+	  tests/integration/test_crash.py tests/integration/test_index_conformance.py -k "kill or program"
 
 test-tampering: $(STAMPS)/dev $(STAMPS)/contracts ## every stored document changed, not some of each collection
 	@ASSENT_TAMPER_ALL=1 $(BIN)/pytest -q --timeout=1800 tests/integration/stores/test_tampering.py

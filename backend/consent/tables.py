@@ -24,7 +24,10 @@ _DATA: Final = Path(__file__).parent / "data"
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:
-    """One table. ``width`` is the size of its masks in bits; ``digest`` the SHA-256 of the file, in hex."""
+    """One table. ``width`` is the size of its masks in bits; ``digest`` the SHA-256 of the file, in hex.
+
+    ``all_bits`` is the mask of every code of this version.
+    """
 
     name: str
     version: int
@@ -32,11 +35,7 @@ class CodeTable:
     width: int
     bits: Mapping[str, int]  # code -> bit, in bit order
     texts: Mapping[str, Mapping[str, str]]  # language -> code -> words
-
-    @property
-    def all_bits(self) -> int:
-        """Return the mask of every code of this version."""
-        return sum(1 << bit for bit in self.bits.values())
+    all_bits: int
 
     def mask(self, codes: Iterable[str], *, field: str | None = None) -> int:
         """Return the mask of ``codes``. Raise UnknownCode for one that the table does not have."""
@@ -120,6 +119,7 @@ def load_tables(version: int = CURRENT_VERSION) -> Tables:
             width=parsed[name]["bits"],
             bits={row["code"]: row["bit"] for row in rows},
             texts=_texts(name, rows),
+            all_bits=sum(1 << row["bit"] for row in rows),
         )
 
     whole = "".join(f"{name}:{digests[name]}\n" for name in sorted(digests))

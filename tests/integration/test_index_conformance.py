@@ -281,15 +281,17 @@ def test_acknowledged_writes_outlive_kills_of_the_server(tmp_path: Path) -> None
 
     with ThreadPoolExecutor(8) as pool:
         writers = [pool.submit(write, number) for number in range(8)]
-        for _ in range(KILLS):
-            for _written in range(40):
-                assert counted.acquire(timeout=60)
-            assert server.process_id is not None
-            os.kill(server.process_id, signal.SIGKILL)
-            os.waitid(os.P_PID, server.process_id, os.WEXITED | os.WNOWAIT)
-            server.ensure_running()
-        assert counted.acquire(timeout=60)
-        stop.set()
+        try:
+            for _ in range(KILLS):
+                for _written in range(40):
+                    assert counted.acquire(timeout=60)
+                assert server.process_id is not None
+                os.kill(server.process_id, signal.SIGKILL)
+                os.waitid(os.P_PID, server.process_id, os.WEXITED | os.WNOWAIT)
+                server.ensure_running()
+            assert counted.acquire(timeout=60)
+        finally:
+            stop.set()
         totals = [writer.result(120) for writer in writers]
     present = {each["_id"] for each in things.find()}
     assert set(acknowledged) <= present

@@ -11,17 +11,20 @@ from pymongo import monitoring
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 WRITES = ("insert", "update", "delete")
+RANGES = ("$gt", "$gte", "$lt", "$lte")
 
 
 @dataclass(slots=True)
 class Said(CommandListener):  # type: ignore[misc]
     """``operators``: every name that begins with a dollar sign. ``types``: of all values in documents and
-    filters. ``unsure``: collections written with less than majority and journal.
+    filters, ``ordered`` of those that a range begins or ends with. ``unsure``: collections written with less
+    than majority and journal.
     """
 
     commands: set[str] = field(default_factory=set)
     operators: set[str] = field(default_factory=set)
     types: set[type] = field(default_factory=set)
+    ordered: set[type] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -43,6 +46,8 @@ class Said(CommandListener):  # type: ignore[misc]
                     self.types.add(type(value))
                     if key.startswith("$"):
                         self.operators.add(key)
+                    if key in RANGES:
+                        self.ordered.add(type(value))
             if name in WRITES and command.get("writeConcern") != {"w": "majority", "j": True}:
                 self.unsure.add(command[name])
 

@@ -14,6 +14,7 @@ from backend.maintenance.chain_facts import read_chain
 from backend.maintenance.fsck import check_everything
 from backend.recent import RecentCache
 from tests.support.answers import Questions
+from tests.support.index_commands import Said, listen
 from tests.support.quiet import AUDIT, Quiet
 from tests.support.tampering import contents
 from tests.support.town import Town, hush, town
@@ -26,6 +27,7 @@ class Site:
     town: Town
     directory: Path
     log: Path
+    said: Said  # to the index
 
     def files(self) -> list[Path]:
         """Every file of the running deployment, and what it logged."""
@@ -43,9 +45,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     logging.getLogger().addHandler(handler)
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.INFO)
+    said = listen()
     try:
         with town(root / "data") as built:
-            yield Site(built, root / "data", log)
+            yield Site(built, root / "data", log, said)
     finally:
         logging.getLogger().setLevel(level)
         logging.getLogger().removeHandler(handler)
