@@ -416,6 +416,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         watching=Watching(
             parts={**_checks(stores), "care teams": members.care_teams.check},
             chain=stores.ledger.view,
+            blocks_on_demand=stores.settings.ledger_url is None,
             log=log,
             log_keys=opened.keys,
             anchorer=anchorer,

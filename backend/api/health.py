@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from backend.api.security import Open
+from backend.api.standing_metrics import exposed
 from backend.consent.tables import CodeTable
 from backend.operations.types import UP
 from backend.records.label_loading import tables_digest
@@ -82,9 +83,10 @@ def explain_errors() -> Response:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics() -> Response:
-    """Prometheus text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def metrics(services: Open) -> Response:
+    """Prometheus text format: what was counted, and how the service stands now."""
+    standing = exposed(services.watching.facts(), services.privacy_budget)
+    return Response(generate_latest() + standing, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/tables", response_model=TablesView, tags=["consents"])

@@ -13,9 +13,12 @@ UP = "up"
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
+    """``lag_seconds``: how old the head is; None for a chain that makes blocks only on demand."""
+
     head: int
     head_at: int
     final: int
+    lag_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Watching:
         *,
         parts: Mapping[str, Callable[[], None]],
         chain: Callable[[], LedgerView],
+        blocks_on_demand: bool,
         log: AuditLog,
         log_keys: LogKeyRing,
         anchorer: Anchorer,
@@ -58,6 +59,7 @@ class Watching:
     ) -> None:
         self._parts = parts
         self._chain = chain
+        self._blocks_on_demand = blocks_on_demand
         self._log = log
         self._log_keys = log_keys
         self._anchorer = anchorer
@@ -93,7 +95,8 @@ class Watching:
 
     def _of_chain(self) -> ChainFacts:
         view = self._chain()
-        return ChainFacts(head=view.head_number, head_at=view.head_timestamp, final=view.final_number)
+        lag = None if self._blocks_on_demand else max(0, self._clock() - view.head_timestamp)
+        return ChainFacts(view.head_number, view.head_timestamp, view.final_number, lag)
 
     def _of_log(self) -> LogFacts:
         status = self._anchorer.status()

@@ -42,7 +42,7 @@ BACKUP = BackupFacts(shipped_at=NOW - 20, key_expires_at=NOW + 20 * DAY_SECONDS,
 WELL = Facts(
     now=NOW,
     parts={"ledger": "up", "index": "up", "blocks": "up", "disk": "up"},
-    chain=ChainFacts(head=9, head_at=NOW - 5, final=9),
+    chain=ChainFacts(head=9, head_at=NOW - 5, final=9, lag_seconds=None),
     log=LOG,
     backlog=[Backlog("grant", waiting=2, failing=0, oldest_at=UnixSeconds(NOW - 3))],
     messages=QUIET,

@@ -1,0 +1,73 @@
+"""The alert rules, the dashboard and the runbook speak of the same things, and of things that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from backend.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+COMMANDS = [
+    line.split("  #")[0]
+    for block in re.findall(r"^```\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("assent ")
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
+def test_each_alert_says_who_is_called_and_names_a_section_with_commands(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"now", "soon"}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    assert "```\n" in SECTIONS[rule["alert"]]
+
+
+def test_each_section_is_of_an_alert() -> None:
+    assert set(SECTIONS) == {rule["alert"] for rule in RULES}
+
+
+def test_each_rule_is_tested() -> None:
+    tests = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
+    assert {rule["alert"] for rule in RULES if rule["alert"] not in tests} == set()
+
+
+@pytest.mark.parametrize("line", sorted(set(COMMANDS)))
+def test_commands_of_the_runbook_exist_with_their_options(line: str) -> None:
+    command: Any = typer.main.get_command(app)
+    words = shlex.split(line)[1:]
+    while words and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    assert not hasattr(command, "commands"), "a group does nothing by itself"
+    options = {name for each in command.params for name in each.opts}
+    given = [word for word in words if word.startswith("--")]
+    assert set(given) <= options
+    needed = [each for each in command.params if each.required]
+    named = {name for each in needed for name in each.opts if name.startswith("--")}
+    assert named <= set(given)
+    positional = sum(1 for each in needed if not each.opts[0].startswith("--"))
+    assert len(words) - 2 * len(given) == positional
+
+
+def test_dashboard_asks_for_what_the_rules_know_or_the_service_gives() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "assent.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(target["expr"] for panel in panels for target in panel["targets"])
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
