@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ PATIENTS = 1_000
 SEED = 7
 CLIENTS = 16
 GOAL = 3.0
+_AT_ONCE = 8 * CLIENTS
 _HOUR = 3_600
 _DAY = 24 * _HOUR
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
@@ -75,10 +77,11 @@ def _measure(world: World, patients: int) -> list[Result]:
     researcher = _admit(world, "Institute", Position.RESEARCHER, None)
     study = _approved(world, _proposal(researcher))
     started = time.perf_counter()
+    subjects: list[SubjectId] = []
+    bundles = iter(generate(patients, SEED))
     with ThreadPoolExecutor(CLIENTS) as pool:
-        subjects = list(
-            pool.map(lambda bundle: _patient(world, bundle, researcher), generate(patients, SEED))
-        )
+        while some := list(islice(bundles, _AT_ONCE)):  # all of them at once would fill the memory
+            subjects += pool.map(lambda bundle: _patient(world, bundle, researcher), some)
     setting_up = time.perf_counter() - started
     services.evidence.forget_all()
     reference, count, size = _reference(world, subjects)

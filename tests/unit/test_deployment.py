@@ -30,13 +30,13 @@ def dockerfile() -> str:
 def test_every_image_is_pinned_to_one_release(compose: dict[str, Any], dockerfile: str) -> None:
     images = [service["image"] for service in compose["services"].values() if "image" in service]
     images += re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
-    assert len(images) == 5
+    assert len(set(images)) == 5
     assert [image for image in images if not PINNED.fullmatch(image)] == []
 
 
 def test_python_of_the_image_is_one_that_the_lock_file_is_for(dockerfile: str) -> None:
     lock = (ROOT / "requirements/runtime.txt").read_text()
-    (version,) = re.findall(r"^FROM python:(\d+\.\d+)", dockerfile, re.MULTILINE)
+    (version,) = set(re.findall(r"^FROM python:(\d+\.\d+)", dockerfile, re.MULTILINE))
     assert f"Python {version}" in lock
 
 
@@ -76,6 +76,12 @@ def test_files_that_the_image_copies_are_there(dockerfile: str) -> None:
     for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists(), source
+            assert f"!{Path(source).parts[0]}\n" in (ROOT / ".dockerignore").read_text(), source
+
+
+def test_image_serves_the_pages_and_runs_as_nobody_in_particular(dockerfile: str) -> None:
+    assert "COPY --from=pages /assent/web/dist web/dist" in dockerfile
+    assert dockerfile.index("USER assent") < dockerfile.index('CMD ["assent"')
 
 
 def test_kubo_image_is_the_release_that_is_tested(compose: dict[str, Any]) -> None:
