@@ -77,11 +77,11 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
         before=backups.ship,
     )
     reader = LogReader(log=log, store=store, keys=keys)
-    cosigning = Cosigning(store=store, origin=stores.origin, witnesses=_witnesses(settings))
+    cosigning = Cosigning(store=store, origin=stores.origin, witnesses=read_witness_keys(settings))
     return OpenLog(log, ring, checkpointer, anchorer, reader, backups, LogFiles(reader), cosigning, keys)
 
 
-def _witnesses(settings: Settings) -> list[str]:
+def read_witness_keys(settings: Settings) -> list[str]:
     """Return the keys in the file of witnesses: one a line, empty lines and those after # left out."""
     if settings.witness_keys is None:
         return []

@@ -13,6 +13,18 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_LEAST_PASSPHRASE = 16
+_EXAMPLES = (
+    "changeme",
+    "password",
+    "passphrase",
+    "secret",
+    "example",
+    "default",
+    "letmein",
+    "qwertz",
+    "qwerty",
+)
 _SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
 
@@ -302,9 +314,26 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "production needs ASSENT_PASSPHRASE: a key file beside the data protects nothing"
                 )
+            if self.passphrase is not None:
+                _require_secret(self.passphrase.get_secret_value())
             if not self.public_url.startswith("https://"):
                 raise ValueError("production needs an https ASSENT_PUBLIC_URL: tokens would travel in clear")
+            for name in ("trusted_proxies", "webhook_private_networks"):
+                if any(network.prefixlen == 0 for network in _networks(getattr(self, name))):
+                    raise ValueError(
+                        f"ASSENT_{name.upper()} names everybody: name the networks that you mean"
+                    )
         return self
+
+
+def _require_secret(text: str) -> None:
+    """A passphrase that somebody could try: short, of few letters, or one out of an example."""
+    plain = "".join(each for each in text.lower() if each.isalnum())
+    if len(text) < _LEAST_PASSPHRASE or len(set(plain)) < 6 or any(word in plain for word in _EXAMPLES):
+        raise ValueError(
+            f"ASSENT_PASSPHRASE is a default or can be guessed: give {_LEAST_PASSPHRASE} characters or more"
+            " that a password manager made"
+        )
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

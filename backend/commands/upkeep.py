@@ -6,10 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Column, Table
 
 from backend.commands import affected, replaying
 from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
@@ -40,6 +43,28 @@ def deploy(data_directory: DataDirectory = None, as_json: AsJson = False) -> Non
         deployment = stores.deployment
         addresses = {name: contract.address for name, contract in sorted(deployment.contracts.items())}
         show({"chain_id": deployment.chain_id, "deployer": deployment.deployer, **addresses}, as_json=as_json)
+
+
+def doctor(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Look at every part of the configuration and say what is wrong and how to mend it; changes nothing. Exit
+    status 1 where something is broken.
+    """
+    from backend.maintenance.doctor import State, examine
+
+    with named_errors():
+        findings = list(examine(read_settings(data_directory=data_directory)))
+    if as_json:
+        show({"findings": [asdict(each) for each in findings]}, as_json=True)
+    else:
+        table = Table(
+            "part", "", Column("what", overflow="fold"), Column("what to do", overflow="fold"), box=None
+        )
+        colours = {State.SOUND: "green", State.LOOK: "yellow", State.BROKEN: "bold red"}
+        for each in findings:
+            mark = f"[{colours[each.state]}]{each.state}[/]"
+            table.add_row(each.part, mark, escape(each.said), escape(each.remedy))
+        OUT.print(table)
+    raise typer.Exit(1 if any(each.state is State.BROKEN for each in findings) else 0)
 
 
 def fsck(

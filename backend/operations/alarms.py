@@ -16,7 +16,7 @@ KEY_WARN_SECONDS: Final = 7 * DAY_SECONDS
 LOG_KEY_SECONDS: Final = 365 * DAY_SECONDS
 LOW_BYTES: Final = 1 << 30
 
-_PARTS: Final = {
+PART_REMEDIES: Final = {
     "ledger": "Look whether the chain's node runs and answers. Nothing is permitted until it does; stops are "
     "taken all the same. The embedded chain is started again by itself; if it stays away, restart.",
     "index": "Look whether the database runs and answers. The embedded one is started again by itself; if it "
@@ -87,7 +87,7 @@ def _all(facts: Facts) -> Iterator[Alarm]:
 def _of_parts(facts: Facts) -> Iterator[Alarm]:
     for part, state in facts.parts.items():
         if state != UP:
-            remedy = _PARTS.get(part, _OTHER_PART)
+            remedy = PART_REMEDIES.get(part, _OTHER_PART)
             yield Alarm(AlarmCode.PART_AWAY, Severity.NOW, remedy, subject=part, cause=state)
     if facts.storage.free_bytes < LOW_BYTES and facts.parts.get("disk", UP) == UP:
         yield _alarm(AlarmCode.DISK_LOW, Severity.SOON)

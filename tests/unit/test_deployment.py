@@ -13,7 +13,11 @@ from backend.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
-MUST_BE_SET = {"PASSPHRASE": "a secret", "PUBLIC_URL": "https://assent.example", "LEDGER_CHAIN_ID": "7741001"}
+MUST_BE_SET = {
+    "PASSPHRASE": "Vu7-kkd9-0xmq-zzPl",
+    "PUBLIC_URL": "https://assent.example",
+    "LEDGER_CHAIN_ID": "7741001",
+}
 
 
 @pytest.fixture(scope="module")
