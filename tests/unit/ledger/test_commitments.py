@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from backend.adapters.ledger.commitments import CommitmentLedger
 from backend.consent.ledger_types import LedgerView
 from backend.types import BlockNumber, Bytes32, UnixSeconds
 
-COMMITMENT = Bytes32(b"c" * 32)
+COMMITMENT, SECOND, OTHER = Bytes32(b"c" * 32), Bytes32(b"d" * 32), Bytes32(b"o" * 32)
 VIEW = LedgerView(
     chain_id=1,
     head_number=BlockNumber(7),
@@ -33,11 +34,14 @@ class Chain:
     def view(self) -> LedgerView:
         return self.current
 
-    def commitment(self, _custodian: str, _commitment: Bytes32, *, block: int) -> tuple[int, int]:
+    def commitments(
+        self, _custodian: str, commitments: Sequence[Bytes32], *, block: int
+    ) -> list[tuple[int, int]]:
+        """All but ``OTHER``, which nobody committed to."""
         self.asked.append(block)
         if self.replaced_while_read is not None:
             self.current = self.replaced_while_read
-        return self.at.get(block, (0, 0))
+        return [(0, 0) if each == OTHER else self.at.get(block, (0, 0)) for each in commitments]
 
     def address(self, _sender: object) -> str:
         return "0x" + "00" * 20
@@ -50,45 +54,59 @@ def ledger(chain: Any) -> CommitmentLedger:
 def test_standing_commitment_is_asked_once_at_a_block() -> None:
     chain = Chain(at={7: (1, 0)})
     commitments = ledger(chain)
-    assert [commitments.committed(COMMITMENT) for _ in range(3)] == [True] * 3
+    assert [commitments.committed([COMMITMENT]) for _ in range(3)] == [[True]] * 3
     assert chain.asked == [7]
 
 
 def test_withdrawal_at_a_new_head_is_seen_at_once() -> None:
     chain = Chain(at={7: (1, 0), 8: (1, 2)})
     commitments = ledger(chain)
-    assert commitments.committed(COMMITMENT)
+    assert commitments.committed([COMMITMENT]) == [True]
     chain.current = LATER
-    assert not commitments.committed(COMMITMENT)
+    assert commitments.committed([COMMITMENT]) == [False]
 
 
 def test_block_of_the_same_number_and_another_hash_is_asked_again() -> None:
     chain = Chain(at={7: (1, 0)})
     commitments = ledger(chain)
-    assert commitments.committed(COMMITMENT)
-    other = Bytes32(b"o" * 32)
-    chain.current = replace(VIEW, head_hash=other, final_hash=other)
+    assert commitments.committed([COMMITMENT]) == [True]
+    chain.current = replace(VIEW, head_hash=OTHER, final_hash=OTHER)
     chain.at = {}
-    assert not commitments.committed(COMMITMENT)
+    assert commitments.committed([COMMITMENT]) == [False]
 
 
 def test_missing_commitment_is_asked_every_time() -> None:
     chain = Chain()
     commitments = ledger(chain)
-    assert not commitments.committed(COMMITMENT)
+    assert commitments.committed([COMMITMENT]) == [False]
     chain.at = {7: (1, 0)}
-    assert commitments.committed(COMMITMENT)
+    assert commitments.committed([COMMITMENT]) == [True]
 
 
 def test_commitment_only_at_the_head_does_not_stand() -> None:
     chain = Chain(current=LATER, at={8: (1, 0)})
-    assert not ledger(chain).committed(COMMITMENT)
+    assert ledger(chain).committed([COMMITMENT]) == [False]
 
 
 def test_answer_is_not_kept_when_the_block_was_replaced_while_it_was_read() -> None:
     chain = Chain(at={7: (1, 0)}, replaced_while_read=LATER)
     commitments = ledger(chain)
-    commitments.committed(COMMITMENT)
+    commitments.committed([COMMITMENT])
     chain.current, chain.replaced_while_read = VIEW, None
-    assert commitments.committed(COMMITMENT)
+    assert commitments.committed([COMMITMENT]) == [True]
     assert chain.asked == [7, 7]
+
+
+def test_many_are_asked_together_and_answered_each_in_its_place() -> None:
+    chain = Chain(at={7: (1, 0)})
+    commitments = ledger(chain)
+    assert commitments.committed([COMMITMENT]) == [True]
+    assert commitments.committed([OTHER, SECOND, COMMITMENT, OTHER]) == [False, True, True, False]
+    assert commitments.committed([SECOND, COMMITMENT]) == [True, True]
+    assert chain.asked == [7, 7]
+    assert commitments.committed([]) == []
+
+
+def test_withdrawal_of_one_leaves_the_others() -> None:
+    chain = Chain(current=LATER, at={7: (1, 0), 8: (1, 0)})
+    assert ledger(chain).committed([COMMITMENT, OTHER, SECOND]) == [True, False, True]
