@@ -82,8 +82,11 @@ def token(
             raise InvalidInput("A refresh token is needed.", field="refresh_token")
         return tokens(services.identity.refresh(refresh_token))
     exchanged = grant_type == EXCHANGE
+    identity = services.identity
     client = (
-        _exchanged(services.identity, proof, subject_token, subject_token_type) if exchanged else proof.client(services.identity)
+        _exchanged(identity, proof, subject_token, subject_token_type)
+        if exchanged
+        else proof.client(identity)
     )
     pair = _started(services, client, person_id, purpose_of_use, resource, scope)
     answer = tokens(pair)
@@ -116,9 +119,7 @@ def _started(
     return services.consent_tokens.issue(client, wish)
 
 
-def _exchanged(
-    identity: Identity, proof: ClientProof, token: str | None, token_type: str | None
-) -> Client:
+def _exchanged(identity: Identity, proof: ClientProof, token: str | None, token_type: str | None) -> Client:
     if proof.is_there:
         raise ClientRefused  # of two proofs it would not be clear which one the caller relied on
     if token is None or token_type is None:

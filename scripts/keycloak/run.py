@@ -36,7 +36,7 @@ REALM: Final = "assent"
 COMMAND: Final = "make keycloak"
 OUT_OF_REACH: Final = 75  # EX_TEMPFAIL
 FETCH_SECONDS: Final = 900.0
-START_SECONDS: Final = 240.0
+START_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 30.0
 _ADMIN: Final = "admin"
 _ROLES: Final = ("operator", "auditor", "desk", "provider")
@@ -122,7 +122,8 @@ class Keycloak:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"Keycloak did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+                told = self._log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"Keycloak did not start:\n{told}")
             time.sleep(0.5)
 
     def stop(self) -> None:
@@ -176,7 +177,7 @@ class Keycloak:
     def set_roles(self, user: str, *roles: str) -> None:
         """Give somebody these of our realm roles, and no others."""
         path = f"/{REALM}/users/{user}/role-mappings/realm"
-        known = [role for role in self.admin("GET", f"/{REALM}/roles").json()]
+        known = self.admin("GET", f"/{REALM}/roles").json()
         ours = [role for role in known if role["name"].startswith("assent-")]
         self.admin("DELETE", path, json=ours)
         self.admin("POST", path, json=[role for role in ours if role["name"] in roles])
