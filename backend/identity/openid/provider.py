@@ -22,7 +22,8 @@ from backend.identity.openid.ports import ProviderLink
 
 METADATA_SECONDS: Final = 3600.0
 KEYS_SECONDS: Final = 600.0  # so long a key counts after the provider has withdrawn it
-ROTATED_SECONDS: Final = 30.0  # between two looks for a key that is not known
+ROTATED_SECONDS: Final = 15.0  # between two looks for a key that is not known
+LOOK_SECONDS: Final = 10.0  # for so long a provider that answered counts as there
 FAILED_SECONDS: Final = 5.0  # after a failure, until the next try
 MIN_RSA_BITS: Final = 2048
 _MAX_KEYS: Final = 64
@@ -49,20 +50,34 @@ class Provider:
     ) -> None:
         self.issuer = issuer
         self._link = link
-        self._metadata = _Kept(self._load_metadata, METADATA_SECONDS, monotonic)
-        self._keys = _Kept(self._load_keys, KEYS_SECONDS, monotonic)
+        self._monotonic = monotonic
+        self._metadata = _Kept(self._load_metadata, monotonic)
+        self._keys = _Kept(self._load_keys, monotonic)
+        self._looked_at: float | None = None
+        self._looking = threading.Lock()
 
-    def metadata(self) -> Metadata:
-        """Raises OpenIdProviderUnavailable."""
-        return self._metadata.get()
+    def metadata(self, *, just_now: bool = False) -> Metadata:
+        """``just_now``: only if it answered a moment ago, as before a browser is sent there.
+
+        Raises OpenIdProviderUnavailable.
+        """
+        return self._metadata.get(LOOK_SECONDS if just_now else METADATA_SECONDS)
 
     def find_key(self, key_id: str) -> Key | None:
         """Return the key. One that is not known may be new, so the set is looked at again, but not often.
 
         Raises OpenIdProviderUnavailable.
         """
-        found = self._keys.get().get(key_id)
-        return found or self._keys.get(max_age_seconds=ROTATED_SECONDS).get(key_id)
+        found = self._keys.get(KEYS_SECONDS).get(key_id)
+        return found or self._newer_keys().get(key_id)
+
+    def _newer_keys(self) -> Mapping[str, Key]:
+        with self._looking:
+            now = self._monotonic()
+            if self._looked_at is None or now - self._looked_at >= ROTATED_SECONDS:
+                self._looked_at = now
+                return self._keys.get(0)
+        return self._keys.get(KEYS_SECONDS)
 
     def _load_metadata(self) -> Metadata:
         document = self._link.document(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
@@ -101,24 +116,22 @@ class Provider:
 class _Kept(Generic[Value]):
     """One value, loaded by one thread at a time."""
 
-    def __init__(
-        self, load: Callable[[], Value], max_age_seconds: float, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, load: Callable[[], Value], monotonic: Callable[[], float]) -> None:
         self._load = load
-        self._max_age = max_age_seconds
         self._monotonic = monotonic
         self._found: tuple[float, Value] | None = None
         self._failed_at: float | None = None
         self._lock = threading.Lock()
 
-    def get(self, *, max_age_seconds: float | None = None) -> Value:
-        most = self._max_age if max_age_seconds is None else max_age_seconds
+    def get(self, max_age_seconds: float) -> Value:
+        asked_at = self._monotonic()
         kept = self._found
-        if kept is not None and self._monotonic() - kept[0] < most:
+        if kept is not None and asked_at - kept[0] < max_age_seconds:
             return kept[1]
         with self._lock:
             now = self._monotonic()
-            if self._found is not None and now - self._found[0] < most:
+            # 0 seconds: what another thread loaded after we asked is new enough.
+            if self._found is not None and now - self._found[0] < max(max_age_seconds, now - asked_at):
                 return self._found[1]  # another thread loaded it meanwhile
             if self._failed_at is not None and now - self._failed_at < FAILED_SECONDS:
                 raise OpenIdProviderUnavailable

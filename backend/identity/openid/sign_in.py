@@ -111,7 +111,7 @@ class OpenIdSignIn:
         """
         if _CHALLENGE.fullmatch(code_challenge) is None:
             raise InvalidInput("Send base64url of a SHA-256.", field="code_challenge")
-        endpoint = self._provider.metadata().authorization
+        endpoint = self._provider.metadata(just_now=True).authorization
         state = self._nonces.issue()
         question = {
             "response_type": "code",
@@ -149,7 +149,7 @@ class OpenIdSignIn:
 
         Raises OpenIdProviderUnavailable.
         """
-        endpoint = self._provider.metadata().end_session
+        endpoint = self._provider.metadata(just_now=True).end_session
         if endpoint is None:
             return None
         question = {"client_id": self.terms.client_id, "post_logout_redirect_uri": self.terms.after_sign_out}

@@ -16,6 +16,7 @@ from backend.identity.openid.errors import OpenIdProviderUnavailable, OpenIdToke
 from backend.identity.openid.provider import (
     FAILED_SECONDS,
     KEYS_SECONDS,
+    LOOK_SECONDS,
     METADATA_SECONDS,
     ROTATED_SECONDS,
     Provider,
@@ -279,13 +280,17 @@ def test_new_key_is_found_with_one_look_and_unknown_ones_are_not_looked_for_agai
     desk.id_token()
     looks = len(desk.link.asked)
     desk.link.keys = [NEXT]
-    desk.seconds += ROTATED_SECONDS
     desk.id_token(signed={"key": NEXT, "algorithm": "ES256"})
     assert len(desk.link.asked) == looks + 1
     for number in range(20):
         with pytest.raises(OpenIdTokenInvalid):
             desk.id_token(signed={"kid": f"made-up-{number}"})
     assert len(desk.link.asked) == looks + 1
+    desk.seconds += ROTATED_SECONDS
+    for _ in range(5):
+        with pytest.raises(OpenIdTokenInvalid):
+            desk.id_token(signed={"kid": "made-up"})
+    assert len(desk.link.asked) == looks + 2
 
 
 def test_key_that_was_withdrawn_ends_after_a_while(desk: Desk) -> None:
@@ -337,6 +342,12 @@ def test_description_is_asked_for_again_after_its_time(desk: Desk) -> None:
     desk.seconds += METADATA_SECONDS
     desk.provider.metadata()
     assert len(desk.link.asked) == 2
+    desk.seconds += LOOK_SECONDS
+    desk.provider.metadata()
+    assert len(desk.link.asked) == 2
+    desk.provider.metadata(just_now=True)
+    desk.provider.metadata(just_now=True)
+    assert len(desk.link.asked) == 3
 
 
 def _encoded(value: Any) -> str:
