@@ -146,12 +146,8 @@ class _Kept(Generic[Value]):
 
 
 def _signing_key(entry: object) -> Key | None:
-    """Return a public key that may sign tokens; None for all others, of which a set may have some."""
-    if (
-        not isinstance(entry, dict)
-        or entry.get("use", "sig") != "sig"
-        or entry.get("kty") not in ("RSA", "EC")
-    ):
+    """Return a public key of a kind that signs tokens; None for all others, of which a set may have some."""
+    if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC"):
         return None
     try:
         with warnings.catch_warnings():
