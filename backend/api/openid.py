@@ -32,7 +32,7 @@ class Beginning(BaseModel):
 
 
 class FinishBody(Body):
-    code: str = Field(min_length=1, max_length=2000)
+    code: str = Field(pattern=r"^[ -~]{1,2000}$")
     state: str = Field(min_length=1, max_length=200)
     code_verifier: str = Field(pattern=r"^[A-Za-z0-9._~-]{43,128}$")
     iss: str | None = Field(default=None, max_length=500, description="as the provider sent it (RFC 9207)")

@@ -28,7 +28,7 @@ from backend.identity.openid.errors import (
 from backend.identity.openid.mapping import MappedSystem, RoleMapping
 from backend.identity.openid.ports import ProviderLink
 from backend.identity.openid.provider import Provider
-from backend.identity.openid.verifying import MAX_AGE_SECONDS, ProviderTokens
+from backend.identity.openid.verifying import MAX_AGE_SECONDS, ProviderTokens, text_claim
 from backend.identity.ports import IdentityAudit, SingleUse
 from backend.identity.staff import StaffAccounts
 from backend.identity.types import Client, PrincipalKind, StaffAccount, TokenPair
@@ -37,7 +37,7 @@ from backend.types import UnixSeconds
 
 STATE_SECONDS: Final = 600  # for a person to prove to the provider who they are
 STATE_PURPOSE: Final = "openid-state"
-_MAX_CODE: Final = 2_000
+_CODE: Final = re.compile(r"[ -~]{1,2000}")  # RFC 6749, appendix A.11
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _KEY: Final = "identity/openid"
@@ -211,7 +211,7 @@ class OpenIdSignIn:
         except SignInNonceRefused as refusal:
             raise OpenIdStateRefused from refusal
         mixed_up = issuer is not None and issuer != self._provider.issuer
-        if mixed_up or _VERIFIER.fullmatch(code_verifier) is None or not 0 < len(code) <= _MAX_CODE:
+        if mixed_up or _VERIFIER.fullmatch(code_verifier) is None or _CODE.fullmatch(code) is None:
             raise OpenIdStateRefused
         token = self._link.redeem(
             self._provider.metadata().token,
@@ -240,10 +240,7 @@ class OpenIdSignIn:
         return SignedIn(pair, account)
 
     def _staff_id(self, claims: Mapping[str, Any]) -> str:
-        subject = claims.get(self.terms.subject_claim)
-        if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-            raise OpenIdTokenInvalid(f"The token lacks the claim {self.terms.subject_claim}.")
-        return self._id("person", subject)
+        return self._id("person", text_claim(claims, self.terms.subject_claim))
 
     def _id(self, kind: str, subject: str) -> str:
         """Return an id that nobody can trace to the provider's without this service's key."""

@@ -49,8 +49,8 @@ class ProviderTokens:
         self._require_for(claims, self._client_id)
         self._require_fresh(claims)
         _require(self._clock() < _moment(claims, "exp") + CLOCK_SKEW_SECONDS)
-        _require(hmac.compare_digest(_text(claims, "nonce").encode(), nonce.encode()))
-        _text(claims, "sub")
+        _require(hmac.compare_digest(text_claim(claims, "nonce").encode(), nonce.encode()))
+        text_claim(claims, "sub")
         return claims
 
     def access_token(self, token: str) -> Claims:
@@ -58,7 +58,7 @@ class ProviderTokens:
         claims = self._signed(token, types=_JWT | {"at+jwt"}, kind="Bearer")
         _require(self._audience in _audiences(claims) and "nonce" not in claims and "events" not in claims)
         _require(self._clock() < _moment(claims, "exp") + CLOCK_SKEW_SECONDS)
-        _text(claims, "sub")
+        text_claim(claims, "sub")
         return claims
 
     def logout_token(self, token: str) -> Claims:
@@ -70,7 +70,7 @@ class ProviderTokens:
             _require(self._clock() < _moment(claims, "exp") + CLOCK_SKEW_SECONDS)
         events = claims.get("events")
         _require(isinstance(events, dict) and LOGOUT_EVENT in events and "nonce" not in claims)
-        _text(claims, "jti")
+        text_claim(claims, "jti")
         return claims
 
     def _signed(self, token: str, *, types: frozenset[str], kind: str) -> Claims:
@@ -125,8 +125,9 @@ def _moment(claims: Claims, name: str) -> float:
     return value
 
 
-def _text(claims: Claims, name: str) -> str:
+def text_claim(claims: Claims, name: str) -> str:
+    """Return a claim that is a text of 1 to 255 characters. Raises OpenIdTokenInvalid."""
     value = claims.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT or not value.isprintable():
         raise OpenIdTokenInvalid
     return value

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.integration.api.world import Service, assert_problem
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JSON = {"Content-Type": "application/json"}
 FINISH = {"code": "c", "state": "s", "code_verifier": "v" * 43}
 
 
@@ -49,10 +52,15 @@ def test_routes_of_a_provider_say_that_there_is_none(
     [
         {**FINISH, "code_verifier": "short"},
         {**FINISH, "code": ""},
+        {**FINISH, "code": "\ud800"},
         {**FINISH, "redirect_uri": "https://evil.example"},
         {"code": "c"},
     ],
     ids=str,
 )
 def test_body_of_another_form_is_refused(service: Service, body: dict[str, str]) -> None:
-    assert_problem(service.http.post("/v1/auth/openid/finish", json=body), 422, "invalid_input")
+    assert_problem(
+        service.http.post("/v1/auth/openid/finish", content=json.dumps(body), headers=JSON),
+        422,
+        "invalid_input",
+    )

@@ -168,6 +168,7 @@ def test_nobody_signs_in_with_a_password_as_somebody_of_the_provider(site: Site)
         {"issuer": "https://evil.example"},
         {"code": ""},
         {"code": "x" * 2001},
+        {"code": "\ud800"},
     ],
     ids=str,
 )
@@ -370,7 +371,7 @@ def test_person_is_known_by_the_claim_that_the_operator_chose(site: Site) -> Non
     inner = {"realm_access": {"roles": ["audit"]}, "roles": None}
     first = site.signs_in(sub="old", employee="4711", **inner)
     assert site.signs_in(sub="new", employee="4711", **inner).account == first.account
-    with pytest.raises(OpenIdTokenInvalid, match="employee"):
+    with pytest.raises(OpenIdTokenInvalid):
         site.signs_in(**inner)
     for wrong in ({"realm_access": ["audit"]}, {"realm_access": None}):
         with pytest.raises(OpenIdNoRole):
