@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 200
 
-.PHONY: help run demo kubo pages chromium softhsm prometheus hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
+.PHONY: help run demo kubo pages chromium softhsm prometheus keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-test fuzz test-faults test-tampering bench lock clean
 
 help: ## this list
@@ -112,6 +112,11 @@ softhsm: $(STAMPS)/runtime ## find or fetch SoftHSM2 for the tests of the HSM ke
 
 prometheus: $(STAMPS)/runtime ## find or fetch Prometheus and build its Alertmanager, for the tests of alerts (needs Go)
 	@$(BIN)/python -m scripts.prometheus.run
+
+keycloak: $(STAMPS)/dev ## fetch Keycloak for the tests of OpenID Connect (skipped without Java 17 and Maven)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m scripts.keycloak.run fetch; else \
+	  echo "skipped: Keycloak needs Java 17 and Maven. Debian: apt-get install default-jdk-headless maven"; \
+	  [ "$(CI)" != true ]; fi
 
 hapi: $(STAMPS)/dev ## validate what we emit as FHIR with the HAPI validator (skipped without Java 17 and Maven)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m scripts.hapi.run; else \

@@ -36,6 +36,7 @@ from backend.identity.standing import Standing
 from backend.identity.tokens import Tokens
 from backend.identity.trail import AuditTrail
 from backend.identity.wallet import WalletSignIn
+from backend.openid_wiring import open_openid
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores
@@ -120,6 +121,16 @@ def open_identity(
         store=client_store, standing=standing, tokens=tokens, sealer=sealer, audit=trail, clock=clock
     )
     used = MongoSingleUse(database)
+    accounts = StaffAccounts(
+        store=staff,
+        attempts=_attempts(stores),
+        passwords=Passwords(keys),
+        standing=standing,
+        tokens=tokens,
+        sealer=sealer,
+        audit=trail,
+        clock=clock,
+    )
     return Identity(
         authenticator=Authenticator(tokens=tokens, standing=standing),
         wallets=WalletSignIn(
@@ -132,16 +143,7 @@ def open_identity(
             audit=trail,
             clock=clock,
         ),
-        staff=StaffAccounts(
-            store=staff,
-            attempts=_attempts(stores),
-            passwords=Passwords(keys),
-            standing=standing,
-            tokens=tokens,
-            sealer=sealer,
-            audit=trail,
-            clock=clock,
-        ),
+        staff=accounts,
         clients=clients,
         assertions=ClientAssertions(
             clients=clients,
@@ -163,4 +165,15 @@ def open_identity(
             clock=clock,
         ),
         references=PatientReferences(keys=keys, people=people, store=enrolments, sealer=sealer),
+        openid=open_openid(
+            settings,
+            custodian=stores.tenant,
+            keys=keys,
+            used=used,
+            staff=accounts,
+            clients=clients,
+            audit=trail,
+            closing=stores.closing,
+            clock=clock,
+        ),
     )

@@ -105,6 +105,35 @@ class Settings(BaseSettings):
         default=None, description="local codes; without it label-map.json in the data directory, if there"
     )
 
+    openid_issuer: str | None = Field(
+        default=None, max_length=500, description="identity provider of staff and systems; without it none"
+    )
+    openid_client_id: str | None = Field(
+        default=None, min_length=1, max_length=255, description="of the pages, at the provider"
+    )
+    openid_client_secret_file: Path | None = Field(
+        default=None, description="its secret, one line; without it the client is a public one"
+    )
+    openid_mapping: Path | None = Field(
+        default=None, description="JSON: which roles and systems of the provider are which here"
+    )
+    openid_name: str = Field(
+        default="your organisation", min_length=1, max_length=60, description="of the provider, on the page"
+    )
+    openid_roles_claim: str = Field(
+        default="roles", pattern=r"^[^.\s]+(\.[^.\s]+){0,4}$", description="of the ID token; dots lead inside"
+    )
+    openid_subject_claim: str = Field(
+        default="sub", pattern=r"^\S{1,100}$", description="names a person for good and is never reused"
+    )
+    openid_audience: str | None = Field(
+        default=None, min_length=1, max_length=500, description="of systems' tokens; default: public_url/v1"
+    )
+    openid_ca_file: Path | None = Field(default=None, description="PEM; trusted instead of the system's")
+    openid_session_minutes: int = Field(
+        default=240, ge=5, le=1440, description="until the provider is asked again for a person"
+    )
+
     access_token_minutes: int = Field(default=30, ge=1, le=60)
     refresh_token_days: int = Field(default=7, ge=1, le=30)
     anchor_interval_seconds: int = Field(default=60, ge=1)
@@ -261,6 +290,13 @@ class Settings(BaseSettings):
         _check_public_address(text)
         return text
 
+    @field_validator("openid_issuer")
+    @classmethod
+    def _require_issuer(cls, text: str | None) -> str | None:
+        if text is not None:
+            _check_issuer(text)
+        return text
+
     @field_validator("smtp_url")
     @classmethod
     def _require_mail_server(cls, text: str | None) -> str | None:
@@ -298,6 +334,8 @@ class Settings(BaseSettings):
             )
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
+        if self.openid_issuer is not None and None in {self.openid_client_id, self.openid_mapping}:
+            raise ValueError("ASSENT_OPENID_ISSUER needs ASSENT_OPENID_CLIENT_ID and ASSENT_OPENID_MAPPING")
         if (self.backup_directory is None) != (self.backup_recovery_key is None):
             raise ValueError("ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY go together")
         if self.keystore == "pkcs11" and None in {
@@ -352,6 +390,16 @@ def _check_public_address(text: str) -> None:
         raise ValueError(f"write the name in small letters, and leave out the port {usual}")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError(f"{parts.hostname} needs https: browsers sign in over http on localhost only")
+
+
+def _check_issuer(text: str) -> None:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write https://NAME/PATH, exactly as the provider names itself")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("nothing but scheme, name, port and path")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError(f"{parts.hostname} needs https: whoever is between could sign anybody in")
 
 
 def _mail_server(text: str) -> MailServer:

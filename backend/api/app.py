@@ -38,6 +38,7 @@ from backend.api import (
     members,
     notices,
     oauth,
+    openid,
     operations,
     organisations,
     overviews,
@@ -98,6 +99,7 @@ def create_api(services: Services, pages: Path | None = None) -> FastAPI:
     for module in (
         records,  # first: routes are tried in order, and reads come most often
         wallets,
+        openid,
         sessions,
         members,
         organisations,

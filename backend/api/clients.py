@@ -58,6 +58,7 @@ class ClientView(BaseModel):
     member_id: str
     assertion_key_ids: list[str] = Field(description="kid of the keys that may sign its assertions")
     previous_secret_until: datetime | None = Field(description="while an old secret holds beside the new one")
+    by_provider: bool = Field(description="an identity provider vouches for it, and manages it")
     disabled: bool
     created_at: datetime | None
 
@@ -141,6 +142,7 @@ def client_view(client: Client, *, now: int) -> ClientView:
         member_id=to_hex(client.member_id),
         assertion_key_ids=[key["kid"] for key in keys],
         previous_secret_until=moment(client.previous_until) if overlapping else None,
+        by_provider=client.by_provider,
         disabled=client.disabled,
         created_at=moment(client.created_at),
     )

@@ -8,33 +8,59 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Form, Response
 
-from backend.api.client_proof import Introspecting, Proof
+from backend.api.client_proof import ClientProof, Introspecting, Proof
 from backend.api.limits import Limited, Spending
 from backend.api.schemas import subject_id
 from backend.api.security import Open
+from backend.api.services import Services
 from backend.api.wallets import Tokens, tokens
 from backend.errors import InvalidInput
 from backend.identity.bound_claims import ACT_REASON
 from backend.identity.client_assertion import ALGORITHMS
+from backend.identity.errors import ClientRefused
 from backend.identity.roles import Scope
 from backend.identity.services import Identity
-from backend.identity.types import Client
+from backend.identity.types import Client, TokenPair
 from backend.interop.consent_tokens.service import Wish
 from backend.types import SubjectId
 
 router = APIRouter(tags=["sign-in"])
 _SUBJECT: Final = re.compile(r"0x[0-9a-f]{24}\Z")
 _RESOURCE: Final = re.compile(r"https?://[\x21\x24-\x7e]+\Z")  # absolute, without fragment (RFC 8707, 2)
+EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
-@router.post("/oauth2/token", response_model=Tokens)
+class ExchangedTokens(Tokens):
+    """As RFC 8693, section 2.2.1."""
+
+    issued_token_type: str = ACCESS_TOKEN_TYPE
+
+
+@router.post("/oauth2/token", response_model=ExchangedTokens | Tokens)
 def token(
     services: Open,
     spend: Spending,
     proof: Proof,
-    grant_type: Annotated[Literal["client_credentials", "refresh_token"], Form()],
+    grant_type: Annotated[
+        Literal[
+            "client_credentials",
+            "refresh_token",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ],
+        Form(),
+    ],
     refresh_token: Annotated[str | None, Form(max_length=200)] = None,
+    subject_token: Annotated[
+        str | None,
+        Form(max_length=32_768, description="the system's access token of the identity provider (RFC 8693)"),
+    ] = None,
+    subject_token_type: Annotated[
+        Literal["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"]
+        | None,
+        Form(),
+    ] = None,
     scope: Annotated[str | None, Form(max_length=1000)] = None,
     purpose_of_use: Annotated[
         str | None, Form(max_length=200, description=f"HL7 v3 PurposeOfUse code, or {ACT_REASON}|code")
@@ -47,16 +73,36 @@ def token(
     ] = None,
 ) -> Tokens:
     """Get an access token with client id and secret, by HTTP Basic or in the form, or with an assertion
-    that the client signed (``private_key_jwt``). With ``person_id`` and ``purpose_of_use`` it is bound to
+    that the client signed (``private_key_jwt``); or for an access token that the service's identity provider
+    gave the system (token exchange). With ``person_id`` and ``purpose_of_use`` it is bound to
     that patient's consents (IHE ITI-71 with PCF); without consent the answer is 403, whatever the reason."""
     spend(Limited.REFRESH if grant_type == "refresh_token" else Limited.CLIENT)
     if grant_type == "refresh_token":
         if refresh_token is None:
             raise InvalidInput("A refresh token is needed.", field="refresh_token")
         return tokens(services.identity.refresh(refresh_token))
-    client = proof.client(services.identity)
+    exchanged = grant_type == EXCHANGE
+    identity = services.identity
+    client = (
+        _exchanged(identity, proof, subject_token, subject_token_type)
+        if exchanged
+        else proof.client(identity)
+    )
+    pair = _started(services, client, person_id, purpose_of_use, resource, scope)
+    answer = tokens(pair)
+    return ExchangedTokens(**answer.model_dump()) if exchanged else answer
+
+
+def _started(
+    services: Services,
+    client: Client,
+    person_id: str | None,
+    purpose_of_use: str | None,
+    resource: str | None,
+    scope: str | None,
+) -> TokenPair:
     if person_id is None and purpose_of_use is None and resource is None:
-        return tokens(services.identity.clients.start(client, scope=scope))
+        return services.identity.clients.start(client, scope=scope)
     if person_id is None or purpose_of_use is None:
         raise InvalidInput(
             "A patient and a purpose belong together.",
@@ -70,7 +116,16 @@ def token(
         scope=scope,
         resource=resource,
     )
-    return tokens(services.consent_tokens.issue(client, wish))
+    return services.consent_tokens.issue(client, wish)
+
+
+def _exchanged(identity: Identity, proof: ClientProof, token: str | None, token_type: str | None) -> Client:
+    if proof.is_there:
+        raise ClientRefused  # of two proofs it would not be clear which one the caller relied on
+    if token is None or token_type is None:
+        missing = "subject_token" if token is None else "subject_token_type"
+        raise InvalidInput("A token to exchange is needed, with its type.", field=missing)
+    return identity.require_openid().system(token)
 
 
 def _patient(identity: Identity, client: Client, person_id: str) -> SubjectId:
@@ -117,7 +172,10 @@ def metadata(services: Open) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/oauth2/introspect",
         "revocation_endpoint": f"{issuer}/oauth2/revoke",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "grant_types_supported": [
+            *("client_credentials", "refresh_token"),
+            *([EXCHANGE] if services.identity.openid is not None else []),
+        ],
         "response_types_supported": [],
         "scopes_supported": sorted(Scope),
         "access_token_format": "ihe-jwt",

@@ -48,6 +48,7 @@ class UserView(BaseModel):
     roles: list[str]
     member_id: str | None
     account: str | None = Field(description="the wallet with which this person signs on chain")
+    by_provider: bool = Field(description="an identity provider vouches for it, and manages it")
     disabled: bool
     created_at: datetime | None
 
@@ -111,6 +112,7 @@ def user_view(staff: StaffAccount) -> UserView:
         roles=sorted(role.value for role in staff.roles),
         member_id=None if staff.member_id is None else to_hex(staff.member_id),
         account=staff.account,
+        by_provider=staff.by_provider,
         disabled=staff.disabled,
         created_at=moment(staff.created_at),
     )

@@ -21,6 +21,7 @@ from backend.identity.errors import (
     ClientUnknown,
     ScopeInvalid,
 )
+from backend.identity.openid.errors import ManagedByProvider
 from backend.identity.ports import ClientStore, IdentityAudit
 from backend.identity.rate_limit import RateLimit
 from backend.identity.roles import CLIENT_ROLES, Role, Scope, narrow, scopes_of
@@ -109,6 +110,42 @@ class Clients:
             self._audit.client_changed(client_id=client.client_id, by=by, change="registered")
         return client, secret
 
+    def of_provider(
+        self, client_id: str, *, name: str, roles: frozenset[Role], member_id: MemberId
+    ) -> Client:
+        """Return the client of a system that an identity provider vouches for, as the mapping has it now.
+
+        It is made when it first comes. A change ends its sessions. Raises AccountChanged.
+        """
+        scopes = scopes_of(roles)
+        known = self.find(client_id)
+        if known is not None:
+            if (known.roles, known.member_id) == (roles, member_id):
+                return known
+            changed = replace(known, roles=roles, scopes=scopes, member_id=member_id)
+            return self._change(changed, by="", change="scopes")
+        made = self._sealer.seal(
+            Client(
+                client_id=client_id,
+                name=name,
+                roles=roles,
+                scopes=scopes,
+                member_id=member_id,
+                organisations=(),
+                secret_hash=b"",
+                previous_hash=None,
+                previous_until=UnixSeconds(0),
+                assertion_keys=None,
+                disabled=False,
+                created_at=UnixSeconds(self._clock()),
+                revision=1,
+            )
+        )
+        if not self._store.insert(made):
+            return self.get(client_id)  # made by another request at the same moment
+        self._audit.client_changed(client_id=client_id, by="", change="registered")
+        return made
+
     def sign_in(self, client_id: str, secret: str, *, scope: str | None = None) -> TokenPair:
         """Return an access token, without a refresh token.
 
@@ -172,9 +209,9 @@ class Clients:
         """Return a new secret; the old one holds ``overlap_seconds`` more (0: ends now, with sessions).
 
         A retry of the attempt rotates nothing more: the old secret keeps its overlap. Raises ClientUnknown,
-        AccountChanged, ClientSecretNotShown.
+        AccountChanged, ClientSecretNotShown, ManagedByProvider.
         """
-        client = self.get(client_id)
+        client = self._own(client_id)
         attempt = attempt or Attempt.only(now=self._clock())
         secret = _secret_of(attempt)
         if attempt.finished:
@@ -195,7 +232,7 @@ class Clients:
         """Set the JWK Set (JSON) whose keys sign the client's assertions; None: only the secret counts."""
         if key_set is not None:
             require_public_keys(key_set)
-        return self._change(replace(self.get(client_id), assertion_keys=key_set), by=by, change="keys")
+        return self._change(replace(self._own(client_id), assertion_keys=key_set), by=by, change="keys")
 
     def disable(self, client_id: str, *, by: str) -> Client:
         """Close the client and end its sessions."""
@@ -209,6 +246,12 @@ class Clients:
         client = self.find(client_id)
         if client is None:
             raise ClientUnknown
+        return client
+
+    def _own(self, client_id: str) -> Client:
+        client = self.get(client_id)
+        if client.by_provider:
+            raise ManagedByProvider
         return client
 
     def find(self, client_id: str) -> Client | None:

@@ -1,4 +1,4 @@
-"""Nonces for sign-in: made here, good once, for five minutes.
+"""Nonces for sign-in: made here, good once, for five minutes unless said otherwise.
 
 A nonce authenticates itself, so that handing one out stores nothing and nobody can fill the store by asking.
 Only its use is written down. It is alphanumeric, as EIP-4361 wants: base 32 of 16 random bytes, the time of
@@ -28,10 +28,22 @@ _KEEP_SECONDS: Final = 3600  # a mark outlives its nonce by far, whatever a cloc
 
 
 class Nonces:
-    def __init__(self, *, keys: KeyStore, used: SingleUse, clock: Callable[[], int]) -> None:
+    """``purpose``: a nonce that was issued for one counts for no other."""
+
+    def __init__(
+        self,
+        *,
+        keys: KeyStore,
+        used: SingleUse,
+        clock: Callable[[], int],
+        purpose: str = "sign-in",
+        seconds: int = NONCE_SECONDS,
+    ) -> None:
         self._key = keys.get_or_create("signing", "identity/sign-in-nonce").reveal()
         self._used = used
         self._clock = clock
+        self._purpose = purpose
+        self._seconds = seconds
 
     def issue(self) -> str:
         """Return a new nonce of 56 letters and digits."""
@@ -49,11 +61,11 @@ class Nonces:
             raise SignInNonceRefused
         issued_at = int.from_bytes(body[_RANDOM_BYTES:])
         now = self._clock()
-        if not 0 <= now - issued_at < NONCE_SECONDS:
+        if not 0 <= now - issued_at < self._seconds:
             raise SignInNonceRefused
         until = UnixSeconds(issued_at + _KEEP_SECONDS)
-        if not self._used.consume("sign-in", body[:_RANDOM_BYTES].hex(), until=until):
+        if not self._used.consume(self._purpose, body[:_RANDOM_BYTES].hex(), until=until):
             raise SignInNonceRefused
 
     def _mark(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, "sha256")[:_MARK_BYTES]
+        return hmac.digest(self._key, self._purpose.encode() + b"\0" + body, "sha256")[:_MARK_BYTES]

@@ -11,6 +11,8 @@ from backend.identity.client_assertion import ClientAssertions
 from backend.identity.clients import Clients
 from backend.identity.enrolment import EnrolmentService
 from backend.identity.errors import ClientRefused
+from backend.identity.openid.errors import OpenIdNotOffered
+from backend.identity.openid.sign_in import OpenIdSignIn
 from backend.identity.patient_refs import PatientReferences
 from backend.identity.principal import Asking, AskingClient, Authenticator, Principal
 from backend.identity.roles import Role, scopes_of
@@ -47,6 +49,7 @@ class Identity:
         authenticator: Authenticator,
         enrolments: EnrolmentService,
         references: PatientReferences,
+        openid: OpenIdSignIn | None = None,
     ) -> None:
         self.wallets = wallets
         self.staff = staff
@@ -56,6 +59,7 @@ class Identity:
         self.ring = ring
         self.enrolments = enrolments
         self.references = references
+        self.openid = openid
         self._authenticator = authenticator
 
     # --- signing in
@@ -89,6 +93,12 @@ class Identity:
         if self.assertions is None:
             raise ClientRefused
         return self.assertions.prove(assertion, client_id=client_id)
+
+    def require_openid(self) -> OpenIdSignIn:
+        """Return how an identity provider signs in. Raises OpenIdNotOffered where there is none."""
+        if self.openid is None:
+            raise OpenIdNotOffered
+        return self.openid
 
     def asking_of(self, client: Client) -> Asking:
         """Return a client that proved itself as one who asks about tokens."""

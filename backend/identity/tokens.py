@@ -89,11 +89,14 @@ class Tokens:
         self._refresh_seconds = refresh_seconds
         self._going: RecentCache[str, bool] = RecentCache()
 
-    def start(self, grant: Grant, *, refreshable: bool = True) -> TokenPair:
-        """Begin a family after a proof of identity. Clients get no refresh token (RFC 6749, 4.4.3)."""
+    def start(self, grant: Grant, *, refreshable: bool = True, seconds: int = FAMILY_SECONDS) -> TokenPair:
+        """Begin a family after a proof of identity. Clients get no refresh token (RFC 6749, 4.4.3).
+
+        ``seconds``: after which identity has to be proved again.
+        """
         now = self._clock()
         refresh = _Refresh.new()
-        lifetime = FAMILY_SECONDS if refreshable else self._access.seconds
+        lifetime = seconds if refreshable else self._access.seconds
         family = self._sealer.seal(
             Family(
                 family_id=refresh.family_id,

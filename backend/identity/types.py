@@ -41,7 +41,7 @@ class StaffAccount:
 
     staff_id: str
     username: str  # lower case
-    password: str = field(repr=False)  # Argon2id, PHC string
+    password: str = field(repr=False)  # Argon2id, PHC string; empty: an identity provider vouches for them
     roles: frozenset[Role]
     member_id: MemberId | None
     organisations: tuple[MemberId, ...]
@@ -50,6 +50,11 @@ class StaffAccount:
     created_at: UnixSeconds
     revision: int
     seal: bytes = field(default=b"", repr=False)
+
+    @property
+    def by_provider(self) -> bool:
+        """True for somebody whom an identity provider vouches for."""
+        return not self.password
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Client:
     scopes: frozenset[Scope]
     member_id: MemberId
     organisations: tuple[MemberId, ...]
-    secret_hash: bytes = field(repr=False)  # SHA-256 of 256 random bits
+    secret_hash: bytes = field(repr=False)  # SHA-256 of 256 random bits; empty: a provider vouches for it
     previous_hash: bytes | None = field(repr=False)
     previous_until: UnixSeconds  # the previous secret holds before this time
     assertion_keys: str | None  # JSON Web Key Set (RFC 7517) for private_key_jwt
@@ -70,6 +75,11 @@ class Client:
     created_at: UnixSeconds
     revision: int
     seal: bytes = field(default=b"", repr=False)
+
+    @property
+    def by_provider(self) -> bool:
+        """True for a system that an identity provider vouches for."""
+        return not self.secret_hash
 
 
 @dataclass(frozen=True, slots=True)

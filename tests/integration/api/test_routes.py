@@ -45,6 +45,11 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/v1/tables/words"),
         ("POST", "/oauth2/revoke"),  # a client proves itself with the request
         ("POST", "/oauth2/token"),
+        ("GET", "/v1/auth/openid"),
+        ("GET", "/v1/auth/openid/sign-out"),
+        ("POST", "/v1/auth/openid/begin"),
+        ("POST", "/v1/auth/openid/finish"),
+        ("POST", "/v1/auth/openid/back-channel-logout"),  # the provider's signature is the proof
         ("POST", "/v1/auth/refresh"),
         ("POST", "/v1/auth/staff"),
         ("POST", "/v1/auth/wallet"),

@@ -43,13 +43,13 @@ export function explain(error: unknown): Explained {
   }
   if (error instanceof Problem) {
     const known = texts.problems.codes[error.code];
+    if (known !== undefined) {
+      return { ...known, code: error.code };
+    }
     if (error.isOutage) {
       const next =
         error.retryAfter === null ? texts.problems.outage.next : texts.problems.outageIn(error.retryAfter);
       return { what: texts.problems.outage.what, next, code: error.code };
-    }
-    if (known !== undefined) {
-      return { ...known, code: error.code };
     }
     const told = error.detail === error.remedy ? [error.detail] : [error.detail, error.remedy];
     const place = error.field === "" ? "" : texts.problems.place(error.field);

@@ -1,6 +1,6 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useSyncExternalStore, type ReactElement } from "react";
-import { Router } from "wouter";
+import { Route, Router, Switch } from "wouter";
 import { lagsBehind, queries, useSessionInfo } from "../api/queries";
 import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
@@ -13,6 +13,7 @@ import { Welcome } from "./Welcome";
 
 const PatientArea = lazy(() => import("../patient/PatientArea"));
 const StaffArea = lazy(() => import("../staff/StaffArea"));
+const OpenIdReturn = lazy(() => import("../session/OpenIdReturn"));
 const Confirm = lazy(() => import("../wallet/passkey/Confirm"));
 
 export function App(): ReactElement {
@@ -21,7 +22,16 @@ export function App(): ReactElement {
     <QueryClientProvider client={queries}>
       <Router base="/app">
         <Boundary at={nameOf(session)}>
-          {session === null ? <Outside /> : <Inside key={nameOf(session)} session={session} />}
+          <Switch>
+            <Route path="/openid">
+              <Suspense fallback={<Loading what={texts.loading} />}>
+                <OpenIdReturn />
+              </Suspense>
+            </Route>
+            <Route>
+              {session === null ? <Outside /> : <Inside key={nameOf(session)} session={session} />}
+            </Route>
+          </Switch>
         </Boundary>
       </Router>
       <Confirming />

@@ -1,5 +1,6 @@
 /** The page for whoever is not signed in. */
 import type { ReactElement } from "react";
+import { OpenIdSignIn } from "../session/OpenIdSignIn";
 import { PasskeySignIn } from "../session/PasskeySignIn";
 import { StaffSignIn } from "../session/StaffSignIn";
 import { WalletSignIn } from "../session/WalletSignIn";
@@ -38,7 +39,10 @@ export function Welcome(): ReactElement {
         </Card>
         <details className="card">
           <summary>{texts.staff.signIn.open}</summary>
-          <StaffSignIn />
+          <div className="stack">
+            <OpenIdSignIn />
+            <StaffSignIn />
+          </div>
         </details>
       </div>
     </div>

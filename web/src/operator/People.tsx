@@ -52,11 +52,14 @@ export function People(): ReactElement {
                   roleWords(user.roles),
                   ...(user.member_id === null ? [] : [names(user.member_id)]),
                   ...(user.account === null ? [] : [PAGE.wallet]),
+                  ...(user.by_provider ? [texts.openid.managed] : []),
                 ]}
                 disabled={user.disabled}
                 change={() => ask({ user, act: "state" })}
               >
-                <Button onClick={() => ask({ user, act: "password" })}>{PAGE.person.password}</Button>
+                {!user.by_provider && (
+                  <Button onClick={() => ask({ user, act: "password" })}>{PAGE.person.password}</Button>
+                )}
               </AccountLine>
             </li>
           ))}

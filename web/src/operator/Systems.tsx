@@ -61,11 +61,14 @@ export function Systems(): ReactElement {
                   ...(client.previous_secret_until === null
                     ? []
                     : [PAGE.overlap(asMoment(client.previous_secret_until))]),
+                  ...(client.by_provider ? [texts.openid.managed] : []),
                 ]}
                 disabled={client.disabled}
                 change={() => ask({ client, act: "state" })}
               >
-                <Button onClick={() => ask({ client, act: "secret" })}>{PAGE.system.renew}</Button>
+                {!client.by_provider && (
+                  <Button onClick={() => ask({ client, act: "secret" })}>{PAGE.system.renew}</Button>
+                )}
               </AccountLine>
             </li>
           ))}

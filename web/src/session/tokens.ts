@@ -8,8 +8,12 @@
 const KEY = "assent.session";
 const EARLY_MS = 15_000; // a token this close to its end is renewed before it is used
 
-/** Who signed in: a wallet's account (as the wallet spells it; `rdns` finds the wallet again), or staff. */
-export type Who = { kind: "wallet"; account: string; rdns: string } | { kind: "staff"; username: string };
+/**
+ * Who signed in: a wallet's account (as the wallet spells it; `rdns` finds the wallet again), or staff.
+ * `provider`: an identity provider vouches for them, and they are signed in there too.
+ */
+export type Who =
+  { kind: "wallet"; account: string; rdns: string } | { kind: "staff"; username: string; provider?: true };
 
 export interface Session {
   who: Who;

@@ -1,4 +1,5 @@
 import { boardProblems } from "./board_problems";
+import { openidProblems } from "./openid";
 import { operator } from "./operator";
 import { payments } from "./payments";
 import { upload } from "./upload";
@@ -34,6 +35,7 @@ const codes: Record<string, Told> = {
     next: "Go back and choose it from the list.",
   },
   ...boardProblems,
+  ...openidProblems,
 };
 
 export const en = {

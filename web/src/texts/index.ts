@@ -1,7 +1,8 @@
 /** Every text of the pages, in one place. Another language is another folder with the same members. */
 import { en } from "./en";
+import { openid } from "./openid";
 import { passkeys } from "./passkeys";
 import { powers } from "./powers";
 
 export const language = "en";
-export const texts = { ...en, passkeys, powers };
+export const texts = { ...en, openid, passkeys, powers };
