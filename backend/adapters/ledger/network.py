@@ -11,6 +11,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 
 from backend.adapters.ledger.chain import Block, Inclusion, SignedTransaction, parse_block, parse_inclusion
 from backend.adapters.ledger.errors import (
+    ChainChanged,
     FinalityBroken,
     OutcomeUnknown,
     StaleHead,
@@ -147,9 +148,12 @@ class NetworkChain:
             self._view = None
 
     def _read_view(self) -> LedgerView:
-        head = self._block("latest")
+        chain_id, latest = self._answers([("eth_chainId", []), ("eth_getBlockByNumber", ["latest", False])])
+        if chain_id != hex(self.chain_id):
+            raise ChainChanged(f"The node serves chain {chain_id} instead of {self.chain_id}.")
+        head = _shown(latest)
         number = BlockNumber(max(0, head.number - self._finality_depth))
-        final = head if number == head.number else self._block(hex(number))
+        final = self._final_block(head, number)
         self._check_final(final)
         return LedgerView(
             chain_id=self.chain_id,
@@ -159,6 +163,20 @@ class NetworkChain:
             final_number=final.number,
             final_hash=final.hash,
         )
+
+    def _final_block(self, head: Block, number: BlockNumber) -> Block:
+        """Return the block of this number. Where blocks were passed over since the last view, look again at
+        the newest one that was final then: nothing else links the two.
+        """
+        newest = max(self._finals, default=number)
+        asked = [number] if number != head.number else []
+        if newest < number - 1:
+            asked.append(newest)
+        found = self._answers([("eth_getBlockByNumber", [hex(each), False]) for each in asked]) if asked else []
+        blocks = [_shown(each) for each in found]
+        if newest < number - 1 and blocks.pop().hash != self._finals[newest]:
+            raise FinalityBroken(f"Block {newest} replaced one that was final.")
+        return blocks[0] if blocks else head
 
     def _check_final(self, final: Block) -> None:
         """A block that was final once must stay: compare with what was seen, at this number and as its
@@ -176,14 +194,24 @@ class NetworkChain:
         while len(self._finals) > _REMEMBERED_FINAL_BLOCKS:
             del self._finals[min(self._finals)]
 
-    def _block(self, name: str) -> Block:
-        found = self._ask("eth_getBlockByNumber", name, False)
-        if found is None:
-            raise LedgerUnavailable("The node does not show its newest blocks.")
-        return parse_block(found)
+    def _answers(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        answers = self._rpc.batch(calls)
+        for (method, _), answer in zip(calls, answers, strict=True):
+            if isinstance(answer, RpcError):
+                raise LedgerUnavailable(f"The node refused {method} ({answer.code}).") from answer
+        return answers
 
     def _ask(self, method: str, *params: object) -> Any:
         try:
             return self._rpc.call(method, *params)
         except RpcError as error:
             raise LedgerUnavailable(f"The node refused {method} ({error.code}).") from error
+
+
+def _shown(found: Any) -> Block:
+    if found is None:
+        raise LedgerUnavailable("The node does not show its newest blocks.")
+    try:
+        return parse_block(found)
+    except (TypeError, ValueError, KeyError) as error:
+        raise LedgerUnavailable("The node answered with something else than a block.") from error
