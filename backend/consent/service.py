@@ -261,8 +261,20 @@ class ConsentService:
         if block is None:
             _LOG.warning("the block with a consent was replaced; it is recorded again", extra={"act": act.act_id})
             return Advance("kept", {})
+        self._follow(act, document)
         self._settle(document, block)
         return Advance(DONE, {})
+
+    def _follow(self, act: Act, document: Document) -> None:
+        """Name the block that has it in the end: another one may have taken the place of the first."""
+        view = self._ledger.view()
+        if view.final_number == view.head_number:
+            return  # no block is ever replaced here
+        receipt = self._relay.receipt_of(document)
+        if receipt is not None and receipt.block_number != act.data["block"]:
+            self._index.set_receipt(
+                consent_id(document), block=receipt.block_number, transaction=receipt.transaction_hash
+            )
 
     def _settle(self, document: Document, block: BlockNumber) -> None:
         if not isinstance(document, Grant):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from backend.adapters.durable import write_file
 
 FILE: Final = "network.json"
 GENESIS_FILE: Final = "genesis.json"
+PLAIN_APIS: Final = ("eth", "net", "web3")
+VALIDATOR_APIS: Final = (*PLAIN_APIS, "clique", "debug")  # votes and 'mend'; for its own machine alone
 GAS_LIMIT: Final = 30_000_000  # a contract of ours may take 16 million
 GAS_PRICE_WEI: Final = 1  # a price of 0 is taken by no other node's pool
 PREFUNDED_WEI: Final = 10**27
@@ -38,7 +41,7 @@ class Node:
     rpc_host: str
     rpc_port: int
     account: str | None = None
-    apis: tuple[str, ...] = ("eth", "net", "web3")
+    apis: tuple[str, ...] = PLAIN_APIS
 
     @property
     def enode(self) -> str:
@@ -139,6 +142,9 @@ def _check(network: Network) -> None:
     _require_distinct("account", [node.account.lower() for node in network.nodes if node.account])
     if not network.validators:
         raise DescriptionInvalid("A network needs a validator.")
+    for node in network.validators:
+        if not ip_address(node.rpc_host).is_loopback:
+            raise DescriptionInvalid(f"{node.name}: the RPC of a validator is for its own machine alone.")
     if network.period_seconds < 1:
         raise DescriptionInvalid("A period of 0 stalls with more than one signer.")
 

@@ -16,6 +16,8 @@ from backend.adapters.process import free_port
 from scripts.testnet import keys
 from scripts.testnet.description import (
     GAS_PRICE_WEI,
+    PLAIN_APIS,
+    VALIDATOR_APIS,
     DescriptionInvalid,
     Network,
     Node,
@@ -45,6 +47,7 @@ def draw_node(shared: Path, name: str, *, validator: bool, host: str = _HERE, po
         rpc_host=_HERE,
         rpc_port=free_port(),
         account=keys.draw_account(folder) if validator else None,
+        apis=VALIDATOR_APIS if validator else PLAIN_APIS,
     )
 
 

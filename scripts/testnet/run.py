@@ -4,6 +4,7 @@
     python -m scripts.testnet.run up DIRECTORY       run its nodes and watch them, until Ctrl-C
     python -m scripts.testnet.run status DIRECTORY   what each node says; exit status 1 when something is wrong
     python -m scripts.testnet.run down DIRECTORY     end what ``up`` runs
+    python -m scripts.testnet.run mend DIRECTORY     bring validators together that stand still on two branches
     python -m scripts.testnet.run fund DIRECTORY ACCOUNT...   give accounts what they pay gas with
     python -m scripts.testnet.run key DIRECTORY NAME          draw the keys of one node and print its public half
 """
@@ -27,6 +28,7 @@ from backend.errors import LedgerUnavailable
 from scripts.testnet.build import build
 from scripts.testnet.description import GAS_PRICE_WEI, DescriptionInvalid, Network, read
 from scripts.testnet.local import LocalNodes, draw_node, fund, new_network
+from scripts.testnet.mend import Unmendable, mend
 from scripts.testnet.node import NodeFailed
 from scripts.testnet.watch import Watch, findings, health_of
 
@@ -40,7 +42,7 @@ def main() -> int:
     options = _options()
     try:
         return int(options.run(options))
-    except (DescriptionInvalid, NodeFailed, TimeoutError) as error:
+    except (DescriptionInvalid, NodeFailed, TimeoutError, Unmendable) as error:
         print(error, file=sys.stderr)
     except LedgerUnavailable as error:
         print(f"{error.detail} Does the network run? See 'status'.", file=sys.stderr)
@@ -73,6 +75,10 @@ def _options() -> argparse.Namespace:
     status = commands.add_parser("status", help="what each node says; exit status 1 when something is wrong")
     _directory(status)
     status.set_defaults(run=_status)
+
+    mending = commands.add_parser("mend", help="bring validators together that stand still on two branches")
+    _directory(mending)
+    mending.set_defaults(run=_mend)
 
     down = commands.add_parser("down", help="end what 'up' runs")
     _directory(down)
@@ -179,6 +185,16 @@ def _down(options: argparse.Namespace) -> int:
         if time.monotonic() > deadline:
             raise TimeoutError(f"Process {pid} does not end.")
         time.sleep(0.1)
+    return 0
+
+
+def _mend(options: argparse.Namespace) -> int:
+    network = read(options.directory)
+    validators = {
+        node.name: Rpc(node.rpc_url, timeout_seconds=_RPC_SECONDS) for node in network.validators
+    }
+    taken_back = mend(validators, finality_blocks=network.finality_blocks)
+    print(f"Taken back: {', '.join(taken_back)}." if taken_back else "All validators are on one branch.")
     return 0
 
 

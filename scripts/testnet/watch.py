@@ -13,6 +13,7 @@ from backend.errors import LedgerUnavailable
 SLACK_SECONDS: Final = 10  # beyond five periods: a validator that is missed costs a few
 PERIODS: Final = 5
 LAG_BLOCKS: Final = 10
+PARTED: Final = "; the nodes stand on different blocks: see 'mend'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Health:
     """What one node says of itself. ``head`` None: it did not answer."""
 
     head: int | None
+    hash: str = ""
     age_seconds: int = 0
     peers: int = 0
 
@@ -38,7 +40,8 @@ def health_of(rpc: Rpc, clock: Callable[[], float] = time.time) -> Health:
     try:
         head = rpc.call("eth_getBlockByNumber", "latest", False)
         peers = int(rpc.call("net_peerCount"), 16)
-        return Health(int(head["number"], 16), max(0, int(clock()) - int(head["timestamp"], 16)), peers)
+        age = max(0, int(clock()) - int(head["timestamp"], 16))
+        return Health(int(head["number"], 16), str(head["hash"]), age, peers)
     except (LedgerUnavailable, RpcError, TypeError, KeyError, ValueError):
         return Health(None)
 
@@ -47,12 +50,14 @@ def findings(healths: Mapping[str, Health], *, period_seconds: int) -> list[Find
     """Return what is wrong with nodes of one network."""
     limit = PERIODS * period_seconds + SLACK_SECONDS
     best = max((health.head for health in healths.values() if health.head is not None), default=0)
+    parted = len({health.hash for health in healths.values() if health.head is not None}) > 1
     found = []
     for name, health in healths.items():
         if health.head is None:
             found.append(Finding(name, "silent", "it does not answer"))
         elif health.age_seconds > limit:
-            found.append(Finding(name, "stalled", f"its newest block is {health.age_seconds} s old"))
+            detail = f"its newest block is {health.age_seconds} s old"
+            found.append(Finding(name, "stalled", detail + (PARTED if parted else "")))
         elif best - health.head > LAG_BLOCKS:
             found.append(Finding(name, "behind", f"it is {best - health.head} blocks behind"))
     return found

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 from eth_account import Account
 
 from backend.demo.actors import Provider
 from scripts.testnet.keys import draw_key
-from tests.integration.api.world import Patient, Service, assert_problem, raw
+from tests.integration.api.world import Patient, Service, assert_problem
+from tests.networks.acts import read, under_way
 from tests.support.testnet import Testnet, block, head, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,10 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def patient(new_patient: Callable[[], Patient]) -> Patient:
     return new_patient()
-
-
-def read(clinic: Provider, patient: Patient) -> httpx.Response:
-    return raw(clinic.api, "GET", f"/v1/records/{patient.record_id}", params={"purpose": "TREAT"})
 
 
 def test_grant_permits_once_it_is_final_and_not_before(
@@ -57,7 +53,7 @@ def test_revocation_is_denied_from_its_receipt_on(
     for _ in range(20):  # while it is on its way, while it is not final, and after
         assert_problem(read(clinic, patient), 403, "consent_required")
         time.sleep(0.25)
-    until(lambda: not service.world.services.outbox.unfinished("revocation"), "it is settled")
+    until(lambda: not under_way(service, "revocation"), "it is settled")
     assert_problem(read(clinic, patient), 403, "consent_required")
 
 
@@ -65,7 +61,7 @@ def test_record_that_was_stored_is_committed_in_a_final_block(
     service: Service, network: Testnet, hospital: Provider, patient: Patient
 ) -> None:
     stored = hospital.api.call(
-        "POST", "/v1/records", params={"subject": patient.subject, "categories": ["laboratory"]},
+        "POST", "/v1/records", params={"subject": patient.subject, "categories": ["laboratory"], "sensitivities": ["N"]},
         content=b"sodium 140", headers={"Content-Type": "text/plain"},
     )  # fmt: skip
     assert stored.status_code == 201
@@ -95,7 +91,7 @@ def test_wallet_that_adds_the_chain_finds_it_behind_the_service(service: Service
 def test_pages_are_told_of_this_chain(service: Service, network: Testnet) -> None:
     told = service.http.get("/v1/ledger").json()
     assert told["chain_id"] == network.network.chain_id
-    assert told["final_block"] < told["head_block"]
+    assert told["consent_registry"] == service.world.services.domain.verifying_contract
     assert service.http.get("/health/ready").json()["parts"]["ledger"] == "up"
 
 

@@ -16,11 +16,13 @@ from backend.errors import LedgerUnavailable
 from scripts.testnet.build import BINARY, BUILD_COMMAND
 from scripts.testnet.description import GAS_PRICE_WEI
 from scripts.testnet.local import LocalNodes, fund, new_network
+from scripts.testnet.mend import mend
 from scripts.testnet.node import GethNode
 
 HINT = f"no geth; build it with: {BUILD_COMMAND}"
 PATIENCE_SECONDS = 90.0  # a node that lost a peer dials it again after 35 seconds
 STALENESS_SECONDS = 20
+STANDSTILL_SECONDS = 4
 
 
 def require_geth() -> None:
@@ -53,7 +55,7 @@ class Testnet:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         # What a network of others does not offer: the tests cut links and take blocks back with it.
-        new_network(folder, more_apis=("admin", "debug", "miner", "clique", "txpool"))
+        new_network(folder, more_apis=("admin", "miner"))
         self.local = LocalNodes(BINARY, folder)
         self.network = self.local.network
         self.nodes = self.local.nodes
@@ -81,10 +83,10 @@ class Testnet:
             },
         )
 
-    def settings(self) -> dict[str, Any]:
-        """Settings of a service on this network."""
+    def settings(self, url: str) -> dict[str, Any]:
+        """Settings of a service on this network that asks this node."""
         return {
-            "ledger_url": self.service_node.node.rpc_url,
+            "ledger_url": url,
             "ledger_chain_id": self.network.chain_id,
             "ledger_finality_blocks": self.network.finality_blocks,
             "ledger_gas_price_wei": GAS_PRICE_WEI,
@@ -104,11 +106,21 @@ class Testnet:
     def heal(self) -> None:
         """Start what was killed, join what was cut, and wait until all follow one chain that grows."""
         self.local.start()
-        for node in self.validators:
-            node.ask("miner_start")
+        self.seal()
         self.join(list(self.nodes.values()), list(self.nodes.values()))
+        until(lambda: all(len(peers(node)) == len(self.nodes) - 1 for node in self.nodes.values()), "all are linked")
+        self.mend()
         until(self._is_one, "all nodes follow one chain")
         self.await_blocks(1)
+
+    def mend(self) -> list[str]:
+        """What an operator does where the validators stand still on two branches."""
+        before = head(self.service_node)
+        time.sleep(STANDSTILL_SECONDS)
+        if head(self.service_node) > before:
+            return []
+        validators = {node.name: node.rpc for node in self.validators}
+        return mend(validators, finality_blocks=self.network.finality_blocks)
 
     def _is_one(self) -> bool:
         # A branch that stands still has a block of its own at the end of it.
@@ -134,23 +146,30 @@ class Testnet:
                         node.ask(f"admin_{verb}TrustedPeer", peer.node.enode)
                         node.ask(f"admin_{verb}Peer", peer.node.enode)
 
+    def seal(self) -> None:
+        for node in self.validators:
+            node.ask("miner_start")
+
+    def stop_sealing(self) -> int:
+        """Return the head, once all nodes have the same and it stays."""
+        for node in self.validators:
+            node.ask("miner_stop")
+        time.sleep(1.5)  # a block that is on its way
+        until(lambda: len({block(node, head(node)) for node in self.nodes.values()}) == 1, "sealing stopped")
+        return head(self.service_node)
+
     def replace_blocks(self, depth: int) -> int:
-        """Have the validators replace the newest ``depth`` blocks that the plain nodes have by others.
+        """Have the validators replace the newest ``depth`` blocks by others, after ``stop_sealing``.
 
         Return the number of the last block that both branches share. The plain nodes are killed meanwhile,
         so that they hold to the old branch until they come back.
         """
-        for node in self.validators:
-            node.ask("miner_stop")
-        time.sleep(1.5)  # a block that is on its way
-        until(lambda: len({head(node) for node in self.nodes.values()}) == 1, "sealing has stopped")
         top = head(self.service_node)
         for node in self.plain:
             node.kill()
         for node in self.validators:
             node.ask("debug_setHead", hex(top - depth))
-        for node in self.validators:
-            node.ask("miner_start")
+        self.seal()
         until(lambda: max(map(head, self.validators)) > top + 1, "the other branch is the longer one")
         for node in self.plain:
             node.launch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,9 @@ from backend.consent.ledger_types import LedgerView
 from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, Bytes32
 
+_log = logging.getLogger(__name__)
 _REMEMBERED_FINAL_BLOCKS = 256
+_STUCK_BLOCKS = 5
 
 
 class NetworkChain:
@@ -68,6 +71,7 @@ class NetworkChain:
         self._view: LedgerView | None = None
         self._viewed_at = 0.0
         self._finals: dict[BlockNumber, Bytes32] = {}
+        self._waiting: dict[Address, tuple[int, int]] = {}  # nonce and head when it was looked at last
         self.chain_id = int(self._ask("eth_chainId"), 16)
         if expected_chain_id is not None and self.chain_id != expected_chain_id:
             raise WrongChain(f"The node serves chain {self.chain_id} instead of {expected_chain_id}.")
@@ -95,7 +99,27 @@ class NetworkChain:
         return self._rpc
 
     def next_nonce(self, account: Address) -> int:
-        return int(self._ask("eth_getTransactionCount", account, "pending"), 16)
+        """Return the nonce after everything of this account that the node knows; that of its oldest waiting
+        transaction where blocks went by without it. What is sent next then takes its place, if it pays more.
+        """
+        pending, mined, head = (
+            int(answer, 16)
+            for answer in self._answers(
+                [
+                    ("eth_getTransactionCount", [account, "pending"]),
+                    ("eth_getTransactionCount", [account, "latest"]),
+                    ("eth_blockNumber", []),
+                ]
+            )
+        )
+        seen_mined, seen_head = self._waiting.pop(account, (None, 0))
+        if pending <= mined:
+            return pending
+        if seen_mined == mined and head >= seen_head + _STUCK_BLOCKS:
+            _log.warning("a transaction is not mined; the next one is to replace it", extra={"nonce": mined})
+            return mined
+        self._waiting[account] = (mined, head)
+        return pending
 
     def block_overrides(self) -> None:
         """None are needed: the head is seconds old."""
