@@ -1,7 +1,7 @@
 """Whether something took effect for good, and not only in a block that another one may replace.
 
-A restriction stays in the queue until the final block shows it. Where not even the head does, the block that had
-it is gone, and what recorded it is sent again.
+A restriction stays in the queue until the final block shows it. Where not even the head does, the block that
+had it is gone, and what recorded it is sent again.
 """
 
 from __future__ import annotations

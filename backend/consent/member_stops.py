@@ -196,12 +196,15 @@ class MemberStops:
     def _settle(self, act: Act) -> Advance:
         def is_stopped(block: BlockNumber) -> bool:
             standing = self._registry.standing(_member(act), block=block)
-            called_off = standing == MemberStanding.UNKNOWN and act.data.get("called_off", False)
-            return called_off or standing >= act.data["wanted"]
+            if standing == MemberStanding.UNKNOWN:
+                return bool(act.data.get("called_off"))
+            return standing >= MemberStanding(act.data["wanted"])
 
         block = final_block_with(is_stopped, act, ledger=self._registry, now=self._clock())
         if block is None:
-            _LOG.warning("the block with a stop was replaced; it is recorded again", extra={"act": act.act_id})
+            _LOG.warning(
+                "the block with a stop was replaced; it is recorded again", extra={"act": act.act_id}
+            )
             return Advance("logged", {})
         self._release(act, block=block)
         return Advance(DONE, {"final": block})

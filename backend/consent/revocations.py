@@ -268,7 +268,9 @@ class RevocationService:
             now=self._clock(),
         )
         if block is None:
-            _LOG.warning("the block with a stop was replaced; it is recorded again", extra={"act": act.act_id})
+            _LOG.warning(
+                "the block with a stop was replaced; it is recorded again", extra={"act": act.act_id}
+            )
             return Advance("logged", {})
         self._release(revocation, subject, block=block)
         return Advance(DONE, {})

@@ -259,7 +259,9 @@ class ConsentService:
 
         block = final_block_with(is_recorded, act, ledger=self._ledger, now=self._clock())
         if block is None:
-            _LOG.warning("the block with a consent was replaced; it is recorded again", extra={"act": act.act_id})
+            _LOG.warning(
+                "the block with a consent was replaced; it is recorded again", extra={"act": act.act_id}
+            )
             return Advance("kept", {})
         self._follow(act, document)
         self._settle(document, block)

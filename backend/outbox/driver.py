@@ -56,7 +56,7 @@ class Driver:
                 if act is None:
                     return
                 self._attempt(act)
-            # Also while there is always more to do: what waits for its time is not to wait for a quiet moment.
+            # Also while there is always more to do: what waits for its time waits for no quiet moment.
             if time.monotonic() >= recover_at:
                 self._attempt(None)
                 recover_at = time.monotonic() + RECOVER_EVERY_SECONDS

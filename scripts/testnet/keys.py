@@ -28,7 +28,7 @@ def draw_node_key(folder: Path) -> str:
 
 
 def draw_account(folder: Path) -> str:
-    """Draw an account with a password, as geth keeps them, and return its address; one that is there stays."""
+    """Draw an account with a password, as geth keeps them, and return its address; the one there stays."""
     store = folder / KEYSTORE
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     for kept in store.iterdir():

@@ -1,12 +1,12 @@
 """Make and run a proof-of-authority network of geth nodes. ``docs/testnet.md`` tells the whole of it.
 
-    python -m scripts.testnet.run new DIRECTORY      describe a network of this machine and draw its keys
-    python -m scripts.testnet.run up DIRECTORY       run its nodes and watch them, until Ctrl-C
-    python -m scripts.testnet.run status DIRECTORY   what each node says; exit status 1 when something is wrong
-    python -m scripts.testnet.run down DIRECTORY     end what ``up`` runs
-    python -m scripts.testnet.run mend DIRECTORY     bring validators together that stand still on two branches
-    python -m scripts.testnet.run fund DIRECTORY ACCOUNT...   give accounts what they pay gas with
-    python -m scripts.testnet.run key DIRECTORY NAME          draw the keys of one node and print its public half
+python -m scripts.testnet.run new DIRECTORY      describe a network of this machine and draw its keys
+python -m scripts.testnet.run up DIRECTORY       run its nodes and watch them, until Ctrl-C
+python -m scripts.testnet.run status DIRECTORY   what each node says; exit status 1 when something is wrong
+python -m scripts.testnet.run down DIRECTORY     end what ``up`` runs
+python -m scripts.testnet.run mend DIRECTORY     bring validators together that stand still on two branches
+python -m scripts.testnet.run fund DIRECTORY ACCOUNT...   give accounts what they pay gas with
+python -m scripts.testnet.run key DIRECTORY NAME          draw the keys of one node and print its public half
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True)
 
     building = commands.add_parser("build", help="build geth into .build/testnet when it is missing")
-    building.set_defaults(run=lambda _: print(build()) or 0)
+    building.set_defaults(run=_build)
 
     new = commands.add_parser("new", help="describe a network of this machine alone, and draw its keys")
     _directory(new)
@@ -102,6 +104,11 @@ def _options() -> argparse.Namespace:
 
 def _directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIRECTORY")
+
+
+def _build(_: argparse.Namespace) -> int:
+    print(build())
+    return 0
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -190,9 +197,7 @@ def _down(options: argparse.Namespace) -> int:
 
 def _mend(options: argparse.Namespace) -> int:
     network = read(options.directory)
-    validators = {
-        node.name: Rpc(node.rpc_url, timeout_seconds=_RPC_SECONDS) for node in network.validators
-    }
+    validators = {node.name: Rpc(node.rpc_url, timeout_seconds=_RPC_SECONDS) for node in network.validators}
     taken_back = mend(validators, finality_blocks=network.finality_blocks)
     print(f"Taken back: {', '.join(taken_back)}." if taken_back else "All validators are on one branch.")
     return 0

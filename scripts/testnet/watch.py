@@ -76,7 +76,15 @@ class Watch:
         now = {
             (each.node, each.what): each for each in findings(healths, period_seconds=self._period_seconds)
         }
-        began = [f"{each.what.upper()}: {each.node}: {each.detail}" for key, each in now.items() if key not in self._known]
-        ended = [f"over: {each.node} is no longer {each.what}" for key, each in self._known.items() if key not in now]
+        began = [
+            f"{each.what.upper()}: {each.node}: {each.detail}"
+            for key, each in now.items()
+            if key not in self._known
+        ]
+        ended = [
+            f"over: {each.node} is no longer {each.what}"
+            for key, each in self._known.items()
+            if key not in now
+        ]
         self._known = now
         return began + ended

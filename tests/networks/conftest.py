@@ -40,7 +40,9 @@ def proxy(network: Testnet) -> Iterator[FaultyRpc]:
 
 
 @pytest.fixture(scope="session")
-def service(network: Testnet, proxy: FaultyRpc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    network: Testnet, proxy: FaultyRpc, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     directory = tmp_path_factory.mktemp("service")
     network.fund(sending_accounts(Settings(data_directory=directory)).values())
     settings = network.settings(proxy.url)

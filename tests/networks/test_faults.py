@@ -1,4 +1,4 @@
-"""Validators that die, a network that falls apart, blocks that are replaced: what the service answers then."""
+"""Dead validators, a network in halves, blocks that are replaced: what the service answers then."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_two_dead_validators_halt_the_network_and_nothing_is_lost(
             assert read(clinic, ended).status_code in (403, 503)
             time.sleep(0.2)
         assert_problem(answer, 503, "ledger_stale")
-        assert STALENESS_SECONDS - 3 <= time.monotonic() - halted_at
+        assert time.monotonic() - halted_at >= STALENESS_SECONDS - 3
         assert service.http.get("/health/ready").json()["parts"]["ledger"] != "up"
         for each in waiting:  # kept, and not acknowledged as done
             assert each.result(90) in ("later", 202, 503)
@@ -122,7 +122,8 @@ def _or_problem(act: Callable[[], object]) -> str:
     try:
         act()
     except Refused as refusal:
-        assert refusal.status == 503, refusal
+        if refusal.status != 503:
+            raise
         return "later"
     except httpx.TimeoutException:
         return "later"

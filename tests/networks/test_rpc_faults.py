@@ -112,7 +112,8 @@ def _try_until_drafted(patient: Patient, grantee: Provider) -> dict[str, object]
         try:
             draft = patient.api.post("/v1/consents/draft", wish)
         except Refused as refusal:
-            assert refusal.status == 503, refusal
+            if refusal.status != 503:
+                raise
             continue
         signature = patient.wallet.sign_typed(draft["typed_data"])
         return {"message": draft["message"], "via": [], "signature": signature}
@@ -125,7 +126,8 @@ def _submit(patient: Patient, signed: dict[str, object]) -> None:
         try:
             patient.api.post("/v1/consents", signed)
         except Refused as refusal:
-            assert refusal.status == 503, refusal
+            if refusal.status != 503:
+                raise
             continue
         return
     raise AssertionError("it was not taken in twenty tries")

@@ -61,9 +61,12 @@ def test_record_that_was_stored_is_committed_in_a_final_block(
     service: Service, network: Testnet, hospital: Provider, patient: Patient
 ) -> None:
     stored = hospital.api.call(
-        "POST", "/v1/records", params={"subject": patient.subject, "categories": ["laboratory"], "sensitivities": ["N"]},
-        content=b"sodium 140", headers={"Content-Type": "text/plain"},
-    )  # fmt: skip
+        "POST",
+        "/v1/records",
+        params={"subject": patient.subject, "categories": ["laboratory"], "sensitivities": ["N"]},
+        content=b"sodium 140",
+        headers={"Content-Type": "text/plain"},
+    )
     assert stored.status_code == 201
     view = service.world.stores.chain.view()
     assert view.final_number >= stored.json()["block"]
@@ -104,9 +107,7 @@ def test_contracts_are_deployed_by_hand_and_found_again(network: Testnet, tmp_pa
         "--chain-id", str(network.network.chain_id), "--finality-depth", "3",
     ]  # fmt: skip
     made = [
-        json.loads(
-            subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=120).stdout
-        )
+        json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=120).stdout)
         for _ in range(2)
     ]
     assert made[0] == made[1]

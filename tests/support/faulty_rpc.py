@@ -1,4 +1,4 @@
-"""A proxy before a real node that hangs, drops answers, lies about the head or serves another chain on demand."""
+"""A proxy before a real node that hangs, drops answers, lies about the head or names another chain."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ class FaultyRpc:
             return b"<html>bad gateway</html>"
         try:
             answered = self._session.post(
-                self._upstream, data=asked, headers={"Content-Type": "application/json"}, timeout=_UPSTREAM_SECONDS
+                self._upstream,
+                data=asked,
+                headers={"Content-Type": "application/json"},
+                timeout=_UPSTREAM_SECONDS,
             ).content
         except requests.RequestException:
             return None

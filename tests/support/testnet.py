@@ -108,7 +108,10 @@ class Testnet:
         self.local.start()
         self.seal()
         self.join(list(self.nodes.values()), list(self.nodes.values()))
-        until(lambda: all(len(peers(node)) == len(self.nodes) - 1 for node in self.nodes.values()), "all are linked")
+        until(
+            lambda: all(len(peers(node)) == len(self.nodes) - 1 for node in self.nodes.values()),
+            "all are linked",
+        )
         self.mend()
         until(self._is_one, "all nodes follow one chain")
         self.await_blocks(1)

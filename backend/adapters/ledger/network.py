@@ -196,7 +196,9 @@ class NetworkChain:
         asked = [number] if number != head.number else []
         if newest < number - 1:
             asked.append(newest)
-        found = self._answers([("eth_getBlockByNumber", [hex(each), False]) for each in asked]) if asked else []
+        found = (
+            self._answers([("eth_getBlockByNumber", [hex(each), False]) for each in asked]) if asked else []
+        )
         blocks = [_shown(each) for each in found]
         if newest < number - 1 and blocks.pop().hash != self._finals[newest]:
             raise FinalityBroken(f"Block {newest} replaced one that was final.")

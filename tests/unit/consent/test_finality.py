@@ -1,4 +1,4 @@
-"""A restriction is settled by the final block, waits while the head has it, and is sent again where none has."""
+"""A restriction is settled by the final block, waits at the head, and is sent again where none has it."""
 
 from __future__ import annotations
 

@@ -55,8 +55,11 @@ class Chain:
             return None
         weight = sum(self.weights[: number + 1])
         return {
-            "number": hex(number), "hash": self.branch[: number + 1], "totalDifficulty": hex(weight), "timestamp": "0x0",
-        }  # fmt: skip
+            "number": hex(number),
+            "hash": self.branch[: number + 1],
+            "totalDifficulty": hex(weight),
+            "timestamp": "0x0",
+        }
 
 
 def test_watch_tells_what_began_and_what_ended_once_each() -> None:
