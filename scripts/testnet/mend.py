@@ -1,8 +1,8 @@
 """Brings validators together that stand still on branches of equal weight.
 
 Clique can come to that when a network fell into halves: each half seals as far as its signers may, the
-branches weigh the same, and nobody who may sign next prefers the other one. Only blocks that are not final are
-in dispute, so the signers of one branch take theirs back and follow the other.
+branches weigh the same, and nobody who may sign next prefers the other one. Only blocks that are not final
+are in dispute, so the signers of one branch take theirs back and follow the other.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,7 @@ class GethNode:
     def __init__(self, binary: Path, shared: Path, folder: Path, network: Network, node: Node) -> None:
         self._binary = binary
         self._shared = shared
-        self._folder = folder
+        self.folder = folder
         self._network = network
         self._child: subprocess.Popen[bytes] | None = None
         self.node = node
@@ -50,12 +51,12 @@ class GethNode:
 
     @property
     def log(self) -> Path:
-        return self._folder / "geth.log"
+        return self.folder / "geth.log"
 
     def launch(self) -> None:
         """Start the process; ``await_ready`` waits for it. Raises NodeFailed."""
         self._initialise()
-        write_file(self._folder / "config.toml", self._config().encode())
+        write_file(self.folder / "config.toml", self._config().encode())
         self._child = process.start([self._binary, *self._arguments()], env=self._environment())
 
     def await_ready(self) -> None:
@@ -84,6 +85,11 @@ class GethNode:
             self._child.wait(_STOP_SECONDS)
             self._child = None
 
+    def forget(self) -> None:
+        """Remove the chain of a node that does not run; at its next start it asks its peers for all of it."""
+        shutil.rmtree(self.folder / "geth", ignore_errors=True)
+        (self.folder / _INITIALISED).unlink(missing_ok=True)
+
     def ask(self, method: str, *parameters: Any) -> Any:
         """Raises RpcError, LedgerUnavailable."""
         return self.rpc.call(method, *parameters)
@@ -95,10 +101,10 @@ class GethNode:
             return False
 
     def _initialise(self) -> None:
-        done = self._folder / _INITIALISED
+        done = self.folder / _INITIALISED
         if done.exists():
             return
-        command = [str(self._binary), "--datadir", str(self._folder), "--state.scheme", "hash", "init"]
+        command = [str(self._binary), "--datadir", str(self.folder), "--state.scheme", "hash", "init"]
         try:
             subprocess.run(
                 [*command, str(self._shared / GENESIS_FILE)],
@@ -112,7 +118,7 @@ class GethNode:
         write_file(done, b"")
 
     def _arguments(self) -> list[str | Path]:
-        node, folder = self.node, self._folder
+        node, folder = self.node, self.folder
         common: list[str | Path] = [
             "--config", folder / "config.toml",
             "--datadir", folder,
@@ -151,4 +157,4 @@ class GethNode:
         return "\n".join(lines) + "\n"
 
     def _environment(self) -> dict[str, str]:
-        return {"HOME": str(self._folder), "PATH": os.environ.get("PATH", "")}
+        return {"HOME": str(self.folder), "PATH": os.environ.get("PATH", "")}

@@ -16,6 +16,8 @@ from tests.networks.acts import read, row_of, under_way
 from tests.support.faulty_rpc import Fault, FaultyRpc
 from tests.support.testnet import STALENESS_SECONDS, Testnet, until
 
+TRIES = 100  # half of the answers are lost, of several that each of these takes
+
 
 @pytest.fixture
 def chain(network: Testnet, proxy: FaultyRpc) -> Iterator[NetworkChain]:
@@ -108,7 +110,7 @@ def _try_until_drafted(patient: Patient, grantee: Provider) -> dict[str, object]
         "subject": patient.subject, "kind": "permit", "grantee": grantee.member_id, "purposes": ["TREAT"],
         "categories": ["laboratory", "conditions"], "actions": ["access"], "not_after": in_days(1),
     }  # fmt: skip
-    for _ in range(20):
+    for _ in range(TRIES):
         try:
             draft = patient.api.post("/v1/consents/draft", wish)
         except Refused as refusal:
@@ -117,12 +119,12 @@ def _try_until_drafted(patient: Patient, grantee: Provider) -> dict[str, object]
             continue
         signature = patient.wallet.sign_typed(draft["typed_data"])
         return {"message": draft["message"], "via": [], "signature": signature}
-    raise AssertionError("no draft in twenty tries")
+    raise AssertionError("no draft in so many tries")
 
 
 def _submit(patient: Patient, signed: dict[str, object]) -> None:
     """Hand a grant in, again where the answer is that it is not known yet: the same again is harmless."""
-    for _ in range(20):
+    for _ in range(TRIES):
         try:
             patient.api.post("/v1/consents", signed)
         except Refused as refusal:
@@ -130,4 +132,4 @@ def _submit(patient: Patient, signed: dict[str, object]) -> None:
                 raise
             continue
         return
-    raise AssertionError("it was not taken in twenty tries")
+    raise AssertionError("it was not taken in so many tries")

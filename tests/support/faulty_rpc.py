@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 from typing import Any
 
 import requests
@@ -19,7 +20,7 @@ _LONGEST_HANG_SECONDS = 60
 class Fault(Enum):
     NONE = "none"
     HANGS = "takes requests and does not answer"
-    DROPS_HALF = "does what it is asked, and answers every second time only"
+    DROPS_HALF = "does what it is asked, and answers half of the time"
     STUCK_HEAD = "shows the head of when it began, for ever"
     INVENTED_HEAD = "shows a head that is a thousand blocks further"
     OTHER_CHAIN = "says it serves another chain"
@@ -35,7 +36,7 @@ class FaultyRpc:
         self._session.trust_env = False
         self._fault = Fault.NONE
         self._released = threading.Event()
-        self._count = 0
+        self._random = Random(20)  # the same each time; by turns would fail the same call of each act
         self._lock = threading.Lock()
         self._kept_head: Any = None
         proxy = self
@@ -104,8 +105,7 @@ class FaultyRpc:
             return None
         if fault is Fault.DROPS_HALF:
             with self._lock:
-                self._count += 1
-                if self._count % 2:
+                if self._random.random() < 0.5:
                     return None
         if fault in (Fault.NONE, Fault.DROPS_HALF):
             return answered

@@ -161,11 +161,24 @@ class Testnet:
         until(lambda: len({block(node, head(node)) for node in self.nodes.values()}) == 1, "sealing stopped")
         return head(self.service_node)
 
-    def replace_blocks(self, depth: int) -> int:
+    def seal_exactly(self, blocks: int) -> None:
+        """Have so many blocks sealed, after ``stop_sealing``, each by a validator that runs alone: nobody may
+        seal two in a row."""
+        for _ in range(blocks):
+            wanted = head(self.service_node) + 1
+            recent = self.validators[0].ask("clique_getSnapshot")["recents"]
+            sealed = {account.lower(): int(number) for number, account in recent.items()}
+            node = min(self.validators, key=lambda node: sealed.get(str(node.node.account).lower(), 0))
+            node.ask("miner_start")
+            until(lambda: {head(each) for each in self.nodes.values()} == {wanted}, "a block is sealed")  # noqa: B023
+            node.ask("miner_stop")
+
+    def replace_blocks(self, depth: int, *, forget: bool = False) -> int:
         """Have the validators replace the newest ``depth`` blocks by others, after ``stop_sealing``.
 
         Return the number of the last block that both branches share. The plain nodes are killed meanwhile,
-        so that they hold to the old branch until they come back.
+        so that they hold to the old branch until they come back, and then send its transactions again; with
+        ``forget`` they come back as new ones, and its transactions are lost.
         """
         top = head(self.service_node)
         for node in self.plain:
@@ -175,6 +188,8 @@ class Testnet:
         self.seal()
         until(lambda: max(map(head, self.validators)) > top + 1, "the other branch is the longer one")
         for node in self.plain:
+            if forget:
+                node.forget()
             node.launch()
         for node in self.plain:
             node.await_ready()

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from web3.middleware import ExtraDataToPOAMiddleware
@@ -138,6 +139,10 @@ class NetworkChain:
                 if position == 0:
                     raise TransactionRefused(f"The node refused a transaction: {error.message}.") from error
                 raise OutcomeUnknown("The node took only a part of the transactions.") from error
+            except LedgerUnavailable as error:
+                # It may have been taken all the same, and the answer lost.
+                if not self._knows(transaction.hash):
+                    raise OutcomeUnknown("The node did not say whether it took a transaction.") from error
         return self._await_inclusion([transaction.hash for transaction in transactions])
 
     def close(self) -> None:
@@ -156,9 +161,10 @@ class NetworkChain:
         while True:
             missing = [item for item in hashes if item not in found]
             calls = [("eth_getTransactionReceipt", ["0x" + item.hex()]) for item in missing]
-            for item, answer in zip(missing, self._rpc.batch(calls), strict=True):
-                if answer is not None and not isinstance(answer, RpcError):
-                    found[item] = parse_inclusion(answer)
+            with suppress(LedgerUnavailable):  # what was sent is under way, whether the node answers or not
+                for item, answer in zip(missing, self._rpc.batch(calls), strict=True):
+                    if answer is not None and not isinstance(answer, RpcError):
+                        found[item] = parse_inclusion(answer)
             if len(found) == len(hashes):
                 self._forget_view()
                 return [found[item] for item in hashes]
