@@ -11,8 +11,8 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 200
 
-.PHONY: help run demo kubo pages chromium softhsm prometheus keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
-  brownie proofs differential integration demo-test fuzz test-faults test-tampering bench lock clean
+.PHONY: help run demo kubo testnet pages chromium softhsm prometheus keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
+  brownie proofs differential integration demo-test fuzz test-faults test-networks test-tampering bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -102,6 +102,9 @@ run: $(STAMPS)/contracts $(STAMPS)/kernels $(STAMPS)/pages ## set up and start t
 kubo: $(STAMPS)/runtime ## build a Kubo node (needs Go)
 	@$(BIN)/python scripts/kubo/run.py build
 
+testnet: $(STAMPS)/runtime ## build geth for a network of several nodes (needs Go): docs/testnet.md
+	@$(BIN)/python -m scripts.testnet.run build
+
 pages: $(STAMPS)/pages ## build the pages into web/dist
 
 chromium: $(STAMPS)/runtime ## find or fetch Chromium for the tests of the pages (Debian's packages, no root)
@@ -188,6 +191,9 @@ $(STAMPS)/proofs: $(CONTRACT_SOURCES) $(wildcard tests/proofs/*.* tests/proofs/s
 
 integration: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
+
+test-networks: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## the service on a network of six nodes that fail (after make testnet)
+	@$(BIN)/pytest -q tests/networks
 
 pages-check: $(STAMPS)/web-api ## the pages: types, lint, unit tests
 	@cd web && npm run --silent check && npm run --silent test

@@ -129,6 +129,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         evidence=evidence,
         requests=requests,
         notices=notices,
+        ledger=stores.ledger,
         relay=stores.ledger,
         sealer=sealer,
         restrictions=restrictions,

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     )
     ledger_finality_blocks: int = Field(default=3, ge=0, description="blocks behind the head that are final")
     ledger_gas_price_wei: int = Field(default=0, ge=0)
+    ledger_staleness_seconds: int = Field(
+        default=60, ge=1, description="age of the newest block beyond which nothing is permitted"
+    )
     index_uri: str | None = Field(default=None, description="MongoDB; without it the embedded index runs")
     storage: Literal["directory", "kubo"] = "directory"
     kubo_address: str = "/ip4/127.0.0.1/tcp/5001"

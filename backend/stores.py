@@ -32,7 +32,7 @@ from backend.adapters.ledger.money_ledger import LedgerMoney
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.adapters.ledger.process import find_anvil
-from backend.adapters.ledger.relayer import Relayer
+from backend.adapters.ledger.relayer import Relayer, account_of
 from backend.adapters.ledger.wiring import ledger_adapters
 from backend.adapters.ledger.witnesses import WitnessPairs
 from backend.adapters.storage.directory import DirectoryBlockStore
@@ -41,7 +41,7 @@ from backend.keys_wiring import open_keys
 from backend.keystore import KeyStore
 from backend.records.storage_ports import BlockStore
 from backend.settings import Settings
-from backend.types import MemberId
+from backend.types import Address, MemberId
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent  # where npm put the chain's program
 DEVELOPMENT_ADMISSION_DELAY_SECONDS: Final = 0
@@ -92,6 +92,24 @@ def open_stores(settings: Settings, *, restoring: bool = False) -> Stores:
         raise
 
 
+def sending_accounts(settings: Settings) -> dict[Sender, Address]:
+    """Return the accounts that a service sends from, drawn where it never started. Not while it runs.
+
+    A network may want them on an allowlist, or that they pay for gas.
+    """
+    with ExitStack() as closing:
+        directory = DataDirectory(settings.data_directory)
+        directory.open()
+        closing.callback(directory.close)
+        keys = open_keys(settings, directory)
+        closing.callback(keys.close)
+        return {sender: account_of(key) for sender, key in _sending_keys(keys).items()}
+
+
+def _sending_keys(keys: KeyStore) -> dict[Sender, bytes]:
+    return {sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender}
+
+
 def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
     directory = DataDirectory(settings.data_directory, restoring=restoring)
     directory.open()
@@ -101,10 +119,7 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
     tenant = MemberId(keys.get_or_create("salt", "tenant").reveal())
 
     chain = _open_chain(settings, directory, closing)
-    relayer = Relayer(
-        chain=chain,
-        keys={sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender},
-    )
+    relayer = Relayer(chain=chain, keys=_sending_keys(keys))
     closing.callback(relayer.close)
     deployment = deploy_or_attach(
         path=directory.chain / "deployment.json",
@@ -197,6 +212,7 @@ def _open_chain(settings: Settings, directory: DataDirectory, closing: ExitStack
             expected_chain_id=settings.ledger_chain_id,
             finality_depth=settings.ledger_finality_blocks,
             gas_price=settings.ledger_gas_price_wei,
+            staleness_seconds=settings.ledger_staleness_seconds,
         )
         closing.callback(network.close)
         return network

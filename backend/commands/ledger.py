@@ -43,6 +43,17 @@ def _ledger() -> None:
     """What the chain itself knows; needs no service."""
 
 
+@app.command("accounts")
+def accounts(data_directory: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Show the accounts that the stopped service sends from, drawing them where it never started: a network
+    may want them on its allowlist, or with what they pay for gas."""
+    from backend.stores import sending_accounts
+
+    with named_errors():
+        found = sending_accounts(read_settings(data_directory=data_directory))
+        show({sender.value: account for sender, account in found.items()}, as_json=as_json)
+
+
 @app.command("show")
 def show_id(
     identity: Annotated[

@@ -103,7 +103,8 @@ class ConsentIndex(Protocol):
     def put(self, row: ConsentRow) -> None:
         """Keep a signed document. The same id again changes nothing."""
 
-    def set_receipt(self, consent_id: ConsentId, *, block: BlockNumber, transaction: Bytes32) -> None: ...
+    def set_receipt(self, consent_id: ConsentId, *, block: BlockNumber, transaction: Bytes32) -> None:
+        """Name the block that has it; on a network another one may take the place of the first."""
 
     def get(self, consent_id: ConsentId) -> ConsentRow | None: ...
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from backend.consent.ledger_types import MemberStanding, Receipt
+from backend.consent.ledger_types import LedgerView, MemberStanding, Receipt
 from backend.types import Address, BlockNumber, MemberId, UnixSeconds
 
 
@@ -51,7 +51,11 @@ class MemberRegistry(Protocol):
     """The registry at the head. All methods raise LedgerUnavailable in doubt, and a Conflict where the
     contract refuses for good."""
 
-    def head(self) -> BlockNumber: ...
+    def view(self) -> LedgerView: ...
+
+    def standing(self, member: MemberId, *, block: BlockNumber) -> MemberStanding:
+        """Return where a member stood in a block."""
+        ...
 
     def member(self, member: MemberId) -> Member: ...
 

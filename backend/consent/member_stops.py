@@ -14,6 +14,7 @@ from collections.abc import Callable
 from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
 from backend.audit.log import AuditLog
+from backend.consent.finality import final_block_with
 from backend.consent.ledger_types import MemberStanding
 from backend.consent.member_order import (
     ADMISSION,
@@ -33,7 +34,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.errors import ActConflict
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, Act, Advance
-from backend.types import MemberId
+from backend.types import BlockNumber, MemberId
 
 _LOG = logging.getLogger("assent.members")
 
@@ -117,7 +118,8 @@ class MemberStops:
         # Read again: an earlier one may have come to its end meanwhile, and would not settle this.
         act = self._outbox.drive(self._outbox.find(STOP, act.act_id) or act, until="logged")
         if act.is_over:
-            self._release(act, settled=True)
+            final = act.data.get("final")
+            self._release(act, block=self._registry.view().head_number if final is None else final)
         else:
             self._driver.hand_over(act)
 
@@ -174,9 +176,9 @@ class MemberStops:
         found = self._registry.member(member)
         if found.standing == MemberStanding.UNKNOWN:
             if not self._order.was_asked_to_admit(member):
-                self._release(act, settled=False)  # taken while the chain could not be asked
+                self._release(act, block=None)  # taken while the chain could not be asked
                 raise MemberUnknown
-            return Advance("relayed", {})  # its admission was called off
+            return Advance("relayed", {"called_off": True})
         if found.standing >= wanted:
             return Advance("relayed", {})  # an earlier attempt of this step, or somebody else, was first
         send = self._registry.suspend if wanted == MemberStanding.SUSPENDED else self._registry.remove
@@ -192,14 +194,23 @@ class MemberStops:
         return Advance("relayed", {"block": receipt.block_number})
 
     def _settle(self, act: Act) -> Advance:
-        self._release(act, settled=True)
-        return Advance(DONE, {})
+        def is_stopped(block: BlockNumber) -> bool:
+            standing = self._registry.standing(_member(act), block=block)
+            if standing == MemberStanding.UNKNOWN:
+                return bool(act.data.get("called_off"))
+            return standing >= MemberStanding(act.data["wanted"])
 
-    def _release(self, act: Act, *, settled: bool) -> None:
-        block = None
-        if settled:
-            block = act.data.get("block")
-            block = self._registry.head() if block is None else block
+        block = final_block_with(is_stopped, act, ledger=self._registry, now=self._clock())
+        if block is None:
+            _LOG.warning(
+                "the block with a stop was replaced; it is recorded again", extra={"act": act.act_id}
+            )
+            return Advance("logged", {})
+        self._release(act, block=block)
+        return Advance(DONE, {"final": block})
+
+    def _release(self, act: Act, *, block: BlockNumber | None) -> None:
+        """The stop is final in ``block``; without block, it came to nothing."""
         self._restrictions.settle_suspension(_member(act), block=block)
         self.restore_restrictions(of=_member(act), but=act.act_id)
 

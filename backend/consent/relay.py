@@ -20,6 +20,9 @@ class ConsentRelay(Protocol):
     def record(self, document: Document, signature: bytes, *, via: Sequence[Delegation]) -> Receipt:
         """Record a grant or delegation."""
 
+    def receipt_of(self, document: Document) -> Receipt | None:
+        """Return the receipt of the transaction that recorded it, as the chain has it now."""
+
     def revoke(self, consent: ConsentId, signature: bytes, *, via: Sequence[Delegation]) -> Receipt:
         """Revoke a recorded consent or delegation."""
 

@@ -22,6 +22,7 @@ from backend.audit.log import AuditLog
 from backend.consent.authority import expected_signer, require_signed_by, revocation_for
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
+from backend.consent.finality import final_block_with
 from backend.consent.ledger_types import ConsentSlot, Receipt
 from backend.consent.ports import Ledger
 from backend.consent.relay import ConsentRelay
@@ -259,18 +260,33 @@ class RevocationService:
         return self._relay.revoke_ahead(document, signature, via=via)
 
     def _settle(self, act: Act) -> Advance:
-        block = act.data.get("block")
-        self._release(_stop(act.data), _subject(act), block=self._head() if block is None else block)
+        revocation, subject = _stop(act.data), _subject(act)
+        block = final_block_with(
+            lambda number: self._is_ended(revocation, subject, number),
+            act,
+            ledger=self._ledger,
+            now=self._clock(),
+        )
+        if block is None:
+            _LOG.warning(
+                "the block with a stop was replaced; it is recorded again", extra={"act": act.act_id}
+            )
+            return Advance("logged", {})
+        self._release(revocation, subject, block=block)
         return Advance(DONE, {})
+
+    def _is_ended(self, revocation: Revocation, subject: SubjectId, block: BlockNumber) -> bool:
+        names = () if revocation.consent is None else (revocation.consent,)
+        found = self._ledger.evidence(subject, names, block=block)
+        if names:
+            return bool(found.slots[0].revoked_at)
+        return found.epoch > (revocation.epoch or 0)
 
     def _release(self, revocation: Revocation, subject: SubjectId, *, block: BlockNumber | None) -> None:
         if revocation.consent is not None:
             self._restrictions.settle_revocation(subject, revocation.consent, block=block)
         elif revocation.epoch is not None:
             self._restrictions.settle_revoke_all(subject, revocation.epoch, block=block)
-
-    def _head(self) -> BlockNumber:
-        return self._ledger.view().head_number
 
     def _kept_document(self, subject: SubjectId, consent: ConsentId) -> Document:
         prepared = self._evidence.documents(subject).get(consent)

@@ -7,6 +7,7 @@ neither loses nor repeats it. A deny restricts and therefore counts as soon as i
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from backend.consent.contradiction import check_consistent
 from backend.consent.errors import InvalidTerms, UnderErasure
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument, place_of
+from backend.consent.finality import final_block_with
 from backend.consent.notices import NoticeBook
+from backend.consent.ports import Ledger
 from backend.consent.relay import ConsentRelay
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
@@ -35,6 +38,7 @@ from backend.outbox.types import DONE, Act, Advance
 from backend.sealed import DocumentSealer
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, SubjectId, UnixSeconds
 
+_LOG = logging.getLogger("assent.consent")
 ACT = "consent"
 _EVENT_TYPES = {
     Kind.PERMIT: codes.CONSENT_GRANTED,
@@ -74,6 +78,7 @@ class ConsentService:
         evidence: EvidenceBook,
         requests: RequestService,
         notices: NoticeBook,
+        ledger: Ledger,
         relay: ConsentRelay,
         sealer: DocumentSealer,
         restrictions: RestrictionQueue,
@@ -88,6 +93,7 @@ class ConsentService:
         self._evidence = evidence
         self._requests = requests
         self._notices = notices
+        self._ledger = ledger
         self._relay = relay
         self._sealer = sealer
         self._restrictions = restrictions
@@ -99,7 +105,13 @@ class ConsentService:
         self._clock = clock
         outbox.register(
             ACT,
-            {"received": self._keep, "kept": self._record, "recorded": self._project, "projected": self._log},
+            {
+                "received": self._keep,
+                "kept": self._record,
+                "recorded": self._project,
+                "projected": self._log,
+                "logged": self._confirm,
+            },
         )
 
     def submit(self, document: Document, signature: bytes, *, via: Sequence[Delegation] = ()) -> Recorded:
@@ -116,7 +128,7 @@ class ConsentService:
             signer = self._check(document, signature, via)
             known = self._begin(SignedDocument(document, signature, signer, tuple(via)), identity)
         # A restriction is acknowledged only when its audit entry stands (docs/decisions/0002).
-        until = "recorded" if document.kind == Kind.PERMIT else DONE
+        until = "recorded" if document.kind == Kind.PERMIT else "logged"
         act = self._outbox.drive(known, until=until)
         if not act.is_over:
             self._driver.hand_over(act)
@@ -235,8 +247,36 @@ class ConsentService:
             ),
             act=act_identity(act),
         )
-        self._settle(document, BlockNumber(act.data["block"]))
+        return Advance("logged", {})
+
+    def _confirm(self, act: Act) -> Advance:
+        """Wait until the final block has it; record it again where its block was replaced."""
+        document = self._signed(act).document
+        names = (consent_id(document),)
+
+        def is_recorded(block: BlockNumber) -> bool:
+            return self._ledger.evidence(document.subject, names, block=block).slots[0].is_recorded
+
+        block = final_block_with(is_recorded, act, ledger=self._ledger, now=self._clock())
+        if block is None:
+            _LOG.warning(
+                "the block with a consent was replaced; it is recorded again", extra={"act": act.act_id}
+            )
+            return Advance("kept", {})
+        self._follow(act, document)
+        self._settle(document, block)
         return Advance(DONE, {})
+
+    def _follow(self, act: Act, document: Document) -> None:
+        """Name the block that has it in the end: another one may have taken the place of the first."""
+        view = self._ledger.view()
+        if view.final_number == view.head_number:
+            return  # no block is ever replaced here
+        receipt = self._relay.receipt_of(document)
+        if receipt is not None and receipt.block_number != act.data["block"]:
+            self._index.set_receipt(
+                consent_id(document), block=receipt.block_number, transaction=receipt.transaction_hash
+            )
 
     def _settle(self, document: Document, block: BlockNumber) -> None:
         if not isinstance(document, Grant):

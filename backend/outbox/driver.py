@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 
 from backend.errors import AssentError
 from backend.outbox.errors import NotYet
@@ -45,15 +46,20 @@ class Driver:
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
+        recover_at = time.monotonic() + RECOVER_EVERY_SECONDS
         while True:
             try:
-                act = self._acts.get(timeout=RECOVER_EVERY_SECONDS)
+                act = self._acts.get(timeout=max(0.0, recover_at - time.monotonic()))
             except queue.Empty:
+                pass
+            else:
+                if act is None:
+                    return
+                self._attempt(act)
+            # Also while there is always more to do: what waits for its time waits for no quiet moment.
+            if time.monotonic() >= recover_at:
                 self._attempt(None)
-                continue
-            if act is None:
-                return
-            self._attempt(act)
+                recover_at = time.monotonic() + RECOVER_EVERY_SECONDS
 
     def _attempt(self, act: Act | None) -> None:
         # Nothing may end this thread: what fails now stays in the outbox and is taken up again.

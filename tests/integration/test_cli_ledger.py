@@ -116,3 +116,14 @@ def test_directory_without_deployment_is_named_and_stays_empty(tmp_path: Path) -
         done = run_cli("ledger", *command, "--data-directory", tmp_path / "none")
         assert (done.returncode, done.stderr.split(":")[0]) == (2, "no_deployment")
     assert not (tmp_path / "none").exists()
+
+
+def test_accounts_of_a_service_that_never_started_are_those_it_will_send_from(tmp_path: Path) -> None:
+    told = [
+        json.loads(run_cli("ledger", "accounts", "--data-directory", tmp_path / "data", "--json").stdout)
+        for _ in range(2)
+    ]
+    assert told[0] == told[1]
+    assert set(told[0]) == {"relayer", "custodian", "operator", "payments"}
+    deployed = run_cli("deploy", "--data-directory", tmp_path / "data", "--json")
+    assert json.loads(deployed.stdout)["deployer"] == told[0]["operator"]

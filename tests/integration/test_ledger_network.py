@@ -16,6 +16,7 @@ import pytest
 from eth_account import Account
 
 from backend.adapters.ledger.chain import SignedTransaction
+from backend.adapters.ledger.effects import Effects
 from backend.adapters.ledger.errors import (
     FinalityBroken,
     LedgerRejected,
@@ -29,7 +30,7 @@ from backend.adapters.ledger.rpc import Rpc
 from backend.consent.ledger_types import Receipt
 from backend.consent.typed_data import consent_id
 from backend.errors import LedgerUnavailable
-from backend.types import Bytes32, SubjectId
+from backend.types import BlockNumber, Bytes32, SubjectId
 from tests.support.chain_blocks import hang
 from tests.support.ledger_world import ANVIL, World, grant, late, person, settle
 
@@ -172,6 +173,49 @@ def test_final_block_that_is_replaced_ends_all_permission(node: Node) -> None:
     for _ in range(2):
         with pytest.raises(FinalityBroken):
             chain.view()
+
+
+def test_final_block_that_was_replaced_while_nobody_looked_is_found_out(node: Node) -> None:
+    chain, rpc = _connect(node), node.rpc()
+    snapshot = rpc.call("evm_snapshot")
+    for _ in range(3):
+        rpc.call("evm_mine")
+    chain.view()
+    rpc.call("evm_revert", snapshot)
+    rpc.call("evm_increaseTime", 5)
+    for _ in range(10):
+        rpc.call("evm_mine")
+    for _ in range(2):
+        with pytest.raises(FinalityBroken):
+            chain.view()
+
+
+def test_blocks_that_were_passed_over_are_no_reason_to_doubt(node: Node) -> None:
+    chain = _connect(node, finality_depth=2)
+    for count in (1, 5, 2, 9):
+        for _ in range(count):
+            node.rpc().call("evm_mine")
+        chain.view()
+    assert chain.view().final_number == 15
+
+
+def test_receipt_of_a_replaced_block_is_not_final(node: Node) -> None:
+    chain, rpc = _connect(node, finality_depth=1), node.rpc()
+    signed = _signed(chain, 0)
+    snapshot = rpc.call("evm_snapshot")
+    rpc.call("eth_sendRawTransaction", "0x" + signed.raw.hex())
+    rpc.call("evm_mine")
+    receipt = Receipt(BlockNumber(1), signed.hash, ())
+    rpc.call("evm_revert", snapshot)
+    for _ in range(2):
+        rpc.call("evm_mine")
+    effects = Effects(chain=chain, relayer=None)  # type: ignore[arg-type]
+    with pytest.raises(OutcomeUnknown):
+        effects.await_final(receipt)
+    rpc.call("eth_sendRawTransaction", "0x" + signed.raw.hex())  # another block takes it
+    for _ in range(2):
+        rpc.call("evm_mine")
+    assert effects.await_final(receipt).block_number == 3
 
 
 def test_node_that_is_gone_or_hangs_is_unavailable_within_the_timeout(node: Node) -> None:

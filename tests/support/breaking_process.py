@@ -72,6 +72,7 @@ class ConsentProcess:
             "evidence": self.evidence,
             "restrictions": self.restrictions,
             "domain": services.domain,
+            "ledger": self.ledger,
             "relay": self.ledger,
             "sealer": self.sealer,
         }
@@ -81,7 +82,7 @@ class ConsentProcess:
             notices=services.notices,
             tables=services.tables,
         )
-        self.revocations = RevocationService(**shared, ledger=self.ledger)
+        self.revocations = RevocationService(**shared)
 
     def now(self) -> int:
         return int(time.time())

@@ -54,7 +54,7 @@ class MongoConsentIndex:
     def set_receipt(self, consent_id: ConsentId, *, block: BlockNumber, transaction: Bytes32) -> None:
         with translated():
             self._consents.update_one(
-                {"_id": consent_id.hex(), "block": None},
+                {"_id": consent_id.hex()},
                 {"$set": {"block": block, "transaction": bytes(transaction)}},
             )
 

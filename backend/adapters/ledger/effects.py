@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.adapters.ledger.abi import Artifact
@@ -19,7 +19,7 @@ from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.rpc import RpcError
 from backend.consent.ledger_types import Receipt
 from backend.errors import LedgerUnavailable
-from backend.types import Address, BlockNumber
+from backend.types import Address, BlockNumber, Bytes32
 
 _FINALITY_POLL_SECONDS = 0.2
 
@@ -79,10 +79,30 @@ class Effects:
             yield Receipt(number, parse_bytes32(item["transactionHash"]), (parse_log(item),))
 
     def await_final(self, receipt: Receipt) -> Receipt:
-        """Return once the receipt's block is final. Raise OutcomeUnknown when that takes too long."""
+        """Return the receipt once the transaction is in a final block, which may be another one than before.
+
+        Raise OutcomeUnknown when that takes too long, or when its block was replaced by one without it.
+        """
         deadline = time.monotonic() + self._finality_seconds
-        while self._chain.view().final_number < receipt.block_number:
+        while True:
+            view = self._chain.view()
+            if view.final_number >= receipt.block_number:
+                if view.final_number == view.head_number:
+                    return receipt  # nothing is ever replaced here
+                now_in = self._block_of(receipt.transaction_hash)
+                if now_in == receipt.block_number:
+                    return receipt
+                receipt = replace(receipt, block_number=now_in)
+                continue
             if time.monotonic() > deadline:
                 raise OutcomeUnknown("The transaction is in a block that is not final yet.")
             time.sleep(_FINALITY_POLL_SECONDS)
-        return receipt
+
+    def _block_of(self, transaction: Bytes32) -> BlockNumber:
+        try:
+            found = self._chain.rpc().call("eth_getTransactionReceipt", "0x" + transaction.hex())
+        except RpcError as error:
+            raise LedgerUnavailable("The node did not look for a transaction.") from error
+        if found is None:
+            raise OutcomeUnknown("The block with the transaction was replaced by one without it.")
+        return BlockNumber(int(found["blockNumber"], 16))

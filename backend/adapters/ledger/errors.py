@@ -90,6 +90,13 @@ class WrongChain(OperatorError):
     remedy = "Point the settings at the network this deployment was made on."
 
 
+class ChainChanged(LedgerUnavailable):
+    """The node that is asked serves another chain than at the start of the service."""
+
+    code = "ledger_chain_changed"
+    remedy = "Find out what answers at ASSENT_LEDGER_URL. Nothing is permitted until it is the network again."
+
+
 class FinalityBroken(LedgerUnavailable):
     """A block that was final is gone from the chain. No permission is given until a person has looked."""
 

@@ -193,6 +193,10 @@ class ConsentLedger:
             call = self._registry.delegate(document, signature, via)
         return self._effects.once(call, self._recorded(document))
 
+    def receipt_of(self, document: Document) -> Receipt | None:
+        """Return the receipt of the transaction that recorded it, None where none is on the chain now."""
+        return self._effects.find(self._recorded(document))
+
     def record_grants(
         self, grants: Sequence[Grant], signatures: Sequence[bytes]
     ) -> list[Receipt | LedgerRejected]:

@@ -13,7 +13,7 @@ from backend.adapters.ledger.effects import Effect, Effects
 from backend.adapters.ledger.members import Credential, MemberState, ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.studies import Approval, ResearchMarket, StudyState
-from backend.consent.ledger_types import Receipt
+from backend.consent.ledger_types import LedgerView, Receipt
 from backend.consent.member_terms import PermitStudy
 from backend.types import Address, BlockNumber, Bytes32, MemberId, UnixSeconds
 
@@ -96,6 +96,10 @@ class MemberLedger:
         """Return the member at the head."""
         return self._registry.state(member, block=self.head())
 
+    def member_at(self, member: MemberId, *, block: BlockNumber) -> MemberState:
+        """Return the member as it stood in a block."""
+        return self._registry.state(member, block=block)
+
     def members(self) -> dict[MemberId, MemberState]:
         """Return every member ever admitted, in order of admission, at the head."""
         topic = "0x" + self._registry.artifact.topic("MemberAdmitted").hex()
@@ -108,8 +112,11 @@ class MemberLedger:
         """Return the member that has this account."""
         return self._registry.holder(account, block=self.head())
 
+    def view(self) -> LedgerView:
+        return self._chain.view()
+
     def head(self) -> BlockNumber:
-        return self._chain.view().head_number
+        return self.view().head_number
 
     def _schedule(self, call: Call) -> Receipt:
         return self._relayer.submit(self._registry.scheduled(call, block=self.head()))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from backend.adapters.ledger.chain import Block, Inclusion, SignedTransaction, parse_block, parse_inclusion
 from backend.adapters.ledger.errors import (
+    ChainChanged,
     FinalityBroken,
     OutcomeUnknown,
     StaleHead,
@@ -22,7 +25,9 @@ from backend.consent.ledger_types import LedgerView
 from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, Bytes32
 
+_log = logging.getLogger(__name__)
 _REMEMBERED_FINAL_BLOCKS = 256
+_STUCK_BLOCKS = 5
 
 
 class NetworkChain:
@@ -67,6 +72,7 @@ class NetworkChain:
         self._view: LedgerView | None = None
         self._viewed_at = 0.0
         self._finals: dict[BlockNumber, Bytes32] = {}
+        self._waiting: dict[Address, tuple[int, int]] = {}  # nonce and head when it was looked at last
         self.chain_id = int(self._ask("eth_chainId"), 16)
         if expected_chain_id is not None and self.chain_id != expected_chain_id:
             raise WrongChain(f"The node serves chain {self.chain_id} instead of {expected_chain_id}.")
@@ -94,7 +100,27 @@ class NetworkChain:
         return self._rpc
 
     def next_nonce(self, account: Address) -> int:
-        return int(self._ask("eth_getTransactionCount", account, "pending"), 16)
+        """Return the nonce after everything of this account that the node knows; that of its oldest waiting
+        transaction where blocks went by without it. What is sent next then takes its place, if it pays more.
+        """
+        pending, mined, head = (
+            int(answer, 16)
+            for answer in self._answers(
+                [
+                    ("eth_getTransactionCount", [account, "pending"]),
+                    ("eth_getTransactionCount", [account, "latest"]),
+                    ("eth_blockNumber", []),
+                ]
+            )
+        )
+        seen_mined, seen_head = self._waiting.pop(account, (None, 0))
+        if pending <= mined:
+            return pending
+        if seen_mined == mined and head >= seen_head + _STUCK_BLOCKS:
+            _log.warning("a transaction is not mined; the next one is to replace it", extra={"nonce": mined})
+            return mined
+        self._waiting[account] = (mined, head)
+        return pending
 
     def block_overrides(self) -> None:
         """None are needed: the head is seconds old."""
@@ -113,6 +139,10 @@ class NetworkChain:
                 if position == 0:
                     raise TransactionRefused(f"The node refused a transaction: {error.message}.") from error
                 raise OutcomeUnknown("The node took only a part of the transactions.") from error
+            except LedgerUnavailable as error:
+                # It may have been taken all the same, and the answer lost.
+                if not self._knows(transaction.hash):
+                    raise OutcomeUnknown("The node did not say whether it took a transaction.") from error
         return self._await_inclusion([transaction.hash for transaction in transactions])
 
     def close(self) -> None:
@@ -131,9 +161,10 @@ class NetworkChain:
         while True:
             missing = [item for item in hashes if item not in found]
             calls = [("eth_getTransactionReceipt", ["0x" + item.hex()]) for item in missing]
-            for item, answer in zip(missing, self._rpc.batch(calls), strict=True):
-                if answer is not None and not isinstance(answer, RpcError):
-                    found[item] = parse_inclusion(answer)
+            with suppress(LedgerUnavailable):  # what was sent is under way, whether the node answers or not
+                for item, answer in zip(missing, self._rpc.batch(calls), strict=True):
+                    if answer is not None and not isinstance(answer, RpcError):
+                        found[item] = parse_inclusion(answer)
             if len(found) == len(hashes):
                 self._forget_view()
                 return [found[item] for item in hashes]
@@ -147,9 +178,12 @@ class NetworkChain:
             self._view = None
 
     def _read_view(self) -> LedgerView:
-        head = self._block("latest")
+        chain_id, latest = self._answers([("eth_chainId", []), ("eth_getBlockByNumber", ["latest", False])])
+        if chain_id != hex(self.chain_id):
+            raise ChainChanged(f"The node serves chain {chain_id} instead of {self.chain_id}.")
+        head = _shown(latest)
         number = BlockNumber(max(0, head.number - self._finality_depth))
-        final = head if number == head.number else self._block(hex(number))
+        final = self._final_block(head, number)
         self._check_final(final)
         return LedgerView(
             chain_id=self.chain_id,
@@ -159,6 +193,22 @@ class NetworkChain:
             final_number=final.number,
             final_hash=final.hash,
         )
+
+    def _final_block(self, head: Block, number: BlockNumber) -> Block:
+        """Return the block of this number. Where blocks were passed over since the last view, look again at
+        the newest one that was final then: nothing else links the two.
+        """
+        newest = max(self._finals, default=number)
+        asked = [number] if number != head.number else []
+        if newest < number - 1:
+            asked.append(newest)
+        found = (
+            self._answers([("eth_getBlockByNumber", [hex(each), False]) for each in asked]) if asked else []
+        )
+        blocks = [_shown(each) for each in found]
+        if newest < number - 1 and blocks.pop().hash != self._finals[newest]:
+            raise FinalityBroken(f"Block {newest} replaced one that was final.")
+        return blocks[0] if blocks else head
 
     def _check_final(self, final: Block) -> None:
         """A block that was final once must stay: compare with what was seen, at this number and as its
@@ -176,14 +226,24 @@ class NetworkChain:
         while len(self._finals) > _REMEMBERED_FINAL_BLOCKS:
             del self._finals[min(self._finals)]
 
-    def _block(self, name: str) -> Block:
-        found = self._ask("eth_getBlockByNumber", name, False)
-        if found is None:
-            raise LedgerUnavailable("The node does not show its newest blocks.")
-        return parse_block(found)
+    def _answers(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        answers = self._rpc.batch(calls)
+        for (method, _), answer in zip(calls, answers, strict=True):
+            if isinstance(answer, RpcError):
+                raise LedgerUnavailable(f"The node refused {method} ({answer.code}).") from answer
+        return answers
 
     def _ask(self, method: str, *params: object) -> Any:
         try:
             return self._rpc.call(method, *params)
         except RpcError as error:
             raise LedgerUnavailable(f"The node refused {method} ({error.code}).") from error
+
+
+def _shown(found: Any) -> Block:
+    if found is None:
+        raise LedgerUnavailable("The node does not show its newest blocks.")
+    try:
+        return parse_block(found)
+    except (TypeError, ValueError, KeyError) as error:
+        raise LedgerUnavailable("The node answered with something else than a block.") from error

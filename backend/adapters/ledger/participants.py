@@ -7,7 +7,7 @@ from typing import Final
 from backend.adapters.ledger.errors import LedgerRejected, OutcomeUnknown
 from backend.adapters.ledger.members import Credential, MemberState
 from backend.adapters.ledger.membership import MemberLedger
-from backend.consent.ledger_types import NOBODY, MemberStanding, Receipt
+from backend.consent.ledger_types import NOBODY, LedgerView, MemberStanding, Receipt
 from backend.consent.member_registry import Hindrance, Member, Widening
 from backend.types import Address, BlockNumber, MemberId, UnixSeconds
 
@@ -24,8 +24,11 @@ class RegistryParticipants:
     def __init__(self, members: MemberLedger) -> None:
         self._members = members
 
-    def head(self) -> BlockNumber:
-        return self._members.head()
+    def view(self) -> LedgerView:
+        return self._members.view()
+
+    def standing(self, member: MemberId, *, block: BlockNumber) -> MemberStanding:
+        return MemberStanding(self._members.member_at(member, block=block).standing)
 
     def member(self, member: MemberId) -> Member:
         return _member(self._members.member(member))

@@ -231,6 +231,11 @@ class Relayer:
         return LedgerRejected("Reverted")
 
 
+def account_of(key: bytes) -> Address:
+    """Return the account of a 32-byte private key."""
+    return Address(Account.from_key(key).address)
+
+
 def _receipt(inclusion: Inclusion) -> Receipt:
     return Receipt(inclusion.block_number, inclusion.transaction_hash, inclusion.logs)
 

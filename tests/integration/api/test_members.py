@@ -162,7 +162,7 @@ def test_suspension_while_the_chain_is_away_counts_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
-        hold_back(service, patch, "member", "suspend", "head")
+        hold_back(service, patch, "member", "suspend", "view")
         suspended = change(operator, surgery.member_id, "suspend")
         assert (suspended.status_code, suspended.json()["standing"]) == (200, "suspended")
         assert_problem(change(operator, surgery.member_id, "reinstate"), 503, "ledger_unavailable")

@@ -1,0 +1,132 @@
+"""The account that sends: out of order, stuck, and used by two processes at once."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from backend.adapters.ledger.calls import Call, Sender
+from backend.adapters.ledger.errors import OutcomeUnknown
+from backend.adapters.ledger.network import NetworkChain
+from backend.adapters.ledger.relayer import Relayer
+from backend.errors import LedgerUnavailable
+from backend.types import Address, Bytes32
+from tests.support.testnet import Testnet
+
+TO = Address("0x" + "22" * 20)
+PATIENT_TRIES = 30
+INCLUSION_SECONDS = 6.0
+
+
+@dataclass
+class Sending:
+    """An account with gas money, and what sends for it."""
+
+    network: Testnet
+    key: bytes
+    closing: ExitStack
+
+    @property
+    def address(self) -> str:
+        return str(Account.from_key(self.key).address)
+
+    def chain(self, url: str | None = None, **settings: Any) -> NetworkChain:
+        made = self.network.chain(url, inclusion_seconds=INCLUSION_SECONDS, **settings)
+        self.closing.callback(made.close)
+        return made
+
+    def relayer(self, chain: NetworkChain) -> Relayer:
+        made = Relayer(chain=chain, keys={Sender.RELAYER: self.key})
+        self.closing.callback(made.close)
+        return made
+
+    def send(self, nonce: int, *, gas_price: int = 1) -> str:
+        """Send a transaction past the relayer; return its hash."""
+        signed = Account.sign_transaction(
+            {
+                "to": TO, "value": 0, "gas": 30_000, "gasPrice": gas_price, "nonce": nonce,
+                "chainId": self.network.network.chain_id, "data": b"",
+            },
+            self.key,
+        )  # fmt: skip
+        raw = "0x" + bytes(signed.raw_transaction).hex()
+        return str(self.network.service_node.ask("eth_sendRawTransaction", raw))
+
+    def count(self) -> int:
+        return int(self.network.service_node.ask("eth_getTransactionCount", self.address, "latest"), 16)
+
+
+@pytest.fixture
+def sending(network: Testnet) -> Iterator[Sending]:
+    with ExitStack() as closing:
+        made = Sending(network, secrets.token_bytes(32), closing)
+        network.fund([made.address])
+        yield made
+
+
+def call(number: int = 0) -> Call:
+    return Call(TO, number.to_bytes(4), 60_000)
+
+
+def insistently(act: Callable[[], Any]) -> Any:
+    """Ask again in doubt, as the outbox does."""
+    for _ in range(PATIENT_TRIES):
+        try:
+            return act()
+        except LedgerUnavailable:
+            continue
+    raise AssertionError("it was never done")
+
+
+def test_transaction_of_somebody_else_ahead_of_the_next_number_is_closed_up_to(sending: Sending) -> None:
+    sending.send(1)  # waits in the pool for number 0
+    relayer = sending.relayer(sending.chain())
+    receipt = relayer.submit(call())
+    assert receipt.block_number > 0
+    insistently(lambda: relayer.submit(call(1)))
+    assert sending.count() == 3
+
+
+def test_number_that_the_relayer_had_too_high_is_found_out(sending: Sending) -> None:
+    relayer = sending.relayer(sending.chain())
+    relayer.submit(call())
+    relayer._nonces[relayer.address(Sender.RELAYER)] += 2  # as after blocks that were replaced
+    with pytest.raises(OutcomeUnknown):
+        relayer.submit(call(1))
+    insistently(lambda: relayer.submit(call(2)))
+    assert sending.count() >= 2
+
+
+def test_transaction_that_nobody_mines_is_replaced_once_the_price_is_raised(sending: Sending) -> None:
+    cheap = sending.chain(gas_price=0)
+    with pytest.raises(LedgerUnavailable):
+        sending.relayer(cheap).submit(call())
+    relayer = sending.relayer(sending.chain())  # the operator corrected ASSENT_LEDGER_GAS_PRICE_WEI
+    insistently(lambda: relayer.submit(call(1)))
+    assert sending.count() >= 1
+
+
+def test_two_relayers_with_one_account_at_two_nodes_get_everything_done(
+    sending: Sending, network: Testnet
+) -> None:
+    relayers = [sending.relayer(sending.chain(node.node.rpc_url)) for node in network.plain]
+    hashes: set[Bytes32] = set()
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        receipt = insistently(lambda: relayers[number % 2].submit(call(number)))
+        with lock:
+            hashes.add(receipt.transaction_hash)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(24)))
+    assert len(hashes) == 24
+    assert sending.count() >= 24
