@@ -14,9 +14,10 @@ import pytest
 
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.errors import LedgerRejected
-from backend.adapters.ledger.recovery import RecoveryProof, RecoveryState, recovery_state
+from backend.adapters.ledger.recovery import recovery_state
 from backend.consent.key_terms import AllowMediated, BindKey, WithdrawKey
 from backend.consent.ledger_types import NOBODY, delegation_tag
+from backend.consent.recovery_state import RecoveryProof, RecoveryState
 from backend.consent.recovery_terms import (
     AcceptRecovery,
     ConfirmRecovery,
