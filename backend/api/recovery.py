@@ -59,7 +59,7 @@ class PolicyView(BaseModel):
     named: int = Field(description="how many it names")
 
 
-class PendingView(BaseModel):
+class RecoveryPending(BaseModel):
     """A recovery that waits: nothing is given, and permits and powers cannot be given, until it is over."""
 
     account: str = Field(description="the one that is to control the records")
@@ -81,7 +81,7 @@ class RecoveryView(BaseModel):
     policy: PolicyView | None = Field(description="None: nobody is named, and nobody can recover the account")
     waiting: PolicyView | None = Field(description="replaces the policy at 'waiting_until'")
     waiting_until: datetime | None
-    pending: PendingView | None
+    pending: RecoveryPending | None
     begun: list[CaseView] = Field(description="not yet with the ledger: signatures are missing")
     delay_seconds: int
     can_stop: bool = Field(description="whether a recovery could be stopped: once, without the desk")
@@ -95,11 +95,11 @@ class GuardedView(BaseModel):
     relationship: str
     named: bool = Field(description="whether the patient named the caller for recovery")
     needed: int = Field(description="how many guardians must agree; 0 where nobody is named")
-    pending: PendingView | None
+    pending: RecoveryPending | None
     begun: list[CaseView]
 
 
-class ClaimView(BaseModel):
+class RecoveryClaim(BaseModel):
     """What was begun for the caller's account."""
 
     subject: str
@@ -108,7 +108,7 @@ class ClaimView(BaseModel):
     needed: int
     accepted: bool
     sign_by: datetime
-    pending: PendingView | None
+    pending: RecoveryPending | None
 
 
 class PolicyWish(Body):
@@ -139,7 +139,7 @@ class SignedAgreement(SignedRecovery):
     account: AccountText = Field(description="of the guardian who signed")
 
 
-class DoneView(BaseModel):
+class RecoveryDone(BaseModel):
     state: Literal["recorded"] = "recorded"
 
 
@@ -174,12 +174,12 @@ def draft_policy(body: PolicyWish, caller: Own, spend: Spending) -> RecoveryDraf
     return RecoveryDraft(typed_data=caller.services.recovery.draft_policy(wanted, names, body.threshold))
 
 
-@router.post("/policies", status_code=201, response_model=DoneView)
-def set_policy(body: SignedRecovery, services: Open) -> DoneView:
+@router.post("/policies", status_code=201, response_model=RecoveryDone)
+def set_policy(body: SignedRecovery, services: Open) -> RecoveryDone:
     """Name guardians for recovery. The first policy holds at once, a later one after four delays."""
     command = from_json(SetRecoveryPolicy, body.message, "message.")
     services.recovery.set_policy(command, _signature(body))
-    return DoneView()
+    return RecoveryDone()
 
 
 @router.get("/guarded", response_model=list[GuardedView])
@@ -198,16 +198,16 @@ def draft_agreement(body: AgreementWish, caller: Anyone, spend: Spending) -> Rec
     return RecoveryDraft(typed_data=typed)
 
 
-@router.post("/agreements", status_code=201, response_model=ClaimView)
-def agree(body: SignedAgreement, services: Open) -> ClaimView:
+@router.post("/agreements", status_code=201, response_model=RecoveryClaim)
+def agree(body: SignedAgreement, services: Open) -> RecoveryClaim:
     """Agree as a guardian. With the last signature it is proposed, and the delay begins."""
     proposal = from_json(ProposeRecovery, body.message, "message.")
     signer = account(body.account, field="account")
     return _claim(services.recovery.agree(signer, proposal, _signature(body)), services)
 
 
-@router.get("/claims", response_model=list[ClaimView])
-def claims(caller: Anyone) -> list[ClaimView]:
+@router.get("/claims", response_model=list[RecoveryClaim])
+def claims(caller: Anyone) -> list[RecoveryClaim]:
     """What guardians began for the caller's account, newest first."""
     recovery = caller.services.recovery
     return [_view(case, situation) for case, situation in recovery.of_account(_account_of(caller))]
@@ -221,8 +221,8 @@ def draft_acceptance(body: SubjectBody, caller: Anyone, spend: Spending) -> Reco
     return RecoveryDraft(typed_data=typed)
 
 
-@router.post("/acceptances", status_code=201, response_model=ClaimView)
-def accept(body: SignedRecovery, services: Open) -> ClaimView:
+@router.post("/acceptances", status_code=201, response_model=RecoveryClaim)
+def accept(body: SignedRecovery, services: Open) -> RecoveryClaim:
     """Accept, as the new account."""
     acceptance = from_json(AcceptRecovery, body.message, "message.")
     return _claim(services.recovery.accept(acceptance, _signature(body)), services)
@@ -236,18 +236,18 @@ def draft_veto(body: SubjectBody, caller: Own) -> RecoveryDraft:
     return RecoveryDraft(typed_data=caller.services.recovery.draft_veto(wanted))
 
 
-@router.post("/vetoes", status_code=201, response_model=DoneView)
-def veto(body: SignedRecovery, services: Open) -> DoneView:
+@router.post("/vetoes", status_code=201, response_model=RecoveryDone)
+def veto(body: SignedRecovery, services: Open) -> RecoveryDone:
     """Stop a recovery, as the present account. The signature is the authority; twice is harmless."""
     services.recovery.veto(from_json(VetoRecovery, body.message, "message."), _signature(body))
-    return DoneView()
+    return RecoveryDone()
 
 
-@router.post("/completions", status_code=201, response_model=DoneView)
-def complete(body: SubjectBody, caller: Anyone) -> DoneView:
+@router.post("/completions", status_code=201, response_model=RecoveryDone)
+def complete(body: SubjectBody, caller: Anyone) -> RecoveryDone:
     """Complete a recovery whose delay is over. The service does it by itself, too."""
     caller.services.recovery.complete(_account_of(caller), subject_id(body.subject))
-    return DoneView()
+    return RecoveryDone()
 
 
 def _account_of(caller: Caller) -> Address:
@@ -279,10 +279,10 @@ def _policy(policy: RecoveryPolicy | None, counting: dict[ConsentId, Guardian]) 
     )
 
 
-def _pending(pending: Pending | None) -> PendingView | None:
+def _pending(pending: Pending | None) -> RecoveryPending | None:
     if pending is None:
         return None
-    return PendingView(
+    return RecoveryPending(
         account=pending.controller,
         proposed_at=moment(pending.proposed_at),
         ready_at=moment(pending.ready_at),
@@ -317,11 +317,11 @@ def _guarded(one: Guarded) -> GuardedView:
     )
 
 
-def _claim(case: Case, services: Services) -> ClaimView:
+def _claim(case: Case, services: Services) -> RecoveryClaim:
     return _view(case, services.recovery.situation(SubjectId(case.subject)))
 
 
-def _view(case: Case, situation: Situation) -> ClaimView:
+def _view(case: Case, situation: Situation) -> RecoveryClaim:
     mine = situation.pending is not None and situation.pending.controller == case.controller
     state: Progress = "over"
     if situation.controller == case.controller or case.state is CaseState.COMPLETED:
@@ -330,7 +330,7 @@ def _view(case: Case, situation: Situation) -> ClaimView:
         state = "waiting"
     elif case.state is CaseState.COLLECTING and case.round == situation.state.round:
         state = "collecting"
-    return ClaimView(
+    return RecoveryClaim(
         subject=subject_text(case.subject),
         state=state,
         agreed=len(case.agreed),

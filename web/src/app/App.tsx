@@ -1,6 +1,6 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useSyncExternalStore, type ReactElement } from "react";
-import { Router } from "wouter";
+import { Router, useRoute } from "wouter";
 import { lagsBehind, queries, useSessionInfo } from "../api/queries";
 import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
@@ -13,6 +13,7 @@ import { Welcome } from "./Welcome";
 
 const PatientArea = lazy(() => import("../patient/PatientArea"));
 const StaffArea = lazy(() => import("../staff/StaffArea"));
+const Guarding = lazy(() => import("../recovery/Guarding"));
 const Confirm = lazy(() => import("../wallet/passkey/Confirm"));
 
 export function App(): ReactElement {
@@ -59,6 +60,7 @@ function Outside(): ReactElement {
 function Inside({ session }: { session: Session }): ReactElement {
   const info = useSessionInfo();
   const { who } = session;
+  const [isGuarding, asked] = useRoute("/guard/:account?");
   if (info.data === undefined || lagsBehind(info.data)) {
     return (
       <main className="outside">
@@ -67,6 +69,16 @@ function Inside({ session }: { session: Session }): ReactElement {
         ) : (
           <Failure error={info.error} retry={() => void info.refetch()} />
         )}
+      </main>
+    );
+  }
+  if (who.kind === "wallet" && isGuarding) {
+    return (
+      <main className="outside">
+        <Unsent />
+        <Suspense fallback={<Loading what={texts.loading} />}>
+          <Guarding account={who.account} asked={asked.account ?? ""} />
+        </Suspense>
       </main>
     );
   }

@@ -9,6 +9,7 @@ export type Power = Schemas["DelegationWishBody"]["powers"][number];
 
 /** By the bits of the ledger's contract. */
 const BITS: Record<Power, number> = { grant: 1, revoke: 2, read: 4, delegate: 8 };
+const KIND = { delegation: 3, guardianship: 4 } as const;
 /** Of the relationship of somebody with themself (HL7 v3 RoleCode), before the name of the device. */
 const ONESELF = "ONESELF: ";
 const RECORDING_MS = 1_000;
@@ -25,6 +26,8 @@ export interface Held {
   powers: readonly Power[];
   isGuardian: boolean;
   isDevice: boolean;
+  /** A guardian who brings the account back if it is lost, and has no other power. */
+  isForRecovery: boolean;
 }
 
 export interface Wish {
@@ -36,6 +39,7 @@ export interface Wish {
   categories: readonly string[];
   sensitivities: readonly string[];
   notAfter: string;
+  isGuardian?: boolean;
 }
 
 export function asDevice(name: string): string {
@@ -60,9 +64,10 @@ export function lookAgain(consents: readonly Consent[] | undefined): number {
 }
 
 function heldBy(consent: Consent): Held {
-  const { delegate, powers, terms } = consent.message as {
+  const { delegate, powers, depth, terms } = consent.message as {
     delegate: string;
     powers: number | string;
+    depth: number | string;
     terms: { relationship: string };
   };
   const isDevice = consent.kind === "delegation" && terms.relationship.startsWith(ONESELF);
@@ -73,6 +78,7 @@ function heldBy(consent: Consent): Held {
     powers: (Object.keys(BITS) as Power[]).filter((power) => (Number(powers) & BITS[power]) !== 0),
     isGuardian: consent.kind === "guardianship",
     isDevice,
+    isForRecovery: consent.kind === "guardianship" && Number(powers) === BITS.delegate && Number(depth) === 0,
   };
 }
 
@@ -89,6 +95,7 @@ export function requireDelegation(
     primaryType === "Delegation" &&
     isSame(String(message.delegate), wish.delegate) &&
     BigInt(String(message.subject)) === BigInt(wish.subject) &&
+    Number(message.kind) === (wish.isGuardian === true ? KIND.guardianship : KIND.delegation) &&
     Number(message.powers) === powers &&
     Number(message.depth) === 0 &&
     Number(message.notAfter) === Math.floor(Date.parse(wish.notAfter) / 1000) &&

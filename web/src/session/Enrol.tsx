@@ -1,7 +1,9 @@
 /** The code from the desk gives this wallet control of its patient's records. */
 import { useState, type ReactElement } from "react";
+import { Link } from "wouter";
 import { body, openApi } from "../api/client";
 import { queries } from "../api/queries";
+import { Claiming } from "../recovery/Claiming";
 import { texts } from "../texts";
 import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
@@ -67,6 +69,10 @@ export function Enrol({ account }: { account: string }): ReactElement {
         </div>
       </Card>
       <AnotherDevice account={account} />
+      <Claiming account={account} />
+      <p>
+        <Link href="/guard">{texts.recovery.guard.people}</Link>
+      </p>
     </div>
   );
 }

@@ -2,6 +2,7 @@
 import { en } from "./en";
 import { passkeys } from "./passkeys";
 import { powers } from "./powers";
+import { recovery } from "./recovery";
 
 export const language = "en";
-export const texts = { ...en, passkeys, powers };
+export const texts = { ...en, passkeys, powers, recovery };
