@@ -1,4 +1,4 @@
-"""Recovery of an account: named guardians, agreement, the delay, the veto, completion, and what comes after."""
+"""Recovery of an account: guardians are named, agree, wait, are stopped; and what comes after."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_later_policy_waits(quick: Service, people: Callable[[], Patient]) -> No
 
 def test_completion_before_its_time_is_refused(quick: Service, people: Callable[[], Patient]) -> None:
     patient = people()
-    guardians, new = proposed(patient, quick)
+    _, new = proposed(patient, quick)
     body = {"subject": patient.subject}
     assert_problem(raw(new.api, "POST", "/v1/recovery/completions", json=body), 409, "recovery_not_due")
     stranger = new_wallet(quick)

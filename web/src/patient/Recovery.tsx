@@ -98,10 +98,12 @@ function Policy({ policy }: { policy: NonNullable<State["policy"]> }): ReactElem
       <p>{PAGE.policy.any(policy.threshold, policy.named)}</p>
       <ul className="lines">
         {policy.guardians.map((one) => (
-          <li key={one.guardianship} className="stack">
-            <strong>{one.relationship}</strong>
-            <span className="muted small">
-              <code>{shortId(one.account)}</code>
+          <li key={one.guardianship} className="power">
+            <span className="stack">
+              <strong>{one.relationship}</strong>
+              <span className="muted small">
+                <code>{shortId(one.account)}</code>
+              </span>
             </span>
           </li>
         ))}

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { body, openApi } from "../api/client";
 import { queries } from "../api/queries";
 import { Claiming } from "../recovery/Claiming";
+import { useClaims } from "../recovery/queries";
 import { texts } from "../texts";
 import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
@@ -16,6 +17,8 @@ export function Enrol({ account }: { account: string }): ReactElement {
   const [code, setCode] = useState("");
   const [missing, setMissing] = useState(false);
   const signing = useSigning<{ subject: string }>();
+  const claims = useClaims(account);
+  const isClaiming = claims.data?.some((one) => one.state !== "over") === true; // then this comes first
 
   const submit = async (): Promise<void> => {
     setMissing(code.trim() === "");
@@ -38,6 +41,7 @@ export function Enrol({ account }: { account: string }): ReactElement {
 
   return (
     <div className="stack narrow">
+      {isClaiming && <Claiming account={account} />}
       <Heading title={texts.enrol.title} lead={texts.enrol.lead} />
       <Card>
         <Form send={() => void submit()}>
@@ -69,7 +73,7 @@ export function Enrol({ account }: { account: string }): ReactElement {
         </div>
       </Card>
       <AnotherDevice account={account} />
-      <Claiming account={account} />
+      {!isClaiming && <Claiming account={account} />}
       <p>
         <Link href="/guard">{texts.recovery.guard.people}</Link>
       </p>
