@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.recovery_store import MongoRecoveryCases, MongoRecoveryPolicies
+from backend.adapters.ledger.calls import Sender
+from backend.adapters.ledger.desk_account import DeskAccount
 from backend.audit.log import AuditLog
 from backend.consent.evidence import EvidenceBook
 from backend.consent.restrictions import RestrictionQueue
@@ -67,6 +69,7 @@ def open_recovery(
         evidence=evidence,
         restrictions=restrictions,
         steps=steps,
+        desk=DeskAccount(stores.keys.get_or_create("account", Sender.CUSTODIAN.value)),
         outbox=outbox,
         wallets=stores.ledger,
         audit=log,

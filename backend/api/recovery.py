@@ -21,7 +21,7 @@ from backend.api.schemas import (
     moment,
     subject_id,
 )
-from backend.api.security import Caller, Open, needs, require_party
+from backend.api.security import Caller, Open, agent_of, needs, require_party
 from backend.api.services import Services
 from backend.consent.recovery_terms import (
     MAX_GUARDIANS,
@@ -34,14 +34,16 @@ from backend.consent.recovery_terms import (
 from backend.consent.terms_json import from_json
 from backend.errors import NotPermitted
 from backend.identity.roles import Scope
+from backend.identity.types import PrincipalKind
 from backend.recovery.guardians import Guardian
 from backend.recovery.service import Guarded, Pending, Situation
 from backend.recovery.types import Case, CaseState
-from backend.types import Address, ConsentId, SubjectId, subject_text, to_hex
+from backend.types import Address, ConsentId, subject_text, to_hex
 
 router = APIRouter(prefix="/v1/recovery", tags=["recovery"])
 Own = Annotated[Caller, Depends(needs(Scope.CONSENT_OWN))]
 Anyone = Annotated[Caller, Depends(needs())]
+Desk = Annotated[Caller, Depends(needs(Scope.ENROLMENT_ISSUE))]
 Progress = Literal["collecting", "waiting", "completed", "over"]
 
 
@@ -74,6 +76,9 @@ class CaseView(BaseModel):
     agreed: int
     needed: int
     accepted: bool = Field(description="whether the new account has signed")
+    desk: Literal["not_needed", "needed", "confirmed"] = Field(
+        description="needed: one was stopped before, so that guardians cannot propose alone"
+    )
     sign_by: datetime
 
 
@@ -107,8 +112,24 @@ class RecoveryClaim(BaseModel):
     agreed: int
     needed: int
     accepted: bool
+    desk: Literal["not_needed", "needed", "confirmed"]
     sign_by: datetime
     pending: RecoveryPending | None
+
+
+class DeskCaseView(BaseModel):
+    """What waits for the desk, with whom it is about: the person who must stand in front of it."""
+
+    subject: str
+    name: str
+    record_number: str
+    birth_date: str | None
+    account: str
+    agreed: int
+    needed: int
+    accepted: bool
+    confirmed: bool
+    pending: bool
 
 
 class PolicyWish(Body):
@@ -158,7 +179,7 @@ def show(subject: HexSubject, caller: Own) -> RecoveryView:
         waiting=_policy(situation.waiting, counting),
         waiting_until=None if situation.waiting is None else moment(next_from),
         pending=_pending(situation.pending),
-        begun=[_case(case, situation) for case in recovery.open_cases(wanted, situation)],
+        begun=[_case(case, situation, services) for case in recovery.open_cases(wanted, situation)],
         delay_seconds=recovery.delay_seconds,
         can_stop=situation.state.can_be_stopped(services.clock()),
     )
@@ -185,7 +206,8 @@ def set_policy(body: SignedRecovery, services: Open) -> RecoveryDone:
 @router.get("/guarded", response_model=list[GuardedView])
 def guarded(caller: Anyone) -> list[GuardedView]:
     """Whom the caller's account guards, and what was begun for them."""
-    return [_guarded(one) for one in caller.services.recovery.guarded_by(_account_of(caller))]
+    services = caller.services
+    return [_guarded(one, services) for one in caller.services.recovery.guarded_by(_account_of(caller))]
 
 
 @router.post("/agreements/draft", response_model=RecoveryDraft)
@@ -210,7 +232,8 @@ def agree(body: SignedAgreement, services: Open) -> RecoveryClaim:
 def claims(caller: Anyone) -> list[RecoveryClaim]:
     """What guardians began for the caller's account, newest first."""
     recovery = caller.services.recovery
-    return [_view(case, situation) for case, situation in recovery.of_account(_account_of(caller))]
+    found = recovery.of_account(_account_of(caller))
+    return [_view(case, situation, caller.services) for case, situation in found]
 
 
 @router.post("/acceptances/draft", response_model=RecoveryDraft)
@@ -226,6 +249,26 @@ def accept(body: SignedRecovery, services: Open) -> RecoveryClaim:
     """Accept, as the new account."""
     acceptance = from_json(AcceptRecovery, body.message, "message.")
     return _claim(services.recovery.accept(acceptance, _signature(body)), services)
+
+
+@router.get("/desk", response_model=list[DeskCaseView])
+def at_desk(new_account: AccountText, caller: Desk) -> list[DeskCaseView]:
+    """What was begun for a new account and cannot go on without the desk."""
+    services = caller.services
+    wanted = account(new_account, field="new_account")
+    return [_at_desk(case, situation, services) for case, situation in services.recovery.at_desk(wanted)]
+
+
+@router.post("/confirmations", status_code=201, response_model=DeskCaseView)
+def confirm(body: AgreementWish, caller: Desk) -> DeskCaseView:
+    """Confirm, as the desk, that the patient is here and wants this account. Nobody stops it then."""
+    services, principal = caller
+    if principal.kind is not PrincipalKind.STAFF:
+        raise NotPermitted("Only staff who saw the person can confirm.")
+    case = services.recovery.confirm(
+        subject_id(body.subject), account(body.account, field="account"), by=agent_of(principal)
+    )
+    return _at_desk(case, services.recovery.situation(case.subject), services)
 
 
 @router.post("/vetoes/draft", response_model=RecoveryDraft)
@@ -291,12 +334,13 @@ def _pending(pending: Pending | None) -> RecoveryPending | None:
     )
 
 
-def _case(case: Case, situation: Situation) -> CaseView:
+def _case(case: Case, situation: Situation, services: Services) -> CaseView:
     return CaseView(
         account=case.controller,
         agreed=len(case.agreed),
         needed=_needed(situation),
         accepted=bool(case.acceptance),
+        desk=_desk(case, situation, services),
         sign_by=moment(case.submit_by),
     )
 
@@ -305,7 +349,31 @@ def _needed(situation: Situation) -> int:
     return 0 if situation.policy is None else situation.policy.threshold
 
 
-def _guarded(one: Guarded) -> GuardedView:
+def _desk(
+    case: Case, situation: Situation, services: Services
+) -> Literal["not_needed", "needed", "confirmed"]:
+    if case.confirmation:
+        return "confirmed"
+    return "needed" if services.recovery.needs_desk(situation) else "not_needed"
+
+
+def _at_desk(case: Case, situation: Situation, services: Services) -> DeskCaseView:
+    person = services.identity.enrolments.person(case.subject)
+    return DeskCaseView(
+        subject=subject_text(case.subject),
+        name=person.name,
+        record_number=person.record_number,
+        birth_date=person.birth_date,
+        account=case.controller,
+        agreed=len(case.agreed),
+        needed=_needed(situation),
+        accepted=bool(case.acceptance),
+        confirmed=bool(case.confirmation),
+        pending=situation.pending is not None,
+    )
+
+
+def _guarded(one: Guarded, services: Services) -> GuardedView:
     return GuardedView(
         subject=subject_text(one.subject),
         guardianship=to_hex(one.guardian.guardianship),
@@ -313,15 +381,15 @@ def _guarded(one: Guarded) -> GuardedView:
         named=one.named,
         needed=_needed(one.situation),
         pending=_pending(one.situation.pending),
-        begun=[_case(case, one.situation) for case in one.cases],
+        begun=[_case(case, one.situation, services) for case in one.cases],
     )
 
 
 def _claim(case: Case, services: Services) -> RecoveryClaim:
-    return _view(case, services.recovery.situation(SubjectId(case.subject)))
+    return _view(case, services.recovery.situation(case.subject), services)
 
 
-def _view(case: Case, situation: Situation) -> RecoveryClaim:
+def _view(case: Case, situation: Situation, services: Services) -> RecoveryClaim:
     mine = situation.pending is not None and situation.pending.controller == case.controller
     state: Progress = "over"
     if situation.controller == case.controller or case.state is CaseState.COMPLETED:
@@ -336,6 +404,7 @@ def _view(case: Case, situation: Situation) -> RecoveryClaim:
         agreed=len(case.agreed),
         needed=_needed(situation),
         accepted=bool(case.acceptance),
+        desk=_desk(case, situation, services),
         sign_by=moment(case.submit_by),
         pending=_pending(situation.pending) if mine else None,
     )

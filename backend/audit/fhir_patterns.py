@@ -147,6 +147,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.RECOVERY_POLICY_SET: _update(),
         codes.RECOVERY_AGREED: _update(),
         codes.RECOVERY_ACCEPTED: _update(),
+        codes.RECOVERY_CONFIRMED: _update(),
         codes.RECOVERY_PROPOSED: _update(),
         codes.RECOVERY_STOPPED: _update(),
         codes.RECOVERY_COMPLETED: _update(),

@@ -52,7 +52,12 @@ class RecoveryNotDue(Conflict):
 
 class VetoIsSpent(Conflict):
     code = "recovery_veto_spent"
-    remedy = "A recovery was stopped before. From now on guardians need the desk of the hospital beside them."
+    remedy = "It was stopped once before, and now the desk stands behind it. Go to the desk at once."
+
+
+class DeskNotNeeded(Conflict):
+    code = "recovery_desk_not_needed"
+    remedy = "The guardians do this alone. The desk is needed beside them once a recovery was stopped."
 
 
 class RecoveryDraftOutdated(Conflict):
@@ -71,4 +76,4 @@ class PolicyMissing(IntegrityError):
     """The chain names a policy whose opening is not here."""
 
     code = "recovery_policy_missing"
-    remedy = "Tell the operator: 'assent fsck' names it. The patient can name guardians again."
+    remedy = "Tell the operator, who restores the index from its backup. Until then nobody can recover it."

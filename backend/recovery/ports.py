@@ -29,6 +29,16 @@ class RecoveryChain(Protocol):
         """Raises NotYet before its time; again, it is refused."""
 
 
+class DeskSigner(Protocol):
+    """The account with which the custodian stands for what its desk has checked."""
+
+    @property
+    def account(self) -> Address: ...
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return 65 bytes."""
+
+
 class PolicyStore(Protocol):
     def put(self, row: PolicyRow) -> None:
         """Keep a policy. The same name again changes nothing."""

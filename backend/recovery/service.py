@@ -34,13 +34,14 @@ from backend.consent.recovery_terms import (
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.service import SubmittedTooLate
 from backend.consent.tables import Tables
-from backend.consent.typed_data import Domain, struct_hash, typed_data
+from backend.consent.typed_data import Domain, digest, struct_hash, typed_data
 from backend.consent.validation import check_command
 from backend.errors import AssentError, NotFound, Unavailable
 from backend.outbox.errors import NotYet
 from backend.outbox.service import Outbox
 from backend.recovery.books import CaseBook, PolicyBook
 from backend.recovery.errors import (
+    DeskNotNeeded,
     GuardianUnfit,
     NotGuardian,
     RecoveryDraftOutdated,
@@ -53,7 +54,7 @@ from backend.recovery.errors import (
     VetoIsSpent,
 )
 from backend.recovery.guardians import Guardian, Guardians
-from backend.recovery.ports import RecoveryChain
+from backend.recovery.ports import DeskSigner, RecoveryChain
 from backend.recovery.steps import ACT, RecoverySteps
 from backend.recovery.types import Case, CaseState
 from backend.types import Address, Bytes32, ConsentId, SubjectId, UnixSeconds
@@ -104,6 +105,7 @@ class RecoveryService:
     evidence: EvidenceBook
     restrictions: RestrictionQueue
     steps: RecoverySteps
+    desk: DeskSigner
     outbox: Outbox
     wallets: WalletCheck
     audit: AuditLog
@@ -201,7 +203,7 @@ class RecoveryService:
     ) -> tuple[dict[str, Any], Guarded]:
         """Return what a guardian signs, the same for all, and where the patient's recovery stands.
 
-        Raises NotGuardian, RecoveryNotNamed, RecoveryIsPending, VetoIsSpent, RecoverySelf.
+        Raises NotGuardian, RecoveryNotNamed, RecoveryIsPending, RecoverySelf.
         """
         guarded = self._may_agree(account, subject, controller)
         case = self.cases.find(subject, controller)
@@ -240,7 +242,7 @@ class RecoveryService:
             return case.changed(agreed={**case.agreed, guardianship: signature})
 
         case = self._changed(proposal.subject, proposal.controller, agreed)
-        self._log(codes.RECOVERY_AGREED, account, case)
+        self._log(codes.RECOVERY_AGREED, Agent.account(account), case)
         return self._advance(case)
 
     def draft_acceptance(self, account: Address, subject: SubjectId) -> dict[str, Any]:
@@ -268,7 +270,43 @@ class RecoveryService:
             return case.changed(acceptance=signature)
 
         case = self._changed(acceptance.subject, acceptance.controller, accepted)
-        self._log(codes.RECOVERY_ACCEPTED, acceptance.controller, case)
+        self._log(codes.RECOVERY_ACCEPTED, Agent.account(acceptance.controller), case)
+        return self._advance(case)
+
+    # --- the desk, once a recovery was stopped
+
+    def needs_desk(self, situation: Situation) -> bool:
+        """Whether guardians alone can propose no more."""
+        return not situation.state.can_be_stopped(self.clock())
+
+    def at_desk(self, controller: Address) -> list[tuple[Case, Situation]]:
+        """Return what was begun for a new account and wants the desk."""
+        found = [(case, self.situation(case.subject)) for case in self.cases.of_account(controller)]
+        return [each for each in found if self.is_open(*each) and self.needs_desk(each[1])]
+
+    def confirm(self, subject: SubjectId, controller: Address, *, by: Agent) -> Case:
+        """Have the custodian stand for it: its desk saw the patient. With the last signature it goes to the
+        chain, and cannot be stopped any more.
+
+        Raises RecoveryUnknown, DeskNotNeeded, RecoveryIsPending, UnderErasure, what the chain refuses with.
+        """
+        self._standing(subject)
+        situation = self.situation(subject)
+        if situation.pending is not None:
+            raise RecoveryIsPending
+        case = self._open_case(subject, controller)
+        if not self.needs_desk(situation):
+            raise DeskNotNeeded
+        terms = case.confirmation_terms
+        signature = self.desk.sign(digest(terms, self.domain))
+
+        def confirmed(found: Case | None) -> Case:
+            if found is None or found.confirmation_terms != terms:
+                raise RecoveryDraftOutdated
+            return found.changed(desk=self.desk.account, confirmation=signature)
+
+        case = self._changed(subject, controller, confirmed)
+        self._log(codes.RECOVERY_CONFIRMED, by, case)
         return self._advance(case)
 
     # --- stopping and completing
@@ -346,8 +384,6 @@ class RecoveryService:
             raise NotGuardian
         if situation.pending is not None:
             raise RecoveryIsPending
-        if not situation.state.can_be_stopped(self.clock()):
-            raise VetoIsSpent
         counting = self.guardians.of(subject)
         guards = {counting[name].account for name in situation.policy.guardianships if name in counting}
         if controller == situation.controller or controller in guards:
@@ -432,6 +468,8 @@ class RecoveryService:
         policy = self.policies.open(case.policy, case.subject)
         if not case.acceptance or len(case.agreed) < policy.threshold:
             return case
+        if not case.confirmation and self.needs_desk(self.situation(case.subject)):
+            return case
         try:
             self.steps.propose(case)
         except Unavailable:
@@ -441,15 +479,15 @@ class RecoveryService:
             raise
         return self.cases.find(case.subject, case.controller) or case
 
-    def _log(self, kind: str, account: Address, case: Case) -> None:
+    def _log(self, kind: str, actor: Agent, case: Case) -> None:
         # A step that is taken again after a crash is one entry.
-        name = "/".join((kind, case.case_id, str(case.round), str(case.submit_by), account.lower()))
+        name = "/".join((kind, case.case_id, str(case.round), str(case.submit_by), actor.id))
         self.audit.append(
             AuditEvent(
                 type=kind,
                 outcome=Outcome.CHANGED,
                 occurred_at_ms=self.clock() * 1000,
-                actor=Agent.account(account),
+                actor=actor,
                 subject=case.subject,
                 detail={"controller": case.controller.lower()},
             ),

@@ -127,6 +127,8 @@ class RecoverySteps:
                 if name in counting
             ],
             acceptance=case.acceptance,
+            desk=case.desk,
+            desk_signature=case.confirmation,
         )
 
     def _settle(self, act: Act) -> Advance:

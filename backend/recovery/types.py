@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from backend.consent.recovery_terms import AcceptRecovery, ProposeRecovery, RecoveryPolicy
+from backend.consent.ledger_types import NOBODY
+from backend.consent.recovery_terms import AcceptRecovery, ConfirmRecovery, ProposeRecovery, RecoveryPolicy
 from backend.consent.terms_json import from_json, to_json
 from backend.consent.typed_data import struct_hash
 from backend.errors import IntegrityError
@@ -66,6 +67,8 @@ class Case:
     begun_at: UnixSeconds
     agreed: Mapping[ConsentId, bytes] = field(default_factory=dict, repr=False)  # by guardianship
     acceptance: bytes = field(default=b"", repr=False)
+    desk: Address = NOBODY  # of the custodian, once its desk has confirmed
+    confirmation: bytes = field(default=b"", repr=False)
     state: CaseState = CaseState.COLLECTING
     revision: int = 0
 
@@ -81,6 +84,10 @@ class Case:
     def acceptance_terms(self) -> AcceptRecovery:
         return AcceptRecovery(self.subject, self.controller, self.round, self.submit_by)
 
+    @property
+    def confirmation_terms(self) -> ConfirmRecovery:
+        return ConfirmRecovery(self.subject, self.controller, self.round, self.submit_by)
+
     def changed(self, **members: Any) -> Case:
         return replace(self, revision=self.revision + 1, **members)
 
@@ -93,6 +100,8 @@ class Case:
             "begun_at": self.begun_at,
             "agreed": {name.hex(): signature.hex() for name, signature in self.agreed.items()},
             "acceptance": self.acceptance.hex(),
+            "desk": self.desk,
+            "confirmation": self.confirmation.hex(),
             "state": self.state,
         }
         return json.dumps(value, sort_keys=True).encode()
@@ -116,6 +125,8 @@ class Case:
                 for name, signature in value["agreed"].items()
             },
             acceptance=bytes.fromhex(value["acceptance"]),
+            desk=Address(value["desk"]),
+            confirmation=bytes.fromhex(value["confirmation"]),
             state=CaseState(value["state"]),
             revision=revision,
         )

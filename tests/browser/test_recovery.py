@@ -158,8 +158,8 @@ def test_present_account_stops_it_in_two_clicks(
     people: Callable[[], Patient], open_person: Opens, service: Service, screen: dict[str, Any]
 ) -> None:
     patient = people()
-    pairs = [guardian_of(patient, service) for _ in range(2)]
-    name_guardians(patient, [name for _, name in pairs])
+    pairs = [guardian_of(patient.wallet, service) for _ in range(2)]
+    name_guardians(patient.wallet, [name for _, name in pairs])
     thief = open_person(screen)
     thief.sign_in()
     account = new_wallet(service)

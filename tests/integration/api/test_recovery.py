@@ -41,7 +41,7 @@ def people(quick: Service) -> Callable[[], Patient]:
     return lambda: enrol(quick, desk, hospital, next(numbers))
 
 
-def guardian_of(patient: Patient, service: Service, name: str = "sister of Ann") -> tuple[Wallet, str]:
+def guardian_of(patient: Wallet, service: Service, name: str = "sister of Ann") -> tuple[Wallet, str]:
     """Somebody else's wallet, named a guardian for recovery and nothing else; and the guardianship."""
     wallet = Wallet(service.anyone())
     draft = patient.api.post(
@@ -55,7 +55,7 @@ def guardian_of(patient: Patient, service: Service, name: str = "sister of Ann")
             "not_after": in_days(3650),
         },
     )
-    recorded = patient.wallet.submit("/v1/delegations", draft)
+    recorded = patient.submit("/v1/delegations", draft)
     wallet.sign_in()
     return wallet, str(recorded["consent_id"])
 
@@ -65,12 +65,12 @@ def sign(wallet: Wallet, path: str, typed: dict[str, Any], **more: Any) -> Any:
     return Api(wallet.api.http).post(path, body)  # without a token: the signature is the authority
 
 
-def name_guardians(patient: Patient, guardianships: list[str], threshold: int = 2) -> None:
+def name_guardians(patient: Wallet, guardianships: list[str], threshold: int = 2) -> None:
     draft = patient.api.post(
         "/v1/recovery/policies/draft",
         {"subject": patient.subject, "guardianships": guardianships, "threshold": threshold},
     )
-    sign(patient.wallet, "/v1/recovery/policies", draft["typed_data"])
+    sign(patient, "/v1/recovery/policies", draft["typed_data"])
 
 
 def agree(guardian: Wallet, subject: str, new: Wallet) -> Any:
@@ -110,8 +110,8 @@ def new_wallet(service: Service) -> Wallet:
 
 
 def proposed(patient: Patient, service: Service) -> tuple[list[Wallet], Wallet]:
-    named = [guardian_of(patient, service) for _ in range(2)]
-    name_guardians(patient, [name for _, name in named])
+    named = [guardian_of(patient.wallet, service) for _ in range(2)]
+    name_guardians(patient.wallet, [name for _, name in named])
     guardians, new = [wallet for wallet, _ in named], new_wallet(service)
     for each in guardians:
         agree(each, patient.subject, new)
@@ -121,7 +121,7 @@ def proposed(patient: Patient, service: Service) -> tuple[list[Wallet], Wallet]:
 
 def test_guardian_for_recovery_alone_sees_nothing(quick: Service, people: Callable[[], Patient]) -> None:
     patient = people()
-    guardian, name = guardian_of(patient, quick, "brother of Ann Lee")
+    guardian, name = guardian_of(patient.wallet, quick, "brother of Ann Lee")
     assert new_session(guardian)["subjects"] == []
     for path in ("consents", "accesses", "recovery"):
         answer = raw(guardian.api, "GET", f"/v1/{path}?subject={patient.subject}")
@@ -134,8 +134,8 @@ def test_two_guardians_move_the_account_and_the_old_one_loses_it(
     quick: Service, people: Callable[[], Patient]
 ) -> None:
     patient = people()
-    first, second = (guardian_of(patient, quick) for _ in range(2))
-    name_guardians(patient, [first[1], second[1]])
+    first, second = (guardian_of(patient.wallet, quick) for _ in range(2))
+    name_guardians(patient.wallet, [first[1], second[1]])
     policy = state_of(patient)["policy"]
     assert (policy["threshold"], {one["account"] for one in policy["guardians"]}) == (
         2,
@@ -175,31 +175,72 @@ def test_two_guardians_move_the_account_and_the_old_one_loses_it(
 
 def test_the_present_account_stops_it_once(quick: Service, people: Callable[[], Patient]) -> None:
     patient = people()
-    guardians, new = proposed(patient, quick)
+    _, new = proposed(patient, quick)
     draft = patient.api.post("/v1/recovery/vetoes/draft", {"subject": patient.subject})
     sign(patient.wallet, "/v1/recovery/vetoes", draft["typed_data"])
     sign(patient.wallet, "/v1/recovery/vetoes", draft["typed_data"])  # a retry
     state = state_of(patient)
     assert (state["pending"], state["can_stop"]) == (None, False)
     assert [claim["state"] for claim in new.api.get("/v1/recovery/claims")] == ["over"]
-    body = {"subject": patient.subject, "account": new.address}
-    answer = raw(guardians[0].api, "POST", "/v1/recovery/agreements/draft", json=body)
-    assert_problem(answer, 409, "recovery_veto_spent")
     time.sleep(DELAY_SECONDS + 1)
     assert new_session(patient.wallet)["subjects"][0]["relation"] == "self"
     assert new_session(new)["subjects"] == []
 
 
+def test_after_a_stop_the_desk_stands_beside_the_guardians(
+    quick: Service, people: Callable[[], Patient]
+) -> None:
+    patient = people()
+    clerk = staff(quick, f"clerk-{patient.record_number}", Role.IDENTITY_DESK)
+    guardians, new = proposed(patient, quick)
+    stop = patient.api.post("/v1/recovery/vetoes/draft", {"subject": patient.subject})["typed_data"]
+    sign(patient.wallet, "/v1/recovery/vetoes", stop)
+    body = {"subject": patient.subject, "account": new.address}
+    assert_problem(raw(clerk, "POST", "/v1/recovery/confirmations", json=body), 404, "recovery_unknown")
+    for each in guardians:
+        agree(each, patient.subject, new)
+    claim = accept(new, patient.subject)
+    assert (claim["state"], claim["desk"]) == ("collecting", "needed")  # not by the guardians alone
+    (case,) = clerk.get("/v1/recovery/desk", new_account=new.address)
+    assert (case["record_number"], case["name"]) == (patient.record_number.upper(), "Test Person")
+    answer = raw(guardians[0].api, "POST", "/v1/recovery/confirmations", json=body)
+    assert_problem(answer, 403, "scope_missing")
+    confirmed = clerk.post("/v1/recovery/confirmations", body)
+    assert (confirmed["confirmed"], confirmed["pending"]) == (True, True)
+    assert clerk.get("/v1/recovery/desk", new_account=new.address) == []
+    assert state_of(patient)["pending"]["can_be_stopped"] is False
+    answer = raw(patient.api, "POST", "/v1/recovery/vetoes/draft", json={"subject": patient.subject})
+    assert_problem(answer, 409, "recovery_veto_spent")
+    deadline = time.monotonic() + 30
+    while not new_session(new)["subjects"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_desk_does_nothing_where_guardians_can_alone(
+    quick: Service, people: Callable[[], Patient]
+) -> None:
+    patient, new = people(), new_wallet(quick)
+    clerk = staff(quick, f"clerk-{patient.record_number}", Role.IDENTITY_DESK)
+    guardian, name = guardian_of(patient.wallet, quick)
+    name_guardians(patient.wallet, [name], threshold=1)
+    agree(guardian, patient.subject, new)
+    body = {"subject": patient.subject, "account": new.address}
+    answer = raw(clerk, "POST", "/v1/recovery/confirmations", json=body)
+    assert_problem(answer, 409, "recovery_desk_not_needed")
+    assert clerk.get("/v1/recovery/desk", new_account=new.address) == []
+
+
 def test_who_is_not_named_cannot_begin(quick: Service, people: Callable[[], Patient]) -> None:
     patient, new = people(), new_wallet(quick)
     stranger = new_wallet(quick)
-    named = [guardian_of(patient, quick) for _ in range(2)]
-    unnamed, _ = guardian_of(patient, quick)
+    named = [guardian_of(patient.wallet, quick) for _ in range(2)]
+    unnamed, _ = guardian_of(patient.wallet, quick)
     body = {"subject": patient.subject, "account": new.address}
     assert_problem(
         raw(named[0][0].api, "POST", "/v1/recovery/agreements/draft", json=body), 409, "recovery_not_named"
     )
-    name_guardians(patient, [name for _, name in named])
+    name_guardians(patient.wallet, [name for _, name in named])
     for wallet in (unnamed, stranger):
         answer = raw(wallet.api, "POST", "/v1/recovery/agreements/draft", json=body)
         assert_problem(answer, 404, "recovery_not_guardian")
@@ -220,8 +261,8 @@ def test_policy_of_others_or_of_one_person_twice_is_refused(
     quick: Service, people: Callable[[], Patient]
 ) -> None:
     patient, other = people(), people()
-    _, mine = guardian_of(patient, quick)
-    _, others = guardian_of(other, quick)
+    _, mine = guardian_of(patient.wallet, quick)
+    _, others = guardian_of(other.wallet, quick)
     for names in ([mine, others], [others]):
         wish = {"subject": patient.subject, "guardianships": names, "threshold": min(2, len(names))}
         answer = raw(patient.api, "POST", "/v1/recovery/policies/draft", json=wish)
@@ -234,9 +275,9 @@ def test_policy_of_others_or_of_one_person_twice_is_refused(
 
 def test_later_policy_waits(quick: Service, people: Callable[[], Patient]) -> None:
     patient = people()
-    names = [guardian_of(patient, quick)[1] for _ in range(2)]
-    name_guardians(patient, names)
-    name_guardians(patient, [names[0]], threshold=1)
+    names = [guardian_of(patient.wallet, quick)[1] for _ in range(2)]
+    name_guardians(patient.wallet, names)
+    name_guardians(patient.wallet, [names[0]], threshold=1)
     state = state_of(patient)
     assert (state["policy"]["threshold"], state["waiting"]["threshold"]) == (2, 1)
 
