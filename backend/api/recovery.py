@@ -392,7 +392,7 @@ def _claim(case: Case, services: Services) -> RecoveryClaim:
 def _view(case: Case, situation: Situation, services: Services) -> RecoveryClaim:
     mine = situation.pending is not None and situation.pending.controller == case.controller
     state: Progress = "over"
-    if situation.controller == case.controller or case.state is CaseState.COMPLETED:
+    if situation.controller == case.controller:
         state = "completed"
     elif mine:
         state = "waiting"

@@ -148,8 +148,14 @@ class RecoveryService:
 
     def of_account(self, account: Address) -> list[tuple[Case, Situation]]:
         """Return what was begun for a new account, newest first."""
-        found = sorted(self.cases.of_account(account), key=lambda case: -case.begun_at)
-        return [(case, self.situation(case.subject)) for case in found]
+        cases = sorted(self.cases.of_account(account), key=lambda case: -case.begun_at)
+        found = [(case, self.situation(case.subject)) for case in cases]
+        return [
+            (case, situation)
+            for case, situation in found
+            if case.state is not CaseState.COMPLETED
+            or situation.controller == account  # or it lost them again
+        ]
 
     def open_cases(self, subject: SubjectId, situation: Situation) -> list[Case]:
         """Return those of a patient that still collect signatures."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from backend.demo.actors import Wallet
 from backend.identity.roles import Role
 from tests.browser.authenticator import Authenticator
 from tests.browser.conftest import PAGES, PHONE, require
@@ -16,11 +17,12 @@ from tests.browser.person import Person
 from tests.browser.test_looks import check
 from tests.browser.test_passkeys import make_account
 from tests.browser.test_passkeys import sign as sign_with_passkey
+from tests.browser.test_staff import sign_in as sign_in_staff
 from tests.browser.wallet import PageWallet
-from tests.integration.api.test_recovery import agree, guardian_of, name_guardians, new_wallet
+from tests.integration.api.test_recovery import accept, agree, guardian_of, name_guardians, sign
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
 
-DELAY_SECONDS = 45  # for what somebody has to do in between
+DELAY_SECONDS = 50  # for what somebody has to do in between
 Opens = Callable[..., Person]
 
 
@@ -162,8 +164,7 @@ def test_present_account_stops_it_in_two_clicks(
     name_guardians(patient.wallet, [name for _, name in pairs])
     thief = open_person(screen)
     thief.sign_in()
-    account = new_wallet(service)
-    account.account = thief.wallet.account
+    account = Wallet(service.anyone(), thief.wallet.account)
     for guardian, _ in pairs:
         agree(guardian, patient.subject, account)
     thief.page.get_by_role("button", name="Sign to take them on").click()
@@ -185,3 +186,47 @@ def test_present_account_stops_it_in_two_clicks(
     expect(page.get_by_text("You have stopped a recovery once.")).to_be_visible()
     check(page, f"recovery-stopped-{named(screen, 'light')}")
     person.assert_well()
+
+
+def test_desk_stands_beside_the_guardians_after_a_stop(
+    people: Callable[[], Patient], open_person: Opens, service: Service, screen: dict[str, Any]
+) -> None:
+    picture, patient = named(screen, "light"), people()
+    pairs = [guardian_of(patient.wallet, service) for _ in range(2)]
+    name_guardians(patient.wallet, [name for _, name in pairs])
+    other = open_person(screen)
+    other.sign_in()
+    new, account = other.page, Wallet(service.anyone(), other.wallet.account)
+    account.sign_in()
+    for guardian, _ in pairs:
+        agree(guardian, patient.subject, account)
+    accept(account, patient.subject)
+    stop = patient.api.post("/v1/recovery/vetoes/draft", {"subject": patient.subject})["typed_data"]
+    sign(patient.wallet, "/v1/recovery/vetoes", stop)  # by a thief, who has the phone
+    expect(new.get_by_text("It was stopped, or ran out of time.")).to_be_visible()
+    for guardian, _ in pairs:
+        agree(guardian, patient.subject, account)
+    new.get_by_role("button", name="Sign to take them on").click()
+    expect(new.get_by_text("The desk of your hospital confirms: go there")).to_be_visible()
+    check(new, f"recovery-desk-needed-{picture}")
+
+    clerk = open_person(screen)
+    username = f"clerk-{patient.record_number}".lower()
+    staff(service, username, Role.IDENTITY_DESK)
+    sign_in_staff(clerk, username)
+    desk = card(clerk.page, "A patient who lost an account")
+    desk.get_by_label("Link or account").fill(other.wallet.address)
+    desk.get_by_role("button", name="Look").click()
+    expect(desk.get_by_text("Test Person")).to_be_visible()
+    confirm = desk.get_by_role("button", name="Confirm for the hospital")
+    expect(confirm).to_be_disabled()
+    desk.get_by_role("switch", name=re.compile("I checked who this is")).set_checked(True, force=True)
+    check(clerk.page, f"recovery-desk-{picture}")
+    confirm.click()
+    expect(desk.get_by_text("The time of waiting has begun.")).to_be_visible()
+    expect(new.get_by_text("The desk of your hospital has confirmed")).to_be_visible()
+    person = open_person(screen, PageWallet(account=patient.wallet.account))
+    person.sign_in()
+    expect(person.page.get_by_text("the desk of your hospital stands behind it")).to_be_visible()
+    for each in (person, other, clerk):
+        each.assert_well()

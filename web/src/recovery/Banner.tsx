@@ -23,19 +23,19 @@ export function Banner(): ReactElement | null {
       {pending !== undefined && pending !== null && (
         <Notice tone="bad" title={BANNER.pending}>
           <div className="stack">
-          <p>{BANNER.until(shortId(pending.account), asMoment(pending.ready_at))}</p>
-          {pending.can_be_stopped ? (
-            <>
-              <p>{BANNER.notYou}</p>
-              <div className="row">
-              <Button look="danger" onClick={() => setStopping(true)}>
-                {BANNER.stop}
-              </Button>
-              </div>
-            </>
-          ) : (
-            <p>{BANNER.final}</p>
-          )}
+            <p>{BANNER.until(shortId(pending.account), asMoment(pending.ready_at))}</p>
+            {pending.can_be_stopped ? (
+              <>
+                <p>{BANNER.notYou}</p>
+                <div className="row">
+                  <Button look="danger" onClick={() => setStopping(true)}>
+                    {BANNER.stop}
+                  </Button>
+                </div>
+              </>
+            ) : (
+              <p>{BANNER.final}</p>
+            )}
           </div>
         </Notice>
       )}

@@ -71,7 +71,7 @@ function LinkOf({ account }: { account: string }): ReactElement {
 }
 
 function Progress({ claim, account }: { claim: Claim; account: string }): ReactElement {
-  const { state, agreed, needed, accepted, pending } = claim;
+  const { state, agreed, needed, accepted, desk, pending } = claim;
   if (state === "over") {
     return <Notice tone="warn">{PAGE.over}</Notice>;
   }
@@ -84,6 +84,14 @@ function Progress({ claim, account }: { claim: Claim; account: string }): ReactE
         steps={[
           { text: PAGE.agreed(agreed, needed), state: after(isAgreed, true) },
           { text: accepted ? PAGE.accepted : PAGE.accept, state: after(accepted, true) },
+          ...(desk === "not_needed"
+            ? []
+            : [
+                {
+                  text: desk === "confirmed" ? PAGE.deskDone : PAGE.desk,
+                  state: after(desk === "confirmed", true),
+                },
+              ]),
           {
             text: pending === null ? PAGE.delayLater : PAGE.delay(asMoment(pending.ready_at)),
             state: after(isReady, state === "waiting"),

@@ -243,9 +243,12 @@ function AgreeSheet({ whom, account, own, close }: AgreeSheetProps): ReactElemen
   );
 }
 
-function nextOf({ agreed, needed, pending }: Claim): string {
+function nextOf({ agreed, needed, desk, accepted, pending }: Claim): string {
   if (pending !== null) {
     return PAGE.doneWaiting(asMoment(pending.ready_at));
   }
-  return agreed < needed ? PAGE.doneMore(needed - agreed) : PAGE.doneAccept;
+  if (agreed < needed) {
+    return PAGE.doneMore(needed - agreed);
+  }
+  return accepted && desk === "needed" ? PAGE.doneDesk : PAGE.doneAccept;
 }

@@ -3,6 +3,7 @@ export const recoveryEvents: Record<string, string> = {
   "recovery.policy_set": "named who can bring the account back",
   "recovery.agreed": "agreed, as a guardian, to a new account",
   "recovery.accepted": "took the records on with a new account",
+  "recovery.confirmed": "confirmed at the desk that the patient has a new account",
   "recovery.proposed": "began to move the records to a new account",
   "recovery.stopped": "stopped moving the records to a new account",
   "recovery.completed": "moved the records to a new account",
@@ -108,6 +109,8 @@ export const recovery = {
     accept: "You take the records on with this account",
     accepted: "You have taken the records on with this account",
     sign: "Sign to take them on",
+    desk: "The desk of your hospital confirms: go there with proof of who you are, and this device",
+    deskDone: "The desk of your hospital has confirmed",
     delay: (when: string): string =>
       `A time in which the old account can stop it, until ${when}. Then it goes on by itself.`,
     delayLater: "A time in which the old account can stop it",
@@ -115,6 +118,21 @@ export const recovery = {
     over: "It was stopped, or ran out of time. Your guardians can begin again with the same link.",
     after:
       "Afterwards, look at “Your devices” and “Who acts for you”, and stop what you do not know: whoever had your phone may have added it.",
+  },
+
+  /** For the desk of the hospital. */
+  desk: {
+    title: "A patient who lost an account",
+    lead: "Guardians do this alone, until it was stopped once. From then on the desk must see the patient.",
+    account: "Link or account of the patient's new device",
+    hint: "The patient's page shows it under “Getting your account back”.",
+    look: "Look",
+    none: "Nothing waits for the desk. The guardians can do it alone, or have not begun.",
+    checked: "I checked who this is, and compared the account with the screen of the patient",
+    confirm: "Confirm for the hospital",
+    done: "Confirmed.",
+    doneNext: "It goes on as soon as all others have agreed. It cannot be stopped any more.",
+    donePending: "The time of waiting has begun. It cannot be stopped any more.",
   },
 
   /** For guardians. */
@@ -141,6 +159,7 @@ export const recovery = {
     done: "You have agreed.",
     doneMore: (missing: number): string =>
       missing === 1 ? "One more guardian must agree." : `${missing} more guardians must agree.`,
+    doneDesk: "Now they must go to the desk of the hospital, since it was stopped once before.",
     doneAccept: "Now they must take it on, on their own screen.",
     doneWaiting: (when: string): string =>
       `All have agreed. On ${when} the records move, unless the old account stops it.`,
