@@ -36,7 +36,7 @@ from backend.consent.service import SubmittedTooLate
 from backend.consent.tables import Tables
 from backend.consent.typed_data import Domain, digest, struct_hash, typed_data
 from backend.consent.validation import check_command
-from backend.errors import AssentError, NotFound, Unavailable
+from backend.errors import AssentError, IntegrityError, NotFound, Unavailable
 from backend.outbox.errors import NotYet
 from backend.outbox.service import Outbox
 from backend.recovery.books import CaseBook, PolicyBook
@@ -153,8 +153,7 @@ class RecoveryService:
         return [
             (case, situation)
             for case, situation in found
-            if case.state is not CaseState.COMPLETED
-            or situation.controller == account  # or it lost them again
+            if case.state is not CaseState.COMPLETED or situation.controller == account
         ]
 
     def open_cases(self, subject: SubjectId, situation: Situation) -> list[Case]:
@@ -230,8 +229,8 @@ class RecoveryService:
         """
         check_command(proposal, self.tables)
         known = self.cases.find(proposal.subject, proposal.controller)
-        if known is not None and known.proposal == proposal and known.state is not CaseState.COLLECTING:
-            return known  # a retry: the chain has it
+        if known is not None and known.proposal == proposal and self.steps.is_under_way(known):
+            return self._proposed(known)  # a retry
         guarded = self._may_agree(account, proposal.subject, proposal.controller)
         self._in_time(proposal.submit_by)
         latest = self.clock() + SIGN_WITHIN_SECONDS
@@ -259,12 +258,8 @@ class RecoveryService:
         """Take the new account's signature. Raises as ``agree``, RecoveryUnknown."""
         check_command(acceptance, self.tables)
         known = self.cases.find(acceptance.subject, acceptance.controller)
-        if (
-            known is not None
-            and known.acceptance_terms == acceptance
-            and known.state is not CaseState.COLLECTING
-        ):
-            return known
+        if known is not None and known.acceptance_terms == acceptance and self.steps.is_under_way(known):
+            return self._proposed(known)  # a retry
         self._standing(acceptance.subject)
         self._in_time(acceptance.submit_by)
         self._open_case(acceptance.subject, acceptance.controller)
@@ -476,9 +471,12 @@ class RecoveryService:
             return case
         if not case.confirmation and self.needs_desk(self.situation(case.subject)):
             return case
+        return self._proposed(case)
+
+    def _proposed(self, case: Case) -> Case:
         try:
             self.steps.propose(case)
-        except Unavailable:
+        except (Unavailable, IntegrityError):
             raise
         except AssentError:
             self.steps.moved(case, CaseState.REFUSED)

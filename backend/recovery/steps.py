@@ -23,7 +23,7 @@ from backend.identity.types import PrincipalKind
 from backend.outbox.driver import Driver
 from backend.outbox.errors import NotYet
 from backend.outbox.service import Outbox
-from backend.outbox.types import DONE, Act, Advance
+from backend.outbox.types import DONE, FAILED, Act, Advance
 from backend.recovery.books import CaseBook, PolicyBook
 from backend.recovery.errors import RecoveryUnknown
 from backend.recovery.guardians import Guardians
@@ -84,12 +84,17 @@ class RecoverySteps:
 
     def propose(self, case: Case) -> Act:
         return self._drive(
-            f"propose/{case.case_id}/{case.round}/{case.submit_by}",
+            _proposal_of(case),
             digest(case.proposal, self.domain),
             case.subject,
             step="propose",
             controller=case.controller,
         )
+
+    def is_under_way(self, case: Case) -> bool:
+        """Whether this proposal was sent to the chain, or will be: its signatures are all there."""
+        act = self.outbox.find(ACT, _proposal_of(case))
+        return act is not None and act.state != FAILED
 
     def complete(self, case: Case) -> None:
         """Have it completed now. Raises NotYet; what the chain refused before is an ActFailed."""
@@ -221,6 +226,10 @@ class RecoverySteps:
 
 def _subject(act: Act) -> SubjectId:
     return SubjectId(int(act.data["subject"], 16))
+
+
+def _proposal_of(case: Case) -> str:
+    return f"propose/{case.case_id}/{case.round}/{case.submit_by}"
 
 
 def _completion_of(case: Case) -> str:

@@ -93,7 +93,7 @@ function Progress({ claim, account }: { claim: Claim; account: string }): ReactE
                 },
               ]),
           {
-            text: pending === null ? PAGE.delayLater : PAGE.delay(asMoment(pending.ready_at)),
+            text: delayOf(claim),
             state: after(isReady, state === "waiting"),
           },
           { text: PAGE.done, state: after(false, isReady) },
@@ -103,6 +103,14 @@ function Progress({ claim, account }: { claim: Claim; account: string }): ReactE
       <p className="small muted">{PAGE.after}</p>
     </>
   );
+}
+
+/** After the desk has confirmed, nobody can stop it. */
+function delayOf({ desk, pending }: Claim): string {
+  if (desk === "not_needed") {
+    return pending === null ? PAGE.delayLater : PAGE.delay(asMoment(pending.ready_at));
+  }
+  return pending === null ? PAGE.delayDeskLater : PAGE.delayDesk(asMoment(pending.ready_at));
 }
 
 function Accept({ subject, account }: { subject: string; account: string }): ReactElement {

@@ -113,6 +113,8 @@ export const recovery = {
     deskDone: "The desk of your hospital has confirmed",
     delay: (when: string): string =>
       `A time in which the old account can stop it, until ${when}. Then it goes on by itself.`,
+    delayDesk: (when: string): string => `A time of waiting, until ${when}. Then it goes on by itself.`,
+    delayDeskLater: "A time of waiting",
     delayLater: "A time in which the old account can stop it",
     done: "Your records open here",
     over: "It was stopped, or ran out of time. Your guardians can begin again with the same link.",
