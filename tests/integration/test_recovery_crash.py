@@ -3,11 +3,11 @@ restart the recovery is proposed, or completed, exactly once. Real chain, index 
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import count
 
 import pytest
 
@@ -15,6 +15,7 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.recovery_store import MongoRecoveryCases, MongoRecoveryPolicies
 from backend.consent.recovery_terms import AcceptRecovery
 from backend.consent.terms_json import from_json
+from backend.demo.actors import Api, Wallet
 from backend.identity.roles import Role
 from backend.recovery.books import CaseBook, PolicyBook
 from backend.recovery.service import RecoveryService
@@ -22,7 +23,7 @@ from backend.recovery.steps import ACT, COMPLETION
 from backend.recovery.types import Case, CaseState
 from backend.types import Address, SubjectId
 from tests.integration.api.test_recovery import agree, guardian_of, name_guardians, new_wallet
-from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
+from tests.integration.api.world import Service, open_service, staff
 from tests.support.breaking_process import ConsentProcess
 from tests.support.faults import Crash, Faults
 
@@ -32,7 +33,7 @@ DELAY_SECONDS = 1
 @dataclass(slots=True)
 class Stage:
     service: Service
-    patients: Callable[[], Patient]
+    desk: Api
 
     def entries(self, kind: str, subject: SubjectId) -> int:
         page = self.service.world.services.accesses.page(subject, before=None, limit=200)
@@ -43,7 +44,6 @@ class Stage:
 class Waiting:
     """A patient whose guardians have agreed; the new account's signature is the last one."""
 
-    patient: Patient
     subject: SubjectId
     account: Address
     acceptance: AcceptRecovery
@@ -92,20 +92,19 @@ class Process(ConsentProcess):
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     directory = tmp_path_factory.mktemp("recovery") / "data"
     with open_service(directory, recovery_delay_seconds=DELAY_SECONDS) as service:
-        desk = staff(service, "desk", Role.OPERATOR, Role.IDENTITY_DESK)
-        hospital = provider(service, desk, "system", "0x" + service.world.stores.tenant.hex())
-        numbers = count(300)
-        yield Stage(service, lambda: enrol(service, desk, hospital, next(numbers)))
+        yield Stage(service, staff(service, "desk", Role.IDENTITY_DESK))
 
 
 def waiting(stage: Stage) -> Waiting:
-    patient, new = stage.patients(), new_wallet(stage.service)
-    guardian, name = guardian_of(patient.wallet, stage.service)
-    name_guardians(patient.wallet, [name], threshold=1)
+    issued = stage.desk.post("/v1/enrolments", {"record_number": secrets.token_hex(6), "name": "N"})
+    patient, new = Wallet(stage.service.anyone()), new_wallet(stage.service)
+    patient.claim(issued["code"])
+    patient.sign_in()
+    guardian, name = guardian_of(patient, stage.service)
+    name_guardians(patient, [name], threshold=1)
     agree(guardian, patient.subject, new)
     draft = new.api.post("/v1/recovery/acceptances/draft", {"subject": patient.subject})["typed_data"]
     return Waiting(
-        patient,
         SubjectId(int(patient.subject, 16)),
         Address(new.address),
         from_json(AcceptRecovery, draft["message"]),

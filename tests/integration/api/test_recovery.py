@@ -290,3 +290,23 @@ def test_completion_before_its_time_is_refused(quick: Service, people: Callable[
     stranger = new_wallet(quick)
     assert_problem(raw(stranger.api, "POST", "/v1/recovery/completions", json=body), 404, "recovery_unknown")
     until_completed(new)
+
+
+def test_erased_patient_leaves_nothing_and_a_waiting_recovery_ends(
+    quick: Service, people: Callable[[], Patient]
+) -> None:
+    patient = people()
+    _, new = proposed(patient, quick)
+    asked = patient.api.post("/v1/erasures", {"subject": patient.subject, "grace_hours": 0})
+    deadline = time.monotonic() + 30
+    while quick.world.services.erasure.erasures.get(asked["erasure_id"]).state != "erased":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    database, subject = quick.world.stores.database, patient.subject[2:]
+    for name in ("recovery_policies", "recovery_cases"):
+        assert database[name].count_documents({"subject": subject}) == 0, name
+    while database["acts"].count_documents({"data.subject": subject, "over": False}):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert database["acts"].count_documents({"data.subject": subject, "kind": "recovery"}) == 0
+    assert new_session(new)["subjects"] == []

@@ -71,7 +71,7 @@ function LinkOf({ account }: { account: string }): ReactElement {
 }
 
 function Progress({ claim, account }: { claim: Claim; account: string }): ReactElement {
-  const { state, agreed, needed, accepted, desk, pending } = claim;
+  const { state, agreed, needed, accepted, desk } = claim;
   if (state === "over") {
     return <Notice tone="warn">{PAGE.over}</Notice>;
   }
