@@ -60,6 +60,7 @@ from backend.records.label_loading import tables_digest, tables_with_map
 from backend.records.overviews import OverviewService
 from backend.records.previews import PreviewService
 from backend.records_wiring import open_portability, open_records
+from backend.recovery_wiring import open_recovery
 from backend.research.candidates import CandidateSource
 from backend.research_wiring import open_research, open_studying
 from backend.review_wiring import open_review
@@ -288,6 +289,19 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         domain=domain,
         clock=clock,
     )
+    recovery = open_recovery(
+        stores,
+        identity=identity,
+        index=consent_index,
+        evidence=evidence,
+        restrictions=restrictions,
+        tables=tables,
+        sealer=sealer,
+        outbox=outbox,
+        driver=driver,
+        log=log,
+        clock=clock,
+    )
     erasure = open_erasure(
         settings,
         stores,
@@ -351,6 +365,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         consents=consents,
         revocations=revocations,
         papers=papers,
+        recovery=recovery,
         patient_keys=recipients.patients,
         member_keys=recipients.members,
         history=history,

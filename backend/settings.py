@@ -207,6 +207,9 @@ class Settings(BaseSettings):
         pattern=r"^0x[0-9a-fA-F]{40}$",
         description="ERC-20 that studies pay in, on a network; an embedded chain has a test token",
     )
+    recovery_delay_seconds: int = Field(
+        default=3 * 86_400, ge=1, lt=2**32, description="before a recovery is completed; fixed when deployed"
+    )
     payout_objection_seconds: int = Field(
         default=3 * 86_400, ge=0, lt=2**32, description="before a payout may be claimed; fixed when deployed"
     )

@@ -32,6 +32,7 @@ from backend.adapters.ledger.money_ledger import LedgerMoney
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.adapters.ledger.process import find_anvil
+from backend.adapters.ledger.recovery import RecoveryLedger
 from backend.adapters.ledger.relayer import Relayer, account_of
 from backend.adapters.ledger.wiring import ledger_adapters
 from backend.adapters.ledger.witnesses import WitnessPairs
@@ -60,6 +61,7 @@ class Stores:
     relayer: Relayer
     deployment: Deployment
     ledger: ConsentLedger
+    recoveries: RecoveryLedger
     commitments: CommitmentLedger
     participants: RegistryParticipants
     studies: StudyLedger
@@ -129,6 +131,7 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         admission_delay_seconds=(
             DEVELOPMENT_ADMISSION_DELAY_SECONDS if settings.is_development else ADMISSION_DELAY_SECONDS
         ),
+        recovery_delay_seconds=settings.recovery_delay_seconds,
         market_terms=MarketTerms(
             board_threshold=settings.board_threshold,
             objection_seconds=settings.payout_objection_seconds,
@@ -177,6 +180,7 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         relayer=relayer,
         deployment=deployment,
         ledger=ledgers.consents,
+        recoveries=ledgers.recoveries,
         commitments=ledgers.commitments,
         participants=participants,
         studies=ledgers.studies,

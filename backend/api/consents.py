@@ -110,6 +110,10 @@ class DelegationWishBody(Body):
     via: Via = []
     language: Literal["en", "de"] = "en"
     notice: NoticeHash = None
+    kind: Literal["delegation", "guardianship"] = Field(
+        default="delegation",
+        description="guardianships outlive a revoke-all and may be named for recovery (docs/recovery.md)",
+    )
 
 
 class SignedBody(Body):
@@ -232,6 +236,7 @@ def draft_delegation(body: DelegationWishBody, caller: Own, spend: Spending) -> 
         not_after=seconds(body.not_after),
         relationship=body.relationship,
         depth=body.depth,
+        kind=Kind[body.kind.upper()],
         parent=ConsentId(bytes32(body.parent)) if body.parent else ABSENT,
     )
     delegation = services.drafter.delegation(

@@ -65,6 +65,7 @@ from backend.records.reading import ReadingService
 from backend.records.replaying import Replayer
 from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
+from backend.recovery.service import RecoveryService
 from backend.research.board.service import EthicsBoard
 from backend.research.budget import PrivacyBudget
 from backend.research.candidates import CandidateSource
@@ -116,6 +117,7 @@ class Services:
     consents: ConsentService
     revocations: RevocationService
     papers: PaperConsents
+    recovery: RecoveryService
     patient_keys: PatientKeys
     member_keys: MemberKeys
     history: HistoryService

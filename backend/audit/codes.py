@@ -31,6 +31,14 @@ CONTACT_CHANGED: Final = "contact.changed"
 DELEGATION_GRANTED: Final = "delegation.granted"
 DELEGATION_REVOKED: Final = "delegation.revoked"
 NOTICE_PUBLISHED: Final = "notice.published"
+# recovery of a patient's account
+RECOVERY_POLICY_SET: Final = "recovery.policy_set"  # who may recover it
+RECOVERY_AGREED: Final = "recovery.agreed"  # a guardian has signed for a new account
+RECOVERY_ACCEPTED: Final = "recovery.accepted"  # the new account has
+RECOVERY_CONFIRMED: Final = "recovery.confirmed"  # by the desk, which saw the patient
+RECOVERY_PROPOSED: Final = "recovery.proposed"
+RECOVERY_STOPPED: Final = "recovery.stopped"
+RECOVERY_COMPLETED: Final = "recovery.completed"
 # erasure
 ERASURE_REQUESTED: Final = "erasure.requested"
 ERASURE_CANCELLED: Final = "erasure.cancelled"

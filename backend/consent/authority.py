@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from backend.consent.errors import SignatureInvalid
+from backend.consent.ledger_types import NOBODY
 from backend.consent.terms import (
     Command,
     DelegatedDelegation,
@@ -58,9 +59,9 @@ def revocation_for(consent: ConsentId, via: Sequence[Delegation]) -> Command:
 def expected_signer(document: Document | None, controller: Address, via: Sequence[Delegation]) -> Address:
     """Return the account whose signature is needed.
 
-    A guardianship is signed by the guardian who takes it on: the child has no account of its own.
+    A guardianship of somebody without an account, such as a child, is signed by the guardian who takes it on.
     """
-    if isinstance(document, Delegation) and document.kind == Kind.GUARDIANSHIP:
+    if controller == NOBODY and isinstance(document, Delegation) and document.kind == Kind.GUARDIANSHIP:
         return document.delegate
     return via[0].delegate if via else controller
 

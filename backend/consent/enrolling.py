@@ -9,6 +9,7 @@ from operator import or_
 
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex, ConsentRow, SignedDocument, place_of
+from backend.consent.recovery_state import is_for_recovery_alone
 from backend.consent.relay import ConsentRelay
 from backend.consent.subject_commands import read_command
 from backend.consent.terms import Delegation
@@ -115,5 +116,6 @@ class ActsFor:
                 and not item.head.revoked_at
                 and not item.revocation_pending
                 and document.not_before <= now < document.not_after
+                and not is_for_recovery_alone(document)
             ):
                 yield document

@@ -137,6 +137,18 @@ class EnrolmentService:
         none, as for a patient who consents on paper, none can be made."""
         self._store.mark_opened(subject_id)
 
+    def recovered(self, subject_id: SubjectId, account: Address) -> None:
+        """Have another account stand for the subject, as the chain has it. Again, and for nobody enrolled,
+        it does nothing."""
+        while (found := self._store.get(subject_id)) is not None:
+            enrolment = self._sealer.check(found)
+            if enrolment.account == account:
+                break
+            moved = replace(enrolment, account=account, revision=enrolment.revision + 1)
+            if self._store.replace(self._sealer.seal(moved)):
+                break
+        self._standing.changed()
+
     def unopened(self) -> Sequence[Claim]:
         """Return the claims whose subjects are not open on chain: what a crash may have left."""
         return [self._as_claim(self._sealer.check(enrolment)) for enrolment in self._store.unopened()]

@@ -20,6 +20,7 @@ from backend.adapters.index.marked import marked_collections
 from backend.adapters.index.message_store import MongoDeliveryStore
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.paper_store import MongoPaperStore
+from backend.adapters.index.recovery_store import MongoRecoveryCases, MongoRecoveryPolicies
 from backend.adapters.index.sealed_fields import fields_by_collection
 from backend.adapters.index.slot_store import MongoSlotIndex
 from backend.adapters.index.study_store import MongoStudyStore
@@ -30,6 +31,7 @@ from backend.keystore import SecretNotFound
 from backend.maintenance.report import Report
 from backend.records.slot_book import place_of as place_of_slots
 from backend.records.slots import decode as decode_slots
+from backend.recovery.books import CaseBook, PolicyBook
 from backend.research.board.case_book import place_of as place_of_case
 from backend.research.board.case_json import decode_case
 from backend.research.board.documents import place_of as place_of_document
@@ -112,6 +114,8 @@ class _Documents:
             "recipient_keys": self._public_key,
             "notices": self._notice(MongoNoticeStore(database)),
             "papers": self._paper(MongoPaperStore(database)),
+            "recovery_policies": self._recovery_policy(MongoRecoveryPolicies(database)),
+            "recovery_cases": self._recovery_case(MongoRecoveryCases(database)),
             "studies": lambda name: _there(studies.get(_bytes32(name))),
             "board_cases": self._board_case(MongoCaseStore(database)),
             "study_documents": self._study_document(MongoDocumentStore(database)),
@@ -152,6 +156,19 @@ class _Documents:
                 raise IntegrityError
 
         return check
+
+    def _recovery_policy(self, store: MongoRecoveryPolicies) -> Check:
+        book = PolicyBook(store, self._documents)
+
+        def check(name: str) -> None:
+            row = _there(store.get(_bytes32(name)))
+            book.open(row.name, row.subject)
+
+        return check
+
+    def _recovery_case(self, store: MongoRecoveryCases) -> Check:
+        book = CaseBook(store, self._documents)
+        return lambda name: _there(book.opened(_there(store.get(name))))
 
     def _slots(self, store: MongoSlotIndex) -> Check:
         def check(name: str) -> None:

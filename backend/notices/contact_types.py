@@ -41,6 +41,9 @@ KIND_OF_TOPIC: Final = {
     Topic.ACCESS_RECORDED: NoticeKind.ACCESSES,
 }
 
+ALWAYS: Final = frozenset({Topic.RECOVERY_PROPOSED, Topic.RECOVERY_STOPPED, Topic.RECOVERY_COMPLETED})
+"""What every patient with an address is told, whatever was chosen: somebody may take the records over."""
+
 
 class ContactState(StrEnum):
     ACTIVE = "active"

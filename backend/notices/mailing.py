@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from backend.notices.contact_book import ContactBook
-from backend.notices.contact_types import KIND_OF_TOPIC, Contact
+from backend.notices.contact_types import ALWAYS, KIND_OF_TOPIC, Contact
 from backend.notices.delivering import Deliveries
 from backend.notices.letters import Letter, LetterName, Writer, new_id
 from backend.notices.news import News, digest
@@ -121,4 +121,4 @@ class MailChannel:
 
 
 def _wanted(contact: Contact | None, topic: Topic) -> bool:
-    return contact is not None and KIND_OF_TOPIC[topic] in contact.wish.kinds
+    return contact is not None and (topic in ALWAYS or KIND_OF_TOPIC[topic] in contact.wish.kinds)

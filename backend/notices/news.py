@@ -82,6 +82,16 @@ class Newsroom:
             links={"consent": f"{self._url}/consents/{name}?subject={subject_text(subject)}"},
         )
 
+    def of_recovery(self, topic: Topic, index: LogIndex, subject: SubjectId, *, at: int) -> News:
+        return News(
+            topic,
+            subject,
+            at=at,
+            key=str(index),
+            data={"entry": index},
+            links={"recovery": f"{self._url}/recovery?subject={subject_text(subject)}"},
+        )
+
     def with_notice(self, news: News, notice: RevocationNotice) -> News:
         """Return the news as it goes to the member that has to acknowledge it."""
         told = news.adding(notice_id=notice.notice_id, acknowledge_by=time_text(notice.acknowledge_by))

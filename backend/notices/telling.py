@@ -4,6 +4,7 @@
 |---|---|
 | request, access, acknowledgement, a patient's own deny | the patient, and the custodian's systems |
 | grant, refusal | these and the systems of the grantee, or of the one who had asked |
+| a recovery proposed, stopped, completed | the patient in any case, and the custodian's systems |
 | end of a permit | these, and each member that read under it, with a notice to acknowledge |
 
 What is told when a time has come is in ``reminding``.
@@ -36,6 +37,12 @@ _TOPIC_OF_KIND: Final = {
     Kind.PERMIT: Topic.CONSENT_GRANTED,
     Kind.DENY: Topic.CONSENT_DENIED,
     Kind.REFUSAL: Topic.CONSENT_REFUSED,
+}
+
+_OF_RECOVERY: Final = {
+    codes.RECOVERY_PROPOSED: Topic.RECOVERY_PROPOSED,
+    codes.RECOVERY_STOPPED: Topic.RECOVERY_STOPPED,
+    codes.RECOVERY_COMPLETED: Topic.RECOVERY_COMPLETED,
 }
 
 
@@ -76,6 +83,10 @@ class Telling:
             self._requested(event, event.subject)
         elif event.type in _OF_CONSENTS:
             self._changed(event, self._grants(event.subject))
+        elif event.type in _OF_RECOVERY:
+            topic = _OF_RECOVERY[event.type]
+            news = self._newsroom.of_recovery(topic, index, event.subject, at=_seconds(event))
+            self._audience.tell(news)
         elif event.type == codes.REVOCATION_ACKNOWLEDGED:
             self._acknowledged(event, event.subject)
 

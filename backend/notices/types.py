@@ -26,6 +26,9 @@ class Topic(StrEnum):
     ERASURE_REPORTED = "consent.erasure_reported"
     ERASURE_OVERDUE = "consent.erasure_overdue"  # a member has not reported it in time
     ACCESS_RECORDED = "access.recorded"
+    RECOVERY_PROPOSED = "recovery.proposed"  # another account is to control the patient's records
+    RECOVERY_STOPPED = "recovery.stopped"
+    RECOVERY_COMPLETED = "recovery.completed"
     ABDM_NOTIFY = "abdm.notify"  # in ABDM's own form, for members that ask for it
 
 

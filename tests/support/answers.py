@@ -94,12 +94,16 @@ class Questions:
             api, subject = patient.wallet.api, patient.wallet.subject
             for path in (
                 "consents", "consent-requests", "contact", "blocked-requesters", "studies/uses",
-                "notices-of-revocation", "erasures", "payments",
+                "notices-of-revocation", "erasures", "payments", "recovery",
             ):  # fmt: skip
                 self._get(f"own {subject[2:]} {path}", api, f"/v1/{path}", subject=subject)
             self.all[f"find {subject[2:]}"] = lambda number=patient.record_number: raw(
                 self._town.cast.clinic.api, "POST", "/v1/patients/search", json={"identifier": number}
             )
+
+        town = self._town
+        self._get("recovery guarded", town.guardian.api, "/v1/recovery/guarded")
+        self._get("recovery claims", town.newcomer.api, "/v1/recovery/claims")
 
     def _staff(self) -> None:
         cast, town = self._town.cast, self._town

@@ -169,6 +169,20 @@ STORED: Final[dict[str, Stored]] = {
     "papers": documents(
         "papers", _always("staff paper", "staff scan"), {"revision .*": COUNTER, "deleted": DELETED}
     ),
+    "recovery_policies": documents(
+        "recovery_policies",
+        lambda row: (f"own {row['subject']} recovery", "recovery"),
+        {"deleted": "missed, and nobody is named in its place: the chain has its hash"},
+    ),
+    "recovery_cases": documents(
+        "recovery_cases",
+        lambda row: (f"own {row['subject']} recovery", "recovery"),
+        {
+            "(subject|controller) .*": "found by nobody it is not for, and named",
+            "revision .*": COUNTER,
+            "rolled back.*|deleted": "whose signature is gone signs once more",
+        },
+    ),
     "studies": documents(
         "studies",
         _always("study list"),

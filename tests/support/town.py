@@ -38,6 +38,7 @@ from tests.integration.api.study_world import new_account, signed_text
 from tests.integration.api.test_abdm import requested, until
 from tests.integration.api.test_care_teams import Ward
 from tests.integration.api.test_paper_consents import PATH, StaffWitness, link
+from tests.integration.api.test_recovery import accept, agree, guardian_of, name_guardians, new_wallet
 from tests.integration.api.world import (
     PASSWORD,
     Patient,
@@ -76,6 +77,8 @@ class Town:
     documents: dict[str, bytes] = field(default_factory=dict)
     administrator: Api = field(init=False)
     witness: Api = field(init=False)
+    guardian: Wallet = field(init=False)  # of the account that ``newcomer`` is to take over
+    newcomer: Wallet = field(init=False)
     listener: Provider = field(init=False)
     team: str = ""
     team_consent: str = ""
@@ -144,6 +147,8 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
         lambda: _give_counted_consents(built),
         lambda: _make_team(built),
         lambda: _sign_paper(built),
+        lambda: _name_guardians(built),
+        lambda: _accept(built),
         lambda: _listen(built, operator),
         lambda: _write(built, operator),
         lambda: _mailed(built, mails).put(MAIL_ADDRESS),
@@ -307,6 +312,19 @@ def _sign_paper(built: Town) -> None:
     built.paper_id = paper["paper_id"]
     for witness in witnesses:
         assert witness.sign(paper).status_code == 200
+
+
+def _name_guardians(built: Town) -> None:
+    """A patient names two guardians, one of whom agrees to a new account."""
+    patient = built.cast.adults[6].wallet
+    named = [guardian_of(patient, built.service) for _ in range(2)]
+    name_guardians(patient, [name for _, name in named])
+    built.guardian, built.newcomer = named[0][0], new_wallet(built.service)
+    agree(built.guardian, patient.subject, built.newcomer)
+
+
+def _accept(built: Town) -> None:
+    accept(built.newcomer, built.cast.adults[6].wallet.subject)
 
 
 def _listen(built: Town, operator: Api) -> None:

@@ -35,8 +35,10 @@ _WRITING: Final = [
     "consent",
     "key_binding",
     "payee",
+    "recovery",
 ]  # kinds of acts that write rows about a person
-_STOPPING: Final = ["revocation", "key_withdrawal"]
+# What waits for a time, or restricts: an erasure does not wait for it.
+_STOPPING: Final = ["revocation", "key_withdrawal", "recovery_completion"]
 Query: TypeAlias = dict[str, Any]
 _Database: TypeAlias = Database[dict[str, Any]]
 
@@ -226,6 +228,8 @@ def erasables(
         rows("consent_uses", "consent_uses", lambda scope: _of_consents(database, scope, "_id")),
         rows("papers_recorded", "acts", lambda scope: _paper_acts(database, scope)),
         rows("papers", "papers", _by_subject),
+        rows("recovery_policies", "recovery_policies", _by_subject),
+        rows("recovery_cases", "recovery_cases", _by_subject),
         rows("consents", "consents", _by_subject),
         rows("requests", "consent_requests", _by_subject),
         rows("blocked_requesters", "requester_blocks", _by_subject),

@@ -21,6 +21,7 @@ from backend.identity.people import CLAIM_PLACE, PERSON_PLACE
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.notices import contact_book, delivering, endpoints
 from backend.records import manifest, slot_book, storing
+from backend.recovery.types import case_place, policy_place
 from backend.research.board import case_book, documents
 from backend.research.jobs import types as job_types
 from backend.research.money import claims, payees, payouts
@@ -152,6 +153,13 @@ SEALED_FIELDS: Final = (
     ),
     SealedField("papers", "sealed", _by_subject, _at(paper_types.place_of)),
     SealedField("papers", "scan", _by_subject, _at(paper_types.scan_place_of)),
+    SealedField(
+        "recovery_policies",
+        "sealed",
+        _by_subject,
+        lambda document: policy_place(Bytes32(bytes.fromhex(document["_id"]))),
+    ),
+    SealedField("recovery_cases", "sealed", _by_subject, _at(case_place)),
     SealedField("legal_holds", "signed", _by_subject, _at(holds.place_of)),
     SealedField("payees", "sealed", _by_subject, _payee),
     SealedField(

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backend.adapters.ledger.calls import BoundContract, Call
 from backend.adapters.ledger.chain import Chain, parse_address
 from backend.adapters.ledger.effects import Effect, Effects
+from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.headers import delegation_header
 from backend.adapters.ledger.relayer import Relayer
-from backend.consent.ledger_types import NOBODY, Receipt
+from backend.consent.ledger_types import Receipt
+from backend.consent.recovery_state import RecoveryProof, RecoveryState
 from backend.consent.recovery_terms import ProposeRecovery, RecoveryPolicy, SetRecoveryPolicy, VetoRecovery
 from backend.consent.terms import Delegation
 from backend.consent.typed_data import struct_hash
+from backend.outbox.errors import NotYet
 from backend.types import Address, BlockNumber, Bytes32, SubjectId, UnixSeconds
 
 # Upper bounds of gas: every signature may be that of a contract wallet.
 _GAS_COMMAND = 1_000_000
 _GAS_SIGNATURE = 600_000
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryState:
-    """What the chain stores of a subject's recovery. It says nothing about now: ask ``is_pending``.
-
-    ``policy`` is in force unless ``next_policy`` is due at ``next_from``; zero means none. ``controller`` is
-    the one proposed, the zero address for none.
-    """
-
-    policy: Bytes32
-    next_policy: Bytes32
-    next_from: UnixSeconds
-    policy_round: int
-    guardians_as_of: UnixSeconds
-    controller: Address
-    proposed_at: UnixSeconds
-    round: int
-    is_veto_spent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryProof:
-    """Who agreed to a proposal: guardians with their signatures, the new controller, perhaps the desk.
-
-    ``policy`` is the one in force, None for a subject without controller.
-    """
-
-    policy: RecoveryPolicy | None
-    guardians: Sequence[tuple[Delegation, bytes]]
-    acceptance: bytes
-    desk: Address = NOBODY
-    desk_signature: bytes = b""
 
 
 class Recovery(BoundContract):
@@ -156,8 +125,13 @@ class RecoveryLedger:
         )
 
     def complete(self, subject: SubjectId) -> Receipt:
-        """Give the subject to the proposed controller."""
-        return self._relayer.submit(self._contract.complete(subject))
+        """Give the subject to the proposed controller. Raises NotYet before its time."""
+        try:
+            return self._relayer.submit(self._contract.complete(subject))
+        except LedgerRejected as refusal:
+            if refusal.name == "RecoveryTooEarly":
+                raise NotYet(UnixSeconds(int(str(refusal.arguments[0])))) from refusal
+            raise
 
     def _once(
         self, call: Call, event: str, subject: SubjectId, fits: Callable[[RecoveryState], bool]

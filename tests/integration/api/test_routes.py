@@ -61,6 +61,11 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("POST", "/v1/enrolments/claims"),
         ("POST", "/v1/enrolments/claims/draft"),
         ("POST", "/v1/revocations"),
+        # What was signed is the authority; a stop must not need a session.
+        ("POST", "/v1/recovery/policies"),
+        ("POST", "/v1/recovery/agreements"),
+        ("POST", "/v1/recovery/acceptances"),
+        ("POST", "/v1/recovery/vetoes"),
         ("POST", "/v1/encryption-keys/withdrawals"),
     }
 )
@@ -129,6 +134,16 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/log/entries/{index}/replay"): frozenset({"auditor"}),
     ("POST", "/v1/enrolments"): frozenset({"desk"}),
     ("POST", "/v1/revocations/guardianships"): frozenset({"desk"}),
+    ("GET", "/v1/recovery/desk"): frozenset({"desk"}),
+    ("POST", "/v1/recovery/confirmations"): frozenset({"desk"}),
+    ("GET", "/v1/recovery"): frozenset({"patient"}),
+    ("POST", "/v1/recovery/policies/draft"): frozenset({"patient"}),
+    ("POST", "/v1/recovery/vetoes/draft"): frozenset({"patient"}),
+    ("GET", "/v1/recovery/guarded"): ANY,
+    ("GET", "/v1/recovery/claims"): ANY,
+    ("POST", "/v1/recovery/agreements/draft"): ANY,
+    ("POST", "/v1/recovery/acceptances/draft"): ANY,
+    ("POST", "/v1/recovery/completions"): ANY,
     ("POST", "/v1/paper-consents"): frozenset({"desk"}),
     ("GET", "/v1/paper-consents"): frozenset({"desk"}),
     ("GET", "/v1/paper-consents/{paper}"): frozenset({"desk"}),

@@ -14,6 +14,7 @@ import pytest
 
 from backend.consent.tables import LANGUAGES, load_tables
 from backend.demo.actors import Provider
+from tests.integration.api.test_recovery import accept, agree, guardian_of, name_guardians, new_wallet
 from tests.integration.api.test_request_lifecycle import ask
 from tests.integration.api.world import Patient, Service, in_days
 from tests.integration.mail.world import Mailed, eventually
@@ -139,6 +140,19 @@ def test_kinds_that_were_not_chosen_are_not_sent_nor_is_anything_to_an_unconfirm
     assert [len(mailed.told(what)) for what in ("requested", "granted", "revoked")] == [1, 0, 0]
     assert len(mailed.server.to(f"unconfirmed-{mailed.address}")) == 1  # the code
     assert mailed.waiting(topic="consent.granted") == []  # nothing is kept that nobody wants
+
+
+def test_recovery_is_told_at_once_whatever_was_chosen(mailed: Mailed, service: Service) -> None:
+    mailed.put(mailed.address, kinds=["reminders"])
+    wallet, new = mailed.patient.wallet, new_wallet(service)
+    guardian, name = guardian_of(wallet, service)
+    name_guardians(wallet, [name], threshold=1)
+    agree(guardian, wallet.subject, new)
+    assert mailed.told("moving") == []
+    accept(new, wallet.subject)
+    (mail,) = mailed.wait("moving")
+    assert wallet.subject not in mail.text
+    assert new.address not in mail.text
 
 
 def test_change_of_mind_counts_for_what_waits(mailed: Mailed, clinic: Provider) -> None:

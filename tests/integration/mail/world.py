@@ -29,6 +29,7 @@ FIRST_LINES = {
     "overdue": "The end of a consent of yours was not acknowledged",
     "expiring": "A consent of yours ends soon.",
     "accessed": "There were accesses",
+    "moving": "Somebody has begun to move your records",
 }
 
 

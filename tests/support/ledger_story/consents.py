@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from backend.adapters.ledger.recovery import RecoveryProof
+from backend.consent.recovery_state import RecoveryProof
 from backend.consent.recovery_terms import (
     AcceptRecovery,
     ConfirmRecovery,

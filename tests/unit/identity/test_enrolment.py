@@ -76,6 +76,16 @@ def test_subjects_of_an_account_are_those_it_enrolled_as_and_not_those_it_acts_f
     assert world.enrolments.subjects_of(STRANGER.account) == frozenset()
 
 
+def test_recovered_subject_is_the_other_accounts_and_its_mark_holds(world: World) -> None:
+    claimed = world.claim(world.issue().code, PATIENT)
+    for _ in range(2):
+        world.enrolments.recovered(claimed.subject_id, STRANGER.account)
+    world.enrolments.recovered(SubjectId(MAX_SUBJECT_ID), STRANGER.account)  # nobody: nothing
+    assert world.enrolments.account_of(claimed.subject_id) == STRANGER.account
+    assert world.enrolments.subjects_of(STRANGER.account) == {claimed.subject_id}
+    assert world.enrolments.subjects_of(PATIENT.account) == frozenset()
+
+
 def test_claim_by_a_second_account_is_refused_and_audited(world: World) -> None:
     issued = world.issue()
     world.claim(issued.code, PATIENT)

@@ -15,6 +15,7 @@ from backend.consent.tables import LANGUAGES, load_tables
 from backend.notices import letters
 from backend.notices.contact_types import (
     ALL_KINDS,
+    ALWAYS,
     KIND_OF_TOPIC,
     Contact,
     ContactFile,
@@ -29,7 +30,7 @@ from backend.types import UnixSeconds
 
 WRITER = Writer("notices@custodian.example", "https://consent.example/")
 TOKEN = "t" * 43
-TOPICS = [topic for topic in Topic if topic in KIND_OF_TOPIC]
+TOPICS = [topic for topic in Topic if topic in {*KIND_OF_TOPIC, *ALWAYS}]
 EVERY = [*TOPICS, *LetterName]
 FOR_MEMBERS = {Topic.ERASE_DUE, Topic.ABDM_NOTIFY}
 AT = UnixSeconds(1_764_000_000)
@@ -65,7 +66,7 @@ def test_no_sentence_is_left_over_and_none_is_in_two_languages_the_same() -> Non
 
 
 def test_every_topic_is_of_a_kind_that_a_patient_can_choose() -> None:
-    assert set(KIND_OF_TOPIC) == set(Topic) - FOR_MEMBERS
+    assert set(KIND_OF_TOPIC) == set(Topic) - FOR_MEMBERS - ALWAYS
     assert set(KIND_OF_TOPIC.values()) == set(NoticeKind)
 
 

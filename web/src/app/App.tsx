@@ -1,6 +1,6 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useSyncExternalStore, type ReactElement } from "react";
-import { Route, Router, Switch } from "wouter";
+import { Route, Router, Switch, useRoute } from "wouter";
 import { lagsBehind, queries, useSessionInfo } from "../api/queries";
 import { Enrol } from "../session/Enrol";
 import { current, subscribe, type Session } from "../session/tokens";
@@ -14,6 +14,7 @@ import { Welcome } from "./Welcome";
 const PatientArea = lazy(() => import("../patient/PatientArea"));
 const StaffArea = lazy(() => import("../staff/StaffArea"));
 const OpenIdReturn = lazy(() => import("../session/OpenIdReturn"));
+const Guarding = lazy(() => import("../recovery/Guarding"));
 const Confirm = lazy(() => import("../wallet/passkey/Confirm"));
 
 export function App(): ReactElement {
@@ -69,6 +70,7 @@ function Outside(): ReactElement {
 function Inside({ session }: { session: Session }): ReactElement {
   const info = useSessionInfo();
   const { who } = session;
+  const [isGuarding, asked] = useRoute("/guard/:account?");
   if (info.data === undefined || lagsBehind(info.data)) {
     return (
       <main className="outside">
@@ -77,6 +79,16 @@ function Inside({ session }: { session: Session }): ReactElement {
         ) : (
           <Failure error={info.error} retry={() => void info.refetch()} />
         )}
+      </main>
+    );
+  }
+  if (who.kind === "wallet" && isGuarding) {
+    return (
+      <main className="outside">
+        <Unsent />
+        <Suspense fallback={<Loading what={texts.loading} />}>
+          <Guarding account={who.account} asked={asked.account ?? ""} />
+        </Suspense>
       </main>
     );
   }

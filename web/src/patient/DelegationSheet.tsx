@@ -8,17 +8,19 @@ import { Button, Failure, Loading, Notice, Sheet } from "../ui/parts";
 import { requireDraft } from "../wallet/typed";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
-import { shownIn, type Wish } from "./delegation";
+import { kindOf, shownIn, type Wish } from "./delegation";
 import { SigningStatus } from "./SigningStatus";
 
 interface DelegationSheetProps {
   wish: Wish;
   title: string;
+  /** Stands below the words, where these need explaining. */
+  note?: string;
   done: { title: string; next: string };
   close: (given: boolean) => void;
 }
 
-export function DelegationSheet({ wish, title, done, close }: DelegationSheetProps): ReactElement {
+export function DelegationSheet({ wish, title, note, done, close }: DelegationSheetProps): ReactElement {
   const draft = useQuery({
     queryKey: ["delegation-draft", wish],
     queryFn: () => draftDelegation(wish),
@@ -60,6 +62,7 @@ export function DelegationSheet({ wish, title, done, close }: DelegationSheetPro
         <>
           <h3>{texts.powers.signed}</h3>
           <p className="signed-text">{draft.data.summary}</p>
+          {note !== undefined && <p className="muted small">{note}</p>}
         </>
       )}
       <SigningStatus stage={signing.stage} />
@@ -93,6 +96,7 @@ function draftDelegation(wish: Wish): Promise<Schemas["Draft"]> {
         categories: [...wish.categories],
         sensitivities: [...wish.sensitivities],
         depth: 0,
+        kind: kindOf(wish),
         via: [],
         language,
       },

@@ -28,6 +28,8 @@ export default function More(): ReactElement {
         {[
           { href: "/people", label: texts.powers.people.title },
           { href: "/devices", label: texts.powers.devices.title },
+          { href: "/recovery", label: texts.recovery.title },
+          { href: "/guard", label: texts.recovery.guard.people },
         ].map(({ href, label }) => (
           <li key={href}>
             <Link href={href} className="line">

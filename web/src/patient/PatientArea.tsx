@@ -6,6 +6,7 @@ import { Layout, type PageLink } from "../app/Layout";
 import { Lost } from "../app/Lost";
 import { Unsent } from "../app/Unsent";
 import { shortId } from "../format/time";
+import { Banner } from "../recovery/Banner";
 import type { Who } from "../session/tokens";
 import { texts } from "../texts";
 import { Loading } from "../ui/parts";
@@ -22,6 +23,7 @@ const More = lazy(() => import("./More"));
 const Accesses = lazy(() => import("./Accesses"));
 const People = lazy(() => import("./People"));
 const Devices = lazy(() => import("./Devices"));
+const Recovery = lazy(() => import("./Recovery"));
 const Studies = lazy(() => import("./payments/Studies"));
 
 const ACTING = "assent.acting";
@@ -51,6 +53,7 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
     <ActingContext value={{ subject, isSelf: acting.relation === "self" }}>
       <Layout who={who} pages={pagesWith(open ?? 0)} aside={<ActingFor subjects={subjects} choose={act} />}>
         <Unsent />
+        <Banner />
         <Suspense fallback={<Loading what={texts.loading} />}>
           <Switch>
             <Route path="/">
@@ -79,6 +82,9 @@ export default function PatientArea({ who, subjects }: PatientAreaProps): ReactE
             </Route>
             <Route path="/people">
               <People key={subject} />
+            </Route>
+            <Route path="/recovery">
+              <Recovery key={subject} />
             </Route>
             <Route path="/devices">
               <Devices key={subject} />

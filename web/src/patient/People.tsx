@@ -22,7 +22,7 @@ const YEAR_MS = 365 * 86_400_000;
 export default function People(): ReactElement {
   const { subject, isSelf } = useActing();
   const consents = useConsents(subject, lookAgain);
-  const people = powersIn(consents.data ?? []).filter((one) => !one.isDevice);
+  const people = powersIn(consents.data ?? []).filter((one) => !one.isDevice && !one.isForRecovery);
   const standing = people.filter(isStanding);
   const ended = people.filter((one) => !isStanding(one));
   const isOwn = (held: Held): boolean => isSame(held.account, currentAccount() ?? "");

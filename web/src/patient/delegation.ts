@@ -8,7 +8,7 @@ export type Power = Schemas["DelegationWishBody"]["powers"][number];
 
 /** By the bits of the ledger's contract. */
 const BITS: Record<Power, number> = { grant: 1, revoke: 2, read: 4, delegate: 8 };
-const DELEGATION = 3;
+const KIND = { delegation: 3, guardianship: 4 } as const;
 /** Of the relationship of somebody with themself (HL7 v3 RoleCode), before the name of the device. */
 const ONESELF = "ONESELF: ";
 const RECORDING_MS = 1_000;
@@ -25,6 +25,8 @@ export interface Held {
   powers: readonly Power[];
   isGuardian: boolean;
   isDevice: boolean;
+  /** A guardian who brings the account back if it is lost, and has no other power. */
+  isForRecovery: boolean;
 }
 
 export interface Wish {
@@ -36,6 +38,7 @@ export interface Wish {
   categories: readonly string[];
   sensitivities: readonly string[];
   notAfter: string;
+  isGuardian?: boolean;
 }
 
 export function asDevice(name: string): string {
@@ -60,9 +63,10 @@ export function lookAgain(consents: readonly Consent[] | undefined): number {
 }
 
 function heldBy(consent: Consent): Held {
-  const { delegate, powers, terms } = consent.message as {
+  const { delegate, powers, depth, terms } = consent.message as {
     delegate: string;
     powers: number | string;
+    depth: number | string;
     terms: { relationship: string };
   };
   const isDevice = consent.kind === "delegation" && terms.relationship.startsWith(ONESELF);
@@ -73,7 +77,12 @@ function heldBy(consent: Consent): Held {
     powers: (Object.keys(BITS) as Power[]).filter((power) => (Number(powers) & BITS[power]) !== 0),
     isGuardian: consent.kind === "guardianship",
     isDevice,
+    isForRecovery: consent.kind === "guardianship" && Number(powers) === BITS.delegate && Number(depth) === 0,
   };
+}
+
+export function kindOf({ isGuardian = false }: Wish): keyof typeof KIND {
+  return isGuardian ? "guardianship" : "delegation";
 }
 
 /** What a delegation says, member by member, as the page shows it. */
@@ -82,7 +91,7 @@ export function shownIn(wish: Wish, bits: Schemas["BitsView"]): Record<string, S
     subject: BigInt(wish.subject),
     delegate: wish.delegate,
     powers: wish.powers.reduce((mask, power) => mask | BITS[power], 0),
-    kind: DELEGATION,
+    kind: KIND[kindOf(wish)],
     depth: 0,
     parent: zeroHash,
     notAfter: secondsOf(wish.notAfter),

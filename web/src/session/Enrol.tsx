@@ -1,7 +1,10 @@
 /** The code from the desk gives this wallet control of its patient's records. */
 import { useState, type ReactElement } from "react";
+import { Link } from "wouter";
 import { body, openApi } from "../api/client";
 import { queries } from "../api/queries";
+import { Claiming } from "../recovery/Claiming";
+import { useClaims } from "../recovery/queries";
 import { texts } from "../texts";
 import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
@@ -14,6 +17,8 @@ export function Enrol({ account }: { account: string }): ReactElement {
   const [code, setCode] = useState("");
   const [missing, setMissing] = useState(false);
   const signing = useSigning<{ subject: string }>();
+  const claims = useClaims(account);
+  const isClaiming = claims.data?.some((one) => one.state !== "over") === true; // then this comes first
 
   const submit = async (): Promise<void> => {
     setMissing(code.trim() === "");
@@ -36,6 +41,7 @@ export function Enrol({ account }: { account: string }): ReactElement {
 
   return (
     <div className="stack narrow">
+      {isClaiming && <Claiming account={account} />}
       <Heading title={texts.enrol.title} lead={texts.enrol.lead} />
       <Card>
         <Form send={() => void submit()}>
@@ -67,6 +73,10 @@ export function Enrol({ account }: { account: string }): ReactElement {
         </div>
       </Card>
       <AnotherDevice account={account} />
+      {!isClaiming && <Claiming account={account} />}
+      <p>
+        <Link href="/guard">{texts.recovery.guard.people}</Link>
+      </p>
     </div>
   );
 }

@@ -7,7 +7,12 @@ import { Unreachable } from "../api/problem";
 
 const KEY = "assent.unsent";
 
-export type SignedPath = "/v1/consents" | "/v1/revocations" | "/v1/enrolments/claims" | "/v1/delegations";
+export type SignedPath =
+  | "/v1/consents"
+  | "/v1/revocations"
+  | "/v1/enrolments/claims"
+  | "/v1/delegations"
+  | `/v1/recovery/${"policies" | "agreements" | "acceptances" | "vetoes"}`;
 
 export interface Signed {
   path: SignedPath;

@@ -5,6 +5,7 @@ import { asMoment } from "../format/time";
 import { texts } from "../texts";
 import { Button, Card, Failure, Form, Heading, Notice, TextField } from "../ui/parts";
 import { useAttempt } from "../ui/useAttempt";
+import { ConfirmRecovery } from "./ConfirmRecovery";
 import { EndGuardianship } from "./EndGuardianship";
 
 const PAGE = texts.staff.desk;
@@ -50,6 +51,7 @@ export default function Desk(): ReactElement {
           </Notice>
         )}
       </Card>
+      <ConfirmRecovery />
       <EndGuardianship />
     </div>
   );

@@ -1,5 +1,6 @@
 /** Texts of the auditor's pages. */
 import { plural } from "./en";
+import { recoveryEvents } from "./recovery";
 
 export const audit = {
   log: {
@@ -165,6 +166,7 @@ export const audit = {
     "participant.changed": "changed a member",
     "care_team.changed": "changed a care team",
     "notice.published": "published a notice",
+    ...recoveryEvents,
     "paper.brought": "brought a consent on paper",
     "paper.witnessed": "signed for a consent on paper",
     "paper.stopped": "stopped a consent on paper",

@@ -2,6 +2,7 @@ import { boardProblems } from "./board_problems";
 import { openidProblems } from "./openid";
 import { operator } from "./operator";
 import { payments } from "./payments";
+import { recoveryEvents } from "./recovery";
 import { upload } from "./upload";
 
 const whole = new Intl.NumberFormat("en");
@@ -343,6 +344,7 @@ export const en = {
       "contact.changed": "changed how you are told",
       "delegation.granted": "gave a power of attorney",
       "delegation.revoked": "took a power of attorney back",
+      ...recoveryEvents,
       "enrolment.code_issued": "was given a code by the desk",
       "enrolment.claimed": "took control of the records",
       "audit.read": "looked at this list",

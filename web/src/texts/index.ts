@@ -3,6 +3,7 @@ import { en } from "./en";
 import { openid } from "./openid";
 import { passkeys } from "./passkeys";
 import { powers } from "./powers";
+import { recovery } from "./recovery";
 
 export const language = "en";
-export const texts = { ...en, openid, passkeys, powers };
+export const texts = { ...en, openid, passkeys, powers, recovery };

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from backend.adapters.ledger.rebuild.replayed import Arguments, Handler, Moment, Replayed, nothing
 from backend.adapters.ledger.rebuild.words import Entry, pack, word
-from backend.adapters.ledger.recovery import RecoveryState, recovery_state
+from backend.adapters.ledger.recovery import recovery_state
+from backend.consent.recovery_state import RecoveryState
 
 
 class Recoveries(Replayed):
