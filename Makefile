@@ -12,7 +12,7 @@ BUNDLES ?=
 KILL_POINTS ?= 200
 
 .PHONY: help run demo kubo testnet pages chromium softhsm prometheus keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
-  brownie proofs differential integration demo-test fuzz test-faults test-networks test-tampering bench lock clean
+  brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -147,8 +147,13 @@ unit: $(STAMPS)/dev $(STAMPS)/node $(STAMPS)/checkers $(STAMPS)/kernels
 
 # --- everything -------------------------------------------------------------------------------------------
 
-test: check pages-check generated contracts-test differential integration browser demo-test fuzz ## all that CI runs, the same way
+test: check pages-check generated differential integration browser ## all that CI runs, the same way
+	@# What uses one core each goes side by side.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target contracts-test demo-and-fuzz
 	@echo "All checks passed."
+
+demo-and-fuzz: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels
+	@$(MAKE) --no-print-directory --jobs=1 demo-test fuzz
 
 generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their sources give
 	@$(BIN)/python scripts/compile.py --check
@@ -157,7 +162,9 @@ generated: $(STAMPS)/dev $(STAMPS)/contracts ## generated files are what their s
 	@$(BIN)/python -m scripts.make_errors --check
 	@$(BIN)/python -m scripts.properties --check
 
-contracts-test: forge gas solhint slither brownie ## the contracts: unit, fuzz, invariants, gas, lint, scenarios
+contracts-test: $(STAMPS)/contracts ## the contracts: unit, fuzz, invariants, gas, lint, scenarios
+	@# One after the other: they write into the same folders.
+	@$(MAKE) --no-print-directory --jobs=1 forge gas solhint slither brownie
 
 forge: $(STAMPS)/contracts
 	@$(FORGE) test
