@@ -15,9 +15,10 @@ Value = TypeVar("Value")
 
 
 class RecentCache(Generic[Key, Value]):
-    """Remembers values for at most ``max_age_seconds`` and at most ``capacity`` of them.
+    """Remembers values for at most ``max_age_seconds``, and as many of them as weigh ``capacity`` together.
 
-    The age is measured on the monotonic clock, which nobody can set back.
+    ``weigh``: of a key and its value; by default each weighs 1. The age is measured on the monotonic clock,
+    which nobody can set back.
     """
 
     def __init__(
@@ -25,10 +26,13 @@ class RecentCache(Generic[Key, Value]):
         *,
         max_age_seconds: float = MAX_AGE_SECONDS,
         capacity: int = 10_000,
+        weigh: Callable[[Key, Value], int] = lambda _key, _value: 1,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_age = max_age_seconds
         self._capacity = capacity
+        self._weigh = weigh
+        self._weight = 0
         self._monotonic = monotonic
         self._entries: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
         self._epoch = 0
@@ -46,10 +50,11 @@ class RecentCache(Generic[Key, Value]):
         with self._lock:
             # A value loaded before a forget() may be the old one. Age counts from before the load.
             if epoch == self._epoch:
+                self._drop(key)
                 self._entries[key] = (asked_at, value)
-                self._entries.move_to_end(key)
-                while len(self._entries) > self._capacity:
-                    self._entries.popitem(last=False)
+                self._weight += self._weigh(key, value)
+                while self._weight > self._capacity:
+                    self._drop(next(iter(self._entries)))
         return value
 
     def forget(self, key: Key | None = None) -> None:
@@ -61,5 +66,11 @@ class RecentCache(Generic[Key, Value]):
             self._epoch += 1
             if key is None:
                 self._entries.clear()
+                self._weight = 0
             else:
-                self._entries.pop(key, None)
+                self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        found = self._entries.pop(key, None)
+        if found is not None:
+            self._weight -= self._weigh(key, found[1])

@@ -29,7 +29,8 @@ from backend.records.ports import CommitmentLedger, RecordIndex, VersionRow
 from backend.sealed import DocumentSealer
 from backend.types import Bytes32, RecordId, SubjectId
 
-_REMEMBERED: Final = 512  # a large bundle's manifest takes 100 KiB
+_REMEMBERED: Final = 512
+_REMEMBERED_BYTES: Final = 8 << 20  # of sealed manifests: ten thousand small ones, or some eighty large ones
 Erases = Callable[[SubjectId, RecordId | None], bool]
 """Whether a record, or the whole person (None), is being erased or was: it looks absent then."""
 
@@ -67,7 +68,9 @@ class ManifestBook:
             capacity=_REMEMBERED
         )
         self._opened: RecentCache[tuple[str, bytes], _Opened] = RecentCache(
-            max_age_seconds=math.inf, capacity=_REMEMBERED
+            max_age_seconds=math.inf,
+            capacity=_REMEMBERED_BYTES,
+            weigh=lambda key, _opened: len(key[1]),
         )
 
     def row(self, record_id: RecordId, version: int | None) -> VersionRow | None:

@@ -41,3 +41,25 @@ def test_recent_cache_forgets_one_key_and_what_is_being_loaded() -> None:
 
     assert cache.get(3, load) == 1
     assert [cache.get(key, lambda: 2) for key in (1, 2, 3)] == [2, 1, 2]
+
+
+def test_heavy_values_make_room_for_themselves_alone() -> None:
+    cache: RecentCache[str, int] = RecentCache(capacity=10, weigh=lambda _key, value: value)
+    for name, weight in (("a", 4), ("b", 4), ("c", 5)):
+        cache.get(name, lambda weight=weight: weight)  # type: ignore[misc]
+    loaded: list[str] = []
+
+    def load(name: str, weight: int) -> int:
+        loaded.append(name)
+        return weight
+
+    assert cache.get("b", lambda: load("b", 4)) == 4
+    assert cache.get("c", lambda: load("c", 5)) == 5
+    assert loaded == []
+    cache.forget("b")
+    assert cache.get("a", lambda: load("a", 4)) == 4
+    assert cache.get("c", lambda: load("c", 5)) == 5
+    assert loaded == ["a"]
+    assert cache.get("whale", lambda: load("whale", 11)) == 11
+    assert cache.get("whale", lambda: load("whale", 11)) == 11
+    assert loaded == ["a", "whale", "whale"]
