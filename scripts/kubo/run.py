@@ -6,9 +6,7 @@ The node is ``backend.adapters.storage.kubo_node.KuboNode``; this script adds th
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -16,32 +14,24 @@ from typing import Final
 
 from backend.adapters.storage.kubo_node import KuboNode
 from backend.errors import AssentError
+from scripts.go_build import GoProgram
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BINARY: Final = ROOT / ".build" / "kubo" / "ipfs"
 BUILD_COMMAND: Final = "python scripts/kubo/run.py build"
-_MODULE: Final = Path(__file__).resolve().parent  # go.mod and go.sum pin the version
-_PACKAGE: Final = "github.com/ipfs/kubo/cmd/ipfs"
-_BUILD_SECONDS: Final = 1800.0
+_PROGRAM: Final = GoProgram(
+    name="Kubo",
+    module=Path(__file__).resolve().parent,
+    package="github.com/ipfs/kubo/cmd/ipfs",
+    binary=BINARY,
+    go_version="1.26.4",
+    minutes="two minutes",
+)
 
 
 def build() -> Path:
     """Return the Kubo binary, built from the pinned sources when it is missing. Raises CalledProcessError."""
-    if BINARY.is_file():
-        return BINARY
-    if shutil.which("go") is None:
-        sys.exit("Kubo is built from source and needs Go 1.26.4 or newer: see https://go.dev/dl")
-    print("Building Kubo (about two minutes, once) ...", flush=True)
-    BINARY.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = BINARY.with_name("ipfs.tmp")
-    subprocess.run(
-        ["go", "build", "-mod=mod", "-trimpath", "-o", str(unfinished), _PACKAGE],
-        cwd=_MODULE,
-        check=True,
-        timeout=_BUILD_SECONDS,
-    )
-    unfinished.replace(BINARY)
-    return BINARY
+    return _PROGRAM.build()
 
 
 def serve(repository: Path) -> None:

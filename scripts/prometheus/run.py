@@ -7,19 +7,24 @@ its templates from ``/usr/share`` alone, so it works installed and not unpacked:
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from scripts import debian_packages
+from scripts.go_build import GoProgram
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 UNPACKED: Final = ROOT / ".build" / "prometheus"
 BUILT: Final = ROOT / ".build" / "alertmanager"
-_MODULE: Final = Path(__file__).resolve().parent  # go.mod and go.sum pin the version
-_PACKAGE: Final = "github.com/prometheus/alertmanager/cmd/alertmanager"
-_BUILD_SECONDS: Final = 1800.0
+_ALERTMANAGER: Final = GoProgram(
+    name="Alertmanager",
+    module=Path(__file__).resolve().parent,
+    package="github.com/prometheus/alertmanager/cmd/alertmanager",
+    binary=BUILT,
+    go_version="1.21",
+    minutes="two minutes",
+)
 
 
 class Programs(NamedTuple):
@@ -45,27 +50,11 @@ def fetch() -> Programs:
             sys.exit("Prometheus comes from Debian's packages here; elsewhere install it.")
         print("Fetching Prometheus (packages of the distribution) ...", file=sys.stderr, flush=True)
         debian_packages.unpack(["prometheus"], UNPACKED)
-    if not BUILT.is_file():
-        _build()
+    _ALERTMANAGER.build()
     found = find()
     if found is None:
         sys.exit("The packages came without Prometheus or promtool.")
     return found
-
-
-def _build() -> None:
-    if shutil.which("go") is None:
-        sys.exit("Alertmanager is built from source and needs Go 1.21 or newer: see https://go.dev/dl")
-    print("Building Alertmanager (about two minutes, once) ...", file=sys.stderr, flush=True)
-    BUILT.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = BUILT.with_suffix(".tmp")
-    subprocess.run(
-        ["go", "build", "-mod=mod", "-trimpath", "-o", str(unfinished), _PACKAGE],
-        cwd=_MODULE,
-        check=True,
-        timeout=_BUILD_SECONDS,
-    )
-    unfinished.replace(BUILT)
 
 
 def _program(name: str) -> Path | None:
