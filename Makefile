@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 200
 
-.PHONY: help run demo kubo testnet pages chromium softhsm prometheus keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
+.PHONY: help run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench lock clean
 
 help: ## this list
@@ -115,6 +115,9 @@ softhsm: $(STAMPS)/runtime ## find or fetch SoftHSM2 for the tests of the HSM ke
 
 prometheus: $(STAMPS)/runtime ## find or fetch Prometheus and build its Alertmanager, for the tests of alerts (needs Go)
 	@$(BIN)/python -m scripts.prometheus.run
+
+haproxy: $(STAMPS)/runtime ## find or fetch HAProxy for the tests of its configuration (Debian's packages, no root)
+	@$(BIN)/python -m scripts.haproxy.run
 
 keycloak: $(STAMPS)/dev ## fetch Keycloak for the tests of OpenID Connect (skipped without Java 17 and Maven)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m scripts.keycloak.run fetch; else \
