@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 200
 
-.PHONY: help run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
+.PHONY: help set-up run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench lock clean
 
 help: ## this list
@@ -95,6 +95,8 @@ $(STAMPS)/pages: $(WEB_SOURCES) $(STAMPS)/web-api
 	@echo "building the pages ..."
 	@cd web && npm run --silent build >/dev/null
 	@touch $@
+
+set-up: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels $(STAMPS)/pages $(STAMPS)/checkers $(STAMPS)/brownie ## all that the tests need, but servers
 
 run: $(STAMPS)/contracts $(STAMPS)/kernels $(STAMPS)/pages ## set up and start the whole system at http://localhost:8000
 	@exec $(BIN)/assent up
