@@ -1,4 +1,4 @@
-"""What every client of this process says to an index, for as long as one listens."""
+"""What every client of this process says to one database of an index, for as long as one listens."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Said(CommandListener):  # type: ignore[misc]
     than majority and journal.
     """
 
+    database: str
     commands: set[str] = field(default_factory=set)
     operators: set[str] = field(default_factory=set)
     types: set[type] = field(default_factory=set)
@@ -29,6 +30,8 @@ class Said(CommandListener):  # type: ignore[misc]
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def started(self, event: CommandStartedEvent) -> None:
+        if event.database_name != self.database:
+            return  # of another test
         name, command = event.command_name, event.command
         with self._lock:
             self.commands.add(name)
@@ -58,9 +61,9 @@ class Said(CommandListener):  # type: ignore[misc]
         pass
 
 
-def listen() -> Said:
+def listen(database: str) -> Said:
     """Hear every client that is made from now on; the driver never lets go of a listener."""
-    said = Said()
+    said = Said(database)
     monitoring.register(said)
     return said
 

@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     logging.getLogger().addHandler(handler)
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.INFO)
-    said = listen()
+    said = listen("assent_hospital")
     try:
         with town(root / "data") as built:
             yield Site(built, root / "data", log, said)
