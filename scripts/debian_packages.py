@@ -11,15 +11,31 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 _SECONDS: Final = 900.0
+Found = TypeVar("Found")
 
 
-def is_possible() -> bool:
-    return shutil.which("apt-get") is not None and shutil.which("dpkg-deb") is not None
+def fetched(
+    find: Callable[[], Found | None], name: str, packages: Sequence[str], folder: Path, *, elsewhere: str
+) -> Found:
+    """Return what ``find`` finds, after unpacking the packages as ``folder`` where it finds nothing.
+
+    Exits with what is missing; ``elsewhere``: what to install where there are no such packages.
+    """
+    found = find()
+    if found is None:
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            sys.exit(f"{name} comes from Debian's packages here; elsewhere install it ({elsewhere}).")
+        print(f"Fetching {name} (packages of the system's distribution) ...", file=sys.stderr, flush=True)
+        unpack(packages, folder)
+        found = find()
+    if found is None:
+        sys.exit(f"The packages came without {name}.")
+    return found
 
 
 def unpack(packages: Sequence[str], folder: Path) -> None:

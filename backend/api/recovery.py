@@ -214,7 +214,7 @@ def guarded(caller: Anyone) -> list[GuardedView]:
 def draft_agreement(body: AgreementWish, caller: Anyone, spend: Spending) -> RecoveryDraft:
     """Get the message with which a guardian agrees to a new account."""
     spend(Limited.DRAFT)
-    typed, _ = caller.services.recovery.draft_agreement(
+    typed = caller.services.recovery.draft_agreement(
         _account_of(caller), subject_id(body.subject), account(body.account, field="account")
     )
     return RecoveryDraft(typed_data=typed)

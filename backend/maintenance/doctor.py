@@ -31,14 +31,13 @@ from backend.errors import AssentError, Unavailable
 from backend.keys_wiring import open_keys
 from backend.log_wiring import read_witness_keys
 from backend.mail_wiring import open_mail
-from backend.operations.alarms import PART_REMEDIES
+from backend.operations.alarms import KEY_WARN_SECONDS, LOW_BYTES, PART_REMEDIES
+from backend.operations.types import UP
 from backend.samples import OPERATOR_FILE
 from backend.serving import RUN_FILE
 from backend.settings import Settings
 
-LOW_BYTES: Final = 1 << 30
 MOST_SKEW_SECONDS: Final = 5
-KEY_WARN_SECONDS: Final = 7 * 86_400
 _CONNECT_SECONDS: Final = 5.0
 
 
@@ -155,8 +154,8 @@ def _running(root: Path) -> Findings:
         )
         return
     for part, state in parts.items():
-        if state == "up":
-            yield Finding(f"service: {part}", State.SOUND, "up")
+        if state == UP:
+            yield Finding(f"service: {part}", State.SOUND, UP)
         else:
             yield Finding(f"service: {part}", State.BROKEN, state, "docs/runbook.md, 'PartAway'")
 

@@ -141,9 +141,9 @@ class RecoveryService:
         """Return whom the account guards."""
         found = []
         for subject in self.guardians.subjects(account):
-            guardian = self._guardian(subject, account)
-            if guardian is not None and not self.restrictions.erases(subject):
-                found.append(self._guarded(subject, guardian))
+            guarded = None if self.restrictions.erases(subject) else self._guarded(subject, account)
+            if guarded is not None:
+                found.append(guarded)
         return found
 
     def of_account(self, account: Address) -> list[tuple[Case, Situation]]:
@@ -203,10 +203,8 @@ class RecoveryService:
 
     # --- guardians and the new account agree
 
-    def draft_agreement(
-        self, account: Address, subject: SubjectId, controller: Address
-    ) -> tuple[dict[str, Any], Guarded]:
-        """Return what a guardian signs, the same for all, and where the patient's recovery stands.
+    def draft_agreement(self, account: Address, subject: SubjectId, controller: Address) -> dict[str, Any]:
+        """Return what a guardian signs, the same for all.
 
         Raises NotGuardian, RecoveryNotNamed, RecoveryIsPending, RecoverySelf.
         """
@@ -219,7 +217,7 @@ class RecoveryService:
             )
         else:
             proposal = case.proposal
-        return typed_data(proposal, self.domain), guarded
+        return typed_data(proposal, self.domain)
 
     def agree(self, account: Address, proposal: ProposeRecovery, signature: bytes) -> Case:
         """Take a guardian's signature. With the last that is needed it goes to the chain.
@@ -334,11 +332,15 @@ class RecoveryService:
         Raises RecoveryUnknown, RecoveryNotPending, RecoveryNotDue.
         """
         found = [case for case in self.cases.of_subject(subject) if case.state is CaseState.PROPOSED]
-        if not found or (
-            all(case.controller != account for case in found) and self._guardian(subject, account) is None
+        if not found:
+            raise RecoveryUnknown
+        situation = self.situation(subject)
+        if (
+            all(case.controller != account for case in found)
+            and self._guardian(subject, account, situation) is None
         ):
             raise RecoveryUnknown
-        pending = self.situation(subject).pending
+        pending = situation.pending
         if pending is None:
             raise RecoveryNotPending
         for case in found:
@@ -374,10 +376,9 @@ class RecoveryService:
 
     def _may_agree(self, account: Address, subject: SubjectId, controller: Address) -> Guarded:
         self._standing(subject)
-        guardian = self._guardian(subject, account)
-        if guardian is None:
+        guarded = self._guarded(subject, account)
+        if guarded is None:
             raise NotGuardian
-        guarded = self._guarded(subject, guardian)
         situation = guarded.situation
         if situation.policy is None:
             raise RecoveryNotNamed
@@ -399,16 +400,18 @@ class RecoveryService:
             raise VetoIsSpent
         return situation
 
-    def _guardian(self, subject: SubjectId, account: Address) -> Guardian | None:
+    def _guardian(self, subject: SubjectId, account: Address, situation: Situation) -> Guardian | None:
         """Return the account's guardianship, one that the policy names before others."""
-        state = self.chain.state(subject)
-        name = state.in_force(self.clock())
-        named = () if name is None else self.policies.open(name, subject).guardianships
+        named = () if situation.policy is None else situation.policy.guardianships
         own = [each for each in self.guardians.of(subject).values() if each.account == account]
         return min(own, key=lambda each: each.guardianship not in named, default=None)
 
-    def _guarded(self, subject: SubjectId, guardian: Guardian) -> Guarded:
+    def _guarded(self, subject: SubjectId, account: Address) -> Guarded | None:
+        """Return the patient as this account sees it; None where it is no guardian."""
         situation = self.situation(subject)
+        guardian = self._guardian(subject, account, situation)
+        if guardian is None:
+            return None
         named = situation.policy is not None and guardian.guardianship in situation.policy.guardianships
         return Guarded(subject, guardian, named, situation, self.open_cases(subject, situation))
 

@@ -44,16 +44,9 @@ def find() -> tuple[Path, dict[str, str]] | None:
 
 def fetch() -> Path:
     """Return the program, fetched when there is none. Exits with what is missing."""
-    found = find()
-    if found is None:
-        if not debian_packages.is_possible():
-            sys.exit("Chromium comes from Debian's packages here; elsewhere install it (chromium).")
-        print("Fetching Chromium (packages of the system's distribution) ...", file=sys.stderr, flush=True)
-        debian_packages.unpack(_PACKAGES, UNPACKED)
-        found = find()
-    if found is None:
-        sys.exit("The packages came without Chromium.")
-    program, environment = found
+    program, environment = debian_packages.fetched(
+        find, "Chromium", _PACKAGES, UNPACKED, elsewhere="chromium"
+    )
     started = subprocess.run(
         [str(program), "--headless", "--no-sandbox", "--version"],
         env={**os.environ, **environment},

@@ -6,7 +6,6 @@ Prints the path of the program. For the tests of the proxy's configuration; an o
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -29,16 +28,8 @@ def find() -> tuple[Path, dict[str, str]] | None:
 
 def fetch() -> Path:
     """Return the program, fetched when there is none. Exits with what is missing."""
-    found = find()
-    if found is None:
-        if not debian_packages.is_possible():
-            sys.exit("HAProxy comes from Debian's packages here; elsewhere install it (haproxy).")
-        print("Fetching HAProxy (packages of the distribution) ...", file=sys.stderr, flush=True)
-        debian_packages.unpack(["haproxy"], UNPACKED)
-        found = find()
-    if found is None:
-        sys.exit("The packages came without HAProxy.")
-    return found[0]
+    program, _ = debian_packages.fetched(find, "HAProxy", ["haproxy"], UNPACKED, elsewhere="haproxy")
+    return program
 
 
 if __name__ == "__main__":

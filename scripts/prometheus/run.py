@@ -36,25 +36,27 @@ class Programs(NamedTuple):
 
 def find() -> Programs | None:
     """Return the programs of this machine, or those below ``.build``, or None."""
-    prometheus, promtool = _program("prometheus"), _program("promtool")
-    if prometheus is None or promtool is None or not BUILT.is_file():
+    found = _prometheus()
+    if found is None or not BUILT.is_file():
         return None
     libraries = debian_packages.library_path(UNPACKED)
-    return Programs(prometheus, promtool, BUILT, {"LD_LIBRARY_PATH": libraries} if libraries else {})
+    return Programs(*found, BUILT, {"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
 def fetch() -> Programs:
     """Return the programs, fetched and built when there are none. Exits with what is missing."""
-    if _program("prometheus") is None or _program("promtool") is None:
-        if not debian_packages.is_possible():
-            sys.exit("Prometheus comes from Debian's packages here; elsewhere install it.")
-        print("Fetching Prometheus (packages of the distribution) ...", file=sys.stderr, flush=True)
-        debian_packages.unpack(["prometheus"], UNPACKED)
+    debian_packages.fetched(_prometheus, "Prometheus", ["prometheus"], UNPACKED, elsewhere="prometheus")
     _ALERTMANAGER.build()
     found = find()
     if found is None:
-        sys.exit("The packages came without Prometheus or promtool.")
+        sys.exit("Prometheus or its Alertmanager went away meanwhile.")
     return found
+
+
+def _prometheus() -> tuple[Path, Path] | None:
+    """Return Prometheus and promtool, which come together."""
+    prometheus, promtool = _program("prometheus"), _program("promtool")
+    return None if prometheus is None or promtool is None else (prometheus, promtool)
 
 
 def _program(name: str) -> Path | None:

@@ -59,15 +59,7 @@ def preload() -> None:
 
 def fetch() -> Path:
     """Return the module, fetched when there is none. Exits with what is missing."""
-    module = find()
-    if module is None:
-        if not debian_packages.is_possible():
-            sys.exit("SoftHSM2 comes from Debian's packages here; elsewhere install it (softhsm2, softhsm).")
-        print("Fetching SoftHSM2 (packages of the system's distribution) ...", file=sys.stderr, flush=True)
-        debian_packages.unpack(_PACKAGES, UNPACKED)
-        module = find()
-    if module is None:
-        sys.exit("The packages came without libsofthsm2.so.")
+    module = debian_packages.fetched(find, "SoftHSM2", _PACKAGES, UNPACKED, elsewhere="softhsm2, softhsm")
     preload()
     try:
         ctypes.CDLL(str(module))

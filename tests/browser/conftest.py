@@ -17,6 +17,7 @@ from tests.browser.person import Person
 from tests.browser.wallet import PageWallet
 from tests.integration.api import conftest as people
 from tests.integration.api.world import Service, bundle_of, open_service, store
+from tests.support.components import require
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = ROOT / "web" / "dist"
@@ -27,15 +28,6 @@ expect.set_options(timeout=PATIENCE_MS)
 
 sign_ins, signed_in, operator, desk = people.sign_ins, people.signed_in, people.operator, people.desk
 hospital, clinic, other_clinic = people.hospital, people.clinic, people.other_clinic
-
-
-def require(found: object, what: str, command: str) -> None:
-    """Skip on a user's machine, fail in CI, where a component is missing."""
-    if not found:
-        reason = f"{what}; get it with: {command}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,12 @@ from backend.audit import checkpoint as checkpoints
 from backend.audit import verify
 from backend.demo.actors import Api, Provider
 from backend.identity.roles import Role
-from tests.browser.conftest import DESKTOP, PAGES, require
+from tests.browser.conftest import DESKTOP, PAGES
 from tests.browser.person import Person
 from tests.browser.test_looks import MOST_SCRIPT_BYTES, SCREENS, check, compressed
 from tests.browser.test_staff import goes_to, sign_in
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, raw, staff
+from tests.support.components import require
 from tests.support.cosigners import both, cosign
 
 WITNESS = both("clinic.example/witness")

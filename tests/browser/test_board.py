@@ -15,13 +15,14 @@ from playwright.sync_api import Page, Route, expect
 from backend.demo.actors import Api, Provider
 from backend.identity.roles import Role
 from backend.types import Address, MemberId
-from tests.browser.conftest import DESKTOP, PAGES, require
+from tests.browser.conftest import DESKTOP, PAGES
 from tests.browser.person import Person
 from tests.browser.test_looks import MOST_SCRIPT_BYTES, SCREENS, check, compressed
 from tests.browser.test_staff import sign_in
 from tests.browser.wallet import PageWallet
 from tests.integration.api.test_board import PROTOCOL, bring, proposal, workbench
 from tests.integration.api.world import PASSWORD, Service, in_days, open_service, staff
+from tests.support.components import require
 
 NAMES = ("Dr. Amal Haddad", "Prof. Bo Lindgren")
 

@@ -11,11 +11,12 @@ from playwright.sync_api import expect
 from backend.backup.recovery_key import generate, service_path
 from backend.identity.roles import Role
 from backend.operations.types import Counted
-from tests.browser.conftest import PAGES, require
+from tests.browser.conftest import PAGES
 from tests.browser.person import Person
 from tests.browser.test_looks import check
 from tests.browser.test_staff import sign_in
 from tests.integration.api.world import PASSWORD, Service, open_service
+from tests.support.components import require
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from backend.research.money.proof_document import check_proof
-from tests.browser.conftest import PAGES, require
+from tests.browser.conftest import PAGES
 from tests.browser.person import Person
 from tests.browser.test_looks import check
 from tests.browser.wallet import PageWallet
 from tests.integration.api.study_world import StudyWorld, new_account, open_study_world
 from tests.integration.api.world import Patient, Service
+from tests.support.components import require
 
 OBJECTION, SETTLEMENT, CLAIM = 2, 3, 3600
 

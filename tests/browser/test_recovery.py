@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from backend.demo.actors import Wallet
 from backend.identity.roles import Role
 from tests.browser.authenticator import Authenticator
-from tests.browser.conftest import PAGES, PHONE, require
+from tests.browser.conftest import PAGES, PHONE
 from tests.browser.person import Person
 from tests.browser.test_looks import check
 from tests.browser.test_passkeys import make_account
@@ -21,6 +21,7 @@ from tests.browser.test_staff import sign_in as sign_in_staff
 from tests.browser.wallet import PageWallet
 from tests.integration.api.test_recovery import accept, agree, guardian_of, name_guardians, sign
 from tests.integration.api.world import Patient, Service, enrol, open_service, provider, staff
+from tests.support.components import require
 
 DELAY_SECONDS = 50  # for what somebody has to do in between
 Opens = Callable[..., Person]

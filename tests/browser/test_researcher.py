@@ -20,12 +20,13 @@ from playwright.sync_api import Page, expect
 from backend.client import new_key, write_key
 from backend.identity.roles import Role
 from backend.types import MemberId
-from tests.browser.conftest import DESKTOP, PAGES, ROOT, require
+from tests.browser.conftest import DESKTOP, PAGES, ROOT
 from tests.browser.person import Person
 from tests.browser.test_looks import MOST_SCRIPT_BYTES, check, compressed
 from tests.browser.test_staff import goes_to, sign_in
 from tests.integration.api.study_world import StudyWorld, open_study_world
 from tests.integration.api.world import PASSWORD, Service, raw
+from tests.support.components import require
 
 LAB: Final = "lab"
 PAPER: Final = b"Protocol: how many people of each sex there are."

@@ -16,10 +16,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from backend.adapters.keys.hsm_session import HsmAccess, HsmSession
 from scripts.softhsm import run as softhsm
+from tests.support.components import require
 
 PIN = "4711-user"
 OFFICER_PIN = "0815-officer"
@@ -29,11 +28,8 @@ _numbers = itertools.count(1)
 def require_softhsm() -> Path:
     """Return the module; skip where it is not there, and fail in CI."""
     module = softhsm.find()
-    if module is None:
-        reason = "no SoftHSM2 on this machine; get it with: make softhsm"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(module, "no SoftHSM2 on this machine", "make softhsm")
+    assert module is not None
     softhsm.preload()
     return module
 

@@ -28,9 +28,9 @@ from backend.records.storage_ports import (
     StorageUnavailable,
 )
 from backend.types import MemberId, RecordId
+from tests.support.components import require
 
 KUBO_BINARY = Path(__file__).resolve().parents[2] / ".build" / "kubo" / "ipfs"
-KUBO_HINT = "no Kubo binary; build it with: .venv/bin/python scripts/kubo/run.py build"
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,7 @@ class Subject:
 
 @pytest.fixture(scope="session")
 def kubo_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KuboNode, Path]]:
-    if not KUBO_BINARY.is_file():
-        if os.environ.get("CI") == "true":
-            pytest.fail(KUBO_HINT)
-        pytest.skip(KUBO_HINT)
+    require(KUBO_BINARY.is_file(), "no Kubo binary", "make kubo")
     repository = tmp_path_factory.mktemp("kubo") / "repository"
     node = KuboNode(KUBO_BINARY, repository)
     node.start()

@@ -29,6 +29,7 @@ from scripts.keycloak.run import COMMAND, Keycloak, mapping_for, running
 from tests.browser import conftest as pages
 from tests.browser.test_looks import check
 from tests.integration.api.world import Service, assert_problem, open_service, raw, staff
+from tests.support.components import require
 
 pytestmark = pytest.mark.timeout(900)
 PASSWORD: Final = "correct horse battery staple"
@@ -95,7 +96,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
 
 @pytest.fixture(scope="session")
 def site(keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    pages.require((pages.PAGES / "index.html").exists(), "the pages are not built", "make pages")
+    require((pages.PAGES / "index.html").exists(), "the pages are not built", "make pages")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

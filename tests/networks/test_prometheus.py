@@ -20,6 +20,7 @@ from backend.adapters.process import free_port
 from backend.demo.service import Service
 from scripts.prometheus import run as prometheus
 from scripts.prometheus.run import Programs
+from tests.support.components import require
 from tests.support.receiver import Receiver, receiving
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
@@ -31,10 +32,8 @@ PATIENCE: Final = 60
 @pytest.fixture(scope="module")
 def programs() -> Programs:
     found = prometheus.find()
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Prometheus here: make prometheus")
-        pytest.skip("no Prometheus on this machine: make prometheus")
+    require(found, "no Prometheus on this machine", "make prometheus")
+    assert found is not None
     return found
 
 

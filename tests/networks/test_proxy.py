@@ -28,6 +28,7 @@ from backend.adapters.process import free_port
 from scripts.haproxy import run as haproxy
 from tests.integration.api.world import Service, open_service
 from tests.support.certificates import self_signed
+from tests.support.components import require
 from tests.support.echo import Echo, echoing
 
 CONFIGURATION: Final = Path(__file__).resolve().parents[2] / "deploy" / "haproxy" / "haproxy.cfg"
@@ -69,10 +70,8 @@ class Edge:
 @pytest.fixture(scope="module")
 def program() -> tuple[Path, dict[str, str]]:
     found = haproxy.find()
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no HAProxy here: make haproxy")
-        pytest.skip("no HAProxy on this machine: make haproxy")
+    require(found, "no HAProxy on this machine", "make haproxy")
+    assert found is not None
     return found
 
 

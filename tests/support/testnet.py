@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.rpc import RpcError
@@ -18,8 +15,8 @@ from scripts.testnet.description import GAS_PRICE_WEI
 from scripts.testnet.local import LocalNodes, fund, new_network
 from scripts.testnet.mend import mend
 from scripts.testnet.node import GethNode
+from tests.support.components import require
 
-HINT = f"no geth; build it with: {BUILD_COMMAND}"
 PATIENCE_SECONDS = 90.0  # a node that lost a peer dials it again after 35 seconds
 STALENESS_SECONDS = 20
 STANDSTILL_SECONDS = 4
@@ -27,11 +24,7 @@ STANDSTILL_SECONDS = 4
 
 def require_geth() -> None:
     """Skip where geth was not built; fail in CI, where it has to be."""
-    if BINARY.is_file():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(HINT)
-    pytest.skip(HINT)
+    require(BINARY.is_file(), "no geth on this machine", BUILD_COMMAND)
 
 
 def until(holds: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:

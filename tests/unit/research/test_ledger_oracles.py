@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import subprocess
 from fractions import Fraction
@@ -18,6 +17,7 @@ from backend.research.dp import NANO, choice_scale, epsilon_of, sigma_of
 from backend.research.errors import BudgetExceeded
 from backend.research.types import NanoRho, StudyId
 from backend.types import MemberId
+from tests.support.components import require
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / ".venv-checkers" / "bin" / "python"
@@ -94,11 +94,7 @@ def charged_at(world: Any, place: int, price: NanoRho) -> bool:
 
 
 def test_epsilon_of_the_ledger_is_no_more_hopeful_than_googles_accountant(world: Any) -> None:
-    if not PYTHON.exists():
-        reason = "the outside checkers are not here: run 'make .build/stamps/checkers'"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(PYTHON.exists(), "the outside checkers are not here", "make .build/stamps/checkers")
     sequences = [prices(seed) for seed in range(20)]
     asked = [
         {"noise_multipliers": [math.sqrt(NANO / (2 * price)) for price in sequence], "delta": 1e-6}

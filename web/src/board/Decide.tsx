@@ -205,8 +205,7 @@ function Sign({ file, kind, account, motion }: SignProps): ReactElement {
       {asksReason && (
         <TextArea label={PAGE.reason} hint={PAGE.reasonHint} value={reason} change={setReason} />
       )}
-      <SigningStatus stage={voting.stage} />
-      {voting.error !== null && <Failure error={voting.error} />}
+      <SigningStatus of={voting} />
       {voting.held !== null && voting.stage === "idle" ? (
         <SendAgain voting={voting} />
       ) : (

@@ -4,12 +4,12 @@ import type { ReactElement } from "react";
 import { api, body, type Schemas } from "../api/client";
 import { bitsOfTables, queries } from "../api/queries";
 import { language, texts } from "../texts";
-import { Button, Failure, Loading, Notice, Sheet } from "../ui/parts";
+import { Failure, Loading } from "../ui/parts";
 import { requireDraft } from "../wallet/typed";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
 import { kindOf, shownIn, type Wish } from "./delegation";
-import { SigningStatus } from "./SigningStatus";
+import { SigningSheet } from "./SigningSheet";
 
 interface DelegationSheetProps {
   wish: Wish;
@@ -28,7 +28,11 @@ export function DelegationSheet({ wish, title, note, done, close }: DelegationSh
     gcTime: 0,
   });
   const signing = useSigning<Schemas["RecordedView"]>();
-  const sign = async (drafted: Schemas["Draft"]): Promise<void> => {
+  const sign = async (): Promise<void> => {
+    const drafted = draft.data;
+    if (drafted === undefined) {
+      return;
+    }
     await signing.run(async () => {
       const typed = drafted.typed_data as unknown as TypedData;
       requireDraft(typed, drafted, shownIn(wish, await bitsOfTables()));
@@ -42,20 +46,16 @@ export function DelegationSheet({ wish, title, note, done, close }: DelegationSh
     });
     await queries.invalidateQueries({ queryKey: ["consents"] });
   };
-  if (signing.result !== null) {
-    return (
-      <Sheet title={title} close={() => close(true)}>
-        <Notice tone="good" title={done.title}>
-          {done.next}
-        </Notice>
-        <Button look="primary" onClick={() => close(true)}>
-          {texts.back}
-        </Button>
-      </Sheet>
-    );
-  }
   return (
-    <Sheet title={title} close={() => close(false)}>
+    <SigningSheet
+      title={title}
+      signing={signing}
+      done={signing.result === null ? null : done}
+      sign={sign}
+      label={texts.powers.sign}
+      ready={draft.data !== undefined}
+      close={() => close(signing.result !== null)}
+    >
       {draft.isPending && <Loading what={texts.wallet.stages.drafting} />}
       {draft.error !== null && <Failure error={draft.error} retry={() => void draft.refetch()} />}
       {draft.data !== undefined && (
@@ -65,20 +65,7 @@ export function DelegationSheet({ wish, title, note, done, close }: DelegationSh
           {note !== undefined && <p className="muted small">{note}</p>}
         </>
       )}
-      <SigningStatus stage={signing.stage} />
-      {signing.error !== null && <Failure error={signing.error} />}
-      <div className="row">
-        <Button
-          look="primary"
-          busy={signing.stage !== "idle"}
-          disabled={draft.data === undefined}
-          onClick={() => draft.data !== undefined && void sign(draft.data)}
-        >
-          {texts.powers.sign}
-        </Button>
-        <Button onClick={() => close(false)}>{texts.cancel}</Button>
-      </div>
-    </Sheet>
+    </SigningSheet>
   );
 }
 

@@ -8,11 +8,13 @@ import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Form, Heading, Notice, Switch, TextField, Fetching } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
-import { AccountField, otherAccount } from "./AccountField";
+import { AccountField } from "./AccountField";
 import { useActing, useOwnDevice } from "./acting";
-import { asDevice, DEVICE_POWERS, isStanding, lookAgain, powersIn, type Held, type Wish } from "./delegation";
+import { asDevice, DEVICE_POWERS, isStanding, lookAgain, powersIn, type Held } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
+import { NameField } from "./NameField";
 import { PowerLines } from "./PowerLines";
+import { useNaming } from "./useNaming";
 
 const PAGE = texts.powers.devices;
 const STOP = { label: PAGE.remove, title: PAGE.removeTitle, lead: PAGE.removeLead };
@@ -71,46 +73,36 @@ function Add({ subject }: { subject: string }): ReactElement {
   const purposes = useCodes("purposes");
   const categories = useCodes("categories");
   const sensitivities = useCodes("sensitivities");
-  const [name, setName] = useState("");
-  const [account, setAccount] = useState(() => accountIn(search.get("account") ?? "") ?? "");
+  const naming = useNaming(accountIn(search.get("account") ?? "") ?? "");
+  const { delegate } = naming;
   const [compared, setCompared] = useState(false);
   const [end, setEnd] = useState(() => dateOf(new Date(Date.now() + TWO_YEARS_MS).toISOString()));
-  const [told, setTold] = useState(false);
-  const [wish, setWish] = useState<Wish | null>(null);
-  const delegate = otherAccount(account);
 
-  const next = (): void => {
-    setTold(true);
-    if (name.trim() !== "" && delegate !== null && compared) {
-      setWish({
-        subject,
-        delegate,
-        relationship: asDevice(name.trim()),
-        powers: DEVICE_POWERS,
-        purposes,
-        categories,
-        sensitivities,
-        notAfter: endOfDay(end),
-      });
-    }
-  };
+  const next = (): void =>
+    naming.propose((named) =>
+      compared
+        ? {
+            subject,
+            delegate: named.delegate,
+            relationship: asDevice(named.name),
+            powers: DEVICE_POWERS,
+            purposes,
+            categories,
+            sensitivities,
+            notAfter: endOfDay(end),
+          }
+        : null,
+    );
   return (
     <Card title={PAGE.add}>
       <p className="muted">{PAGE.addLead}</p>
       <Form send={next}>
-        <TextField
-          label={PAGE.name}
-          hint={told && name.trim() === "" ? texts.powers.nameMissing : PAGE.nameHint}
-          maxLength={100}
-          value={name}
-          aria-invalid={told && name.trim() === ""}
-          change={setName}
-        />
+        <NameField naming={naming} label={PAGE.name} hint={PAGE.nameHint} maxLength={100} />
         <AccountField
-          value={account}
-          told={told}
+          value={naming.account}
+          told={naming.told}
           change={(text) => {
-            setAccount(text);
+            naming.setAccount(text);
             setCompared(false);
           }}
         />
@@ -137,17 +129,14 @@ function Add({ subject }: { subject: string }): ReactElement {
           </Button>
         </div>
       </Form>
-      {wish !== null && (
+      {naming.wish !== null && (
         <DelegationSheet
-          wish={wish}
+          wish={naming.wish}
           title={PAGE.add}
           done={{ title: PAGE.added, next: PAGE.addedNext }}
           close={(given) => {
-            setWish(null);
+            naming.close(given);
             if (given) {
-              setTold(false);
-              setName("");
-              setAccount("");
               setCompared(false);
             }
           }}

@@ -6,12 +6,14 @@ import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { Button, Card, Empty, Form, Heading, Notice, Switch, TextField, Fetching } from "../ui/parts";
 import { isSame } from "../wallet/accounts";
-import { AccountField, otherAccount } from "./AccountField";
+import { AccountField } from "./AccountField";
 import { useActing } from "./acting";
-import { isStanding, lookAgain, powersIn, type Held, type Power, type Wish } from "./delegation";
+import { isStanding, lookAgain, powersIn, type Held, type Power } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
+import { NameField } from "./NameField";
 import { mayDo, PowerLines } from "./PowerLines";
 import { codesOf, type Group } from "./purposes";
+import { useNaming } from "./useNaming";
 
 const PAGE = texts.powers.people;
 const STOP = { label: texts.stop.one, title: PAGE.stopTitle, lead: PAGE.stopLead };
@@ -57,48 +59,42 @@ function Give({ subject }: { subject: string }): ReactElement {
   const purposes = useCodes("purposes");
   const allCategories = useCodes("categories");
   const allSensitivities = useCodes("sensitivities");
-  const [name, setName] = useState("");
-  const [account, setAccount] = useState("");
+  const naming = useNaming();
   const [powers, setPowers] = useState<readonly Power[]>(["read"]);
   const [groups, setGroups] = useState<readonly Group[]>(["own", "care"]);
   const [left, setLeft] = useState<readonly string[]>([]); // kinds that were switched off
   const [sensitivities, setSensitivities] = useState<readonly string[]>([]);
   const [end, setEnd] = useState(() => dateOf(new Date(Date.now() + YEAR_MS).toISOString()));
-  const [told, setTold] = useState(false);
-  const [wish, setWish] = useState<Wish | null>(null);
 
-  const delegate = otherAccount(account);
   const categories = allCategories.filter((code) => !left.includes(code));
   const isNothing = powers.length === 0 || groups.length === 0 || categories.length === 0;
 
-  const next = (): void => {
-    setTold(true);
-    if (name.trim() !== "" && delegate !== null && !isNothing) {
-      setWish({
-        subject,
-        delegate,
-        relationship: name.trim(),
-        powers,
-        purposes: codesOf(groups, purposes),
-        categories,
-        sensitivities: allSensitivities.filter((code) => sensitivities.includes(code)),
-        notAfter: endOfDay(end),
-      });
-    }
-  };
+  const next = (): void =>
+    naming.propose(({ name, delegate }) =>
+      isNothing
+        ? null
+        : {
+            subject,
+            delegate,
+            relationship: name,
+            powers,
+            purposes: codesOf(groups, purposes),
+            categories,
+            sensitivities: allSensitivities.filter((code) => sensitivities.includes(code)),
+            notAfter: endOfDay(end),
+          },
+    );
   return (
     <Card title={PAGE.give}>
       <p className="muted">{PAGE.giveLead}</p>
       <Form send={next}>
-        <TextField
-          label={PAGE.name}
-          hint={told && name.trim() === "" ? texts.powers.nameMissing : PAGE.nameHint}
-          maxLength={200}
-          value={name}
-          aria-invalid={told && name.trim() === ""}
-          change={setName}
+        <NameField naming={naming} label={PAGE.name} hint={PAGE.nameHint} maxLength={200} />
+        <AccountField
+          value={naming.account}
+          change={naming.setAccount}
+          told={naming.told}
+          hint={texts.powers.accountHint}
         />
-        <AccountField value={account} change={setAccount} told={told} hint={texts.powers.accountHint} />
         <fieldset className="plain">
           <legend>{PAGE.mayDo}</legend>
           <div className="switch-grid">
@@ -151,26 +147,19 @@ function Give({ subject }: { subject: string }): ReactElement {
           value={end}
           change={(day) => day !== "" && setEnd(day)}
         />
-        {told && isNothing && <Notice tone="warn">{PAGE.nothing}</Notice>}
+        {naming.told && isNothing && <Notice tone="warn">{PAGE.nothing}</Notice>}
         <div className="row">
           <Button look="primary" submits>
             {PAGE.next}
           </Button>
         </div>
       </Form>
-      {wish !== null && (
+      {naming.wish !== null && (
         <DelegationSheet
-          wish={wish}
+          wish={naming.wish}
           title={PAGE.give}
           done={{ title: PAGE.given, next: PAGE.givenNext }}
-          close={(given) => {
-            setWish(null);
-            if (given) {
-              setTold(false);
-              setName("");
-              setAccount("");
-            }
-          }}
+          close={naming.close}
         />
       )}
     </Card>

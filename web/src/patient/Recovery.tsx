@@ -7,27 +7,17 @@ import { asDay, asDays, asMoment, shortId } from "../format/time";
 import { requirePolicy, type PolicyWish } from "../recovery/commands";
 import { lookAgain as lookAtRecovery, useRecovery, type Recovery as State } from "../recovery/queries";
 import { texts } from "../texts";
-import {
-  Button,
-  Card,
-  Empty,
-  Failure,
-  Fetching,
-  Form,
-  Heading,
-  Notice,
-  Sheet,
-  Switch,
-  TextField,
-} from "../ui/parts";
+import { Button, Card, Empty, Failure, Fetching, Form, Heading, Notice, Switch } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
-import { AccountField, otherAccount } from "./AccountField";
+import { AccountField } from "./AccountField";
 import { useActing } from "./acting";
-import { isStanding, lookAgain, powersIn, type Held, type Wish } from "./delegation";
+import { isStanding, lookAgain, powersIn, type Held } from "./delegation";
 import { DelegationSheet } from "./DelegationSheet";
+import { NameField } from "./NameField";
 import { PowerLines } from "./PowerLines";
-import { SigningStatus } from "./SigningStatus";
+import { SigningSheet } from "./SigningSheet";
+import { useNaming } from "./useNaming";
 
 const PAGE = texts.recovery;
 const TEN_YEARS_MS = 3650 * 86_400_000;
@@ -112,61 +102,49 @@ function Policy({ policy }: { policy: NonNullable<State["policy"]> }): ReactElem
 }
 
 function Add({ subject }: { subject: string }): ReactElement {
-  const [name, setName] = useState("");
-  const [account, setAccount] = useState("");
-  const [told, setTold] = useState(false);
-  const [wish, setWish] = useState<Wish | null>(null);
-  const delegate = otherAccount(account);
-  const next = (): void => {
-    setTold(true);
-    if (name.trim() !== "" && delegate !== null) {
-      setWish({
-        subject,
-        delegate,
-        relationship: name.trim(),
-        // The ledger takes no power of attorney without a power; this one, with no step to pass it on, is empty.
-        powers: ["delegate"],
-        purposes: [],
-        categories: [],
-        sensitivities: [],
-        notAfter: new Date(Date.now() + TEN_YEARS_MS).toISOString(),
-        isGuardian: true,
-      });
-    }
-  };
+  const naming = useNaming();
+  const next = (): void =>
+    naming.propose(({ name, delegate }) => ({
+      subject,
+      delegate,
+      relationship: name,
+      // The ledger takes no power of attorney without a power; this one, with no step to pass it on, is empty.
+      powers: ["delegate"],
+      purposes: [],
+      categories: [],
+      sensitivities: [],
+      notAfter: new Date(Date.now() + TEN_YEARS_MS).toISOString(),
+      isGuardian: true,
+    }));
   return (
     <Card title={PAGE.guardians.add}>
       <p className="muted">{PAGE.guardians.addLead}</p>
       <Form send={next}>
-        <TextField
+        <NameField
+          naming={naming}
           label={PAGE.guardians.name}
-          hint={told && name.trim() === "" ? texts.powers.nameMissing : PAGE.guardians.nameHint}
+          hint={PAGE.guardians.nameHint}
           maxLength={200}
-          value={name}
-          aria-invalid={told && name.trim() === ""}
-          change={setName}
         />
-        <AccountField value={account} change={setAccount} told={told} hint={texts.powers.accountHint} />
+        <AccountField
+          value={naming.account}
+          change={naming.setAccount}
+          told={naming.told}
+          hint={texts.powers.accountHint}
+        />
         <div className="row">
           <Button look="primary" submits>
             {PAGE.guardians.next}
           </Button>
         </div>
       </Form>
-      {wish !== null && (
+      {naming.wish !== null && (
         <DelegationSheet
-          wish={wish}
+          wish={naming.wish}
           title={PAGE.guardians.add}
           note={PAGE.guardians.note}
           done={{ title: PAGE.guardians.named, next: PAGE.guardians.namedNext }}
-          close={(given) => {
-            setWish(null);
-            if (given) {
-              setTold(false);
-              setName("");
-              setAccount("");
-            }
-          }}
+          close={naming.close}
         />
       )}
     </Card>
@@ -287,20 +265,20 @@ function PolicySheet({ wish, names, state, close }: PolicySheetProps): ReactElem
     });
     await lookAtRecovery();
   };
-  if (signing.result !== null) {
-    return (
-      <Sheet title={PAGE.choose.sheet} close={close}>
-        <Notice tone="good" title={isFirst ? PAGE.choose.done : PAGE.choose.doneLater}>
-          {isFirst ? PAGE.choose.doneNext : PAGE.policy.why}
-        </Notice>
-        <Button look="primary" onClick={close}>
-          {texts.back}
-        </Button>
-      </Sheet>
-    );
-  }
+  const done = {
+    title: isFirst ? PAGE.choose.done : PAGE.choose.doneLater,
+    next: isFirst ? PAGE.choose.doneNext : PAGE.policy.why,
+  };
   return (
-    <Sheet title={PAGE.choose.sheet} close={close}>
+    <SigningSheet
+      title={PAGE.choose.sheet}
+      signing={signing}
+      done={signing.result === null ? null : done}
+      sign={sign}
+      label={PAGE.choose.sign}
+      ready={draft.data !== undefined}
+      close={close}
+    >
       <p>{PAGE.choose.says(wish.threshold, names.length)}</p>
       <ul className="told stack">
         {names.map((name, place) => (
@@ -319,19 +297,6 @@ function PolicySheet({ wish, names, state, close }: PolicySheetProps): ReactElem
         ))}
       </ul>
       {draft.error !== null && <Failure error={draft.error} retry={() => void draft.refetch()} />}
-      <SigningStatus stage={signing.stage} />
-      {signing.error !== null && <Failure error={signing.error} />}
-      <div className="row">
-        <Button
-          look="primary"
-          busy={signing.stage !== "idle"}
-          disabled={draft.data === undefined}
-          onClick={() => draft.data !== undefined && void sign()}
-        >
-          {PAGE.choose.sign}
-        </Button>
-        <Button onClick={close}>{texts.cancel}</Button>
-      </div>
-    </Sheet>
+    </SigningSheet>
   );
 }

@@ -183,8 +183,7 @@ function Answer({ request }: { request: Asked }): ReactElement {
         {!isEmpty && drafted.error === null && (
           <Preview drafted={drafted.data} request={request} stale={drafted.isPlaceholderData} />
         )}
-        <SigningStatus stage={signing.stage} />
-        {signing.error !== null && <Failure error={signing.error} />}
+        <SigningStatus of={signing} />
         <div className="row">
           <Button
             look="primary"

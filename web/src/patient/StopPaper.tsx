@@ -8,7 +8,7 @@ import { asMoment } from "../format/time";
 import { currentAccount } from "../session/tokens";
 import { texts } from "../texts";
 import { saveJson } from "../ui/download";
-import { Button, Card, Failure } from "../ui/parts";
+import { Button, Card } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { signWithSession } from "../wallet/useSigning";
 import { useActing } from "./acting";
@@ -36,10 +36,9 @@ export function StopPaper(): ReactElement {
   return (
     <Card title={PAGE.paper}>
       <p className="muted">{PAGE.paperLead}</p>
-      {error !== null && <Failure error={error} />}
       {paper === null ? (
         <>
-          <SigningStatus stage={busy ? "wallet" : "idle"} />
+          <SigningStatus of={{ stage: busy ? "wallet" : "idle", error }} />
           <div className="row">
             <Button busy={busy} onClick={() => void make()}>
               {PAGE.paperMake}

@@ -1,8 +1,7 @@
 /** The second of the two clicks. */
 import type { ReactElement } from "react";
 import { texts } from "../texts";
-import { Button, Failure, Notice, Sheet } from "../ui/parts";
-import { SigningStatus } from "./SigningStatus";
+import { SigningSheet } from "./SigningSheet";
 import { useStop, type What } from "./useStop";
 
 interface StopSheetProps {
@@ -14,32 +13,23 @@ interface StopSheetProps {
 
 export function StopSheet({ what, title, lead, close }: StopSheetProps): ReactElement {
   const { stage, error, result, stop } = useStop();
-  if (result !== null) {
-    return (
-      <Sheet title={title} close={close}>
-        <Notice
-          tone="good"
-          title={result.block === null ? texts.stop.inForce : texts.stop.onLedger(result.block)}
-        >
-          {result.block === null ? texts.stop.inForceNext : undefined}
-        </Notice>
-        <Button look="primary" onClick={close}>
-          {texts.back}
-        </Button>
-      </Sheet>
-    );
-  }
+  const done =
+    result &&
+    (result.block === null
+      ? { title: texts.stop.inForce, next: texts.stop.inForceNext }
+      : { title: texts.stop.onLedger(result.block), next: undefined });
   return (
-    <Sheet title={title} close={close}>
+    <SigningSheet
+      title={title}
+      signing={{ stage, error }}
+      done={done}
+      sign={() => stop(what)}
+      label={texts.stop.confirm}
+      look="danger"
+      leave={texts.stop.keep}
+      close={close}
+    >
       <p>{lead}</p>
-      <SigningStatus stage={stage} />
-      {error !== null && <Failure error={error} />}
-      <div className="row">
-        <Button look="danger" busy={stage !== "idle"} onClick={() => void stop(what)}>
-          {texts.stop.confirm}
-        </Button>
-        <Button onClick={close}>{texts.stop.keep}</Button>
-      </div>
-    </Sheet>
+    </SigningSheet>
   );
 }

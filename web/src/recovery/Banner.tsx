@@ -3,9 +3,9 @@ import { useState, type ReactElement } from "react";
 import { api, body } from "../api/client";
 import { asMoment, shortId } from "../format/time";
 import { useActing } from "../patient/acting";
-import { SigningStatus } from "../patient/SigningStatus";
+import { SigningSheet } from "../patient/SigningSheet";
 import { texts } from "../texts";
-import { Button, Failure, Notice, Sheet } from "../ui/parts";
+import { Button, Notice } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
 import { requireVeto } from "./commands";
@@ -72,29 +72,16 @@ function Stop({ subject, close }: { subject: string; close: () => void }): React
     await lookAgain();
   };
   return (
-    <Sheet title={BANNER.title} close={close}>
-      {signing.result === null ? (
-        <>
-          <p>{BANNER.sure}</p>
-          <SigningStatus stage={signing.stage} />
-          {signing.error !== null && <Failure error={signing.error} />}
-          <div className="row">
-            <Button look="danger" busy={signing.stage !== "idle"} onClick={() => void stop()}>
-              {BANNER.confirm}
-            </Button>
-            <Button onClick={close}>{texts.cancel}</Button>
-          </div>
-        </>
-      ) : (
-        <>
-          <Notice tone="good" title={BANNER.stopped}>
-            {BANNER.stoppedNext}
-          </Notice>
-          <Button look="primary" onClick={close}>
-            {texts.back}
-          </Button>
-        </>
-      )}
-    </Sheet>
+    <SigningSheet
+      title={BANNER.title}
+      signing={signing}
+      done={signing.result === null ? null : { title: BANNER.stopped, next: BANNER.stoppedNext }}
+      sign={stop}
+      label={BANNER.confirm}
+      look="danger"
+      close={close}
+    >
+      <p>{BANNER.sure}</p>
+    </SigningSheet>
   );
 }

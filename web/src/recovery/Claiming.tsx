@@ -132,8 +132,7 @@ function Accept({ subject, account }: { subject: string; account: string }): Rea
   };
   return (
     <>
-      <SigningStatus stage={signing.stage} />
-      {signing.error !== null && <Failure error={signing.error} />}
+      <SigningStatus of={signing} />
       <div className="row">
         <Button look="primary" busy={signing.stage !== "idle"} onClick={() => void sign()}>
           {PAGE.sign}

@@ -4,23 +4,11 @@ import { Link, useLocation } from "wouter";
 import { api, body } from "../api/client";
 import { accountIn, inGroups } from "../format/accounts";
 import { asMoment, shortId } from "../format/time";
-import { SigningStatus } from "../patient/SigningStatus";
+import { SigningSheet } from "../patient/SigningSheet";
 import { signOut } from "../session/signOut";
 import { texts } from "../texts";
 import { CopyButton } from "../ui/CopyButton";
-import {
-  Button,
-  Card,
-  Empty,
-  Failure,
-  Fetching,
-  Form,
-  Heading,
-  Notice,
-  Sheet,
-  Switch,
-  TextField,
-} from "../ui/parts";
+import { Button, Card, Empty, Fetching, Form, Heading, Notice, Switch, TextField } from "../ui/parts";
 import type { TypedData } from "../wallet/types";
 import { useSigning } from "../wallet/useSigning";
 import { requireAccount } from "./commands";
@@ -207,38 +195,24 @@ function AgreeSheet({ whom, account, own, close }: AgreeSheetProps): ReactElemen
     await lookAgain();
   };
   return (
-    <Sheet title={PAGE.sheet} close={close}>
-      {signing.result === null ? (
-        <>
-          <p>{PAGE.says}</p>
-          <p>
-            <strong>{whom.relationship}</strong>
-            <br />
-            <code className="small">{subject}</code>
-          </p>
-          <p className="account-groups">
-            <code>{inGroups(account)}</code>
-          </p>
-          <SigningStatus stage={signing.stage} />
-          {signing.error !== null && <Failure error={signing.error} />}
-          <div className="row">
-            <Button look="primary" busy={signing.stage !== "idle"} onClick={() => void sign()}>
-              {PAGE.sign}
-            </Button>
-            <Button onClick={close}>{texts.cancel}</Button>
-          </div>
-        </>
-      ) : (
-        <>
-          <Notice tone="good" title={PAGE.done}>
-            {nextOf(signing.result)}
-          </Notice>
-          <Button look="primary" onClick={close}>
-            {texts.back}
-          </Button>
-        </>
-      )}
-    </Sheet>
+    <SigningSheet
+      title={PAGE.sheet}
+      signing={signing}
+      done={signing.result === null ? null : { title: PAGE.done, next: nextOf(signing.result) }}
+      sign={sign}
+      label={PAGE.sign}
+      close={close}
+    >
+      <p>{PAGE.says}</p>
+      <p>
+        <strong>{whom.relationship}</strong>
+        <br />
+        <code className="small">{subject}</code>
+      </p>
+      <p className="account-groups">
+        <code>{inGroups(account)}</code>
+      </p>
+    </SigningSheet>
   );
 }
 

@@ -61,6 +61,18 @@ function documentIn({ primaryType, types, message }: TypedData): Omit<TypedData,
   }
 }
 
+/** Hold any other message against what was shown of it. `name`: of the contract that it is for. */
+export function requireShown(
+  { primaryType, domain, message }: TypedData,
+  kind: string,
+  name: string,
+  shown: Readonly<Record<string, Shown>>,
+): void {
+  if (primaryType !== kind || domain.name !== name || !holds(message, shown)) {
+    throw new OtherDraft();
+  }
+}
+
 function holds(message: unknown, shown: Shown): boolean {
   if (typeof shown === "string") {
     return typeof message === "string" && message.toLowerCase() === shown.toLowerCase();

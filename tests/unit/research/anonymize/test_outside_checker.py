@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from backend.research.anonymize.engine import anonymize
 from backend.research.anonymize.types import Anonymized, Diversity, DiversityKind, Mode, PrivacyModel
 from bench import adult
+from tests.support.components import require
 from tests.unit.research.anonymize import naive
 
 ROOT = Path(__file__).parents[4]
@@ -40,11 +40,7 @@ def release(
 
 def recount(done: Anonymized, table: pl.DataFrame, wanted: str, folder: Path) -> dict[str, float]:
     """What pycanon finds in the rows that are released."""
-    if not PYTHON.exists():
-        reason = "pycanon is not here: make .build/stamps/checkers"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(PYTHON.exists(), "pycanon is not here", "make .build/stamps/checkers")
     path = folder / "released.csv"
     released = pl.DataFrame({name: labels.cast(pl.String) for name, labels in done.quasi.items()})
     released = released.with_columns(table[adult.SENSITIVE]).filter(~pl.Series(done.suppressed))

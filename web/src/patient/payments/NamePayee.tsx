@@ -5,7 +5,7 @@ import { Problem } from "../../api/problem";
 import { queries } from "../../api/queries";
 import { currentAccount } from "../../session/tokens";
 import { texts } from "../../texts";
-import { Button, Failure, Form, Notice, Sheet, TextField } from "../../ui/parts";
+import { Button, Form, Notice, Sheet, TextField } from "../../ui/parts";
 import { useAttempt } from "../../ui/useAttempt";
 import { isSame } from "../../wallet/accounts";
 import { signTextWithSession } from "../../wallet/useSigning";
@@ -101,8 +101,7 @@ export function NamePayee({ study, close }: { study: PaidStudy; close: () => voi
           }}
         />
         {wrong !== null && <Notice tone="warn" title={wrong} />}
-        <SigningStatus stage={stage} />
-        {error !== null && <Failure error={error} />}
+        <SigningStatus of={{ stage, error }} />
         <p className="muted small">{PAGE.free}</p>
         <div className="row">
           <Button look="primary" submits busy={busy} disabled={typed.trim() === ""}>
