@@ -101,6 +101,7 @@ def test_wallet_that_never_answers_can_be_left(asked: Person) -> None:
     asked.wallet.is_silent = True
     allow(page).click()
     expect(page.get_by_text("Your wallet asks you now.")).to_be_visible()
+    asked.wallet.await_asked(page, "eth_signTypedData_v4")
     asked.chooses("Home")
     asked.wallet.is_silent = False
     page.get_by_role("link", name=re.compile("Lakeside Clinic: For treatment")).click()
@@ -208,6 +209,7 @@ def test_back_button_in_the_middle_leaves_the_request_open(asked: Person) -> Non
     asked.wallet.is_silent = True
     allow(page).click()
     expect(page.get_by_text("Your wallet asks you now.")).to_be_visible()
+    asked.wallet.await_asked(page, "eth_signTypedData_v4")
     page.go_back()
     asked.wallet.is_silent = False
     page.go_forward()

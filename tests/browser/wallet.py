@@ -7,6 +7,7 @@ added chain's node who it is, and can decline, be locked, or never answer.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 _SCRIPT: Final = Path(__file__).with_name("wallet.js")
 MAINNET: Final = 1
@@ -22,6 +23,7 @@ DECLINED: Final = 4001
 _UNKNOWN_CHAIN: Final = 4902
 _INVALID: Final = -32602
 _LOCKED: Final = 4100
+_PATIENCE_SECONDS: Final = 20.0
 
 
 class Declines(Exception):
@@ -54,6 +56,13 @@ class PageWallet:
         """Put it into every page of a browser context."""
         context.expose_function("askWallet", self.answer)
         context.add_init_script(path=_SCRIPT)
+
+    def await_asked(self, page: Page, method: str) -> None:
+        """Let the page go on until it has asked this: what it says it does, it may be about to do."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while method not in self.asked:
+            assert time.monotonic() < deadline, f"the wallet was not asked for {method}"
+            page.wait_for_timeout(50)
 
     def answer(self, method: str, params: list[Any]) -> dict[str, Any]:
         """Return what the page's promise comes to."""
