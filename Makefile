@@ -11,7 +11,7 @@ IPFS ?= directory
 BUNDLES ?=
 KILL_POINTS ?= 200
 
-.PHONY: help set-up run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
+.PHONY: help set-up run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi image test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
   brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench lock clean
 
 help: ## this list
@@ -120,6 +120,9 @@ prometheus: $(STAMPS)/runtime ## find or fetch Prometheus and build its Alertman
 
 haproxy: $(STAMPS)/runtime ## find or fetch HAProxy for the tests of its configuration (Debian's packages, no root)
 	@$(BIN)/python -m scripts.haproxy.run
+
+image: $(STAMPS)/dev ## run the steps of the Dockerfile on a bare Debian, and start what comes out (needs root)
+	@$(BIN)/python -m scripts.bare_debian.run || { [ $$? -eq 75 ] && [ "$(CI)" != true ]; }
 
 keycloak: $(STAMPS)/dev ## fetch Keycloak for the tests of OpenID Connect (skipped without Java 17 and Maven)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m scripts.keycloak.run fetch; else \

@@ -11,7 +11,12 @@ from typing import Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 _LEAST_PASSPHRASE = 16
 _EXAMPLES = (
@@ -49,6 +54,9 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     data_directory: Path = Field(default=Path(".assent"), description="all embedded stores lie below it")
+    secrets_directory: Path | None = Field(
+        default=None, description="files named assent_SETTING, with what the environment does not say"
+    )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     public_url: str = Field(
@@ -282,6 +290,29 @@ class Settings(BaseSettings):
     @property
     def reminder_day_numbers(self) -> tuple[int, ...]:
         return tuple(int(part) for part in self.reminder_days.split(",") if part.strip())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - how pydantic calls it
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read files of the directory that the other sources name, too."""
+        directory = (dotenv_settings() | env_settings() | init_settings()).get("secrets_directory")
+        if directory is None or not Path(directory).is_dir():  # which the check below tells
+            return init_settings, env_settings, dotenv_settings
+        files = SecretsSettingsSource(settings_cls, secrets_dir=directory)
+        return init_settings, env_settings, dotenv_settings, files
+
+    @field_validator("secrets_directory")
+    @classmethod
+    def _require_directory(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError(f"{path} is no directory")
+        return path
 
     @field_validator("witness_keys")
     @classmethod
