@@ -1,6 +1,6 @@
 """A private Kubo node of our own, in a directory: alone and offline, or one of a swarm with a key.
 
-Alone it is for one machine (``make demo IPFS=kubo``, the tests); its RPC is on a free loopback port. The nodes
+Alone it is for one machine (``make demo IPFS=kubo``, the tests), its RPC on a free loopback port. The nodes
 of a swarm are made by ``scripts/kubo`` and run by their operators; the program only gets their addresses.
 """
 
@@ -35,8 +35,9 @@ class NodeFailed(OperatorError):
 class Place:
     """One node's place in a private swarm.
 
-    ``listen`` and ``rpc`` are multiaddresses; whoever reaches ``rpc`` is master of the node. ``listen`` is where peers reach it, such as ``/ip4/192.0.2.10/tcp/4001``. ``peers`` are the other nodes,
-    each with its identity: ``/ip4/.../tcp/4001/p2p/12D3...``. Who has no ``key`` is not talked to.
+    ``listen`` is where peers reach it, a multiaddress such as ``/ip4/192.0.2.10/tcp/4001``. ``rpc`` is one
+    too; whoever reaches that is master of the node. ``peers`` are the other nodes, each with its identity:
+    ``/ip4/.../tcp/4001/p2p/12D3...``. Who has no ``key`` is not talked to.
     """
 
     listen: str
@@ -137,7 +138,7 @@ class KuboNode:
             raise NodeFailed from error
 
     def _configure(self) -> None:
-        """Loopback or the swarm only, no discovery, every block synced and written again where it is damaged."""
+        """Loopback or the swarm only, no discovery, every block synced and, where damaged, written again."""
         path, place = self._repository / "config", self._place
         config: dict[str, Any] = json.loads(path.read_bytes())
         config["Addresses"] |= {
