@@ -332,6 +332,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         *(studying.draws, studying.runs, anchorer, members.watch, erasure.jobs),
         open_purging(settings, stores, clock=clock),
         *messages.beside,
+        *([] if records.pin_repair is None else [records.pin_repair]),
     ]
     for beside in running:
         beside.start()
@@ -441,6 +442,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
             backups=opened.backups,
             members=members.book,
             pins=stores.blocks.pins,
+            pin_repair=records.pin_repair,
             free_bytes=stores.directory.free_bytes,
             counted=counted,
             clock=clock,

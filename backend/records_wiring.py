@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.adapters.index.slot_store import MongoSlotIndex
+from backend.adapters.storage.swarm import SwarmBlockStore
 from backend.audit.log import AuditLog
 from backend.consent.deciding import DecisionService
 from backend.consent.evidence import EvidenceBook
@@ -22,6 +23,7 @@ from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
 from backend.records.manifests import ManifestBook
 from backend.records.mediation import Mediation
+from backend.records.pin_repair import PinRepair
 from backend.records.ports import RecipientKeys
 from backend.records.reading import ReadingService
 from backend.records.slot_book import SlotBook
@@ -42,6 +44,7 @@ class Records:
     reading: ReadingService
     end_to_end: EndToEnd
     mediation: Mediation
+    pin_repair: PinRepair | None  # where the block store is several nodes
 
 
 def open_slots(stores: Stores, sealer: DocumentSealer) -> SlotBook:
@@ -126,7 +129,29 @@ def open_records(
         consents=domain,
         clock=clock,
     )
-    return Records(index, slots, vault, manifests, storing, reading, end_to_end, mediation)
+    return Records(
+        index=index,
+        slots=slots,
+        vault=vault,
+        manifests=manifests,
+        storing=storing,
+        reading=reading,
+        end_to_end=end_to_end,
+        mediation=mediation,
+        pin_repair=_pin_repair(stores, index, manifests),
+    )
+
+
+def _pin_repair(stores: Stores, index: MongoRecordIndex, manifests: ManifestBook) -> PinRepair | None:
+    if not isinstance(stores.blocks, SwarmBlockStore):
+        return None
+    return PinRepair(
+        replicas=stores.blocks,
+        records=index,
+        opened=manifests.unchecked,
+        erases=manifests.erases,
+        interval_seconds=stores.settings.pin_repair_seconds,
+    )
 
 
 def open_portability(

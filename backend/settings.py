@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -29,6 +30,9 @@ _EXAMPLES = (
     "letmein",
     "qwertz",
     "qwerty",
+)
+_MULTIADDRESS = re.compile(
+    r"/(ip4|ip6|dns|dns4|dns6)/[0-9A-Za-z.:_-]+/tcp/[0-9]{1,5}(/(http|https))?|/unix/\S+"
 )
 _SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
@@ -94,7 +98,17 @@ class Settings(BaseSettings):
     )
     index_uri: str | None = Field(default=None, description="MongoDB; without it the embedded index runs")
     storage: Literal["directory", "kubo"] = "directory"
-    kubo_address: str = "/ip4/127.0.0.1/tcp/5001"
+    kubo_address: str = Field(
+        default="/ip4/127.0.0.1/tcp/5001", description="RPC of each Kubo node; commas between several"
+    )
+    kubo_pins: int | None = Field(
+        default=None,
+        ge=1,
+        description="nodes that have pinned a record before it counts as stored; default: two of several",
+    )
+    pin_repair_seconds: int = Field(
+        default=600, ge=1, description="between two looks for pins that a node lost or missed"
+    )
     passphrase: SecretStr | None = Field(default=None, description="of the key store; otherwise a key file")
     keystore: Literal["embedded", "pkcs11"] = Field(
         default="embedded", description="where the key above all others lies: in a file, or in an HSM"
@@ -279,6 +293,14 @@ class Settings(BaseSettings):
         return _networks(self.webhook_private_networks)
 
     @property
+    def kubo_addresses(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.kubo_address.split(",") if part.strip())
+
+    @property
+    def kubo_pins_needed(self) -> int:
+        return self.kubo_pins or min(2, len(self.kubo_addresses))
+
+    @property
     def hsm_token(self) -> HsmToken | None:
         module, label, pin = self.pkcs11_module, self.pkcs11_token_label, self.pkcs11_pin
         return None if module is None or label is None or pin is None else HsmToken(module, label, pin)
@@ -349,6 +371,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"{part} is no number of days from 1 to 365")
         return text
 
+    @field_validator("kubo_address")
+    @classmethod
+    def _require_nodes(cls, text: str) -> str:
+        addresses = [part.strip() for part in text.split(",")]
+        for address in addresses:
+            if not _MULTIADDRESS.fullmatch(address):
+                raise ValueError(f"{address!r} is no address such as /ip4/127.0.0.1/tcp/5001")
+        if len(set(addresses)) != len(addresses):
+            raise ValueError("a node is named twice: its copy would count as two")
+        return text
+
     @field_validator("suites")
     @classmethod
     def _require_numbers(cls, text: str) -> str:
@@ -369,6 +402,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 "ASSENT_LEDGER_URL needs ASSENT_LEDGER_CHAIN_ID: never sign for an unknown chain"
             )
+        if self.kubo_pins is not None and self.kubo_pins > len(self.kubo_addresses):
+            raise ValueError("ASSENT_KUBO_PINS asks for more nodes than ASSENT_KUBO_ADDRESS names")
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
         if self.openid_issuer is not None and None in {self.openid_client_id, self.openid_mapping}:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pymongo.database import Database
 
-from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory
+from backend.adapters.data_directory import DataDirectory
 from backend.adapters.index.changes import IndexChanges
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
@@ -36,8 +36,7 @@ from backend.adapters.ledger.recovery import RecoveryLedger
 from backend.adapters.ledger.relayer import Relayer, account_of
 from backend.adapters.ledger.wiring import ledger_adapters
 from backend.adapters.ledger.witnesses import WitnessPairs
-from backend.adapters.storage.directory import DirectoryBlockStore
-from backend.adapters.storage.kubo import KuboBlockStore
+from backend.blocks_wiring import open_blocks
 from backend.keys_wiring import open_keys
 from backend.keystore import KeyStore
 from backend.records.storage_ports import BlockStore
@@ -163,13 +162,8 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
     )
     closing.callback(database.client.close)
 
-    blocks: BlockStore = (
-        KuboBlockStore(settings.kubo_address)
-        if settings.storage == "kubo"
-        else DirectoryBlockStore(directory.blocks, reserve_bytes=MIN_FREE_BYTES)
-    )
+    blocks = open_blocks(settings, directory)
     closing.callback(blocks.close)
-    blocks.check()
     origin = f"{settings.tenant}.assent/audit"
     return Stores(
         settings=settings,

@@ -68,9 +68,21 @@ class MessagesView(BaseModel):
     acknowledgements_late: int
 
 
+class BlockNodeView(BaseModel):
+    """``altered``: how often it gave other bytes than were stored, since the service started."""
+
+    name: str
+    up: bool
+    missing: int | None = Field(description="blobs that it does not keep; null where it was not looked at")
+    altered: int
+
+
 class StorageView(BaseModel):
     free_bytes: int = Field(description="below the data directory")
     pins: int | None = Field(description="blobs that the block store keeps, counted within ten minutes")
+
+    pins_below: int = Field(description="of these, kept by fewer nodes than should be")
+    nodes: list[BlockNodeView] = Field(description="of the block store, where they are several")
 
 
 class KeyDueView(BaseModel):
@@ -142,7 +154,15 @@ def operations(caller: Watcher) -> OperationsView:
             mails_dead=facts.messages.mails_dead,
             acknowledgements_late=facts.messages.acknowledgements_late,
         ),
-        storage=StorageView(free_bytes=facts.storage.free_bytes, pins=facts.storage.pins),
+        storage=StorageView(
+            free_bytes=facts.storage.free_bytes,
+            pins=facts.storage.pins,
+            pins_below=facts.storage.pins_below,
+            nodes=[
+                BlockNodeView(name=node.name, up=node.up, missing=node.missing, altered=node.altered)
+                for node in facts.storage.nodes
+            ],
+        ),
         keys_due=_keys_due(facts),
         backup_configured=facts.backup is not None,
     )

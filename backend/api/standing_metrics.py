@@ -49,6 +49,7 @@ class _Standing(Collector):
         yield _gauge("assent_storage_free_bytes", "Below the data directory", facts.storage.free_bytes)
         if facts.storage.pins is not None:
             yield _gauge("assent_pins", "Blobs that the block store keeps", facts.storage.pins)
+        yield from self._nodes()
         yield self._alarms()
         try:
             balance = self._budget.balance()
@@ -59,6 +60,26 @@ class _Standing(Collector):
             "Of the period's privacy budget of all answers together",
             balance.spent / max(1, balance.spent + balance.left),
         )
+
+    def _nodes(self) -> Iterator[Metric]:
+        """Of a block store of several nodes; of one the families are empty."""
+        storage = self._facts.storage
+        yield _gauge("assent_pins_below", "Blobs that fewer nodes keep than should", storage.pins_below)
+        up = GaugeMetricFamily("assent_block_node_up", "1 for a node that answers, else 0", labels=["node"])
+        missing = GaugeMetricFamily(
+            "assent_block_node_missing_pins", "Blobs that the node does not keep", labels=["node"]
+        )
+        altered = GaugeMetricFamily(
+            "assent_block_node_altered",
+            "Blocks that the node gave altered since the service started",
+            labels=["node"],
+        )
+        for node in storage.nodes:
+            up.add_metric([node.name], node.up)
+            altered.add_metric([node.name], node.altered)
+            if node.missing is not None:
+                missing.add_metric([node.name], node.missing)
+        yield from (up, missing, altered)
 
     def _acts(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("assent_acts_waiting", "Accepted and not over", labels=["kind"])

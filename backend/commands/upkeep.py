@@ -71,6 +71,9 @@ def fsck(
     collect: Annotated[
         bool, typer.Option("--collect", help="remove what interrupted writes left behind")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="bring nodes of the block store what they lack, from the others")
+    ] = False,
     data_directory: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +84,7 @@ def fsck(
         settings = read_settings(data_directory=data_directory)
         require_deployment(settings)
         with opened(settings) as stores:
-            report = check_everything(stores)
+            report = check_everything(stores, repair=repair)
             if collect and report.sound:
                 from backend.maintenance.records import collect as remove
 

@@ -220,9 +220,21 @@ def _blocks(settings: Settings) -> Findings:
     if settings.storage == "directory":
         yield Finding("blocks", State.SOUND, "in the data directory")
         return
-    with closing(KuboBlockStore(settings.kubo_address, timeout_seconds=_CONNECT_SECONDS)) as blocks:
-        blocks.check()
-    yield Finding("blocks", State.SOUND, f"Kubo at {settings.kubo_address}")
+    for address in settings.kubo_addresses:
+        with closing(KuboBlockStore(address, timeout_seconds=_CONNECT_SECONDS)) as blocks:
+            try:
+                blocks.check()
+            except Unavailable as failure:
+                yield Finding(f"blocks: {address}", State.BROKEN, failure.code, PART_REMEDIES["blocks"])
+            else:
+                yield Finding("blocks", State.SOUND, f"Kubo at {address}")
+    if settings.kubo_pins_needed < 2 and not settings.is_development:
+        yield Finding(
+            "blocks",
+            State.LOOK,
+            "a record counts as stored with one node: what it acknowledged is lost with its disk",
+            "Run three nodes, and name all in ASSENT_KUBO_ADDRESS: docs/storage.md.",
+        )
 
 
 def _backup(settings: Settings) -> Findings:

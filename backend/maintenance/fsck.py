@@ -36,12 +36,13 @@ def require_deployment(settings: Settings) -> None:
         raise NoDeployment(str(settings.data_directory))
 
 
-def check_everything(stores: Stores) -> Report:
-    """Return what is damaged. Raises Unavailable errors where a store does not answer."""
+def check_everything(stores: Stores, *, repair: bool = False) -> Report:
+    """Return what is damaged; ``repair`` brings nodes of the block store what they lack, and what they then
+    have is no damage. Raises Unavailable errors where a store does not answer."""
     report = Report()
     facts = read_chain(stores)
     gone = read_gone(stores)
-    RecordCheck(stores, facts, gone, report).run()
+    RecordCheck(stores, facts, gone, report, repair=repair).run()
     check_consents(stores, facts, gone, report)
     check_erasures(stores, report)
     check_care_teams(stores, report)

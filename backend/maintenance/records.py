@@ -10,6 +10,7 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.errors import AssentError, IntegrityError
 from backend.keystore import SecretNotFound
+from backend.maintenance.block_nodes import check_nodes
 from backend.maintenance.chain_facts import ChainFacts
 from backend.maintenance.erasures import Gone
 from backend.maintenance.report import Report
@@ -40,7 +41,9 @@ from backend.types import RecordId, SubjectId
 class RecordCheck:
     """Call ``run`` once. Raises Unavailable errors only: damage goes into the report."""
 
-    def __init__(self, stores: Stores, facts: ChainFacts, gone: Gone, report: Report) -> None:
+    def __init__(
+        self, stores: Stores, facts: ChainFacts, gone: Gone, report: Report, *, repair: bool = False
+    ) -> None:
         self._stores = stores
         self._facts = facts
         self._gone = gone
@@ -50,6 +53,7 @@ class RecordCheck:
         slots = open_slots(stores, self._sealer)
         self._vault = open_vault(stores, slots)
         self._pins = set(stores.blocks.pins())
+        self._nodes = check_nodes(stores, report, repair=repair)
         self._named: set[Cid] = set()  # roots and blocks that some manifest names
 
     def run(self) -> None:
@@ -121,6 +125,8 @@ class RecordCheck:
         elif not self._stores.blocks.keeps(Pin(address.root, address.blocks)):
             self._report.damaged("pin_incomplete", f"{where} root {address.root}")
         self._key(manifest, segment, where)
+        for node in self._nodes:  # first: a read mends what it finds
+            node.check(address, where)
         self._blocks(segment, where)
 
     def _key(self, manifest: Manifest, segment: SegmentManifest, where: str) -> None:

@@ -43,6 +43,12 @@ _REMEDIES: Final = {
     "where the settings say, and keep the other half offline. Until then nothing is backed up or anchored.",
     AlarmCode.BACKUP_KEY_DUE: "Make the next recovery key with 'assent backup keygen' before this one ends.",
     AlarmCode.DISK_LOW: "Free space below the data directory. Below 256 MiB no new record is taken.",
+    AlarmCode.PINS_BELOW: "Fewer nodes of the block store keep these blobs than should. They are brought to "
+    "the others by themselves once enough nodes answer; 'assent fsck' names what no node has any more.",
+    AlarmCode.NODE_ALTERED: "A node of the block store gave other bytes than were stored. They were taken "
+    "from another node, and the node was given the right ones. Look at its disk, and at who can write to it.",
+    AlarmCode.NODE_AWAY: "Start the node of the block store again. It gets by itself what it missed; until "
+    "then nothing can be erased for good.",
     AlarmCode.MEMBER_EXPIRED: "The member is permitted nothing any more. Admit the organisation anew, and "
     "remove the old member.",
     AlarmCode.MEMBER_DUE: "Admit the organisation anew in time, so that patients can give consent to the new "
@@ -91,6 +97,13 @@ def _of_parts(facts: Facts) -> Iterator[Alarm]:
             yield Alarm(AlarmCode.PART_AWAY, Severity.NOW, remedy, subject=part, cause=state)
     if facts.storage.free_bytes < LOW_BYTES and facts.parts.get("disk", UP) == UP:
         yield _alarm(AlarmCode.DISK_LOW, Severity.SOON)
+    if facts.storage.pins_below:
+        yield _alarm(AlarmCode.PINS_BELOW, Severity.NOW, count=facts.storage.pins_below)
+    for node in facts.storage.nodes:
+        if node.altered:
+            yield _alarm(AlarmCode.NODE_ALTERED, Severity.SOON, subject=node.name, count=node.altered)
+        if not node.up:
+            yield _alarm(AlarmCode.NODE_AWAY, Severity.SOON, subject=node.name)
 
 
 def _of_log(facts: Facts) -> Iterator[Alarm]:

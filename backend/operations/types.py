@@ -55,11 +55,27 @@ class BackupFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """One of several nodes of the block store. ``missing``: blobs that it does not keep; None where it was
+    not looked at. ``altered``: how often, since the start, it gave other bytes than it was asked for."""
+
+    name: str
+    up: bool
+    missing: int | None
+    altered: int
+
+
+@dataclass(frozen=True, slots=True)
 class StorageFacts:
-    """``pins``: blobs that the block store was told to keep; None where it did not say."""
+    """``pins``: blobs that the block store was told to keep; None where it did not say.
+
+    ``nodes``, where it is several; ``pins_below``: blobs that too few of them keep.
+    """
 
     free_bytes: int
     pins: int | None
+    pins_below: int = 0
+    nodes: Sequence[NodeFacts] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +126,9 @@ class AlarmCode(StrEnum):
     BACKUP_KEY_EXPIRED = "backup_key_expired"
     BACKUP_KEY_DUE = "backup_key_due"
     DISK_LOW = "disk_low"
+    PINS_BELOW = "pins_below"
+    NODE_ALTERED = "node_altered"
+    NODE_AWAY = "node_away"
     MEMBER_EXPIRED = "member_expired"
     MEMBER_DUE = "member_due"
     ACKNOWLEDGEMENTS_LATE = "acknowledgements_late"

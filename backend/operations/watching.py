@@ -20,9 +20,11 @@ from backend.operations.types import (
     Facts,
     LogFacts,
     MessageFacts,
+    NodeFacts,
     StorageFacts,
 )
 from backend.outbox.service import Outbox
+from backend.records.pin_repair import PinRepair
 from backend.types import to_hex
 
 BEHIND_SECONDS: Final = 300
@@ -53,6 +55,7 @@ class Watching:
         backups: BackupStatus,
         members: MemberBook,
         pins: Callable[[], Iterable[object]],
+        pin_repair: PinRepair | None,
         free_bytes: Callable[[], int],
         counted: Callable[[], Counted],
         clock: Callable[[], int],
@@ -68,6 +71,7 @@ class Watching:
         self._backups = backups
         self._members = members
         self._pins = pins
+        self._pin_repair = pin_repair
         self._free_bytes = free_bytes
         self._counted = counted
         self._clock = clock
@@ -87,7 +91,7 @@ class Watching:
             backlog=_unless_away(self._outbox.backlog) or (),
             messages=_unless_away(lambda: self._of_messages(counted)),
             backup=self._of_backup(),
-            storage=StorageFacts(self._free_bytes(), _unless_away(self._count_pins)),
+            storage=self._of_storage(),
             credentials=_unless_away(self._of_members),
             catalogue_failed=counted.catalogue_failed,
             damaged_answers=counted.damaged_answers,
@@ -132,6 +136,22 @@ class Watching:
             failure=status["error"],
             behind=shipped is not None and not status["running"] and now - shipped > patience,
         )
+
+    def _of_storage(self) -> StorageFacts:
+        free, pins, repair = self._free_bytes(), _unless_away(self._count_pins), self._pin_repair
+        if repair is None:
+            return StorageFacts(free, pins)
+        found, replicas = repair.last, repair.replicas
+        nodes = [
+            NodeFacts(
+                name=name,
+                up=replicas.answered(name),
+                missing=None if found is None else found.missing.get(name),
+                altered=replicas.altered_at(name),
+            )
+            for name in replicas.nodes()
+        ]
+        return StorageFacts(free, pins, 0 if found is None else found.below, nodes)
 
     def _count_pins(self) -> int:
         kept, now = self._pins_counted, self._clock()

@@ -6,7 +6,7 @@ The store is not trusted. Adapters: ``backend.adapters.storage``. One conformanc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -25,6 +25,16 @@ class StorageFull(StorageUnavailable):
     code = "storage_full"
     remedy = (
         "The disk of the block store is full. Nothing was stored. Try again when the operator has made room."
+    )
+
+
+class TooFewNodes(StorageUnavailable):
+    """Fewer nodes answer than must have a blob pinned before it counts as stored."""
+
+    code = "storage_nodes_missing"
+    remedy = (
+        "Too few nodes of the block store answer, so nothing was stored. What is stored can be read while "
+        "one of them answers. Try again shortly; docs/storage.md tells operators more."
     )
 
 
@@ -126,3 +136,41 @@ class BlockStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections. A closed store raises StorageUnavailable."""
+
+
+class Replicas(Protocol):
+    """A block store of several nodes, node by node. Each is to keep everything.
+
+    All raise StorageUnavailable when the node does not answer.
+    """
+
+    needed: int  # nodes that must keep a blob
+
+    def nodes(self) -> Sequence[str]:
+        """Return the nodes' names."""
+
+    def check_at(self, name: str) -> None:
+        """Raise unless the node can be used now."""
+
+    def answered(self, name: str) -> bool:
+        """Tell whether the node did what it was asked last."""
+
+    def altered_at(self, name: str) -> int:
+        """Return how often, since the start, the node gave other bytes than a CID names."""
+
+    def pins_at(self, name: str) -> set[Cid]:
+        """Return the roots that the node pins."""
+
+    def unpin_at(self, name: str, root: Cid) -> None:
+        """Let go of a root on this node alone."""
+
+    def damage_at(
+        self, name: str, root: Cid, children: tuple[Cid, ...]
+    ) -> Iterator[tuple[Cid, IntegrityError]]:
+        """Read these blocks at the node, and iterate over those that are missing or altered."""
+
+    def make_whole(self, name: str, root: Cid) -> int:
+        """Bring the node what it lacks of a root, each block checked, and pin; return how many blocks.
+
+        Raises BlockMissing or BlockCorrupt where no node has what the CID names.
+        """

@@ -7,11 +7,13 @@ readers, and an erasure share that only the key store holds. Nothing here decide
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from backend.keystore import KeyName, KeyStore, Secret
 from backend.records.blobs import load_blob, store_blobs
+from backend.records.blocks import BlobAddress
 from backend.records.content import Content
 from backend.records.context import DEFAULT_SUITES, SUITE_1, ContentContext, SegmentKeyId, SuiteNumber
 from backend.records.delivery import Origin, deliver_end_to_end
@@ -21,9 +23,12 @@ from backend.records.frame import Source
 from backend.records.manifest import Manifest, SegmentManifest
 from backend.records.sealing import RecipientKey
 from backend.records.slot_book import KeyWithheld, SlotBook
-from backend.records.storage_ports import BlockStore
+from backend.records.storage_ports import BlockMissing, BlockStore, StorageUnavailable
 from backend.records.wrapping import WRAPPED_BYTES, SegmentKey, unwrap_dek, wrap_dek
 from backend.types import MemberId, RecordId, SubjectId, UnixSeconds
+
+_PUTS: Final = 3
+_Put = TypeVar("_Put")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,16 @@ class SealedSegment:
     wrapped_dek: bytes  # 40 bytes
 
 
+def _until_pinned(put: Callable[[], _Put]) -> _Put:
+    """Put and pin, again where somebody's collection of garbage came between the two."""
+    for _ in range(_PUTS):
+        try:
+            return put()
+        except BlockMissing as missing:
+            collected = missing
+    raise StorageUnavailable("blocks are collected before they are pinned") from collected
+
+
 class Vault:
     """Encrypts segments for the block store and opens them again."""
 
@@ -91,19 +106,22 @@ class Vault:
             [share_name(record_id, version, segment.name) for segment in segments]
         )
         segment_keys = self._slots.writing(subject, [segment.kind for segment in segments])
-        deks = [Secret.generate() for _ in segments]
 
-        def sealed() -> Iterator[Iterable[bytes]]:
-            for segment, context, dek, share in zip(segments, contexts, deks, shares, strict=True):
-                yield seal(
+        def put() -> tuple[list[Secret], tuple[BlobAddress, ...]]:
+            deks = [Secret.generate() for _ in segments]
+            sealed = (
+                seal(
                     segment.content.pieces(),
                     source=segment.source,
                     context=context,
                     dek=dek,
                     erasure_share=share,
                 )
+                for segment, context, dek, share in zip(segments, contexts, deks, shares, strict=True)
+            )
+            return deks, store_blobs(self._blocks, sealed)
 
-        addresses = store_blobs(self._blocks, sealed())
+        deks, addresses = _until_pinned(put)
         return tuple(
             SegmentManifest(
                 name=segment.name,
@@ -162,7 +180,7 @@ class Vault:
         self._keys.get(*share_name(context.record_id, context.version, context.segment))
         if not is_ciphertext_size(len(sealed.ciphertext)) or len(sealed.wrapped_dek) != WRAPPED_BYTES:
             raise CiphertextInvalid
-        (address,) = store_blobs(self._blocks, [[sealed.ciphertext]])
+        (address,) = _until_pinned(lambda: store_blobs(self._blocks, [[sealed.ciphertext]]))
         return SegmentManifest(
             name=context.segment,
             kind=sealed.kind,

@@ -89,6 +89,14 @@ class MongoRecordIndex:
         with translated():
             return sorted_out(row_of, self._rows.find({}).sort("_id", ASCENDING))
 
+    def page(self, after: str, limit: int) -> tuple[list[VersionRow], str]:
+        """Return versions by id behind this one, without those that cannot be read, and the last one's id,
+        empty where there are no more."""
+        with translated():
+            found = list(self._rows.find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(limit))
+            rows, _ = sorted_out(row_of, found)
+        return rows, str(found[-1]["_id"]) if len(found) == limit else ""
+
     def everything(self) -> Sequence[VersionRow]:
         with translated():
             return [row_of(document) for document in self._rows.find({}).sort("_id", ASCENDING)]

@@ -34,6 +34,7 @@ from backend.waiting import about_to_wait
 OLDEST_VERSION: Final = (0, 38)  # the RPC used here was tried with 0.42
 _FIRST_UNKNOWN_VERSION: Final = (1, 0)
 _COLLECTION_SECONDS: Final = 3600.0  # a collection walks the whole repository
+_OWN: Final = {"offline": "true"}  # ask no other node
 
 # The client hands urllib3 an option that has had no effect for years; every request would warn.
 _WARNING: Final = "The 'strict' parameter is no longer needed"
@@ -61,8 +62,8 @@ def _driver_errors() -> Iterator[None]:
 class KuboBlockStore:
     """A ``BlockStore`` on a Kubo node at a multiaddress such as ``/ip4/127.0.0.1/tcp/5001``.
 
-    ``timeout_seconds`` bounds each answer: a node in a swarm would look for a missing block for ever.
-    Call ``check`` before first use.
+    Only the node's own blocks count, also in a swarm. ``timeout_seconds`` bounds each answer. Call ``check``
+    before first use.
     """
 
     def __init__(self, address: str, *, timeout_seconds: float = 30.0) -> None:
@@ -91,7 +92,8 @@ class KuboBlockStore:
 
     def get_block(self, cid: Cid) -> bytes:
         with _driver_errors():
-            data = self._client().block.get(parse_cid(cid))
+            # Of its own blocks alone: in a swarm it would look for a missing one until the time is up.
+            data = self._client().block.get(parse_cid(cid), opts=_OWN)
         if not isinstance(data, bytes) or not matches(cid, data):
             raise BlockCorrupt
         return data
@@ -99,18 +101,18 @@ class KuboBlockStore:
     def has(self, cid: Cid) -> bool:
         try:
             with _driver_errors():
-                self._client().block.stat(parse_cid(cid), opts={"offline": "true"})
+                self._client().block.stat(parse_cid(cid), opts=_OWN)
         except BlockMissing:
             return False
         return True
 
     def pin(self, root: Cid, children: tuple[Cid, ...]) -> None:
-        # The node follows the root's links by itself, but in a swarm it would wait for a missing one.
+        # The node follows the root's links by itself, but not again where it believes to have the pin.
         for cid in (root, *children):
             if not self.has(cid):
                 raise BlockMissing
         with _driver_errors():
-            self._client().pin.add(parse_cid(root), recursive=True)
+            self._client().pin.add(parse_cid(root), recursive=True, opts=_OWN)
 
     def pin_all(self, pins: Iterable[Pin]) -> None:
         for pin in pins:
@@ -164,6 +166,11 @@ class KuboBlockStore:
         version = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
         if not OLDEST_VERSION <= version < _FIRST_UNKNOWN_VERSION:
             raise NodeVersionRefused
+
+    def peers(self) -> list[str]:
+        """Return the identities of the nodes that this one is connected to."""
+        with _driver_errors():
+            return sorted({str(peer["Peer"]) for peer in self._client().swarm.peers()["Peers"] or ()})
 
     def close(self) -> None:
         self._open = False
