@@ -104,6 +104,8 @@ def verify_code(deployment: Deployment, chain: Chain) -> None:
     for name, contract in deployment.contracts.items():
         code = _code(chain, contract.address)
         expected = artifact(name)
+        if not code:
+            raise ContractCodeDiffers(f"There is no {name} at its address, as far as the node has blocks.")
         if expected.masked(code) != expected.runtime:
             raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
         if _hash(code) != contract.code_hash:
