@@ -8,6 +8,7 @@ but what people and operators would carry over, and the chain.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,13 +18,16 @@ import httpx
 import pytest
 from eth_account import Account
 
+from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.calls import Sender
+from backend.adapters.ledger.chain import SignedTransaction
 from backend.adapters.ledger.custodian import CustodianNotAdmitted
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.wiring import ledger_adapters
 from backend.audit.tile_paths import tiles_of
 from backend.audit.verify import main as verify
 from backend.consent.revocations import ACT
+from backend.consent.stop_watch import INTERVAL_SECONDS
 from backend.consent.terms import Grant
 from backend.consent.terms_json import from_json
 from backend.consent.typed_data import consent_id
@@ -32,7 +36,8 @@ from backend.identity.roles import Role
 from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import open_stores
-from backend.types import ConsentId, SubjectId
+from backend.types import Address, Bytes32, ConsentId, SubjectId
+from scripts.testnet.description import GAS_PRICE_WEI
 from tests.integration.api.world import Patient, Service, assert_problem, enrol, in_days, provider, raw, staff
 from tests.networks.acts import read, row_of, under_way
 from tests.networks.custodians import (
@@ -47,7 +52,7 @@ from tests.networks.custodians import (
     signed_stop,
 )
 from tests.support.faulty_rpc import Fault, FaultyRpc
-from tests.support.testnet import Testnet, until
+from tests.support.testnet import Testnet, head, until
 
 CUSTODIAN = ["custodian", "provider", "relayer"]
 NOBODY = "0x" + "5a" * 32  # a member id that nobody has
@@ -98,6 +103,12 @@ def permitted(patient: Patient, clinic: Provider) -> Iterator[str]:
 def ledger_of(service: Service) -> dict[str, Any]:
     answer: dict[str, Any] = service.http.get("/v1/ledger").json()
     return answer
+
+
+def ended_in_log(patient: Patient, consent: str) -> bool:
+    return any(
+        (entry["type"], entry["consents"]) == ("consent.revoked", [consent]) for entry in patient.accesses()
+    )
 
 
 def denied(clinic: Provider, patient: Patient) -> bool:
@@ -254,8 +265,8 @@ def test_revocation_handed_to_the_clinic_takes_effect_at_the_hospital(
     until(lambda: denied(clinic, patient), "the hospital sees it at the head of its own node")
     assert_problem(read_with(clinic, token, patient), 403, "consent_required")
     assert_problem(ask_token(clinic, patient), 403, "consent_required")
-    assert row_of(patient, permitted)["state"] == "revoked"
-    assert not under_way(service, ACT)  # nobody handed it to the hospital
+    until(lambda: row_of(patient, permitted)["state"] == "revoked", "the patient sees it")
+    until(lambda: ended_in_log(patient, permitted), "the hospital's log has it, and with it who is told")
     assert hand_in(lakeside, signed_stop(patient, permitted, ledger_of(lakeside))).status_code == 200
     until(lambda: not under_way(lakeside, ACT), "it is settled at the clinic")
     assert denied(clinic, patient)
@@ -283,7 +294,53 @@ def test_hospital_that_relays_nothing_cannot_hold_a_revocation_up(
     with proxy.faulty(Fault.TAKES_NOTHING):
         assert hand_in(lakeside, signed_stop(patient, permitted, ledger_of(lakeside))).status_code == 200
         until(lambda: denied(clinic, patient), "the clinic relayed it")
-    assert row_of(patient, permitted)["state"] == "revoked"
+    until(lambda: row_of(patient, permitted)["state"] == "revoked", "the patient sees it")
+
+
+def test_hospital_hears_of_a_revocation_before_its_block(
+    network: Testnet, service: Service, lakeside: Service, patient: Patient, permitted: str
+) -> None:
+    """No block is made meanwhile: the transaction lies in the pools of the nodes."""
+    standing = network.stop_sealing()
+    try:
+        assert hand_in(lakeside, signed_stop(patient, permitted, ledger_of(lakeside))).status_code == 200
+        until(lambda: bool(under_way(service, ACT)), "the hospital takes it as if it were handed in there")
+        assert head(network.service_node) == standing
+        queue = service.world.services.revocations._restrictions
+        pending = queue.pending_for(SubjectId(int(patient.subject, 16)))
+        assert ConsentId(bytes.fromhex(permitted[2:])) in pending.revoked
+    finally:
+        network.seal()
+        network.heal()
+
+
+def test_false_stop_on_the_chain_stops_nothing(
+    network: Testnet, service: Service, clinic: Provider, patient: Patient, permitted: str
+) -> None:
+    """Whoever may send transactions may send one that the contract refuses."""
+    stranger = Account.create()
+    network.fund([stranger.address])
+    forged = bytes(stranger.unsafe_sign_hash(b"\x07" * 32).signature)
+    registry = artifact("ConsentRegistry").functions["revoke"]
+    with closing(network.chain(network.plain[1].node.rpc_url)) as chain:
+        signed = stranger.sign_transaction(
+            {
+                "to": service.world.services.domain.verifying_contract,
+                "data": registry.encode([bytes.fromhex(permitted[2:]), forged]),
+                "gas": 200_000,
+                "gasPrice": GAS_PRICE_WEI,
+                "nonce": 0,
+                "value": 0,
+                "chainId": network.network.chain_id,
+            }
+        )
+        raw_transaction, name = bytes(signed.raw_transaction), Bytes32(bytes(signed.hash))
+        sent = SignedTransaction(raw_transaction, Address(stranger.address), name)
+        (included,) = chain.send([sent])
+    until(lambda: head(network.service_node) > included.block_number + 1, "the hospital's node has it")
+    time.sleep(5 * INTERVAL_SECONDS)
+    assert not under_way(service, ACT)
+    assert not denied(clinic, patient)
 
 
 def test_revocation_can_be_given_to_any_node_without_any_custodian(
