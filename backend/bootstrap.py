@@ -18,7 +18,9 @@ from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.use_store import MongoUseStore
+from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.public_node import PublicNode
+from backend.adapters.ledger.sent_stops import SentStops
 from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.metrics import counted
@@ -39,6 +41,7 @@ from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
+from backend.consent.stop_watch import StopWatch
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
@@ -333,6 +336,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         open_purging(settings, stores, clock=clock),
         *messages.beside,
         *([] if records.pin_repair is None else [records.pin_repair]),
+        *_watch_for_stops(settings, stores, consent_index, revocations),
     ]
     for beside in running:
         beside.start()
@@ -449,6 +453,20 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         ),
     )
     return World(services=services, stores=stores, driver=driver, closing=closing)
+
+
+def _watch_for_stops(
+    settings: Settings, stores: Stores, index: MongoConsentIndex, revocations: RevocationService
+) -> list[Beside]:
+    """An embedded chain has nobody else who sends."""
+    if settings.ledger_url is None:
+        return []
+    stops = SentStops(
+        chain=stores.chain,
+        registry=stores.deployment.address("ConsentRegistry"),
+        own=[stores.relayer.address(sender) for sender in Sender],
+    )
+    return [StopWatch(stops=stops, index=index, revocations=revocations)]
 
 
 def clock() -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.ledger.past import EventLedger
 from backend.audit.epochs import AuditKeyRotation
 from backend.audit.search import LogSearch
 from backend.consent.evidence import EvidenceBook
+from backend.consent.revocations import ACT as REVOCATION
 from backend.consent.tables import Tables
 from backend.log_wiring import OpenLog
 from backend.records.affected import BreachSearch
@@ -36,10 +38,13 @@ def open_review(
     digest: str,
     subjects: tuple[Callable[[], Iterable[SubjectId]], ...],
 ) -> Review:
-    """``subjects`` give, together, everybody whose entries the log may hold; ``digest`` names the tables."""
+    """``subjects`` give, together, everybody here whose entries the log may hold; ``digest`` names
+    the tables."""
+    acts = MongoActStore(stores.database, stores.keys)
 
     def everybody() -> set[SubjectId]:
-        return {subject for some in subjects for subject in some()}
+        own = {subject for some in subjects for subject in some()}
+        return own | acts.subjects(REVOCATION)  # stops are taken of other custodians' patients, too
 
     search = LogSearch(opened.reader, subjects=everybody)
     return Review(

@@ -22,7 +22,9 @@ from backend.adapters.ledger.custodian import admit_custodian
 from backend.adapters.ledger.deployment import deploy_or_attach
 from backend.adapters.ledger.deployment_file import Deployment, MarketTerms
 from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.adapters.ledger.errors import JoinNeedsNetwork
 from backend.adapters.ledger.events import EventScan
+from backend.adapters.ledger.joining import Joining, join_deployment
 from backend.adapters.ledger.keys import KeyLedger
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.log_anchor import LogAnchor
@@ -107,6 +109,38 @@ def sending_accounts(settings: Settings) -> dict[Sender, Address]:
         return {sender: account_of(key) for sender, key in _sending_keys(keys).items()}
 
 
+def join(settings: Settings, deployment: Path) -> Joining:
+    """Have the service that starts here use contracts that others deployed, as the file ``deployment`` names
+    them. Not while it runs; the same again changes nothing.
+
+    Raises DataDirectoryInUse, and what ``join_deployment`` raises.
+    """
+    if settings.ledger_url is None:
+        raise JoinNeedsNetwork
+    with ExitStack() as closing:
+        directory = DataDirectory(settings.data_directory)
+        directory.open()
+        closing.callback(directory.close)
+        keys = open_keys(settings, directory)
+        closing.callback(keys.close)
+        chain = _open_chain(settings, directory, closing)
+        relayer = Relayer(chain=chain, keys=_sending_keys(keys))
+        closing.callback(relayer.close)
+        return join_deployment(
+            deployment,
+            directory.chain / "deployment.json",
+            chain=chain,
+            relayer=relayer,
+            tenant=MemberId(keys.get_or_create("salt", "tenant").reveal()),
+            origin=_origin(settings),
+        )
+
+
+def _origin(settings: Settings) -> str:
+    """The name of the audit log."""
+    return f"{settings.tenant}.assent/audit"
+
+
 def _sending_keys(keys: KeyStore) -> dict[Sender, bytes]:
     return {sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender}
 
@@ -164,7 +198,7 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
 
     blocks = open_blocks(settings, directory)
     closing.callback(blocks.close)
-    origin = f"{settings.tenant}.assent/audit"
+    origin = _origin(settings)
     return Stores(
         settings=settings,
         directory=directory,

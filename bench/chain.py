@@ -14,13 +14,14 @@ from eth_typing import Hash32
 
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.api.services import Services
 from backend.audit.entry import Agent
 from backend.bootstrap import World, open_world
 from backend.consent.deciding import Question
 from backend.consent.decision_types import Answer, Requester, Segment
 from backend.consent.drafting import Wish
 from backend.consent.ledger_types import Receipt
-from backend.consent.terms import Grant, Kind, OpenSubject
+from backend.consent.terms import Grant, Kind, OpenSubject, Revoke
 from backend.consent.typed_data import consent_id, digest
 from backend.idempotency import Attempt
 from backend.identity.roles import Role
@@ -47,7 +48,7 @@ def measure(directory: Path) -> list[Result]:
         world.close()
 
 
-class _Patient:
+class Patient:
     """A subject opened on the chain, and the key that speaks for it."""
 
     def __init__(self, world: World) -> None:
@@ -58,7 +59,7 @@ class _Patient:
         command = OpenSubject(self.subject, Address(self.account.address), deadline)
         world.stores.ledger.open_subject(command, self.sign(command))
 
-    def sign(self, command: OpenSubject | Grant) -> bytes:
+    def sign(self, command: OpenSubject | Grant | Revoke) -> bytes:
         hashed = Hash32(digest(command, self._world.services.domain))
         return bytes(self.account.unsafe_sign_hash(hashed).signature)
 
@@ -78,23 +79,10 @@ class _Patient:
         return services.drafter.grant(wish, subject=self.subject, epoch=epoch, now=now, language="en")
 
 
-def _decision(world: World) -> Result:
-    """Each measured call is the first at its block, for the decision and for the bare call alike."""
-    services, chain = world.services, world.stores.chain
-    now = int(time.time())
-    patient = _Patient(world)
-    clinic = services.admissions.admit(
-        "Clinic",
-        roles=frozenset({Role.PROVIDER}),
-        account=None,
-        days=1,
-        attempt=Attempt.only(now=now),
-        by=Agent.service("benchmark"),
-    )
-    grant = patient.grant(clinic)
-    services.consents.submit(grant, patient.sign(grant))
+def asked(services: Services, subject: SubjectId, clinic: MemberId) -> tuple[Question, Segment]:
+    """Return what is decided: laboratory results of any time, for treatment."""
     question = Question(
-        patient.subject,
+        subject,
         Requester(clinic),
         services.tables.purposes.mask(["TREAT"]),
         services.tables.actions.mask(["access"]),
@@ -106,6 +94,25 @@ def _decision(world: World) -> Result:
         data_to=_UNBOUNDED,
         references=frozenset(),
     )
+    return question, segment
+
+
+def _decision(world: World) -> Result:
+    """Each measured call is the first at its block, for the decision and for the bare call alike."""
+    services, chain = world.services, world.stores.chain
+    now = int(time.time())
+    patient = Patient(world)
+    clinic = services.admissions.admit(
+        "Clinic",
+        roles=frozenset({Role.PROVIDER}),
+        account=None,
+        days=1,
+        attempt=Attempt.only(now=now),
+        by=Agent.service("benchmark"),
+    )
+    grant = patient.grant(clinic)
+    services.consents.submit(grant, patient.sign(grant))
+    question, segment = asked(services, patient.subject, clinic)
     # What the decision asks for, but for the clinic's membership: the slots of patient and consent.
     call = {
         "to": world.stores.deployment.contracts["ConsentRegistry"].address,
@@ -138,7 +145,7 @@ def _decision(world: World) -> Result:
 
 def _gas(world: World) -> list[Result]:
     ledger, clinic = world.stores.ledger, MemberId(secrets.token_bytes(32))
-    patients = [_Patient(world) for _ in range(BATCH + 1)]
+    patients = [Patient(world) for _ in range(BATCH + 1)]
     first = patients.pop()
     grant = first.grant(clinic)
     single = _gas_used(world, ledger.record(grant, first.sign(grant)))

@@ -29,6 +29,7 @@ from bench import (
     log,
     machine,
     memory,
+    networks,
     pages,
     reading,
     slots,
@@ -67,6 +68,7 @@ _SERVED: Final[Sequence[tuple[str, str, ServedWork]]] = (  # on one running serv
 )
 _AFTER: Final[Sequence[tuple[str, str, Work]]] = (
     ("chain", "decisions and gas", lambda directory, _: chain.measure(directory)),
+    ("networks", "two custodians on a network", lambda directory, _: networks.measure(directory)),
     ("consents", "import of FHIR Consents", lambda _, __: consents.measure()),
     (
         "extracting",

@@ -37,6 +37,16 @@ class MemberBody(Body):
     credential_days: int = Field(default=365, ge=1, le=3650)
 
 
+class CustodianBody(Body):
+    """An organisation with a service of its own on this chain. ``assent ledger join`` there shows its id and
+    account."""
+
+    name: str = Field(min_length=1, max_length=200)
+    member_id: Hex32 = Field(description="the id that its service drew")
+    account: AccountText = Field(description="the account that its service stores and anchors with")
+    credential_days: int = Field(default=1826, ge=1, le=3650)
+
+
 class StandingView(BaseModel):
     member_id: str
     standing: Shown = Field(description="a stop counts for every read from the moment it is received")
@@ -68,6 +78,31 @@ def admit_member(
             account=None if body.account is None else account(body.account, field="account"),
             days=body.credential_days,
             attempt=act,
+            by=agent_of(principal),
+        )
+    view = member_view(services.member_book.get(member))
+    if view.standing is Shown.SCHEDULED:
+        response.status_code = 202
+    return view
+
+
+@router.post(
+    "/custodians", status_code=201, response_model=MemberView, responses={202: {"model": MemberView}}
+)
+def admit_custodian(
+    body: CustodianBody, caller: Participants, response: Response, idempotency_key: Key = None
+) -> MemberView:
+    """Admit another custodian, with the roles custodian, provider and relayer. Where the registry delays
+    admissions the answer is 202 and says from when it counts; nothing more needs to be done."""
+    services, principal = caller
+    member = MemberId(bytes32(body.member_id))
+    with attempt(caller, "custodians", idempotency_key, body) as act:
+        services.admissions.admit_custodian(
+            body.name,
+            member=member,
+            account=account(body.account, field="account"),
+            days=body.credential_days,
+            begun_at=act.begun_at,
             by=agent_of(principal),
         )
     view = member_view(services.member_book.get(member))

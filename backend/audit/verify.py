@@ -1,9 +1,11 @@
-"""Checks proof bundles of an audit log offline. One file: standard library and ``cryptography`` only.
+"""Checks audit logs, and proofs from them, offline. One file: standard library and ``cryptography`` only.
 
-    python verify.py BUNDLE --key KEY [--witness KEY ... --quorum K]
-                            [--rpc URL --contract ADDRESS --log-id HEX]
+    python verify.py SOURCE ... --key KEY [--witness KEY ... --quorum K]
+                                [--rpc URL --contract ADDRESS --log-id [ORIGIN=]HEX ...]
 
-``BUNDLE`` is a JSON bundle, a ``.tlog-proof`` (C2SP), or the evidence of a split view. ``KEY`` is a public
+``SOURCE`` is a JSON bundle, a ``.tlog-proof`` (C2SP), the evidence of a split view, or a whole log: a
+directory of tiles, or an address (``https://.../v1/log``). There may be several, also of several logs: give
+the keys and the log ids of all, each id behind its log's origin and ``=``. ``KEY`` is a public
 key as ``name+key id+base64`` (C2SP signed-note; Ed25519, or a cosignature's Ed25519 or ML-DSA-44); one of the
 log's has the log's origin as its name. Any one of the log's keys that are given suffices: to rely on
 ML-DSA-44 alone, give that one alone. With ``--witness``, at least K of the witnesses (default: all) must have
@@ -21,6 +23,7 @@ import hmac
 import json
 import sys
 import urllib.request
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ FORMAT = "assent-audit-proof/1"
 SPLIT_VIEW = "assent-split-view/1"
 TLOG_PROOF = "c2sp.org/tlog-proof@v1"
 PLAIN, ED25519, ML_DSA_44 = 1, 4, 6  # bytes that name the kind of a key
+TILE_WIDTH = 256  # entries in a bundle
 KEY_BYTES = {PLAIN: 32, ED25519: 32, ML_DSA_44: 1312}
 HEAD_OF = "0x65c7d79d"  # headOf(bytes32) of contract AuditAnchor
 # topic of CheckpointAnchored(bytes32,bytes32,bytes32,uint64,bytes32)
@@ -114,6 +118,138 @@ def verify_split_view(evidence: Any, keys: list[str]) -> dict[str, Any]:
     return {"origin": origin, "split_view": True, "signed": signed, "root_in_larger": found.hex()}
 
 
+def verify_log(
+    fetch: Callable[[str], bytes],
+    keys: list[str],
+    *,
+    witnesses: list[str] | None = None,
+    quorum: int | None = None,
+    anchored: Callable[[str], tuple[int, str]] | None = None,
+) -> dict[str, Any]:
+    """Check a whole log (C2SP tlog-tiles): that its entries are those of its signed checkpoint, that each is
+    linked to the one before it of the same pseudonym, and that the log goes on from what the chain holds.
+
+    ``fetch`` returns the log's file of a path; ``anchored`` what the chain holds of the log with an origin,
+    size and root (hex). Return ``origin``, ``size``, ``root``, ``witnesses``, ``pseudonyms`` (how many) and,
+    where the chain was asked, ``anchored`` (entries). Raise VerificationError, and OSError where a file
+    cannot be had.
+    """
+    try:
+        return _verify_log(fetch, keys, witnesses or [], quorum, anchored)
+    except VerificationError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise VerificationError("the log is malformed") from error
+    except InvalidSignature as error:
+        raise VerificationError("the checkpoint's signature is wrong") from error
+
+
+def _verify_log(
+    fetch: Callable[[str], bytes],
+    keys: list[str],
+    witnesses: list[str],
+    quorum: int | None,
+    anchored: Callable[[str], tuple[int, str]] | None,
+) -> dict[str, Any]:
+    def opened() -> tuple[str, int, bytes, list[str]]:
+        text = fetch("checkpoint").decode()
+        if text.startswith("{"):  # what a service answers: its newest one, and the newest for witnesses
+            text = json.loads(text)["published" if witnesses else "checkpoint"]
+        return open_checkpoint(text, keys, witnesses=witnesses, quorum=quorum)
+
+    origin, size, root, cosigned = opened()
+    held = None if anchored is None else anchored(origin)
+    if held is not None and held[0] > size:  # anchored between the two questions, perhaps
+        again, size, root, cosigned = opened()
+        _refuse(again != origin, "the log changed its name")
+        _refuse(held[0] > size, f"the chain holds {held[0]} entries, the log has {size}")
+    tree, number = list[tuple[int, bytes]](), 0
+    chains, time = dict[bytes, tuple[int, bytes]](), 0
+    for first in range(0, size, TILE_WIDTH):
+        for data in _bundle(fetch, first // TILE_WIDTH, min(TILE_WIDTH, size - first)):
+            leaf, hashed = _leaf(data, number), hashlib.sha256(b"\x00" + data).digest()
+            due = chains.get(leaf["p"], (0, bytes(32)))
+            _refuse((leaf["s"], leaf["h"]) != due, f"entry {number}: something before it was left out")
+            _refuse(leaf["t"] < time, f"entry {number}: it is older than the one before it")
+            chains[leaf["p"]], time, number = (leaf["s"] + 1, hashed), leaf["t"], number + 1
+            _push(tree, hashed)
+            unlike = held is not None and number == held[0] and _root(tree).hex() != held[1]
+            _refuse(unlike, f"the chain holds another history of the first {number} entries")
+    _refuse(_root(tree) != root, "the entries are not those of the checkpoint")
+    report = {"origin": origin, "size": size, "root": root.hex(), "witnesses": cosigned}
+    report["pseudonyms"] = len(chains)
+    return report if held is None else {**report, "anchored": held[0]}
+
+
+def _bundle(fetch: Callable[[str], bytes], number: int, width: int) -> list[bytes]:
+    """Return the leaves of a bundle of entries, each behind its length."""
+    name, rest = f"{number % 1000:03d}", number // 1000
+    while rest:
+        name, rest = f"x{rest % 1000:03d}/{name}", rest // 1000
+    content = fetch(f"tile/entries/{name}" + ("" if width == TILE_WIDTH else f".p/{width}"))
+    leaves, at = list[bytes](), 0
+    while at < len(content):
+        end = at + 2 + int.from_bytes(content[at : at + 2], "big")
+        _refuse(end > len(content), f"the bundle of entry {number * TILE_WIDTH} is cut off")
+        leaves.append(content[at + 2 : end])
+        at = end
+    _refuse(len(leaves) != width, f"the bundle of entry {number * TILE_WIDTH} has another number of entries")
+    return leaves
+
+
+def _push(tree: list[tuple[int, bytes]], node: bytes) -> None:
+    """Add a leaf to the roots of the full subtrees, the largest first, each with its height."""
+    height = 0
+    while tree and tree[-1][0] == height:
+        node, height = _node(tree.pop()[1], node), height + 1
+    tree.append((height, node))
+
+
+def _root(tree: list[tuple[int, bytes]]) -> bytes:
+    if not tree:
+        return hashlib.sha256(b"").digest()
+    *others, (_, root) = tree
+    for _, left in reversed(others):
+        root = _node(left, root)
+    return root
+
+
+def files_of(source: str) -> Callable[[str], bytes]:
+    """Return what reads the files of a log: below an address, or in a directory."""
+    if not source.startswith(("http://", "https://")):
+        return lambda path: (Path(source) / path).read_bytes()
+
+    def fetch(path: str) -> bytes:
+        address = f"{source.rstrip('/')}/{path}"
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310  # nosec B310
+            content: bytes = answer.read()
+            return content
+
+    return fetch
+
+
+def is_log(source: str) -> bool:
+    """Whether a source is a whole log and not a file."""
+    return source.startswith(("http://", "https://")) or Path(source).is_dir()
+
+
+def log_id_of(origin: str, given: list[str]) -> str:
+    """Choose the log's id: one given as ``ORIGIN=HEX``, else the only one. Raises VerificationError."""
+    named = dict(each.rsplit("=", 1) for each in given if "=" in each)
+    bare = [each for each in given if "=" not in each]
+    found = named.get(origin) or (bare[0] if len(given) == len(bare) == 1 else None)
+    if found is None:
+        raise VerificationError(f"no id is given of the log {origin}")
+    return found
+
+
+def anchored_head(rpc: str, contract: str, log_id: str) -> tuple[int, str]:
+    """Return size and root (hex) of the last checkpoint that the contract holds; size 0 for none."""
+    call = {"to": contract, "data": HEAD_OF + log_id.removeprefix("0x")}
+    size, root = _size_and_root(_rpc(rpc, "eth_call", [call, "latest"]))
+    return size, root
+
+
 def _verify(
     bundle: dict[str, Any], keys: list[str], witnesses: list[str], quorum: int | None
 ) -> dict[str, Any]:
@@ -136,9 +272,7 @@ def _verify(
 
 def _entry(entry: dict[str, Any], size: int, root: bytes, anchor: dict[str, Any] | None) -> dict[str, Any]:
     data, index = _bytes(entry["leaf"]), entry["index"]
-    leaf = decode_cbor(data)
-    unlike = set(leaf) != set("chpstv") or leaf["v"] != 1 or any(len(leaf[k]) != 32 for k in "chp")
-    _refuse(unlike, f"entry {index}: the leaf is malformed")
+    leaf = _leaf(data, index)
     hashed = hashlib.sha256(b"\x00" + data).digest()
     check_inclusion(hashed, index, size, [_bytes(n, 32) for n in entry["proof"]], root)
     anchored = anchor is not None and index < anchor["size"]
@@ -153,6 +287,13 @@ def _entry(entry: dict[str, Any], size: int, root: bytes, anchor: dict[str, Any]
         result["_before"] = fields.get("b")
         result["event"] = _readable(decode_cbor(fields["e"]))
     return result
+
+
+def _leaf(data: bytes, index: int) -> dict[str, Any]:
+    leaf: dict[str, Any] = decode_cbor(data)
+    unlike = set(leaf) != set("chpstv") or leaf["v"] != 1 or any(len(leaf[k]) != 32 for k in "chp")
+    _refuse(unlike, f"entry {index}: the leaf is malformed")
+    return leaf
 
 
 def _check_chains(chains: list[dict[str, Any]], entries: list[dict[str, Any]]) -> bool:
@@ -296,8 +437,7 @@ def check_chain(anchor: dict[str, Any] | None, *, rpc: str, contract: str, log_i
     _refuse(chain_id != int(anchor["chain_id"]), "the endpoint serves another chain")
     same = (anchor["contract"].lower(), anchor["log_id"].lower()) == (contract.lower(), log_id.lower())
     _refuse(not same, "the anchor names another contract or log")
-    call = {"to": contract, "data": HEAD_OF + log_id.removeprefix("0x")}
-    head_size, head_root = _size_and_root(_rpc(rpc, "eth_call", [call, "latest"]))
+    head_size, head_root = anchored_head(rpc, contract, log_id)
     other = head_size < size or (head_size == size and head_root != root)
     _refuse(other, "the contract holds another checkpoint")
     if head_size == size:
@@ -305,7 +445,7 @@ def check_chain(anchor: dict[str, Any] | None, *, rpc: str, contract: str, log_i
     block, query = hex(anchor["block"]), {"address": contract, "topics": [CHECKPOINT_ANCHORED, log_id]}
     events = _rpc(rpc, "eth_getLogs", [{**query, "fromBlock": block, "toBlock": block}])
     anchored = [_size_and_root(event["data"]) for event in events]
-    _refuse([size, root] not in anchored, "the named block did not anchor this checkpoint")
+    _refuse((size, root) not in anchored, "the named block did not anchor this checkpoint")
     return f"block {anchor['block']} anchored it; the contract is at {head_size} entries"
 
 
@@ -367,8 +507,8 @@ def _bytes(text: str, length: int | None = None) -> bytes:
     return data
 
 
-def _size_and_root(data: str) -> list[Any]:
-    return [int(data[2:66], 16), data[66:130]]  # the first two words of an ABI encoding
+def _size_and_root(data: str) -> tuple[int, str]:
+    return int(data[2:66], 16), data[66:130]  # the first two words of an ABI encoding
 
 
 def _rpc(url: str, method: str, params: list[Any]) -> Any:
@@ -386,30 +526,65 @@ def _refuse(wrong: bool, reason: str) -> None:
         raise VerificationError(reason)
 
 
+def verify_source(
+    source: str,
+    keys: list[str],
+    *,
+    witnesses: list[str] | None = None,
+    quorum: int | None = None,
+    rpc: str | None = None,
+    contract: str = "",
+    log_ids: list[str] | None = None,
+) -> dict[str, Any]:
+    """Check one source of any kind and return its report. Raises VerificationError, ValueError, OSError."""
+    given = log_ids or []
+    if is_log(source):
+        asked = rpc and (lambda origin: anchored_head(rpc, contract, log_id_of(origin, given)))
+        fetch = files_of(source)
+        return verify_log(fetch, keys, witnesses=witnesses, quorum=quorum, anchored=asked or None)
+    bundle = read(Path(source).read_bytes())
+    if bundle.get("format") == SPLIT_VIEW:
+        return verify_split_view(bundle, keys)
+    report = verify_bundle(bundle, keys, witnesses=witnesses, quorum=quorum)
+    if rpc:
+        log_id = log_id_of(report["origin"], given)
+        report["chain"] = check_chain(report["anchor"], rpc=rpc, contract=contract, log_id=log_id)
+    return report
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Check a proof bundle of an audit log.")
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--key", action="append", required=True, help="the log's verifier key; may repeat")
+    parser = argparse.ArgumentParser(description="Check audit logs, and proof bundles of them.")
+    parser.add_argument("source", nargs="+", help="a file, a directory of tiles, or the address of a log")
+    parser.add_argument("--key", action="append", required=True, help="a log's verifier key; may repeat")
     parser.add_argument("--witness", action="append", default=[], help="a witness's key; may repeat")
     parser.add_argument("--quorum", type=int, help="how many of the witnesses must have cosigned")
     parser.add_argument("--rpc", help="JSON-RPC endpoint of the chain; with --contract and --log-id")
     parser.add_argument("--contract", default="", help="address of AuditAnchor")
-    parser.add_argument("--log-id", default="", help="the log's id in the contract")
+    parser.add_argument(
+        "--log-id", action="append", default=[], help="the log's id in the contract; ORIGIN=ID for several"
+    )
     given = parser.parse_args(arguments)
-    try:
-        bundle = read(given.bundle.read_bytes())
-        if bundle.get("format") == SPLIT_VIEW:
-            report = verify_split_view(bundle, given.key)
+    reports, status = list[Any](), 0
+    for source in given.source:
+        try:
+            report = verify_source(
+                source,
+                given.key,
+                witnesses=given.witness,
+                quorum=given.quorum,
+                rpc=given.rpc,
+                contract=given.contract,
+                log_ids=given.log_id,
+            )
+        except (ValueError, OSError, TypeError, KeyError, AttributeError) as error:
+            of_which = f"{source}: " if len(given.source) > 1 else ""
+            sys.stderr.write(f"NOT VERIFIED: {of_which}{error}\n")
+            status = 1
         else:
-            report = verify_bundle(bundle, given.key, witnesses=given.witness, quorum=given.quorum)
-        if given.rpc:
-            where = {"rpc": given.rpc, "contract": given.contract, "log_id": given.log_id}
-            report["chain"] = check_chain(report["anchor"], **where)
-    except (ValueError, OSError, TypeError, KeyError, AttributeError) as error:
-        sys.stderr.write(f"NOT VERIFIED: {error}\n")
-        return 1
-    sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    return 0
+            reports.append(report)
+    if reports:
+        sys.stdout.write(json.dumps(reports if len(given.source) > 1 else reports[0], indent=2) + "\n")
+    return status
 
 
 if __name__ == "__main__":

@@ -54,6 +54,34 @@ def accounts(data_directory: DataDirectory = None, as_json: AsJson = False) -> N
         show({sender.value: account for sender, account in found.items()}, as_json=as_json)
 
 
+@app.command("join")
+def join(
+    deployment: Annotated[
+        Path, typer.Argument(help="chain/deployment.json of the organisation that deployed the contracts")
+    ],
+    data_directory: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the service that is to start here use contracts that others deployed, after checking them on the
+    chain, and show what the others need to admit it. Not while it runs."""
+    from backend.stores import join as join_network
+    from backend.types import to_hex
+
+    with named_errors():
+        found = join_network(read_settings(data_directory=data_directory), deployment)
+        answer = {
+            "member_id": to_hex(found.member),
+            "account": found.account,
+            "standing": found.standing.name.lower(),
+            "accounts": found.accounts if as_json else " ".join(found.accounts),
+            "chain_id": found.deployment.chain_id,
+            "consent_registry": found.deployment.address("ConsentRegistry"),
+            "audit_anchor": found.deployment.address("AuditAnchor"),
+            "log_id": to_hex(found.log_id),
+        }
+        show(answer, as_json=as_json)
+
+
 @app.command("show")
 def show_id(
     identity: Annotated[

@@ -21,7 +21,11 @@ NARROWEST_COLUMNS = 150  # so that no cell is cut off where output goes into a f
 
 
 def print_report(report: Mapping[str, Any], console: Console) -> None:
-    """Print what ``verify_bundle`` returned. ``chain`` is there where the contract was asked."""
+    """Print what ``verify_source`` returned. ``chain`` or ``anchored``: the contract was asked."""
+    if "entries" not in report:
+        for line in _of_log(report) if "pseudonyms" in report else _of_split_view(report):
+            console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+        return
     wide = (
         console if console.width >= NARROWEST_COLUMNS else Console(file=console.file, width=NARROWEST_COLUMNS)
     )
@@ -67,6 +71,26 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         "No entry of the list is missing." if report["complete"] else "It is not shown that no other exists."
     )
     yield f"VERIFIED: {entries} in the signed log. {whole}"
+
+
+def _of_log(report: Mapping[str, Any]) -> Iterator[str]:
+    yield f"log        {report['origin']}, {report['size']} entries, root {report['root']}"
+    if report["witnesses"]:
+        yield f"witnesses  {', '.join(report['witnesses'])}"
+    if "anchored" in report:
+        yield f"chain      holds the first {report['anchored']} of these entries"
+    else:
+        yield "chain      not asked: give --endpoint, --contract and --log-id to ask it"
+    yield (
+        f"VERIFIED: the log is whole. Each of its {report['size']} entries is in the signed root and linked"
+        f" to the one before it, of {report['pseudonyms']} pseudonyms."
+    )
+
+
+def _of_split_view(report: Mapping[str, Any]) -> Iterator[str]:
+    one, other = report["signed"]
+    yield f"log        {report['origin']}"
+    yield f"SPLIT VIEW: two histories were signed, of {one['size']} and of {other['size']} entries."
 
 
 def _short(value: object) -> str:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from backend.commands import affected, replaying
-from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+from backend.commands.terminal import ERR, OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
 if TYPE_CHECKING:
@@ -159,7 +158,13 @@ audit.command("affected")(affected.affected)
 
 @audit.command("verify")
 def audit_verify(
-    bundle: Annotated[Path, typer.Argument(help="a proof bundle or .tlog-proof, as downloaded")],
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="a proof bundle or .tlog-proof, as downloaded; or a whole log: a directory of tiles, or its"
+            " address, https://.../v1/log. May repeat, also for several logs"
+        ),
+    ],
     key: Annotated[
         list[str], typer.Option(help="the log's verifier key, from a place you trust; may repeat")
     ],
@@ -171,37 +176,50 @@ def audit_verify(
         str | None, typer.Option(help="JSON-RPC of a chain node, to check the anchor")
     ] = None,
     contract: Annotated[str | None, typer.Option(help="address of AuditAnchor")] = None,
-    log_id: Annotated[str | None, typer.Option(help="id of the log in the contract")] = None,
+    log_id: Annotated[
+        list[str] | None,
+        typer.Option(help="id of the log in the contract; of several logs ORIGIN=ID for each"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a proof offline: nothing but the file and the public keys of log and witnesses is needed."""
+    """Check proofs or whole logs offline: only they and the public keys of logs and witnesses are needed.
+
+    Of several sources each is checked; exit status 2 where one is refused."""
     from backend.audit import verify
     from backend.commands.proof_report import print_report
 
-    if endpoint is not None and (contract is None or log_id is None):
+    if endpoint is not None and (contract is None or not log_id):
         fail("usage", "--endpoint needs --contract and --log-id", "Take them from a place you trust.")
-    try:
-        content = bundle.read_bytes()
-    except OSError as failure:
-        fail("usage", f"{bundle}: {failure.strerror}", "Name the file that was downloaded.")
-    try:
-        report = verify.verify_bundle(verify.read(content), key, witnesses=witness, quorum=quorum)
-        if endpoint is not None:
-            report["chain"] = verify.check_chain(
-                report["anchor"], rpc=endpoint, contract=contract or "", log_id=log_id or ""
+    reports, refusals = list[dict[str, object]](), list[tuple[str, str, str]]()
+    for each in source:
+        name = f"{each}: " if len(source) > 1 else ""
+        try:
+            report = verify.verify_source(
+                each,
+                key,
+                witnesses=witness,
+                quorum=quorum,
+                rpc=endpoint,
+                contract=contract or "",
+                log_ids=log_id,
             )
-    except ValueError as failure:
-        fail("proof_refused", str(failure), "Do not rely on this bundle. Get it again and ask the custodian.")
-    except OSError as failure:
-        fail(
-            "endpoint_unreachable",
-            str(failure),
-            "The bundle verified, but the chain was not asked. Try again.",
-        )
-    if as_json:
-        show(report, as_json=True)
-    else:
-        print_report(report, OUT)
+        except ValueError as failure:
+            remedy = "Do not rely on it. Get it again and ask the custodian."
+            refusals.append(("proof_refused", f"{name}{failure}", remedy))
+        except OSError as failure:
+            where = "usage" if isinstance(failure, FileNotFoundError) else "endpoint_unreachable"
+            remedy = "Name what was downloaded, or an address that answers. Nothing was found wrong."
+            refusals.append((where, f"{name}{failure}", remedy))
+        else:
+            reports.append(report)
+            if not as_json:
+                print_report(report, OUT)
+    if as_json and reports:
+        show(reports if len(source) > 1 else reports[0], as_json=True)
+    for code, detail, _ in refusals[:-1]:
+        ERR.print(f"{code}: {detail}", markup=False, highlight=False, soft_wrap=True)
+    if refusals:
+        fail(*refusals[-1])
 
 
 def _answer(report: Report, *, as_json: bool) -> None:

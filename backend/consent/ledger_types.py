@@ -100,6 +100,17 @@ class SubjectEvidence:
 UNOPENED: Final = SubjectEvidence(controller=NOBODY, epoch=0, count=0, opened=False, slots=())
 
 
+@dataclass(frozen=True, slots=True)
+class SentStop:
+    """A signed stop in a transaction of somebody else, mined or not: of ``consent``, or of everything of
+    ``subject`` in ``epoch``. Nobody has checked the signature."""
+
+    signature: bytes
+    consent: ConsentId | None = None
+    subject: SubjectId | None = None
+    epoch: int | None = None
+
+
 class MemberStanding(IntEnum):
     """Where a member stands, as ``contracts/interfaces/IParticipantRegistry.sol`` numbers it."""
 

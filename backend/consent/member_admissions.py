@@ -26,7 +26,14 @@ from backend.consent.member_order import (
     MemberRemoved,
     MemberUnknown,
 )
-from backend.consent.member_registry import Credential, Hindrance, MemberNames, MemberRegistry, Widening
+from backend.consent.member_registry import (
+    CUSTODIAN_ROLES,
+    Credential,
+    Hindrance,
+    MemberNames,
+    MemberRegistry,
+    Widening,
+)
 from backend.errors import Conflict, InvalidInput, Unavailable
 from backend.idempotency import Attempt
 from backend.identity.roles import CHAIN_BIT_OF_ROLE, Role
@@ -51,6 +58,15 @@ class AccountHeld(Conflict):
 
     code = "account_held"
     remedy = "Use an account that no other member has."
+
+
+class MemberDiffers(Conflict):
+    """The id is a member's already, with another account, other roles, or no longer in standing."""
+
+    code = "member_differs"
+    remedy = (
+        "Compare id and account with what 'assent ledger join' shows there, and with your list of members."
+    )
 
 
 class ChangeWaits(Unavailable):
@@ -138,6 +154,37 @@ class MemberAdmissions:
         credential = Credential(bits, UnixSeconds(expiry), account or NOBODY)
         self._begin(Widening(member, credential), member.hex(), stops=0, by=by)
         return member
+
+    def admit_custodian(
+        self, name: str, *, member: MemberId, account: Address, days: int, begun_at: int, by: Agent
+    ) -> None:
+        """Admit an organisation that runs a service of its own, under the id that its service drew; or
+        announce that. The same again changes nothing.
+
+        ``begun_at``: unix seconds that ``days`` are counted from, after the delay. Raises MemberDiffers,
+        AccountHeld, and LedgerUnavailable before anything was begun.
+        """
+        found = self._registry.member(member)
+        wanted = (CUSTODIAN_ROLES, account.lower())
+        if found.standing != MemberStanding.UNKNOWN:
+            there = (found.roles, found.account.lower())
+            if found.standing != MemberStanding.ACTIVE or there != wanted:
+                raise MemberDiffers(field="member_id")
+            return
+        if self._registry.holder(account) not in (None, member):
+            raise AccountHeld(field="account")
+        for act in self._order.widenings_under_way(member):
+            credential = _widening(act).credential
+            if credential is None or (credential.roles, credential.account.lower()) != wanted:
+                raise MemberDiffers(field="member_id")
+            return
+        self._names.put(member, name)
+        expiry = UnixSeconds(begun_at + self._delay_seconds + days * _DAY_SECONDS)
+        act_id = member.hex()
+        while (earlier := self._outbox.find(ADMISSION, act_id)) is not None and earlier.is_over:
+            act_id += "/again"
+        widening = Widening(member, Credential(CUSTODIAN_ROLES, expiry, account))
+        self._begin(widening, act_id, stops=self._order.next_stop(member), by=by)
 
     def reinstate(self, member: MemberId, *, by: Agent) -> None:
         """End a suspension, or announce that. The same again, and of an active member, changes nothing.

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from backend.consent.ledger_types import LedgerView, MemberStanding, Receipt
+from backend.errors import Conflict
 from backend.types import Address, BlockNumber, MemberId, UnixSeconds
+
+CUSTODIAN: Final = 1  # bits of contracts/libraries/Roles.sol
+CUSTODIAN_ROLES: Final = CUSTODIAN | 2 | 128  # and provider, and relayer
+
+
+class AdmissionsElsewhere(Conflict):
+    """Another organisation's account admits and stops members in this registry."""
+
+    code = "admissions_elsewhere"
+    remedy = "Ask the organisation that operates the registry: it deployed the contracts."
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ class RevocationService:
             self._require_guardianship(revocation, subject)
         if revocation.epoch is not None and self._is_past(revocation.epoch, subject):
             return Acknowledged(_act_id(revocation), subject, None)  # it took effect when it was current
+        revocation = self._without_spare_document(revocation)
         # Nothing is permitted while the chain is away, so an unchecked stop takes nothing from anyone; the
         # relay step checks it, and a false one is dropped then.
         with suppress(LedgerUnavailable):
@@ -178,6 +179,18 @@ class RevocationService:
         if not slot.is_recorded:
             raise ConsentUnknown(field="consent")
         return slot.subject
+
+    def _without_spare_document(self, revocation: Revocation) -> Revocation:
+        """Leave away a document whose id is on the chain for good: it says what somebody consented to, and
+        another custodian than theirs must not keep that.
+        """
+        if revocation.consent is None or revocation.document is None:
+            return revocation
+        with suppress(LedgerUnavailable):
+            final = self._ledger.view().final_number
+            if self._slot(revocation.consent, block=final).is_recorded:
+                return replace(revocation, document=None)
+        return revocation
 
     def _require_guardianship(self, revocation: Revocation, subject: SubjectId) -> None:
         """The desk ends what it checked, and nothing else: raise ConsentUnknown for any other document."""
@@ -237,6 +250,8 @@ class RevocationService:
         try:
             receipt = self._send(revocation, subject)
         except Conflict as refusal:
+            if self._is_ended(revocation, subject, self._ledger.view().head_number):
+                return Advance("relayed", {})  # somebody else's came into the block first
             # It was valid when it was received, and counts from then: what the chain lacks may come yet.
             _LOG.warning(
                 "the chain refused to record a stop", extra={"code": refusal.code, "act": act.act_id}
@@ -273,7 +288,7 @@ class RevocationService:
             )
             return Advance("logged", {})
         self._release(revocation, subject, block=block)
-        return Advance(DONE, {})
+        return Advance(DONE, {"document": None, "via": None})  # the chain needs neither any more
 
     def _is_ended(self, revocation: Revocation, subject: SubjectId, block: BlockNumber) -> bool:
         names = () if revocation.consent is None else (revocation.consent,)
@@ -294,10 +309,10 @@ class RevocationService:
             raise ConsentUnknown(field="consent")
         return prepared.document
 
-    def _slot(self, consent: ConsentId) -> ConsentSlot:
-        view = self._ledger.view()
+    def _slot(self, consent: ConsentId, *, block: BlockNumber | None = None) -> ConsentSlot:
+        number = self._ledger.view().head_number if block is None else block
         # The subject does not matter for the slots of a call.
-        return self._ledger.evidence(SubjectId(1), (consent,), block=view.head_number).slots[0]
+        return self._ledger.evidence(SubjectId(1), (consent,), block=number).slots[0]
 
     def _data(self, revocation: Revocation, subject: SubjectId) -> dict[str, Any]:
         document = revocation.document

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from backend.api.schemas import account
 from backend.errors import InvalidInput
 from backend.identity.roles import Role
 from backend.notices.types import DeliveryState
-from backend.types import MemberId
+from backend.types import Address, MemberId
 
 MAX_LISTED: Final = 1000
+_ACCOUNT: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def read_roles(names: list[str]) -> frozenset[Role]:
@@ -30,6 +33,13 @@ def read_member(text: str) -> MemberId:
     if len(member) != 32:
         raise InvalidInput("A member id is 32 bytes in hex.", field="member")
     return MemberId(member)
+
+
+def read_account(text: str) -> Address:
+    """Raises InvalidInput unless it is an account in hex, whose checksum is right where it has one."""
+    if not _ACCOUNT.fullmatch(text):
+        raise InvalidInput("An account is 0x and 40 hex digits.", field="account")
+    return account(text, field="account")
 
 
 def read_delivery_state(text: str) -> DeliveryState | None:

@@ -38,6 +38,10 @@ class AccountsOfRunning:
     def add_member(self, name: str, roles: list[str]) -> dict[str, Any]:
         return self._service.post("/v1/members", {"name": name, "roles": _names(read_roles(roles))})
 
+    def admit_custodian(self, name: str, member_id: str, account: str) -> dict[str, Any]:
+        body = {"name": name, "member_id": to_hex(read_member(member_id)), "account": account}
+        return self._service.post("/v1/members/custodians", body)
+
     def members(self) -> list[dict[str, Any]]:
         return self._service.list("/v1/members")
 

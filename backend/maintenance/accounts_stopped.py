@@ -14,10 +14,17 @@ from backend.bootstrap import World
 from backend.consent.notices import Notice
 from backend.idempotency import Attempt
 from backend.identity.types import Client
-from backend.maintenance.account_names import MAX_LISTED, read_delivery_state, read_member, read_roles
+from backend.maintenance.account_names import (
+    MAX_LISTED,
+    read_account,
+    read_delivery_state,
+    read_member,
+    read_roles,
+)
 from backend.types import MemberId, to_hex
 
 MEMBER_DAYS: Final = 365
+CUSTODIAN_DAYS: Final = 1826
 _BY: Final = ""  # the operator's own program, which needs no account
 _OPERATOR: Final = Agent(AgentKind.SERVICE, "operator")  # the same, in the log of participants
 
@@ -65,6 +72,18 @@ class AccountsOfStopped:
             account=None,
             days=MEMBER_DAYS,
             attempt=Attempt.only(now=self._services.clock()),
+            by=_OPERATOR,
+        )
+        return member_view(self._services.member_book.get(member)).model_dump(mode="json")
+
+    def admit_custodian(self, name: str, member_id: str, account: str) -> dict[str, Any]:
+        member = read_member(member_id)
+        self._services.admissions.admit_custodian(
+            name,
+            member=member,
+            account=read_account(account),
+            days=CUSTODIAN_DAYS,
+            begun_at=self._services.clock(),
             by=_OPERATOR,
         )
         return member_view(self._services.member_book.get(member)).model_dump(mode="json")

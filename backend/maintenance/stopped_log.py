@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.enrolment_store import MongoEnrolmentStore
@@ -13,6 +14,7 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.audit.reader import LogReader
 from backend.audit.search import LogSearch
+from backend.consent.revocations import ACT as REVOCATION
 from backend.stores import Stores
 from backend.types import SubjectId
 
@@ -58,7 +60,8 @@ class StoppedLog:
         """Return every subject that the log may have entries of."""
         index = MongoConsentIndex(self._stores.database)
         enrolled = MongoEnrolmentStore(self._stores.database).subjects()
-        return {*enrolled, *index.subjects(), *index.asked_subjects()}
+        stopped = MongoActStore(self._stores.database, self._stores.keys).subjects(REVOCATION)
+        return {*enrolled, *index.subjects(), *index.asked_subjects(), *stopped}
 
 
 def _now_ms() -> int:

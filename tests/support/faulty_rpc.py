@@ -25,6 +25,7 @@ class Fault(Enum):
     INVENTED_HEAD = "shows a head that is a thousand blocks further"
     OTHER_CHAIN = "says it serves another chain"
     NONSENSE = "answers with what is no JSON"
+    TAKES_NOTHING = "answers questions, and takes no transaction"
 
 
 class FaultyRpc:
@@ -94,6 +95,8 @@ class FaultyRpc:
             return None
         if fault is Fault.NONSENSE:
             return b"<html>bad gateway</html>"
+        if fault is Fault.TAKES_NOTHING and b"eth_sendRawTransaction" in asked:
+            return None
         try:
             answered = self._session.post(
                 self._upstream,
@@ -107,7 +110,7 @@ class FaultyRpc:
             with self._lock:
                 if self._random.random() < 0.5:
                     return None
-        if fault in (Fault.NONE, Fault.DROPS_HALF):
+        if fault in (Fault.NONE, Fault.DROPS_HALF, Fault.TAKES_NOTHING):
             return answered
         return self._altered(fault, json.loads(asked), json.loads(answered))
 

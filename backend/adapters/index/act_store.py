@@ -20,7 +20,7 @@ from backend.adapters.index.failures import DocumentMalformed, parser, translate
 from backend.adapters.index.marks import DocumentForged, Marks
 from backend.keystore import KeyStore
 from backend.outbox.types import Act, Waiting
-from backend.types import UnixSeconds
+from backend.types import SubjectId, UnixSeconds
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +107,12 @@ class MongoActStore:
                 "created_at", ASCENDING
             )
             return [self._act(document) for document in found]
+
+    def subjects(self, kind: str) -> set[SubjectId]:
+        """Return whom acts of a kind are about, those that are over included."""
+        with translated():
+            found = self._acts.find({"kind": kind}, {"data.subject": 1, "_id": 0})
+            return {SubjectId(int(document["data"]["subject"], 16)) for document in found}
 
     def waiting(self) -> list[Waiting]:
         with translated():

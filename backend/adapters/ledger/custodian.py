@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from backend.adapters.durable import write_file
-from backend.adapters.ledger.errors import LedgerRejected
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.consent.ledger_types import MemberStanding
-from backend.consent.member_registry import Credential, Hindrance, Widening
-from backend.errors import OperatorError
+from backend.consent.member_registry import CUSTODIAN_ROLES, Credential, Hindrance, Widening
+from backend.errors import Conflict, OperatorError
 from backend.types import Address, MemberId, UnixSeconds, to_hex
 
 _LOG = logging.getLogger("assent.members")
-CUSTODIAN_ROLES: Final = 1 | 2 | 128  # custodian, provider, relayer
 CREDENTIAL_SECONDS: Final = 5 * 365 * 24 * 3600
 
 
@@ -33,7 +31,10 @@ class CustodianNotAdmitted(OperatorError):
     """The registry refuses this service's account: somebody else admits members there."""
 
     code = "custodian_not_admitted"
-    remedy = "Ask the operator of the registry to admit this member with this account and these roles."
+    remedy = (
+        "Ask the organisation that operates the registry to run 'assent members admit-custodian' with this"
+        " member and account; then start again."
+    )
 
 
 def admit_custodian(
@@ -58,6 +59,11 @@ def admit_custodian(
                 "this custodian is not in standing: it reads and anchors nothing",
                 extra={"standing": found.standing.name.lower(), "expired": now >= found.expiry},
             )
+        if found.account != account:
+            _LOG.error(
+                "this custodian was admitted with another account: it anchors nothing and stores nothing",
+                extra={"admitted": found.account, "own": account},
+            )
         return
     widening = Widening(tenant, Credential(CUSTODIAN_ROLES, _expiry(wish, now), account))
     try:
@@ -67,9 +73,9 @@ def admit_custodian(
             raise CustodianAdmissionWaits(
                 f"The chain admits this custodian from {due:%Y-%m-%d %H:%M:%S} UTC on."
             )
-    except LedgerRejected as refusal:
+    except Conflict as refusal:
         raise CustodianNotAdmitted(
-            f"{refusal.name}: member {to_hex(tenant)}, account {account}, roles {CUSTODIAN_ROLES}."
+            f"{refusal.code}: member {to_hex(tenant)}, account {account}."
         ) from refusal
 
 

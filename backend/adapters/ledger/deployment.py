@@ -77,12 +77,22 @@ def deploy_or_attach(
         fixed = _Fixed(operator, admission_delay_seconds, recovery_delay_seconds, terms)
         deployment = _plan(chain, relayer, fixed)
         write_deployment(path, deployment)
-    _check_chain(deployment, chain)
     if not deployment.complete:
+        _check_chain(deployment, chain)
         deployment = _carry_out(path, deployment, chain, relayer)
+    require_deployed(deployment, chain)
+    return deployment
+
+
+def require_deployed(deployment: Deployment, chain: Chain) -> None:
+    """Raise WrongChain, DeploymentIncomplete or ContractCodeDiffers unless it is on this chain, whole and
+    with this release's code.
+    """
+    if not deployment.complete:
+        raise DeploymentIncomplete("The deployment was not finished.")
+    _check_chain(deployment, chain)
     _check_names(deployment)
     verify_code(deployment, chain)
-    return deployment
 
 
 def verify_code(deployment: Deployment, chain: Chain) -> None:
@@ -94,6 +104,8 @@ def verify_code(deployment: Deployment, chain: Chain) -> None:
     for name, contract in deployment.contracts.items():
         code = _code(chain, contract.address)
         expected = artifact(name)
+        if not code:
+            raise ContractCodeDiffers(f"There is no {name} at its address, as far as the node has blocks.")
         if expected.masked(code) != expected.runtime:
             raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
         if _hash(code) != contract.code_hash:

@@ -140,6 +140,25 @@ class DeploymentIncomplete(OperatorError):
     )
 
 
+class DeploymentThere(OperatorError):
+    """The data directory belongs to another deployment; what people signed names its contracts."""
+
+    code = "deployment_there"
+    remedy = "Join with a data directory in which no service ever started."
+
+
+class LogNameTaken(OperatorError):
+    """Another custodian anchors a log of this name, and no verifier could tell the two apart."""
+
+    code = "log_name_taken"
+    remedy = "Give ASSENT_TENANT another value, which no other custodian of this chain has."
+
+
+class JoinNeedsNetwork(OperatorError):
+    code = "join_needs_network"
+    remedy = "Set ASSENT_LEDGER_URL and ASSENT_LEDGER_CHAIN_ID: an embedded chain has one service only."
+
+
 class DeploymentDamaged(OperatorError):
     code = "deployment_damaged"
     remedy = "Restore the deployment file from a backup; the chain itself is unchanged."

@@ -8,7 +8,7 @@ from backend.adapters.ledger.errors import LedgerRejected, OutcomeUnknown
 from backend.adapters.ledger.members import Credential, MemberState
 from backend.adapters.ledger.membership import MemberLedger
 from backend.consent.ledger_types import NOBODY, LedgerView, MemberStanding, Receipt
-from backend.consent.member_registry import Hindrance, Member, Widening
+from backend.consent.member_registry import AdmissionsElsewhere, Hindrance, Member, Widening
 from backend.types import Address, BlockNumber, MemberId, UnixSeconds
 
 HINDRANCES: Final = {
@@ -16,6 +16,7 @@ HINDRANCES: Final = {
     "AccessManagerNotReady": Hindrance.NOT_DUE,
     "AccessManagerExpired": Hindrance.LAPSED,
 }
+_NOT_THE_OPERATOR: Final = "AccessManagedUnauthorized"
 
 
 class RegistryParticipants:
@@ -51,6 +52,8 @@ class RegistryParticipants:
                 return self._members.reinstate_member(widening.member)
             return self._members.register_member(widening.member, _credential(widening))
         except LedgerRejected as refusal:
+            if refusal.name == _NOT_THE_OPERATOR:
+                raise AdmissionsElsewhere from refusal
             hindrance = HINDRANCES.get(refusal.name)
             if hindrance is None:
                 raise

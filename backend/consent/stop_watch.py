@@ -1,0 +1,84 @@
+"""Takes the stops that another custodian, or anybody, sends to the chain for a patient of this one.
+
+They count at the head without this. It makes them count before their block, and puts them into the log, so
+that patient and grantee are told of them as of any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final, Protocol
+
+from backend.consent.evidence_store import ConsentIndex
+from backend.consent.ledger_types import SentStop
+from backend.consent.revocations import Revocation, RevocationService
+from backend.errors import AssentError, Unavailable
+
+_LOG = logging.getLogger("assent.consent")
+INTERVAL_SECONDS: Final = 0.2
+
+
+class Stops(Protocol):
+    def new(self) -> list[SentStop]:
+        """Return what came since the last call. Raises LedgerUnavailable."""
+        ...
+
+
+class StopWatch:
+    """A thread that looks five times a second."""
+
+    def __init__(
+        self,
+        *,
+        stops: Stops,
+        index: ConsentIndex,
+        revocations: RevocationService,
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
+        self._stops = stops
+        self._index = index
+        self._revocations = revocations
+        self._interval = interval_seconds
+        self._waiting: list[SentStop] = []  # taken from the node, and a store was away
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stops", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Take what came. Raises Unavailable where it has to be tried again."""
+        self._waiting += self._stops.new()
+        while self._waiting:
+            self._take(self._waiting[0])
+            self._waiting.pop(0)
+
+    def _take(self, sent: SentStop) -> None:
+        if not self._concerns_us(sent):
+            return
+        wanted = Revocation(sent.signature, sent.consent, sent.subject, sent.epoch)
+        try:
+            self._revocations.revoke(wanted)
+        except Unavailable:
+            raise
+        except AssentError as refusal:  # whoever may send transactions may send nonsense
+            _LOG.info("a stop on the chain came to nothing", extra={"code": refusal.code})
+
+    def _concerns_us(self, sent: SentStop) -> bool:
+        if sent.consent is not None:
+            return self._index.get(sent.consent) is not None
+        return sent.subject is not None and bool(self._index.of_subject(sent.subject))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self.look()
+            except Unavailable as failure:
+                _LOG.debug("stops on the chain could not be looked for: %s", failure.code)
+            except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
+                _LOG.exception("stops on the chain could not be looked for")

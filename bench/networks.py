@@ -1,0 +1,126 @@
+"""A revocation between two custodians on a network of four validators and two plain nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from backend.audit.entry import Agent
+from backend.bootstrap import World, open_world
+from backend.consent.decision_types import Answer
+from backend.consent.ledger_types import MemberStanding
+from backend.consent.revocations import Revocation
+from backend.consent.terms import Revoke
+from backend.consent.typed_data import consent_id
+from backend.errors import LedgerUnavailable
+from backend.settings import Settings
+from backend.stores import join, sending_accounts
+from bench.chain import Patient, asked
+from bench.results import Result, at_most, shown, skipped
+from scripts.testnet.build import BINARY, BUILD_COMMAND
+from scripts.testnet.description import GAS_PRICE_WEI
+from scripts.testnet.local import LocalNodes, fund, new_network
+
+ROUNDS: Final = 20
+GOAL_SECONDS: Final = 2
+GOAL_BLOCKS: Final = 1
+_NAME: Final = "revocation handed to one member, denied at the other"
+_FUNDS_WEI: Final = 10**18
+_PATIENCE_SECONDS: Final = 120
+_POLL_SECONDS: Final = 0.01
+
+
+def measure(directory: Path) -> list[Result]:
+    """In this process: a service at each of the two plain nodes, both with stores of their own."""
+    if not BINARY.is_file():
+        return [skipped(_NAME, "s", f"no geth here: {BUILD_COMMAND}")]
+    shared = directory / "networks"
+    network = new_network(shared)
+    nodes = LocalNodes(BINARY, shared)
+    nodes.start()
+    try:
+        plain = [node for node in nodes.nodes.values() if not node.node.is_validator]
+        with _custodians(directory, [node.node.rpc_url for node in plain], nodes, shared) as (one, other):
+            rounds = [_round(one, other) for _ in range(ROUNDS)]
+    finally:
+        nodes.stop()
+    seconds = sorted(taken for taken, _ in rounds)
+    blocks = max(number for _, number in rounds)
+    return [
+        at_most(f"{_NAME}, the slowest of {ROUNDS}", seconds[-1], "s", GOAL_SECONDS),
+        at_most(f"{_NAME}, blocks made meanwhile", blocks, "blocks", GOAL_BLOCKS),
+        shown(f"{_NAME}, median", seconds[len(seconds) // 2], "s", reference=network.period_seconds),
+    ]
+
+
+@contextmanager
+def _custodians(
+    directory: Path, urls: list[str], nodes: LocalNodes, shared: Path
+) -> Iterator[tuple[World, World]]:
+    """The first deploys the contracts; the second joins them and is admitted."""
+
+    def settings(name: str, url: str) -> Settings:
+        return Settings(
+            data_directory=directory / f"custodian-{name}",
+            tenant=name,
+            ledger_url=url,
+            ledger_chain_id=nodes.network.chain_id,
+            ledger_finality_blocks=nodes.network.finality_blocks,
+            ledger_gas_price_wei=GAS_PRICE_WEI,
+        )
+
+    def pay(accounts: Any) -> None:
+        rpc = next(iter(nodes.nodes.values())).rpc
+        fund(shared, rpc, nodes.network, list(accounts), wei=_FUNDS_WEI)
+
+    first, second = settings("first", urls[0]), settings("second", urls[1])
+    _until(lambda: all(int(node.ask("eth_blockNumber"), 16) > 0 for node in nodes.nodes.values()))
+    pay(sending_accounts(first).values())
+    with closing(open_world(first)) as one:
+        file = one.stores.directory.chain / "deployment.json"
+        height = one.stores.chain.view().head_number
+        _until(lambda: all(int(node.ask("eth_blockNumber"), 16) >= height for node in nodes.nodes.values()))
+        joined = join(second, file)
+        pay(joined.accounts)
+        one.services.admissions.admit_custodian(
+            "second", member=joined.member, account=joined.account, days=1, begun_at=int(time.time()),
+            by=Agent.service("benchmark"),
+        )  # fmt: skip
+        _until(lambda: join(second, file).standing is MemberStanding.ACTIVE)
+        with closing(open_world(second)) as other:
+            yield one, other
+
+
+def _round(one: World, other: World) -> tuple[float, int]:
+    """Grant at one, hand the revocation to the other; seconds and blocks until the one denies."""
+    patient = Patient(one)
+    grant = patient.grant(other.stores.tenant)
+    one.services.consents.submit(grant, patient.sign(grant))
+    question, segment = asked(one.services, patient.subject, other.stores.tenant)
+
+    def permits() -> bool:
+        return one.services.decisions.decide(question, [segment])[0].answer is Answer.PERMIT
+
+    _until(permits)
+    name = consent_id(grant)
+    signature = patient.sign(Revoke(name))
+    head = one.stores.chain.view().head_number
+    began = time.perf_counter()
+    other.services.revocations.revoke(Revocation(signature=signature, consent=name))
+    _until(lambda: not permits())
+    return time.perf_counter() - began, one.stores.chain.view().head_number - head
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Poll until it holds; a chain that cannot be asked is one of which it does not hold."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with suppress(LedgerUnavailable):
+            if holds():
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(_POLL_SECONDS)
