@@ -188,7 +188,7 @@ class RevocationService:
     def _is_past(self, epoch: int, subject: SubjectId) -> bool:
         """Whether the epoch ended before. Raises EpochAhead for one that has not begun."""
         try:
-            current = self._evidence.subject(subject).epoch
+            current = self._evidence.subject(subject, to_restrict=True).epoch
         except LedgerUnavailable:
             return False  # the contract ignores a stale one
         if epoch > current:
@@ -198,7 +198,7 @@ class RevocationService:
     def _require_authority(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.desk is not None:
             return
-        controller = self._evidence.subject(subject).controller
+        controller = self._evidence.subject(subject, to_restrict=True).controller
         signer = expected_signer(None, controller, revocation.via)
         require_signed_by(
             _command(revocation, subject),
@@ -295,7 +295,7 @@ class RevocationService:
         return prepared.document
 
     def _slot(self, consent: ConsentId) -> ConsentSlot:
-        view = self._ledger.view()
+        view = self._ledger.shown()  # a stop is recorded also while nothing is permitted
         # The subject does not matter for the slots of a call.
         return self._ledger.evidence(SubjectId(1), (consent,), block=view.head_number).slots[0]
 
