@@ -33,6 +33,7 @@ from tests.networks.acts import read, row_of, under_way
 from tests.support.faulty_rpc import Fault, FaultyRpc
 from tests.support.testnet import STALENESS_SECONDS, Testnet, head, until
 
+pytestmark = pytest.mark.timeout(900)
 BEHIND_BLOCKS = 100
 BOTH = pytest.mark.parametrize("faulty", [0, 1], ids=["first", "second"])
 
