@@ -19,6 +19,7 @@ from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.use_store import MongoUseStore
 from backend.adapters.ledger.calls import Sender
+from backend.adapters.ledger.network import node_checks
 from backend.adapters.ledger.public_node import PublicNode
 from backend.adapters.ledger.sent_stops import SentStops
 from backend.adapters.storage.scratch import ScratchDirectory
@@ -493,6 +494,7 @@ def _checks(stores: Stores) -> Mapping[str, Callable[[], None]]:
 
     return {
         "ledger": chain,
+        **node_checks(stores.chain),
         "index": stores.check_index,
         "blocks": stores.blocks.check,
         "disk": stores.directory.check_room,

@@ -14,6 +14,7 @@ from backend.commands import (
     clients,
     consents,
     deciding,
+    finality,
     importing,
     keys,
     labels,
@@ -106,6 +107,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")
 log.audit.command("compare")(witnessing.compare)
+log.audit.command("finality")(finality.finality)
 app.add_typer(log.audit, name="audit")
 app.command("witness")(witnessing.witness)
 app.command("witness-key")(witnessing.witness_key)

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     ledger_url: str | None = Field(
         default=None, description="JSON-RPC of a node; without it anvil runs embedded"
     )
+    ledger_second_url: str | None = Field(
+        default=None, description="JSON-RPC of another node: permission then needs both, restriction either"
+    )
     ledger_chain_id: int | None = Field(
         default=None, ge=1, description="of the network; needed with ledger_url"
     )
@@ -397,6 +400,15 @@ class Settings(BaseSettings):
         return text
 
     @model_validator(mode="after")
+    def _require_two_nodes(self) -> Self:
+        if self.ledger_second_url is not None:
+            if self.ledger_url is None:
+                raise ValueError("ASSENT_LEDGER_SECOND_URL needs ASSENT_LEDGER_URL, the first node")
+            if _place(self.ledger_second_url) == _place(self.ledger_url):
+                raise ValueError("ASSENT_LEDGER_SECOND_URL and ASSENT_LEDGER_URL are one node: name two")
+        return self
+
+    @model_validator(mode="after")
     def _refuse_development_defaults_in_production(self) -> Self:
         if self.ledger_url is not None and self.ledger_chain_id is None:
             raise ValueError(
@@ -434,6 +446,13 @@ class Settings(BaseSettings):
                         f"ASSENT_{name.upper()} names everybody: name the networks that you mean"
                     )
         return self
+
+
+def _place(url: str) -> tuple[str | None, int | None, str]:
+    """What a URL leads to, however it is written."""
+    parts = urlsplit(url)
+    host = "localhost" if parts.hostname and _is_loopback(parts.hostname) else parts.hostname
+    return host, parts.port or {"http": 80, "https": 443}.get(parts.scheme), parts.path.strip("/")
 
 
 def _require_secret(text: str) -> None:

@@ -19,11 +19,12 @@ from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain, parse_address
 from backend.adapters.ledger.commitments import CommitmentLedger
 from backend.adapters.ledger.custodian import admit_custodian
-from backend.adapters.ledger.deployment import deploy_or_attach
+from backend.adapters.ledger.deployment import deploy_or_attach, verify_node
 from backend.adapters.ledger.deployment_file import Deployment, MarketTerms
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.errors import JoinNeedsNetwork
 from backend.adapters.ledger.events import EventScan
+from backend.adapters.ledger.final_blocks import final_blocks_file
 from backend.adapters.ledger.joining import Joining, join_deployment
 from backend.adapters.ledger.keys import KeyLedger
 from backend.adapters.ledger.ledger import ConsentLedger
@@ -173,6 +174,8 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
             grace_seconds=settings.payout_grace_seconds,
         ),
     )
+    if isinstance(chain, NetworkChain):
+        chain.demand(lambda node: verify_node(deployment, node))
     ledgers = ledger_adapters(chain=chain, relayer=relayer, deployment=deployment)
     participants = RegistryParticipants(ledgers.members)
     admit_custodian(
@@ -241,8 +244,10 @@ def _open_chain(settings: Settings, directory: DataDirectory, closing: ExitStack
         directory.chain.mkdir(exist_ok=True)
         network = NetworkChain(
             settings.ledger_url,
+            second_url=settings.ledger_second_url,
             expected_chain_id=settings.ledger_chain_id,
             finality_depth=settings.ledger_finality_blocks,
+            final_blocks=final_blocks_file(directory.chain),
             gas_price=settings.ledger_gas_price_wei,
             staleness_seconds=settings.ledger_staleness_seconds,
         )

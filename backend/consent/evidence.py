@@ -127,9 +127,12 @@ class EvidenceBook:
             gathered = self._at(view, subject, self._load(subject), pending, members, held=held)
         return gathered
 
-    def subject(self, subject: SubjectId) -> SubjectEvidence:
-        """Return the subject's controller, epoch and count at the head."""
-        view = self._ledger.view()
+    def subject(self, subject: SubjectId, *, to_restrict: bool = False) -> SubjectEvidence:
+        """Return the subject's controller, epoch and count at the head.
+
+        ``to_restrict``: also while the chain permits nothing, for what must not wait for that.
+        """
+        view = self._ledger.shown() if to_restrict else self._ledger.view()
         return self._ledger.evidence(subject, (), block=view.head_number)
 
     def documents(self, subject: SubjectId) -> Mapping[ConsentId, Prepared]:

@@ -14,7 +14,12 @@ class Ledger(Protocol):
     """The chain, read at a named block."""
 
     def view(self) -> LedgerView:
-        """Return the newest head and the newest final block. Staleness is judged by the caller."""
+        """Return the newest head and the newest final block. Raise LedgerUnavailable where nothing may be
+        permitted now."""
+
+    def shown(self) -> LedgerView:
+        """Return the same of whatever is shown now: to restrict by, never to permit. Raise LedgerUnavailable
+        where nothing answers."""
 
     def evidence(
         self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber

@@ -201,7 +201,7 @@ class RevocationService:
     def _is_past(self, epoch: int, subject: SubjectId) -> bool:
         """Whether the epoch ended before. Raises EpochAhead for one that has not begun."""
         try:
-            current = self._evidence.subject(subject).epoch
+            current = self._evidence.subject(subject, to_restrict=True).epoch
         except LedgerUnavailable:
             return False  # the contract ignores a stale one
         if epoch > current:
@@ -211,7 +211,7 @@ class RevocationService:
     def _require_authority(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.desk is not None:
             return
-        controller = self._evidence.subject(subject).controller
+        controller = self._evidence.subject(subject, to_restrict=True).controller
         signer = expected_signer(None, controller, revocation.via)
         require_signed_by(
             _command(revocation, subject),
@@ -310,7 +310,8 @@ class RevocationService:
         return prepared.document
 
     def _slot(self, consent: ConsentId, *, block: BlockNumber | None = None) -> ConsentSlot:
-        number = self._ledger.view().head_number if block is None else block
+        # A stop is recorded also while nothing is permitted.
+        number = self._ledger.shown().head_number if block is None else block
         # The subject does not matter for the slots of a call.
         return self._ledger.evidence(SubjectId(1), (consent,), block=number).slots[0]
 

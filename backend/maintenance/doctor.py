@@ -174,6 +174,7 @@ def _ledger(settings: Settings) -> Findings:
         return
     chain = NetworkChain(
         settings.ledger_url,
+        second_url=settings.ledger_second_url,
         expected_chain_id=settings.ledger_chain_id,
         finality_depth=settings.ledger_finality_blocks,
         gas_price=settings.ledger_gas_price_wei,

@@ -41,3 +41,10 @@ class RootInHsm(OperatorError):
     remedy = (
         "Change the PIN with the tool of the HSM's maker; 'assent keys rotate epoch' replaces the key in it."
     )
+
+
+class NotOnANetwork(OperatorError):
+    code = "not_on_a_network"
+    remedy = (
+        "The embedded chain replaces no block. Only a service with ASSENT_LEDGER_URL can be asked for that."
+    )

@@ -16,9 +16,18 @@ KEY_WARN_SECONDS: Final = 7 * DAY_SECONDS
 LOG_KEY_SECONDS: Final = 365 * DAY_SECONDS
 LOW_BYTES: Final = 1 << 30
 
+_NODE: Final = (
+    "One of the two nodes that permission needs does not follow the network. Once what it showed last is "
+    "older than the staleness limit, nothing is permitted; stops are taken by way of the other one. Start "
+    "it, or see why it has no newer blocks."
+)
 PART_REMEDIES: Final = {
     "ledger": "Look whether the chain's node runs and answers. Nothing is permitted until it does; stops are "
     "taken all the same. The embedded chain is started again by itself; if it stays away, restart.",
+    "ledger node 1": _NODE,
+    "ledger node 2": _NODE,
+    "ledger nodes": "The two nodes have the same block and do not agree on what it holds: one of them lies "
+    "or is damaged. What they disagree on is not permitted. Ask a third node which one, and replace it.",
     "index": "Look whether the database runs and answers. The embedded one is started again by itself; if it "
     "stays away, restart the service. Nothing that was acknowledged is lost.",
     "blocks": "Look whether the block store (Kubo, or the directory 'blocks') can be reached, and its disk "
@@ -28,8 +37,12 @@ PART_REMEDIES: Final = {
     "care teams": "The list of care teams is not what was stored. Run 'assent fsck' with the service "
     "stopped, and restore the index and the key store of one moment.",
 }
+_FINALITY_BROKEN: Final = "chain_finality_broken"
 _OTHER_PART: Final = "See the code in docs/errors.md, and the service's log."
 _REMEDIES: Final = {
+    AlarmCode.FINALITY_BROKEN: "Blocks that were final have been replaced, so nothing is permitted. Find out "
+    "which validators signed two branches. Stop the service and run 'assent audit finality': it lists the "
+    "permits that rested on the lost blocks, and takes the new ones for final with --accept.",
     AlarmCode.DAMAGED: "A store gave bytes that are not those stored; nothing of them was released. Stop the "
     "service and run 'assent fsck': it names what is damaged and what to restore.",
     AlarmCode.ANCHOR_OVERDUE: "The audit log does not get onto the chain. Look at the chain first, then at "
@@ -92,7 +105,9 @@ def _all(facts: Facts) -> Iterator[Alarm]:
 
 def _of_parts(facts: Facts) -> Iterator[Alarm]:
     for part, state in facts.parts.items():
-        if state != UP:
+        if part == "ledger" and state == _FINALITY_BROKEN:
+            yield _alarm(AlarmCode.FINALITY_BROKEN, Severity.NOW, cause=state)
+        elif state != UP:
             remedy = PART_REMEDIES.get(part, _OTHER_PART)
             yield Alarm(AlarmCode.PART_AWAY, Severity.NOW, remedy, subject=part, cause=state)
     if facts.storage.free_bytes < LOW_BYTES and facts.parts.get("disk", UP) == UP:

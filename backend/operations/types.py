@@ -118,6 +118,7 @@ class Severity(StrEnum):
 
 class AlarmCode(StrEnum):
     PART_AWAY = "part_away"
+    FINALITY_BROKEN = "finality_broken"
     DAMAGED = "damaged"
     ANCHOR_OVERDUE = "anchor_overdue"
     ACTS_FAILING = "acts_failing"

@@ -149,10 +149,11 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _settings(network: Network) -> list[str]:
-    """The settings of a service on this network; of a plain node where there is one."""
-    node = next((each for each in network.nodes if not each.is_validator), network.nodes[0])
+    """The settings of a service on this network; of plain nodes where there are some, of two where it can."""
+    plain = [each for each in network.nodes if not each.is_validator] or list(network.nodes)
+    names = ("ASSENT_LEDGER_URL", "ASSENT_LEDGER_SECOND_URL")
     return [
-        f"ASSENT_LEDGER_URL={node.rpc_url}",
+        *(f"{name}={node.rpc_url}" for name, node in zip(names, plain, strict=False)),
         f"ASSENT_LEDGER_CHAIN_ID={network.chain_id}",
         f"ASSENT_LEDGER_FINALITY_BLOCKS={network.finality_blocks}",
         f"ASSENT_LEDGER_GAS_PRICE_WEI={GAS_PRICE_WEI}",

@@ -26,6 +26,9 @@ class Fault(Enum):
     OTHER_CHAIN = "says it serves another chain"
     NONSENSE = "answers with what is no JSON"
     TAKES_NOTHING = "answers questions, and takes no transaction"
+    OLD_STATE = "shows the newest blocks, and what contracts held when it began"
+    FORKED = "shows other blocks than the network's from where it began"
+    OTHER_CODE = "says that contracts have other code"
 
 
 class FaultyRpc:
@@ -40,6 +43,7 @@ class FaultyRpc:
         self._random = Random(20)  # the same each time; by turns would fail the same call of each act
         self._lock = threading.Lock()
         self._kept_head: Any = None
+        self._began = 0  # the head when the fault did
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,9 +81,11 @@ class FaultyRpc:
         self._thread.join(10)
 
     @contextmanager
-    def faulty(self, fault: Fault) -> Iterator[None]:
+    def faulty(self, fault: Fault, *, since: int | None = None) -> Iterator[None]:
+        """``since``: the block where it began; the newest one by default."""
         self._released.clear()
         self._kept_head = None
+        self._began = self._height() if since is None else since
         self._fault = fault
         try:
             yield
@@ -97,6 +103,8 @@ class FaultyRpc:
             return b"<html>bad gateway</html>"
         if fault is Fault.TAKES_NOTHING and b"eth_sendRawTransaction" in asked:
             return None
+        if fault is Fault.OLD_STATE:
+            asked = self._of_the_past(json.loads(asked))
         try:
             answered = self._session.post(
                 self._upstream,
@@ -110,7 +118,7 @@ class FaultyRpc:
             with self._lock:
                 if self._random.random() < 0.5:
                     return None
-        if fault in (Fault.NONE, Fault.DROPS_HALF, Fault.TAKES_NOTHING):
+        if fault in (Fault.NONE, Fault.DROPS_HALF, Fault.TAKES_NOTHING, Fault.OLD_STATE):
             return answered
         return self._altered(fault, json.loads(asked), json.loads(answered))
 
@@ -119,6 +127,10 @@ class FaultyRpc:
         for request, answer in pairs:
             if fault is Fault.OTHER_CHAIN and request["method"] == "eth_chainId":
                 answer["result"] = "0x539"
+            if fault is Fault.OTHER_CODE and request["method"] == "eth_getCode":
+                answer["result"] = answer["result"][:-2] + "00"
+            if fault is Fault.FORKED and request["method"] == "eth_getBlockByNumber" and answer["result"]:
+                answer["result"] = self._forked(answer["result"])
             if request["method"] == "eth_getBlockByNumber" and request["params"][0] == "latest":
                 if fault is Fault.STUCK_HEAD:
                     with self._lock:
@@ -128,3 +140,24 @@ class FaultyRpc:
                     invented = hex(int(answer["result"]["number"], 16) + 1000)
                     answer["result"] = {**answer["result"], "number": invented, "hash": "0x" + "ab" * 32}
         return json.dumps(answered).encode()
+
+    def _forked(self, block: dict[str, Any]) -> dict[str, Any]:
+        """The block as another branch would have it."""
+        apart = int(block["number"], 16) - self._began
+        altered = dict(block)
+        if apart > 0:
+            altered["hash"] = "0xff" + block["hash"][4:]
+        if apart > 1:
+            altered["parentHash"] = "0xff" + block["parentHash"][4:]
+        return altered
+
+    def _of_the_past(self, asked: Any) -> bytes:
+        for request in asked if isinstance(asked, list) else [asked]:
+            if request["method"] == "eth_call" and str(request["params"][1]).startswith("0x"):
+                request["params"][1] = hex(min(int(request["params"][1], 16), self._began))
+        return json.dumps(asked).encode()
+
+    def _height(self) -> int:
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
+        told = self._session.post(self._upstream, json=asked, timeout=_UPSTREAM_SECONDS).json()
+        return int(told["result"], 16)

@@ -76,10 +76,11 @@ class Testnet:
             },
         )
 
-    def settings(self, url: str) -> dict[str, Any]:
-        """Settings of a service on this network that asks this node."""
+    def settings(self, url: str, second_url: str | None = None) -> dict[str, Any]:
+        """Settings of a service on this network that asks this node, or these two."""
         return {
             "ledger_url": url,
+            "ledger_second_url": second_url,
             "ledger_chain_id": self.network.chain_id,
             "ledger_finality_blocks": self.network.finality_blocks,
             "ledger_gas_price_wei": GAS_PRICE_WEI,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from eth_utils.address import to_checksum_address
 
-from backend.adapters.ledger.rpc import Rpc
+from backend.adapters.ledger.rpc import Asking
 from backend.consent.ledger_types import LedgerLog, LedgerView
 from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
@@ -66,7 +66,14 @@ class Chain(Protocol):
         """Return the head and the final block. Raise LedgerUnavailable where they are unknown or stale."""
         ...
 
-    def rpc(self) -> Rpc:
+    def shown(self) -> LedgerView:
+        """Return what is shown now, also where ``view`` gives no permission: to start with, and to restrict.
+
+        Raise LedgerUnavailable where no node answers.
+        """
+        ...
+
+    def rpc(self) -> Asking:
         """Return the connection for reads. Raise LedgerUnavailable while there is none."""
         ...
 

@@ -48,7 +48,7 @@ def admit_custodian(
     """Admit the custodian unless it is a member, announcing that first where the registry delays it.
 
     ``wish`` keeps what was announced, since the chain has to be asked for exactly the same afterwards.
-    Raises CustodianAdmissionWaits, CustodianNotAdmitted.
+    Raises CustodianAdmissionWaits, CustodianNotAdmitted, LedgerUnavailable.
     """
     now = clock()
     found = registry.member(tenant)

@@ -30,6 +30,7 @@ from backend.adapters.ledger.deployment_file import (
     write_deployment,
 )
 from backend.adapters.ledger.errors import ContractCodeDiffers, DeploymentIncomplete, WrongChain
+from backend.adapters.ledger.events import Reading
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.rpc import RpcError
@@ -95,7 +96,16 @@ def require_deployed(deployment: Deployment, chain: Chain) -> None:
     verify_code(deployment, chain)
 
 
-def verify_code(deployment: Deployment, chain: Chain) -> None:
+def verify_node(deployment: Deployment, node: Reading) -> None:
+    """Do the same with one node of two. Raise also LedgerUnavailable where it has not come so far yet."""
+    made = max((each.block or 0 for each in deployment.contracts.values()), default=0)
+    head = int(_ask(node, "eth_blockNumber"), 16)
+    if head < made or (_ask(node, "eth_syncing") is not False):
+        raise LedgerUnavailable("The node does not have the block with the contracts yet.")
+    verify_code(deployment, node)
+
+
+def verify_code(deployment: Deployment, chain: Reading) -> None:
     """Compare every contract's code on the chain with the compiled one and with what was recorded.
 
     The immutables, which the constructor fills in, are masked for the first comparison. Raise
@@ -211,7 +221,7 @@ def _address_of(deployer: Address, nonce: int) -> Address:
     return Address(get_create_address(to_checksum_address(deployer), Nonce(nonce)))
 
 
-def _code(chain: Chain, address: Address) -> bytes:
+def _code(chain: Reading, address: Address) -> bytes:
     found = _ask(chain, "eth_getCode", address, "latest")
     return bytes.fromhex(found[2:])
 
@@ -220,7 +230,7 @@ def _genesis_hash(chain: Chain) -> str:
     return str(_ask(chain, "eth_getBlockByNumber", "0x0", False)["hash"])
 
 
-def _ask(chain: Chain, method: str, *parameters: Any) -> Any:
+def _ask(chain: Reading, method: str, *parameters: Any) -> Any:
     try:
         return chain.rpc().call(method, *parameters)
     except RpcError as error:

@@ -100,6 +100,9 @@ class EmbeddedChain:
         """Return the head, which is final here. No call to anvil: we are its only writer."""
         return self._supervisor.require()[1]
 
+    def shown(self) -> LedgerView:
+        return self.view()
+
     def rpc(self) -> Rpc:
         """Return the connection for reads."""
         return self._supervisor.require()[0].reads

@@ -43,6 +43,33 @@ class StaleHead(LedgerUnavailable):
     remedy = "The chain has stopped or this node is cut off. Nothing was decided; try again shortly."
 
 
+class NodeUnsound(LedgerUnavailable):
+    """A node answers, and what it shows cannot be: it is behind what it showed before, or it lies."""
+
+    code = "ledger_node_unsound"
+    remedy = "Let the node follow the network again, or ask another one. Nothing is permitted until then."
+
+
+class NodeSilent(LedgerUnavailable):
+    """One of the two nodes that permission needs has not answered for longer than the staleness limit."""
+
+    code = "ledger_node_silent"
+    remedy = (
+        "Start the node that /health/ready names. Nothing is permitted on the word of the other one alone; "
+        "revocations and other restrictions are taken all the same."
+    )
+
+
+class NodesDisagree(LedgerUnavailable):
+    """The two nodes answer a question about one block differently: they are on two branches, or one lies."""
+
+    code = "ledger_nodes_disagree"
+    remedy = (
+        "Try again shortly: near the head two branches are usual and soon over. If it goes on, one of the "
+        "nodes lies or is damaged; see the runbook, NodesDisagree."
+    )
+
+
 class BlockForgotten(LedgerUnavailable):
     """The node no longer holds the state of the block asked for. Take a new view."""
 
@@ -90,18 +117,43 @@ class WrongChain(OperatorError):
     remedy = "Point the settings at the network this deployment was made on."
 
 
+class SameNode(OperatorError):
+    """Both nodes that the service is to ask are one."""
+
+    code = "ledger_same_node"
+    remedy = (
+        "Name two nodes that different organisations run in ASSENT_LEDGER_URL and ASSENT_LEDGER_SECOND_URL."
+    )
+
+
+class FinalBlocksDamaged(OperatorError):
+    """The file of the final blocks that permission rested on cannot be read."""
+
+    code = "final_blocks_damaged"
+    remedy = (
+        "Restore 'chain/final-blocks.json' from a copy of the data directory; or remove it: blocks that were "
+        "replaced before are then not noticed, and permission rests on what is final from now on."
+    )
+
+
 class ChainChanged(LedgerUnavailable):
-    """The node that is asked serves another chain than at the start of the service."""
+    """A node that is asked serves another chain than at the start of the service, or other contracts."""
 
     code = "ledger_chain_changed"
-    remedy = "Find out what answers at ASSENT_LEDGER_URL. Nothing is permitted until it is the network again."
+    remedy = (
+        "Find out what answers at ASSENT_LEDGER_URL and ASSENT_LEDGER_SECOND_URL. Nothing is permitted until "
+        "it is the network again."
+    )
 
 
 class FinalityBroken(LedgerUnavailable):
     """A block that was final is gone from the chain. No permission is given until a person has looked."""
 
     code = "chain_finality_broken"
-    remedy = "Find out which validators signed two chains; then raise the finality depth and restart."
+    remedy = (
+        "Find out which validators signed two chains. 'assent audit finality' lists the permits that rested "
+        "on the lost blocks; with --accept the service permits again. See the runbook, FinalityBroken."
+    )
 
 
 class ChainReorganised(LedgerUnavailable):

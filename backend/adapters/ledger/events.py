@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.chain import parse_block, parse_bytes32, parse_log
 from backend.adapters.ledger.errors import ChainReorganised
-from backend.adapters.ledger.rpc import Rpc, RpcError
+from backend.adapters.ledger.rpc import Asking, RpcError
 from backend.consent.ledger_types import LedgerEvent, TimedEvent
 from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, UnixSeconds
@@ -21,7 +21,7 @@ _HEADERS_A_REQUEST = 200
 class Reading(Protocol):
     """Whatever has a node to ask."""
 
-    def rpc(self) -> Rpc:
+    def rpc(self) -> Asking:
         """Return the connection for reads. Raise LedgerUnavailable while there is none."""
         ...
 

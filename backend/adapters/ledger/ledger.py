@@ -76,6 +76,10 @@ class ConsentLedger:
         """
         return self._chain.view()
 
+    def shown(self) -> LedgerView:
+        """Return what is shown now, whether it permits or not. Raise LedgerUnavailable."""
+        return self._chain.shown()
+
     def evidence(
         self, subject: SubjectId, ids: Sequence[ConsentId], *, block: BlockNumber
     ) -> SubjectEvidence:
@@ -91,7 +95,7 @@ class ConsentLedger:
         block: BlockNumber,
     ) -> Facts:
         """Return the same, and where each of ``members`` stood, in one request to the node."""
-        block_hash = _hash_of(block, self._chain.view())
+        block_hash = _hash_of(block, self._chain.shown())
         asked = (subject, tuple(ids))
         known = {member: self._members.get(block_hash, member) for member in members}
         missing = [member for member, found in known.items() if found is None]
@@ -99,7 +103,7 @@ class ConsentLedger:
         if missing or evidence is None:
             evidence, read = self._read(asked, missing, block)
             known.update(read)
-            if block_hash is not None and _hash_of(block, self._chain.view()) == block_hash:
+            if block_hash is not None and _hash_of(block, self._chain.shown()) == block_hash:
                 # Not replaced while we read it.
                 self._subjects.put(block_hash, asked, evidence)
                 for member, found in read.items():

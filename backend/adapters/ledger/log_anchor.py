@@ -47,8 +47,11 @@ class LogAnchor:
         return self._log_id
 
     def anchored(self) -> AnchorRecord | None:
-        """Return the last anchored checkpoint at the final block. Raise LedgerUnavailable."""
-        head = self._contract.head(self._log_id, block=self._chain.view().final_number)
+        """Return the last anchored checkpoint at the final block. Raise LedgerUnavailable.
+
+        Also where the chain gives no permission: a log that was rolled back is refused then, too.
+        """
+        head = self._contract.head(self._log_id, block=self._chain.shown().final_number)
         if head.size == 0:
             return None
         return self._record(head.size, head.root, head.block, None)

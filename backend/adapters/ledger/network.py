@@ -1,4 +1,4 @@
-"""A chain kept by others: a Besu or geth node of the network, reached over HTTP."""
+"""A chain kept by others: one or two nodes of the network, Besu or geth, reached over HTTP."""
 
 from __future__ import annotations
 
@@ -7,41 +7,62 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
 
-from web3.middleware import ExtraDataToPOAMiddleware
-
-from backend.adapters.ledger.chain import Block, Inclusion, SignedTransaction, parse_block, parse_inclusion
+from backend.adapters.ledger.chain import Chain, Inclusion, SignedTransaction
 from backend.adapters.ledger.errors import (
     ChainChanged,
     FinalityBroken,
+    NodesDisagree,
+    NodeSilent,
+    NodeUnsound,
     OutcomeUnknown,
+    SameNode,
     StaleHead,
     TransactionRefused,
     WrongChain,
 )
-from backend.adapters.ledger.rpc import Rpc, RpcError
+from backend.adapters.ledger.final_blocks import FinalBlocks, Replaced
+from backend.adapters.ledger.node import Counts, Identity, Node, check_same_network
+from backend.adapters.ledger.paired_reads import PairedReads
+from backend.adapters.ledger.rpc import Asking
+from backend.adapters.ledger.watched_node import WatchedNode
 from backend.consent.ledger_types import LedgerView
-from backend.errors import LedgerUnavailable
+from backend.errors import LedgerUnavailable, OperatorError
 from backend.types import Address, BlockNumber, Bytes32
+from backend.waiting import about_to_wait
 
 _log = logging.getLogger(__name__)
-_REMEMBERED_FINAL_BLOCKS = 256
-_STUCK_BLOCKS = 5
+_STUCK_BLOCKS: Final = 5
+_OTHER_NODE_SECONDS: Final = 1.0
+_LIE_SHOWN_SECONDS: Final = 3600
+_Found = TypeVar("_Found")
+
+
+def node_checks(chain: Chain) -> dict[str, Callable[[], None]]:
+    """Return what has to hold of two nodes, by name; nothing where there is one or the chain is embedded."""
+    return chain.checks() if isinstance(chain, NetworkChain) else {}
 
 
 class NetworkChain:
-    """One node's view of the network. A block is final ``finality_depth`` blocks below the head.
+    """The network as its nodes show it. A block is final ``finality_depth`` blocks below the head.
 
-    ``finality_depth`` 0 is for QBFT, whose blocks are final at once; 3 for Clique with four signers.
+    ``finality_depth`` 0 is for QBFT, whose blocks are final at once; 3 for Clique with four signers. With two
+    nodes, permission needs both, and a restriction either: the final block is the lower one of theirs, the
+    head the higher one, and what is read at either is compared (``paired_reads``). A node's last word counts
+    until it is stale. Transactions go to both.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        second_url: str | None = None,
         expected_chain_id: int | None,
         finality_depth: int,
+        final_blocks: Path | None = None,
         gas_price: int = 0,
         block_gas: int = 20_000_000,
         staleness_seconds: int = 60,
@@ -49,19 +70,18 @@ class NetworkChain:
         inclusion_seconds: float = 30.0,
         poll_seconds: float = 0.1,
         timeout_seconds: float = 10.0,
+        patience_seconds: float = 3.0,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
-        """Connect. Raise WrongChain where the node serves another chain, LedgerUnavailable where none
-        answers.
+        """Connect. Raise WrongChain where a node serves another chain, SameNode where both are one,
+        FinalBlocksDamaged, LedgerUnavailable where none answers.
 
-        ``gas_price``: wei. ``staleness_seconds``: a head older than this permits nothing.
-        ``view_age_seconds``: how long one reading of the head is used again.
+        ``final_blocks``: file that remembers what was final over a restart. ``gas_price``: wei.
+        ``staleness_seconds``: a head older than this permits nothing. ``view_age_seconds``: how long one
+        reading of the head is used again. ``patience_seconds``: how long one of two nodes is waited for.
         """
-        self._rpc = Rpc(url, timeout_seconds=timeout_seconds)
-        self._rpc.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
         self.gas_price = gas_price
         self.block_gas = block_gas
-        self._finality_depth = finality_depth
         self._staleness_seconds = staleness_seconds
         self._view_age_seconds = view_age_seconds
         self._inclusion_seconds = inclusion_seconds
@@ -71,104 +91,263 @@ class NetworkChain:
         self._lock = threading.Lock()
         self._view: LedgerView | None = None
         self._viewed_at = 0.0
-        self._finals: dict[BlockNumber, Bytes32] = {}
-        self._waiting: dict[Address, tuple[int, int]] = {}  # nonce and head when it was looked at last
-        self.chain_id = int(self._ask("eth_chainId"), 16)
-        if expected_chain_id is not None and self.chain_id != expected_chain_id:
-            raise WrongChain(f"The node serves chain {self.chain_id} instead of {expected_chain_id}.")
+        self._waiting: dict[Address, Counts] = {}  # when it was looked at last
+        self._lied_at: float | None = None
+        self._finals = FinalBlocks(final_blocks)
+        names = ["the node"] if second_url is None else ["node 1", "node 2"]
+        self._nodes = [
+            Node(
+                name,
+                each,
+                finality_depth=finality_depth,
+                timeout_seconds=timeout_seconds,
+                finals=self._finals.hashes,
+            )
+            for name, each in zip(names, filter(None, (url, second_url)), strict=True)
+        ]
+        self._pair = [
+            WatchedNode(each, patience_seconds=patience_seconds) for each in self._nodes if second_url
+        ]
+        self._paired = PairedReads(self._pair, lied=self._note_lie)
+        self.chain_id = self._connect(expected_chain_id).chain_id
 
     def view(self) -> LedgerView:
-        """Return the head and the final block, at most ``view_age_seconds`` old. Raise StaleHead or
-        LedgerUnavailable, and FinalityBroken where a final block was replaced.
+        """Return the head and the final block, at most ``view_age_seconds`` old. Raise StaleHead,
+        NodeSilent or LedgerUnavailable, and FinalityBroken where a final block was replaced.
         """
         if not self._lock.acquire(timeout=self._timeout_seconds):
             raise LedgerUnavailable("The node does not answer.")
         try:
             if self._view is None or time.monotonic() - self._viewed_at > self._view_age_seconds:
                 read_at = time.monotonic()
-                self._view = self._read_view()
+                self._view = None
+                view = self._read_pair() if self._pair else self._nodes[0].view()
+                self._finals.keep(view.final_number, view.final_hash)
+                self._view = view
                 self._viewed_at = read_at
             view = self._view
+            self._check_ages(view)
         finally:
             self._lock.release()
-        age = self._clock() - view.head_timestamp
-        if age > self._staleness_seconds:
-            raise StaleHead(f"The newest block is {age} s old.")
         return view
 
-    def rpc(self) -> Rpc:
-        return self._rpc
+    def shown(self) -> LedgerView:
+        try:
+            return self.view()
+        except LedgerUnavailable:
+            return max(self._of_each(lambda node: node.shown()), key=lambda view: view.head_number)
+
+    def rpc(self) -> Asking:
+        return self._paired if self._pair else self._nodes[0].rpc()
 
     def next_nonce(self, account: Address) -> int:
-        """Return the nonce after everything of this account that the node knows; that of its oldest waiting
+        """Return the nonce after everything of this account that a node knows; that of its oldest waiting
         transaction where blocks went by without it. What is sent next then takes its place, if it pays more.
         """
-        pending, mined, head = (
-            int(answer, 16)
-            for answer in self._answers(
-                [
-                    ("eth_getTransactionCount", [account, "pending"]),
-                    ("eth_getTransactionCount", [account, "latest"]),
-                    ("eth_blockNumber", []),
-                ]
+        told = self._of_each(lambda node: node.counts(account))
+        now = Counts(*(max(getattr(each, name) for each in told) for name in ("pending", "mined", "head")))
+        seen = self._waiting.pop(account, None)
+        if now.pending <= now.mined:
+            return now.pending
+        if seen is not None and seen.mined == now.mined and now.head >= seen.head + _STUCK_BLOCKS:
+            _log.warning(
+                "a transaction is not mined; the next one is to replace it", extra={"nonce": now.mined}
             )
-        )
-        seen_mined, seen_head = self._waiting.pop(account, (None, 0))
-        if pending <= mined:
-            return pending
-        if seen_mined == mined and head >= seen_head + _STUCK_BLOCKS:
-            _log.warning("a transaction is not mined; the next one is to replace it", extra={"nonce": mined})
-            return mined
-        self._waiting[account] = (mined, head)
-        return pending
+            return now.mined
+        kept = seen if seen is not None and seen.mined == now.mined else now
+        self._waiting[account] = kept
+        return now.pending
 
     def block_overrides(self) -> None:
         """None are needed: the head is seconds old."""
         return
 
     def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:
-        """Send in order, wait until each is in a block. Raise TransactionRefused where the first was
-        refused, so nothing was sent; OutcomeUnknown where some may still be included.
+        """Send in order, to each node, and wait until each is in a block. Raise TransactionRefused where the
+        first was refused, so nothing was sent; OutcomeUnknown where some may still be included.
         """
-        for position, transaction in enumerate(transactions):
-            try:
-                self._rpc.call("eth_sendRawTransaction", "0x" + transaction.raw.hex())
-            except RpcError as error:
-                if self._knows(transaction.hash):
-                    continue
-                if position == 0:
-                    raise TransactionRefused(f"The node refused a transaction: {error.message}.") from error
-                raise OutcomeUnknown("The node took only a part of the transactions.") from error
-            except LedgerUnavailable as error:
-                # It may have been taken all the same, and the answer lost.
-                if not self._knows(transaction.hash):
-                    raise OutcomeUnknown("The node did not say whether it took a transaction.") from error
+        outcomes = self._of_each(lambda node: node.offer(transactions), seconds=self._inclusion_seconds)
+        taken = max(number for number, _ in outcomes)
+        if taken < len(transactions):
+            failures = [failure for _, failure in outcomes if failure is not None]
+            if taken == 0 and all(isinstance(each, TransactionRefused) for each in failures):
+                raise failures[0]
+            raise OutcomeUnknown("It is not known which of the transactions were taken.") from failures[0]
         return self._await_inclusion([transaction.hash for transaction in transactions])
 
-    def close(self) -> None:
-        self._rpc.close()
+    def replaced(self) -> Replaced | None:
+        """Return which of the blocks that permission rested on a node does not have any more, None where all
+        are there. Raise LedgerUnavailable where a node cannot say."""
+        kept = self._finals.hashes
+        found: Replaced | None = None
+        for node in self._nodes:
+            shown = node.hashes(list(kept))
+            gone = [number for number, each in kept.items() if shown.get(number, each) != each]
+            if not gone:
+                continue
+            there = [
+                number for number, each in kept.items() if shown.get(number) == each and number < gone[0]
+            ]
+            first, last = BlockNumber(max(there, default=0) + 1), gone[-1]
+            names = (*(found.nodes if found else ()), node.name)
+            found = Replaced(
+                min(first, found.first if found else first), last, kept[last], shown[last], names
+            )
+        return found
 
-    def _knows(self, transaction_hash: Bytes32) -> bool:
-        """Whether the node has this transaction, in its pool or in a block.
+    def accept(self, replaced: Replaced) -> None:
+        """Forget these blocks: a person has found out why they were replaced. Connect anew afterwards."""
+        self._finals.forget_from(replaced.first)
 
-        Each words its refusal otherwise.
+    def demand(self, check: Callable[[Node], None]) -> None:
+        """Have each of two nodes pass ``check`` before its view counts. Raise the OperatorError that the
+        check raises of a node that answers now; one that does not has to pass later.
         """
-        return self._ask("eth_getTransactionByHash", "0x" + transaction_hash.hex()) is not None
+        for each in self._pair:
+            each.see(patiently=True)  # a view that was begun before
+            each.node.demand(check)
+            each.look()
+            each.see(patiently=True)
+            if each.failure is not None and isinstance(each.failure.__cause__, OperatorError):
+                raise each.failure.__cause__
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """Return, for each of two nodes, what raises the reason why it is not asked now; and what raises
+        NodesDisagree where they were found to contradict each other within the last hour."""
+        if not self._pair:
+            return {}
+        nodes = {f"ledger {each.node.name}": partial(self._check_node, each) for each in self._pair}
+        return {**nodes, "ledger nodes": self._check_lies}
+
+    def _check_node(self, watched: WatchedNode) -> None:
+        with suppress(LedgerUnavailable):
+            self.view()
+        if watched.failure is not None:
+            raise watched.failure.with_traceback(None)
+        if watched.last is not None:
+            self._check_age(watched, watched.last)
+
+    def _check_lies(self) -> None:
+        if self._lied_at is not None and time.monotonic() - self._lied_at < _LIE_SHOWN_SECONDS:
+            raise NodesDisagree
+
+    def close(self) -> None:
+        for each in self._pair or self._nodes:
+            each.close()
+
+    # --- connecting
+
+    def _connect(self, expected_chain_id: int | None) -> Identity:
+        """Find out which network this is, of the nodes that answer; the others are held to it later."""
+        met: list[tuple[Node, Identity]] = []
+        failures = []
+        for node in self._nodes:
+            try:
+                met.append((node, node.identity()))
+            except LedgerUnavailable as failure:
+                failures.append(failure)
+        if not met:
+            raise failures[0]
+        for node, identity in met:
+            if expected_chain_id not in (None, identity.chain_id):
+                raise WrongChain(
+                    f"{node.name} serves chain {identity.chain_id} instead of {expected_chain_id}."
+                )
+            check_same_network(*met[0], node, identity)
+        keys = [identity.enode for _, identity in met if identity.enode is not None]
+        if len(set(keys)) < len(keys):
+            raise SameNode("Both addresses lead to the same node.")
+        for node in self._nodes:
+            node.expect(met[0][1].chain_id)
+        return met[0][1]
+
+    # --- two nodes
+
+    def _read_pair(self) -> LedgerView:
+        about_to_wait()
+        patiently = all(each.is_silent for each in self._pair)
+        for each in self._pair:
+            each.look()
+        for each in self._pair:
+            each.see(patiently=patiently)
+        for each in self._pair:
+            if isinstance(each.failure, FinalityBroken | ChainChanged | NodeUnsound):
+                raise each.failure.with_traceback(None)
+        if all(each.is_silent for each in self._pair):
+            raise LedgerUnavailable("None of the nodes answers.")
+        views = [each.last for each in self._pair if each.last is not None]
+        if len(views) < len(self._pair):
+            raise NodeSilent("One of the nodes has not answered since the service started.")
+        head = max(views, key=lambda view: view.head_number)
+        final = min(views, key=lambda view: view.final_number)
+        for each in self._pair:
+            each.node.confirm(final, from_memory=each.is_silent)
+        return LedgerView(
+            chain_id=self.chain_id,
+            head_number=head.head_number,
+            head_hash=head.head_hash,
+            head_timestamp=head.head_timestamp,
+            final_number=final.final_number,
+            final_hash=final.final_hash,
+        )
+
+    def _check_ages(self, view: LedgerView) -> None:
+        if not self._pair:
+            age = self._clock() - view.head_timestamp
+            if age > self._staleness_seconds:
+                raise StaleHead(f"The newest block is {age} s old.")
+        for each in self._pair:
+            if each.last is not None:
+                self._check_age(each, each.last)
+
+    def _check_age(self, watched: WatchedNode, view: LedgerView) -> None:
+        age = self._clock() - view.head_timestamp
+        if age > self._staleness_seconds:
+            kind = NodeSilent if watched.is_silent else StaleHead
+            raise kind(f"The newest block that {watched.node.name} showed is {age} s old.")
+
+    def _note_lie(self, block: str) -> None:
+        _log.error("the nodes have the same block and contradict each other on it", extra={"block": block})
+        self._lied_at = time.monotonic()
+
+    # --- every node
+
+    def _of_each(self, question: Callable[[Node], _Found], *, seconds: float | None = None) -> list[_Found]:
+        """Return the answers of the nodes that answer. Raise LedgerUnavailable where none does."""
+        if not self._pair:
+            return [question(self._nodes[0])]
+        about_to_wait()
+        told: list[_Found] = []
+        failures: list[LedgerUnavailable] = []
+        nodes = [each for each in self._paired.by_height() if not each.is_silent] or self._pair
+        for each, asked in [(each, each.ask(question)) for each in nodes]:
+            try:
+                told.append(each.hear(asked, seconds=seconds))
+            except LedgerUnavailable as failure:
+                failures.append(failure)
+        if not told:
+            raise failures[0]
+        return told
 
     def _await_inclusion(self, hashes: Sequence[Bytes32]) -> list[Inclusion]:
+        """Wait until a node has them all in blocks, and a moment for the other one: what is asked next, it
+        may be asked."""
         deadline = time.monotonic() + self._inclusion_seconds
+        behind = 0.0
         found: dict[Bytes32, Inclusion] = {}
         while True:
-            missing = [item for item in hashes if item not in found]
-            calls = [("eth_getTransactionReceipt", ["0x" + item.hex()]) for item in missing]
+            told: list[dict[Bytes32, Inclusion]] = []
             with suppress(LedgerUnavailable):  # what was sent is under way, whether the node answers or not
-                for item, answer in zip(missing, self._rpc.batch(calls), strict=True):
-                    if answer is not None and not isinstance(answer, RpcError):
-                        found[item] = parse_inclusion(answer)
+                told = self._of_each(lambda node: node.inclusions(hashes))
+            for each in told:
+                found.update(each)
+            now = time.monotonic()
             if len(found) == len(hashes):
-                self._forget_view()
-                return [found[item] for item in hashes]
-            if time.monotonic() > deadline:
+                behind = behind or now + _OTHER_NODE_SECONDS
+                if now > behind or all(len(each) == len(hashes) for each in told):
+                    self._forget_view()
+                    return [found[item] for item in hashes]
+            elif now > deadline:
                 raise OutcomeUnknown("The network did not include the transaction in time.")
             time.sleep(self._poll_seconds)
 
@@ -176,74 +355,3 @@ class NetworkChain:
         """What was just recorded must show in the next view."""
         with self._lock:
             self._view = None
-
-    def _read_view(self) -> LedgerView:
-        chain_id, latest = self._answers([("eth_chainId", []), ("eth_getBlockByNumber", ["latest", False])])
-        if chain_id != hex(self.chain_id):
-            raise ChainChanged(f"The node serves chain {chain_id} instead of {self.chain_id}.")
-        head = _shown(latest)
-        number = BlockNumber(max(0, head.number - self._finality_depth))
-        final = self._final_block(head, number)
-        self._check_final(final)
-        return LedgerView(
-            chain_id=self.chain_id,
-            head_number=head.number,
-            head_hash=head.hash,
-            head_timestamp=head.timestamp,
-            final_number=final.number,
-            final_hash=final.hash,
-        )
-
-    def _final_block(self, head: Block, number: BlockNumber) -> Block:
-        """Return the block of this number. Where blocks were passed over since the last view, look again at
-        the newest one that was final then: nothing else links the two.
-        """
-        newest = max(self._finals, default=number)
-        asked = [number] if number != head.number else []
-        if newest < number - 1:
-            asked.append(newest)
-        found = (
-            self._answers([("eth_getBlockByNumber", [hex(each), False]) for each in asked]) if asked else []
-        )
-        blocks = [_shown(each) for each in found]
-        if newest < number - 1 and blocks.pop().hash != self._finals[newest]:
-            raise FinalityBroken(f"Block {newest} replaced one that was final.")
-        return blocks[0] if blocks else head
-
-    def _check_final(self, final: Block) -> None:
-        """A block that was final once must stay: compare with what was seen, at this number and as its
-        parent.
-        """
-        seen = self._finals.get(final.number, final.hash)
-        parent = self._finals.get(BlockNumber(final.number - 1), final.parent_hash)
-        if seen != final.hash or parent != final.parent_hash:
-            raise FinalityBroken(f"Block {final.number} replaced one that was final.")
-        newest = max(self._finals, default=final.number)
-        if newest > final.number:
-            # The node is behind what it showed before; its head may be a fork that is not final.
-            raise LedgerUnavailable("The node went back behind a final block.")
-        self._finals[final.number] = final.hash
-        while len(self._finals) > _REMEMBERED_FINAL_BLOCKS:
-            del self._finals[min(self._finals)]
-
-    def _answers(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        answers = self._rpc.batch(calls)
-        for (method, _), answer in zip(calls, answers, strict=True):
-            if isinstance(answer, RpcError):
-                raise LedgerUnavailable(f"The node refused {method} ({answer.code}).") from answer
-        return answers
-
-    def _ask(self, method: str, *params: object) -> Any:
-        try:
-            return self._rpc.call(method, *params)
-        except RpcError as error:
-            raise LedgerUnavailable(f"The node refused {method} ({error.code}).") from error
-
-
-def _shown(found: Any) -> Block:
-    if found is None:
-        raise LedgerUnavailable("The node does not show its newest blocks.")
-    try:
-        return parse_block(found)
-    except (TypeError, ValueError, KeyError) as error:
-        raise LedgerUnavailable("The node answered with something else than a block.") from error

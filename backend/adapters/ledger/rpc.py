@@ -7,7 +7,7 @@ sent here is built by us, so the formatters have nothing to correct.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,6 +29,18 @@ class RpcError(Exception):
         self.code = code
         self.message = message
         self.data = data  # hex revert data, where the call reverted
+
+
+class Asking(Protocol):
+    """What reads are asked of: one node, or two that are held against each other."""
+
+    def call(self, method: str, *params: Any) -> Any:
+        """Return the result. Raise RpcError for a node's own error, LedgerUnavailable for everything else."""
+        ...
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any | RpcError]:
+        """Return, in order, each result or its RpcError. Raise LedgerUnavailable."""
+        ...
 
 
 class Rpc:

@@ -76,10 +76,14 @@ class KuboNode:
         config = json.loads((self._repository / "config").read_bytes())
         return str(config["Identity"]["PeerID"])
 
-    def start(self) -> None:
-        """Make the repository on the first start, run the daemon, wait until it answers; raise NodeFailed."""
+    def prepare(self) -> None:
+        """Make the repository, the first time, and write its configuration. Raises NodeFailed."""
         self._make_repository()
         self._configure()
+
+    def start(self) -> None:
+        """Make the repository on the first start, run the daemon, wait until it answers; raise NodeFailed."""
+        self.prepare()
         # A killed daemon leaves the address of a port that may be somebody else's by now.
         (self._repository / "api").unlink(missing_ok=True)
         alone = [] if self._place else ["--offline"]

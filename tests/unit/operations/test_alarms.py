@@ -56,6 +56,8 @@ STUCK = Backlog("grant", waiting=2, failing=1, oldest_at=UnixSeconds(NOW - 900))
 TROUBLES: list[tuple[dict[str, Any], AlarmCode, Severity]] = [
     ({"parts": {"index": "index_unavailable"}}, AlarmCode.PART_AWAY, Severity.NOW),
     ({"parts": {"something new": "away"}}, AlarmCode.PART_AWAY, Severity.NOW),
+    ({"parts": {"ledger node 2": "ledger_node_silent"}}, AlarmCode.PART_AWAY, Severity.NOW),
+    ({"parts": {"ledger": "chain_finality_broken"}}, AlarmCode.FINALITY_BROKEN, Severity.NOW),
     ({"damaged_answers": 1}, AlarmCode.DAMAGED, Severity.NOW),
     ({"log": replace(LOG, overdue=True)}, AlarmCode.ANCHOR_OVERDUE, Severity.NOW),
     ({"backlog": [STUCK]}, AlarmCode.ACTS_FAILING, Severity.NOW),

@@ -7,6 +7,7 @@ const plural = (count: number, one: string, many: string): string =>
 
 const alarms: Record<Schemas["AlarmCode"], string> = {
   part_away: "A part is away",
+  finality_broken: "Final blocks of the ledger were replaced",
   damaged: "A store gave damaged data",
   anchor_overdue: "The audit log does not get onto the ledger",
   acts_failing: "Something accepted cannot be carried out",
