@@ -7,7 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from backend.audit.bundling import prepare
 from backend.audit.entry import AuditEvent
-from backend.audit.errors import AuditClosed, AuditFenced, AuditUnavailable, EntryDamaged, InvalidEvent, StaleSeal
+from backend.audit.errors import (
+    AuditClosed,
+    AuditFenced,
+    AuditUnavailable,
+    EntryDamaged,
+    InvalidEvent,
+    StaleSeal,
+)
 from backend.audit.ports import Anchor, AuditKeys, AuditStore
 from backend.audit.reader import LogReader
 from backend.audit.sequencer import Answer, Guard, Reply, Sequencer, Waiting, new_holder
