@@ -328,8 +328,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     for restricting in (revocations, consents, members.stops, recipients.patients, research.board):
         restricting.restore_restrictions()
     open_subject.complete_all()
-    if settings.index_uri is None:  # the lock on the data directory: nobody else holds a lease
-        driver.take_over()
+    # The lock on the data directory and the log's lease: whoever held an act has ended, or is fenced off.
+    driver.take_over()
     driver.start()
     closing.callback(driver.close)
     running: list[Beside] = [
@@ -436,7 +436,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         custodian=erasure.custodian,
         erasure=erasure,
         watching=Watching(
-            parts={**_checks(stores), "care teams": members.care_teams.check},
+            parts={**_checks(stores), "care teams": members.care_teams.check, "log": log.require_writable},
             chain=stores.ledger.view,
             blocks_on_demand=stores.settings.ledger_url is None,
             log=log,

@@ -51,6 +51,10 @@ def up(
         typer.Option(help="address users see; sets the domain of wallet sign-in and of passkeys"),
     ] = None,
     storage: Annotated[str | None, typer.Option(help="'directory' or 'kubo'")] = None,
+    stand_by: Annotated[
+        bool | None,
+        typer.Option("--stand-by", help="where another process serves this data: wait, then take over"),
+    ] = None,
     samples: Annotated[bool, typer.Option(help="load sample patients on the first run")] = True,
 ) -> None:
     """Start the whole system and serve the API until Ctrl-C."""
@@ -61,7 +65,12 @@ def up(
             public_url = f"http://localhost:{port}"
         run(
             read_settings(
-                data_directory=data_directory, host=host, port=port, public_url=public_url, storage=storage
+                data_directory=data_directory,
+                host=host,
+                port=port,
+                public_url=public_url,
+                storage=storage,
+                standby=stand_by,
             ),
             samples=samples,
             announce=typer.echo,

@@ -17,6 +17,7 @@ from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyBook, LogKeyRing
 from backend.audit.publishing import LogFiles
 from backend.audit.reader import LogReader
+from backend.audit.sequencer import new_holder
 from backend.audit.startup import check_signatures
 from backend.backup.keeping import BackupKeeper
 from backend.backup_wiring import NoBackups, open_backups
@@ -53,6 +54,7 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     """Start the log; ``closing`` closes it. Raises what a damaged or rolled back log raises."""
     store = MongoAuditStore(stores.database)
     keys = StoredAuditKeys(stores.keys)
+    holder = new_holder()
     log = AuditLog(
         store=store,
         keys=keys,
@@ -61,6 +63,9 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
         clock_ms=lambda: time.time_ns() // 1_000_000,
         # The lock on the data directory keeps a second process out, so an old lease is a dead one's.
         takeover=settings.index_uri is None,
+        # An index elsewhere may be reached with a copy of the directory, whose lock is another one.
+        holder=holder,
+        gone=stores.directory.succeed(holder),
     )
     log.start()
     closing.callback(log.close)

@@ -62,17 +62,21 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way get ``DRAIN_SECONDS`` to end."""
-    server = _Announcing(server_config(app), ready)
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its orderly end
-        server.run(sockets=[listener])
+class Server(uvicorn.Server):
+    """Serves ``app``. ``ready`` is called once, when requests are taken."""
 
-
-class _Announcing(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, *, ready: Callable[[], None]) -> None:
+        super().__init__(server_config(app))
         self._ready = ready
+
+    def serve_on(self, listener: socket.socket) -> None:
+        """Serve until SIGINT, SIGTERM or ``end``; requests under way get ``DRAIN_SECONDS`` to end."""
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its orderly end
+            self.run(sockets=[listener])
+
+    def end(self) -> None:
+        """Stop as for SIGTERM; any thread may call."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         default="http://localhost:8000",
         description="sets the EIP-4361 domain and URI, and with them the domain of passkeys",
     )
+    standby: bool = Field(
+        default=False, description="wait while another process has the data directory, then take over"
+    )
     tenant: str = Field(default="hospital", pattern=r"^[a-z0-9-]{1,32}$", description="name of the custodian")
 
     custodian_name: str = Field(

@@ -51,7 +51,7 @@ def _main() -> None:
     def read() -> Response:
         return Response(content, media_type="application/octet-stream")
 
-    main.serve(app, main.bind("127.0.0.1", port), ready=lambda: None)
+    main.Server(app, ready=lambda: None).serve_on(main.bind("127.0.0.1", port))
 
 
 if __name__ == "__main__":

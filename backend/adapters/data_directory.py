@@ -7,15 +7,18 @@ import os
 import shutil
 from pathlib import Path
 
+from backend.adapters.durable import write_file
 from backend.errors import OperatorError
 
 MIN_FREE_BYTES = 256 * 1024 * 1024
+KEPT_HOLDERS = 8
 
 
 class DataDirectoryInUse(OperatorError):
     code = "data_directory_in_use"
     remedy = (
-        "Another Assent runs on this data directory. Stop it, or set ASSENT_DATA_DIRECTORY to another one."
+        "Another Assent runs on this data directory. Stop it, set ASSENT_DATA_DIRECTORY to another one, or "
+        "let this process wait for its turn: assent up --stand-by."
     )
 
 
@@ -97,6 +100,16 @@ class DataDirectory:
         except OperatorError:
             self.close()
             raise
+
+    def succeed(self, holder: str) -> tuple[str, ...]:
+        """Note, durably, under which name this process takes leases; return the names of those before it.
+
+        Each of them had this directory's lock, so whoever holds it now knows that they have ended.
+        """
+        notes = self.root / "holders"
+        before = tuple(notes.read_text().split()) if notes.exists() else ()
+        write_file(notes, "\n".join((*before, holder)[-KEPT_HOLDERS:]).encode())
+        return before
 
     def check_room(self) -> None:
         """Raise DiskFull when less than ``MIN_FREE_BYTES`` are free."""

@@ -67,6 +67,15 @@ def live() -> Response:
     return Response("alive\n", media_type="text/plain")
 
 
+@router.get("/health/serving", response_class=Response)
+def serving() -> Response:
+    """This process serves, whatever its parts can do; 503 `standing_by` in one that waits for its turn.
+
+    What a proxy before two processes asks: stops are taken also while a part is away.
+    """
+    return Response("serving\n", media_type="text/plain")
+
+
 @router.get("/health/ready", response_model=Ready)
 def ready(services: Open, response: Response) -> Ready:
     """Every part can be used now; 503 and the name of the part otherwise."""

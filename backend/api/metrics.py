@@ -28,6 +28,12 @@ CATALOGUE_FAILED = Gauge(
 BACKUP_SHIPPED = Gauge("assent_backup_shipped_timestamp_seconds", "When the backup last held everything")
 BACKUP_KEY_EXPIRES = Gauge("assent_backup_key_expires_timestamp_seconds", "When the recovery key ends")
 
+STANDING_BY = Gauge("assent_standing_by", "1 for a process that waits while another one serves, else 0")
+
+
+def publish_standby(*, standing_by: bool) -> None:
+    STANDING_BY.set(standing_by)
+
 
 def publish_backup(shipped_at: int, key_expires_at: int) -> None:
     BACKUP_SHIPPED.set(shipped_at)

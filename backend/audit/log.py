@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from backend.audit.bundling import prepare
 from backend.audit.entry import AuditEvent
-from backend.audit.errors import AuditClosed, AuditUnavailable, EntryDamaged, InvalidEvent, StaleSeal
+from backend.audit.errors import (
+    AuditClosed,
+    AuditFenced,
+    AuditUnavailable,
+    EntryDamaged,
+    InvalidEvent,
+    StaleSeal,
+)
 from backend.audit.ports import Anchor, AuditKeys, AuditStore
 from backend.audit.reader import LogReader
 from backend.audit.sequencer import Answer, Guard, Reply, Sequencer, Waiting, new_holder
@@ -25,7 +32,8 @@ class AuditLog:
 
     ``origin`` is the log's unique name and part of every hash: it never changes. ``clock_ms`` gives unix
     milliseconds. ``takeover`` takes the lease from a holder that may still live: safe, since the old one is
-    fenced, and right where a lock on the data directory keeps a second process out.
+    fenced, and right where a lock on the data directory keeps a second process out. ``holder``: this
+    process's own name, never used before; ``gone``: names of holders that are known to have ended.
     """
 
     def __init__(
@@ -37,6 +45,8 @@ class AuditLog:
         origin: str,
         clock_ms: Callable[[], int],
         takeover: bool = False,
+        holder: str | None = None,
+        gone: Collection[str] = (),
         lease_ttl_ms: int = 15_000,
         settle_seconds: float = 5.0,
         append_timeout_seconds: float = 30.0,
@@ -47,6 +57,8 @@ class AuditLog:
         self._anchor = anchor
         self._clock_ms = clock_ms
         self._takeover = takeover
+        self._holder = holder or new_holder()
+        self._gone = gone
         self._ttl_ms = lease_ttl_ms
         self._settle_seconds = settle_seconds
         self.timeout_seconds = append_timeout_seconds
@@ -66,7 +78,11 @@ class AuditLog:
             if self._sequencer is not None:
                 return
             head = self._store.acquire(
-                holder=new_holder(), now_ms=self._clock_ms(), ttl_ms=self._ttl_ms, takeover=self._takeover
+                holder=self._holder,
+                now_ms=self._clock_ms(),
+                ttl_ms=self._ttl_ms,
+                takeover=self._takeover,
+                gone=self._gone,
             )
             try:
                 state = rebuild(self._store, head)
@@ -102,6 +118,11 @@ class AuditLog:
     def writable(self) -> bool:
         """Whether this process may write: started, and not fenced off by another."""
         return self._sequencer is not None and not self._sequencer.fenced
+
+    def require_writable(self) -> None:
+        """Raise AuditFenced once another process writes the log."""
+        if not self.writable:
+            raise AuditFenced
 
     @property
     def commits(self) -> int:

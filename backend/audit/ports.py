@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from backend.audit.types import AnchorRecord, Bundle, Head, StoredCheckpoint
@@ -20,11 +20,14 @@ class AuditStore(Protocol):
         """Return the head, or None when no log was ever started here."""
         ...
 
-    def acquire(self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool) -> Head:
+    def acquire(
+        self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool, gone: Collection[str] = ()
+    ) -> Head:
         """Take the lease durably with a token one higher than any before; return the head under it.
 
         From then on no commit or renewal with an older token succeeds. Allowed when the lease has run out,
-        when ``holder`` has it already, or when ``takeover``. Creates an empty head in an empty store.
+        when ``holder`` or one of those ``gone`` has it, or when ``takeover``. Creates an empty head in an
+        empty store.
 
         Raises LeaseHeld, and LogDamaged when entries exist but the head does not.
         """

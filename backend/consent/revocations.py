@@ -250,7 +250,7 @@ class RevocationService:
         try:
             receipt = self._send(revocation, subject)
         except Conflict as refusal:
-            if self._is_ended(revocation, subject, self._ledger.view().head_number):
+            if self._is_ended(revocation, subject, self._ledger.shown().head_number):
                 return Advance("relayed", {})  # somebody else's came into the block first
             # It was valid when it was received, and counts from then: what the chain lacks may come yet.
             _LOG.warning(

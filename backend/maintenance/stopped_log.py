@@ -14,6 +14,7 @@ from backend.audit.entry import Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.audit.reader import LogReader
 from backend.audit.search import LogSearch
+from backend.audit.sequencer import new_holder
 from backend.consent.revocations import ACT as REVOCATION
 from backend.stores import Stores
 from backend.types import SubjectId
@@ -28,6 +29,7 @@ class StoppedLog:
     def __init__(self, stores: Stores, *, reader: str) -> None:
         self._stores = stores
         self._agent = Agent.service(reader)
+        holder = new_holder()
         store, self.keys = MongoAuditStore(stores.database), StoredAuditKeys(stores.keys)
         self.log = AuditLog(
             store=store,
@@ -36,6 +38,8 @@ class StoppedLog:
             origin=stores.origin,
             clock_ms=_now_ms,
             takeover=stores.settings.index_uri is None,
+            holder=holder,
+            gone=stores.directory.succeed(holder),
         )
         self.log.start()
         self.search = LogSearch(LogReader(log=self.log, store=store, keys=self.keys), subjects=self.everybody)

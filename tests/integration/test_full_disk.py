@@ -86,7 +86,7 @@ def test_disk_that_fills_up_is_named_loses_nothing_and_stops_no_stop(program: Pr
     ready = parts(program)
     assert ready.status_code == 503
     assert ready.json()["parts"] == {
-        **dict.fromkeys(("ledger", "index", "blocks", "care teams"), "up"),
+        **dict.fromkeys(("ledger", "index", "blocks", "care teams", "log"), "up"),
         "disk": "disk_full",
     }
     assert code_of(lambda: people.store("during", LETTER)) == (503, "storage_full")

@@ -9,30 +9,26 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from backend.adapters import process
 from backend.adapters.process import free_port
-from scripts.haproxy import run as haproxy
 from tests.integration.api.world import Service, open_service
-from tests.support.certificates import self_signed
-from tests.support.components import require
 from tests.support.echo import Echo, echoing
+from tests.support.edge import (
+    CONFIGURATION,
+    REQUESTS_PER_MINUTE,
+    Edge,
+    ProgramFound,
+    require_haproxy,
+    running_edge,
+)
 
-CONFIGURATION: Final = Path(__file__).resolve().parents[2] / "deploy" / "haproxy" / "haproxy.cfg"
-REQUESTS_PER_MINUTE: Final = 120
 FORGED: Final = {
     "X-Forwarded-For": "192.0.2.1",
     "X-Forwarded-Client-Cert": "Subject=root",
@@ -43,36 +39,9 @@ FORGED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    http: int
-    https: int
-    systems: int
-    trusted: Path
-    client: Path  # certificate and key of a system
-
-    def people(self, **options: object) -> httpx.Client:
-        return self._client(self.https, self.context(), **options)
-
-    def machine(self, *, certificate: bool = True) -> httpx.Client:
-        context = self.context()
-        if certificate:
-            context.load_cert_chain(self.client)
-        return self._client(self.systems, context)
-
-    def context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.trusted))
-
-    def _client(self, port: int, context: ssl.SSLContext, **options: object) -> httpx.Client:
-        return httpx.Client(base_url=f"https://localhost:{port}", verify=context, timeout=30, **options)  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="module")
-def program() -> tuple[Path, dict[str, str]]:
-    found = haproxy.find()
-    require(found, "no HAProxy on this machine", "make haproxy")
-    assert found is not None
-    return found
+def program() -> ProgramFound:
+    return require_haproxy()
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +57,8 @@ def echo() -> Iterator[Echo]:
 
 
 @pytest.fixture(scope="module")
-def edge(
-    program: tuple[Path, dict[str, str]], service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Edge]:
-    for made in _edge(program, service.url, tmp_path_factory.mktemp("edge")):
+def edge(program: ProgramFound, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    with running_edge(program, tmp_path_factory.mktemp("edge"), service.url) as made:
         with made.people() as http:
             deadline = time.monotonic() + 30
             while http.get("/health/live").status_code != 200:  # found away while it began
@@ -101,71 +68,14 @@ def edge(
 
 
 @pytest.fixture(scope="module")
-def mirrored(
-    program: tuple[Path, dict[str, str]], echo: Echo, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Edge]:
+def mirrored(program: ProgramFound, echo: Echo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """The same proxy before a server that says which headers it got."""
-    yield from _edge(program, echo.url, tmp_path_factory.mktemp("mirrored"))
-
-
-def _edge(program: tuple[Path, dict[str, str]], backend: str, directory: Path) -> Iterator[Edge]:
-    _, certificate = self_signed(directory, "localhost")
-    client = directory / "client.pem"
-    authority = directory / "authority.pem"
-    _system_certificate(authority, client)
-    made = Edge(free_port(), free_port(), free_port(), certificate, client)
-    child = process.start(
-        [program[0], "-f", CONFIGURATION],
-        env={
-            **os.environ,
-            **program[1],
-            "ASSENT_TLS": str(certificate),
-            "SYSTEMS_CA": str(authority),
-            "ASSENT_BACKEND": backend.removeprefix("http://"),
-            "HTTP_PORT": str(made.http),
-            "HTTPS_PORT": str(made.https),
-            "SYSTEMS_PORT": str(made.systems),
-            "REQUESTS_PER_MINUTE": str(REQUESTS_PER_MINUTE),
-        },
-    )
-    try:
-        assert process.wait_until(lambda: _answers(made.https), timeout_seconds=20, child=child)
+    with running_edge(program, tmp_path_factory.mktemp("mirrored"), echo.url) as made:
         yield made
-    finally:
-        process.stop(child)
 
 
-def _answers(port: int) -> bool:
-    try:
-        with closing(socket.create_connection(("127.0.0.1", port), timeout=1)):
-            return True
-    except OSError:
-        return False
-
-
-def _system_certificate(authority: Path, client: Path) -> None:
-    now, keys = datetime.now(UTC), [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("CA", "laboratory")]
-    made = [
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(names[0])
-        .public_key(key.public_key())
-        .serial_number(number + 1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=number == 0, path_length=None), critical=True)
-        .sign(keys[0], SHA256())
-        for number, (name, key) in enumerate(zip(names, keys, strict=True))
-    ]
-    authority.write_bytes(made[0].public_bytes(Encoding.PEM))
-    client.write_bytes(
-        keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        + made[1].public_bytes(Encoding.PEM)
-    )
-
-
-def test_configuration_is_one(program: tuple[Path, dict[str, str]], edge: Edge) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_configuration_is_one(program: ProgramFound, edge: Edge, processes: int) -> None:
     done = subprocess.run(
         [program[0], "-c", "-f", CONFIGURATION],
         env={
@@ -174,6 +84,7 @@ def test_configuration_is_one(program: tuple[Path, dict[str, str]], edge: Edge) 
             "ASSENT_TLS": str(edge.trusted),
             "SYSTEMS_CA": str(edge.client),
             "ASSENT_BACKEND": "127.0.0.1:1",
+            **({"ASSENT_SECOND_BACKEND": "127.0.0.1:2"} if processes == 2 else {}),
             "REQUESTS_PER_MINUTE": "6000",
             **dict.fromkeys(("HTTP_PORT", "HTTPS_PORT", "SYSTEMS_PORT"), "1"),
         },
@@ -241,8 +152,8 @@ def test_one_address_is_limited_and_a_stop_is_not(edge: Edge) -> None:
         assert stop.status_code == 422  # the service's own answer
 
 
-def test_service_that_is_away_is_told_as_such(program: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    for edge in _edge(program, f"http://127.0.0.1:{free_port()}", tmp_path):
+def test_service_that_is_away_is_told_as_such(program: ProgramFound, tmp_path: Path) -> None:
+    with running_edge(program, tmp_path, f"http://127.0.0.1:{free_port()}") as edge:
         with edge.people() as http:
             answer = http.get("/v1/records")
         assert answer.status_code == 503

@@ -63,6 +63,15 @@ class AuditStoreSuite:
         store.release(late)
         assert take(store, "one", now_ms=NOW + 5_000).token == late.token + 1
 
+    def test_lease_of_a_holder_that_is_gone_is_free_and_stays_fenced(self, store: AuditStore) -> None:
+        old = take(store)
+        with pytest.raises(LeaseHeld):
+            store.acquire(holder="two", now_ms=NOW, ttl_ms=1_000, takeover=False, gone=["nobody"])
+        new = store.acquire(holder="two", now_ms=NOW, ttl_ms=1_000, takeover=False, gone=["zero", "one"])
+        assert (new.token, new.holder) == (old.token + 1, "two")
+        with pytest.raises(AuditFenced):
+            store.commit(old, bundle_on(LogState(), old), expires_ms=NOW)
+
     def test_takeover_fences_the_old_holder(self, store: AuditStore) -> None:
         old = take(store)
         bundle = bundle_on(LogState(), old)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from backend.audit import codes, merkle
@@ -40,14 +40,16 @@ class MemoryAuditStore:
         self._answer()
         return self._head
 
-    def acquire(self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool) -> Head:
+    def acquire(
+        self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool, gone: Collection[str] = ()
+    ) -> Head:
         with self._lock:
             self._answer()
             if self._head is None:
                 if self.documents or self.kept:
                     raise LogDamaged("there are entries, but the log's head is missing")
                 self._head = Head(0, EMPTY_ROOT, 0, holder)
-            elif not (takeover or self._head.holder == holder or self._expires_ms <= now_ms):
+            elif not (takeover or self._head.holder in {holder, *gone} or self._expires_ms <= now_ms):
                 raise LeaseHeld
             self._head = replace(self._head, token=self._head.token + 1, holder=holder)
             self._expires_ms = now_ms + ttl_ms

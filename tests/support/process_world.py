@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from eth_account import Account
@@ -63,31 +63,48 @@ def running_program(directory: Path) -> Iterator[Program]:
 
 
 class Program:
-    """``assent up --no-samples`` on a data directory and a port that stay the same over restarts."""
+    """``assent up --no-samples`` on a data directory and a port that stay the same over restarts.
 
-    def __init__(self, directory: Path) -> None:
+    ``options``: more of the command's. ``environment``: settings, by the names of their variables.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        name: str = "program",
+        port: int | None = None,
+        options: Sequence[str] = (),
+        **environment: str,
+    ) -> None:
         self.data = directory / "data"
-        self.log = directory / "program.log"
-        self.port = free_port()
+        self.log = directory / f"{name}.log"
+        self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
+        self._options = ("--public-url", self.url, *options)  # the last one counts
+        self._environment = environment
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.launch()
+        eventually(self._is_ready, seconds=START_SECONDS, what="the program is ready")
+
+    def launch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     sys.executable, "-m", "backend.cli", "up", "--no-samples", "--port", str(self.port),
-                    "--data-directory", str(self.data), "--public-url", self.url,
+                    "--data-directory", str(self.data), *self._options,
                 ],
                 env={
                     **os.environ,
                     "ASSENT_ANCHOR_INTERVAL_SECONDS": "2",
                     "ASSENT_PAYOUT_OBJECTION_SECONDS": "0",
+                    **self._environment,
                 },
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        eventually(self._is_ready, seconds=START_SECONDS, what="the program is ready")
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -138,10 +155,7 @@ class Program:
             client.close()
 
     def operator(self) -> Api:
-        api = Api(self.http)
-        account = json.loads((self.data / "operator.json").read_text())
-        api.token = api.post("/v1/auth/staff", account)["access_token"]
-        return api
+        return operator_of(self.http, self.data)
 
     def _is_ready(self) -> bool:
         if self.process.poll() is not None:
@@ -150,6 +164,22 @@ class Program:
             return self.http.get("/health/ready", timeout=5).is_success
         except httpx.TransportError:
             return False
+
+
+def operator_of(http: httpx.Client, data: Path) -> Api:
+    api = Api(http)
+    account = json.loads((data / "operator.json").read_text())
+    api.token = api.post("/v1/auth/staff", account)["access_token"]
+    return api
+
+
+class Reached(Protocol):
+    """A service that people use over HTTP."""
+
+    @property
+    def http(self) -> httpx.Client: ...
+
+    def operator(self) -> Api: ...
 
 
 def is_alive(pid: int) -> bool:
@@ -163,7 +193,7 @@ def is_alive(pid: int) -> bool:
 class People:
     """A patient, a hospital that stores, a clinic that may read all, another one that may not yet."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Reached) -> None:
         self.program = program
         operator = program.operator()
         tenant = program.http.get("/v1/ledger").json()["tenant"]
@@ -251,7 +281,7 @@ class People:
 class Research:
     """A funded study over five patients, the first of whom has named where to be paid."""
 
-    def __init__(self, program: Program, operator: Api, hospital: Provider) -> None:
+    def __init__(self, program: Reached, operator: Api, hospital: Provider) -> None:
         self.program, self.operator = program, operator
         self.funded: dict[str, int] = {"INV-start": 10**9}
         member = operator.post("/v1/members", {"name": "Institute", "roles": ["researcher"]})["member_id"]

@@ -12,7 +12,7 @@ none of them: a server reads a document as a whole, whatever is asked of it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import wraps
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
@@ -66,7 +66,9 @@ class MongoAuditStore:
         return None if document is None else _head(document)
 
     @_translated
-    def acquire(self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool) -> Head:
+    def acquire(
+        self, *, holder: str, now_ms: int, ttl_ms: int, takeover: bool, gone: Collection[str] = ()
+    ) -> Head:
         lease = {"holder": holder, "expires_ms": now_ms + ttl_ms}
         for _ in range(_ACQUIRE_ATTEMPTS):
             document = self._state.find_one({"_id": _HEAD})
@@ -74,7 +76,7 @@ class MongoAuditStore:
                 self._create_head(lease)
                 continue
             head = _head(document)
-            if not (takeover or head.holder == holder or document["expires_ms"] <= now_ms):
+            if not (takeover or head.holder in {holder, *gone} or document["expires_ms"] <= now_ms):
                 raise LeaseHeld
             token = head.token + 1
             changed = self._state.update_one(_is(head), {"$set": {**lease, "token": token}})

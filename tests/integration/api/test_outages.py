@@ -67,7 +67,7 @@ def test_ready_names_every_part_when_all_are_up(service: Service) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "ready": True,
-        "parts": dict.fromkeys(("ledger", "index", "blocks", "disk", "care teams"), "up"),
+        "parts": dict.fromkeys(("ledger", "index", "blocks", "disk", "care teams", "log"), "up"),
     }
 
 
