@@ -18,7 +18,7 @@ from backend.consent.recovery_state import RecoveryProof
 from backend.consent.recovery_terms import SetRecoveryPolicy, VetoRecovery
 from backend.consent.service import act_identity
 from backend.consent.typed_data import Domain, digest, struct_hash
-from backend.errors import IntegrityError
+from backend.errors import Conflict, IntegrityError
 from backend.identity.types import PrincipalKind
 from backend.outbox.driver import Driver
 from backend.outbox.errors import NotYet
@@ -163,14 +163,23 @@ class RecoverySteps:
         subject, controller = _subject(act), Address(act.data["controller"])
         if self.cases.find(subject, controller) is None:  # erased
             return Advance(DONE, {})
-        if self.evidence.subject(subject).controller == controller:  # by somebody else, who may
+        if self._is_held_by(controller, subject):  # by somebody else, who may
             return Advance("recorded", {"completed": True, "block": None})
         state, delay, now = self.chain.state(subject), self.delay_seconds, self.clock()
         if state.round != act.data["round"] or not state.is_pending(now, delay):
             return Advance("recorded", {"completed": False})
         if now < state.proposed_at + delay:
             raise NotYet(UnixSeconds(state.proposed_at + delay))
-        return Advance("recorded", {"completed": True, **_recorded(self.chain.complete(subject))})
+        try:
+            receipt = self.chain.complete(subject)
+        except Conflict:
+            if not self._is_held_by(controller, subject):
+                raise
+            return Advance("recorded", {"completed": True, "block": None})  # somebody else was first
+        return Advance("recorded", {"completed": True, **_recorded(receipt)})
+
+    def _is_held_by(self, controller: Address, subject: SubjectId) -> bool:
+        return self.evidence.subject(subject).controller == controller
 
     def _hand_over(self, act: Act) -> Advance:
         subject, controller = _subject(act), Address(act.data["controller"])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -172,3 +173,31 @@ def test_completion_broken_at_each_call_is_complete_once(stage: Stage, after: bo
         assert stage.entries("recovery.completed", one.subject) == 1, point
         number += 1
     assert number > 8
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """The chain, on which somebody else's completion comes into the block before ours."""
+
+    chain: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.chain, name)
+
+    def complete(self, subject: SubjectId) -> Any:
+        self.chain.complete(subject)
+        return self.chain.complete(subject)
+
+
+def test_completion_that_somebody_else_made_first_is_taken_for_ours(stage: Stage) -> None:
+    one = waiting(stage)
+    process = Process(stage, Faults())
+    proposed = process.recovery.accept(one.acceptance, one.signature)
+    time.sleep(DELAY_SECONDS + 1.1)
+    steps = replace(process.recovery.steps, chain=Overtaken(process.recovery.steps.chain))
+    steps.register()
+    steps.complete(proposed)
+    assert not unfinished(stage, COMPLETION, one)
+    assert stage.service.world.services.identity.enrolments.account_of(one.subject) == one.account
+    assert case_of(process, one).state is CaseState.COMPLETED
+    assert stage.entries("recovery.completed", one.subject) == 1
