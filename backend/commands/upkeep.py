@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from backend.commands import affected, replaying
-from backend.commands.terminal import ERR, OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
+from backend.commands.terminal import OUT, AsJson, DataDirectory, fail, named_errors, read_settings, show
 from backend.types import SubjectId
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def audit_verify(
 
     if endpoint is not None and (contract is None or not log_id):
         fail("usage", "--endpoint needs --contract and --log-id", "Take them from a place you trust.")
-    reports, refusals = list[dict[str, object]](), list[tuple[str, str, str]]()
+    reports, refused, unread, unheard = list[dict[str, object]](), *(list[str]() for _ in range(3))
     for each in source:
         name = f"{each}: " if len(source) > 1 else ""
         try:
@@ -204,22 +204,23 @@ def audit_verify(
                 log_ids=log_id,
             )
         except ValueError as failure:
-            remedy = "Do not rely on it. Get it again and ask the custodian."
-            refusals.append(("proof_refused", f"{name}{failure}", remedy))
+            refused.append(f"{name}{failure}")
         except OSError as failure:
-            where = "usage" if isinstance(failure, FileNotFoundError) else "endpoint_unreachable"
-            remedy = "Name what was downloaded, or an address that answers. Nothing was found wrong."
-            refusals.append((where, f"{name}{failure}", remedy))
+            of_file = failure.filename is not None
+            (unread if of_file else unheard).append(f"{name}{failure}")
         else:
             reports.append(report)
             if not as_json:
                 print_report(report, OUT)
     if as_json and reports:
         show(reports if len(source) > 1 else reports[0], as_json=True)
-    for code, detail, _ in refusals[:-1]:
-        ERR.print(f"{code}: {detail}", markup=False, highlight=False, soft_wrap=True)
-    if refusals:
-        fail(*refusals[-1])
+    if refused:
+        every = "\n".join([*refused, *unread, *unheard])
+        fail("proof_refused", every, "Do not rely on what was refused. Get it again and ask the custodian.")
+    if unread:
+        fail("usage", "\n".join([*unread, *unheard]), "Name the file or directory that was downloaded.")
+    if unheard:
+        fail("endpoint_unreachable", "\n".join(unheard), "Nothing was found wrong. Try again.")
 
 
 def _answer(report: Report, *, as_json: bool) -> None:

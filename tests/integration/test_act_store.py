@@ -12,7 +12,7 @@ from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.marks import DocumentForged
 from backend.outbox.ports import ActStore
 from backend.outbox.types import DONE, Act
-from backend.types import UnixSeconds
+from backend.types import SubjectId, UnixSeconds
 from tests.support.memory_acts import MemoryActStore
 from tests.support.memory_keys import MemoryKeyStore
 
@@ -142,3 +142,13 @@ def test_waiting_counts_what_is_not_over_and_says_when_it_is_tried(store: ActSto
     assert taken is not None
     assert store.advance(taken, state=DONE, data={})
     assert store.waiting() == []
+
+
+def test_subjects_are_those_of_all_acts_of_a_kind(mongo: Database[dict[str, Any]]) -> None:
+    store = MongoActStore(mongo, MemoryKeyStore())
+    for number, (kind, state) in enumerate([("stop", "first"), ("stop", DONE), ("grant", "first")]):
+        data = {"subject": f"{number + 7:024x}", "n": number}
+        act = Act(kind, str(number), state, data, fence=1, attempts=0, created_at=UnixSeconds(5))
+        assert store.insert(act, holder="a", leased_until=UnixSeconds(100))
+    assert store.subjects("stop") == {SubjectId(7), SubjectId(8)}
+    assert store.subjects("other") == set()

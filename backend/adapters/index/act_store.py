@@ -111,7 +111,8 @@ class MongoActStore:
     def subjects(self, kind: str) -> set[SubjectId]:
         """Return whom acts of a kind are about, those that are over included."""
         with translated():
-            found = self._acts.find({"kind": kind}, {"data.subject": 1, "_id": 0})
+            # The embedded index leaves the whole of ``data`` out where one member of it is asked for.
+            found = self._acts.find({"kind": kind}, {"data": 1, "_id": 0})
             return {SubjectId(int(document["data"]["subject"], 16)) for document in found}
 
     def waiting(self) -> list[Waiting]:
