@@ -298,10 +298,11 @@ def test_block_that_no_node_has_is_told(
 
 def test_node_that_answers_nothing_holds_up_neither_reads_nor_writes(swarm: Swarm) -> None:
     blob, other = os.urandom(3 * BLOCK_BYTES), os.urandom(12 * BLOCK_BYTES)
-    store = swarm.store()
+    for_ever = 3600.0  # who waits for the node's answer is ended with the test
+    store = swarm.store(timeout_seconds=for_ever)
     address = put(store, blob)
     with swarm.standing_still(0):
-        unaware = swarm.store()
+        unaware = swarm.store(timeout_seconds=for_ever)
         assert loaded(unaware, put(unaware, other)) == other
         unaware.close()
         assert loaded(store, address) == blob

@@ -47,9 +47,11 @@ class Swarm:
     def alone(self, number: int) -> KuboBlockStore:
         return KuboBlockStore(self.rpcs[number], timeout_seconds=20.0)
 
-    def store(self, *, needed: int = 2, rpcs: list[str] | None = None) -> SwarmBlockStore:
+    def store(
+        self, *, needed: int = 2, rpcs: list[str] | None = None, timeout_seconds: float = 20.0
+    ) -> SwarmBlockStore:
         stores: dict[str, BlockStore] = {
-            rpc: KuboBlockStore(rpc, timeout_seconds=20.0) for rpc in rpcs or self.rpcs
+            rpc: KuboBlockStore(rpc, timeout_seconds=timeout_seconds) for rpc in rpcs or self.rpcs
         }
         return SwarmBlockStore(stores, needed=needed)
 
