@@ -18,13 +18,14 @@ from backend.interop.receipts.signing import DocumentSigner
 from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.recipient_wiring import OpenRecipients
+from backend.records.blocks import Cid
 from backend.records.context import SuiteNumber
 from backend.records.end_to_end import EndToEnd
 from backend.records.label_tables import LabelTables
 from backend.records.manifests import ManifestBook
 from backend.records.mediation import Mediation
 from backend.records.pin_repair import PinRepair
-from backend.records.ports import RecipientKeys
+from backend.records.ports import RecipientKeys, VersionRow
 from backend.records.reading import ReadingService
 from backend.records.slot_book import SlotBook
 from backend.records.storing import StoringService
@@ -145,10 +146,14 @@ def open_records(
 def _pin_repair(stores: Stores, index: MongoRecordIndex, manifests: ManifestBook) -> PinRepair | None:
     if not isinstance(stores.blocks, SwarmBlockStore):
         return None
+
+    def roots(row: VersionRow) -> list[Cid]:
+        return [segment.address.root for segment in manifests.unchecked(row).segments]
+
     return PinRepair(
         replicas=stores.blocks,
         records=index,
-        opened=manifests.unchecked,
+        roots=roots,
         erases=manifests.erases,
         interval_seconds=stores.settings.pin_repair_seconds,
     )

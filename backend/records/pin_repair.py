@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from backend.errors import AssentError, IntegrityError, Unavailable
 from backend.keystore import SecretNotFound
 from backend.records.blocks import Cid
-from backend.records.manifest import Manifest, version_name
+from backend.records.manifest import version_name
 from backend.records.ports import VersionRow
 from backend.records.storage_ports import Replicas
 from backend.types import RecordId, SubjectId
@@ -48,20 +48,20 @@ class Round:
 
 
 class PinRepair:
-    """A thread. ``opened`` gives what a row's manifest says; ``erases`` whether a record is being erased."""
+    """A thread. ``roots`` gives what a version consists of; ``erases`` whether a record is being erased."""
 
     def __init__(
         self,
         *,
         replicas: Replicas,
         records: RecordPages,
-        opened: Callable[[VersionRow], Manifest],
+        roots: Callable[[VersionRow], Iterable[Cid]],
         erases: Callable[[SubjectId, RecordId | None], bool],
         interval_seconds: float,
     ) -> None:
         self.replicas = replicas
         self._records = records
-        self._opened = opened
+        self._roots = roots
         self._erases = erases
         self._interval_seconds = interval_seconds
         self._read_up_to = ""
@@ -85,7 +85,7 @@ class PinRepair:
         below = restored = 0
         missing = {name: 0 for name in pinned if name not in away}
         for row in self._rows(""):
-            for root in self._roots(row):
+            for root in self._wanted(row):
                 lacking = [name for name, pins in pinned.items() if root not in pins]
                 still = [name for name in lacking if name in away or not self._bring(name, root, row, away)]
                 restored += len(lacking) - len(still)
@@ -107,7 +107,7 @@ class PinRepair:
         until, read = time.monotonic() + seconds, 0
         away: dict[str, str] = {}
         for row in self._rows(self._read_up_to):
-            for root in self._roots(row):
+            for root in self._wanted(row):
                 for name in self.replicas.nodes():
                     if name not in away:
                         self._bring(name, root, row, away)
@@ -145,11 +145,11 @@ class PinRepair:
             if not after:
                 return
 
-    def _roots(self, row: VersionRow) -> list[Cid]:
+    def _wanted(self, row: VersionRow) -> list[Cid]:
         if not self._stands(row):
             return []
         try:
-            return [segment.address.root for segment in self._opened(row).segments]
+            return list(self._roots(row))
         except (AssentError, SecretNotFound):
             return []  # erased just now, or damaged: 'assent fsck' tells
 

@@ -1,4 +1,5 @@
-"""What every block store must do, on the embedded directory and on a real Kubo node, with the same CIDs."""
+"""What every block store must do, with the same CIDs: the embedded directory, a real Kubo node, and several
+nodes as one store, over directories and over three Kubo nodes in a private swarm."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import pytest
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.adapters.storage.kubo import KuboBlockStore
 from backend.adapters.storage.kubo_node import KuboNode
+from backend.adapters.storage.swarm import SwarmBlockStore
 from backend.keystore import Secret
 from backend.records.blobs import load_blob, store_blobs
 from backend.records.blocks import BLOCK_BYTES, BlobAddress, Block, Cid, Splitter, raw_cid
@@ -29,6 +31,7 @@ from backend.records.storage_ports import (
 )
 from backend.types import MemberId, RecordId
 from tests.support.components import require
+from tests.support.swarm import Swarm
 
 KUBO_BINARY = Path(__file__).resolve().parents[2] / ".build" / "kubo" / "ipfs"
 
@@ -38,10 +41,14 @@ class Subject:
     """A store under test and the directory its blocks really lie in."""
 
     store: BlockStore
-    files: Path
+    files: tuple[Path, ...]  # one folder a node
+    again: Callable[[], BlockStore]  # opens another store on the same blocks
 
-    def file_of(self, data: bytes) -> Path:
-        return next(p for p in self.files.rglob("*") if p.is_file() and p.read_bytes() == data)
+    def files_of(self, data: bytes) -> list[Path]:
+        return [
+            next(p for p in folder.rglob("*") if p.is_file() and p.read_bytes() == data)
+            for folder in self.files
+        ]
 
 
 @pytest.fixture(scope="session")
@@ -54,17 +61,47 @@ def kubo_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KuboNo
     node.stop()
 
 
-@pytest.fixture(params=["directory", pytest.param("kubo", marks=pytest.mark.kubo)])
+@pytest.fixture(scope="session")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    made = Swarm(tmp_path_factory.mktemp("swarm") / "swarm")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(
+    params=[
+        "directory",
+        "directories",
+        pytest.param("kubo", marks=pytest.mark.kubo),
+        pytest.param("swarm", marks=pytest.mark.kubo),
+    ]
+)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
-    store: BlockStore
+    again: Callable[[], BlockStore]
     if request.param == "kubo":
         node, repository = request.getfixturevalue("kubo_node")
-        store, files = KuboBlockStore(node.address, timeout_seconds=20.0), repository / "blocks"
+        again, files = (
+            lambda: KuboBlockStore(node.address, timeout_seconds=20.0),
+            (repository / "blocks",),
+        )
+    elif request.param == "swarm":
+        nodes: Swarm = request.getfixturevalue("swarm")
+        again, files = nodes.store, tuple(map(nodes.blocks, range(3)))
+    elif request.param == "directories":
+        folders = [tmp_path / name for name in "abc"]
+        again, files = (
+            lambda: SwarmBlockStore({f.name: DirectoryBlockStore(f) for f in folders}, needed=2),
+            tuple(f / "data" for f in folders),
+        )
     else:
-        store, files = DirectoryBlockStore(tmp_path / "blocks"), tmp_path / "blocks" / "data"
-    yield Subject(store, files)
-    # One node serves all tests: leave nothing behind for the next.
-    if request.param == "kubo":
+        again, files = lambda: DirectoryBlockStore(tmp_path / "blocks"), (tmp_path / "blocks" / "data",)
+    store = again()
+    yield Subject(store, files, again)
+    # The nodes serve all tests: leave nothing behind for the next.
+    if request.param in ("kubo", "swarm"):
         for root in list(store.pins()):
             store.unpin(root)
         store.collect_garbage()
@@ -137,17 +174,17 @@ def test_text_that_is_no_cid_of_ours_is_refused(store: BlockStore, text: str) ->
 def test_block_damaged_in_the_store_is_refused(subject: Subject, damage: str) -> None:
     store, data, other = subject.store, os.urandom(5000), os.urandom(5000)
     store.put_blocks([block(data), block(other)])
-    path = subject.file_of(data)
-    path.chmod(0o600)
-    path.write_bytes(
-        {
-            "flipped": bytes([data[0] ^ 1]) + data[1:],
-            "shortened": data[:-1],
-            "lengthened": data + b"\0",
-            "exchanged": other,
-            "emptied": b"",
-        }[damage]
-    )
+    for path in subject.files_of(data):
+        path.chmod(0o600)
+        path.write_bytes(
+            {
+                "flipped": bytes([data[0] ^ 1]) + data[1:],
+                "shortened": data[:-1],
+                "lengthened": data + b"\0",
+                "exchanged": other,
+                "emptied": b"",
+            }[damage]
+        )
     with pytest.raises(BlockCorrupt):
         store.get_block(raw_cid(data))
     assert store.get_block(raw_cid(other)) == other
@@ -263,8 +300,8 @@ def test_closed_store_is_unavailable(subject: Subject) -> None:
     store = subject.store
     store.check()
     one = block(b"x")
-    if isinstance(store, KuboBlockStore):
-        store = KuboBlockStore(store._address)
+    if not isinstance(store, DirectoryBlockStore) and subject.files[0].name == "blocks":
+        store = subject.again()  # the fixture goes on to use the first
         store.check()
     store.close()
     calls: list[Callable[[], object]] = [

@@ -55,15 +55,15 @@ def test_commands_of_the_runbook_exist_with_their_options(line: str) -> None:
     while words and hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     assert not hasattr(command, "commands"), "a group does nothing by itself"
-    options = {name for each in command.params for name in each.opts}
+    options = {name: each for each in command.params for name in each.opts}
     given = [word for word in words if word.startswith("--")]
-    assert set(given) <= options
+    assert set(given) <= set(options)
+    with_value = [name for name in given if not getattr(options[name], "is_flag", False)]
     needed = [each for each in command.params if each.required]
     named = {name for each in needed for name in each.opts if name.startswith("--")}
     assert named <= set(given)
     positional = sum(1 for each in needed if not each.opts[0].startswith("--"))
-    alone = {name for each in command.params if getattr(each, "is_flag", False) for name in each.opts}
-    assert len(words) - sum(1 if word in alone else 2 for word in given) == positional
+    assert len(words) - len(given) - len(with_value) == positional
 
 
 def test_dashboard_asks_for_what_the_rules_know_or_the_service_gives() -> None:

@@ -220,7 +220,9 @@ class SwarmBlockStore:
             if self._damage(node, cid) is not None:
                 self._bring(node, Block(cid, self._found(cid, self._others(node))))
                 brought += 1
-        node.tried(lambda: node.store.pin(pin.root, pin.children))
+        # Kubo takes a pin that it has away before it adds it again: who lists meanwhile would miss it.
+        if not node.tried(lambda: node.store.keeps(pin)):
+            node.tried(lambda: node.store.pin(pin.root, pin.children))
         return brought
 
     def _damage(self, node: SwarmNode, cid: Cid) -> IntegrityError | None:

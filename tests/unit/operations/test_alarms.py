@@ -22,6 +22,7 @@ from backend.operations.types import (
     Facts,
     LogFacts,
     MessageFacts,
+    NodeFacts,
     Severity,
     StorageFacts,
 )
@@ -52,6 +53,7 @@ WELL = Facts(
     catalogue_failed=False,
     damaged_answers=0,
 )
+NODE = NodeFacts("/ip4/192.0.2.1/tcp/5001", up=True, missing=0, altered=0)
 STUCK = Backlog("grant", waiting=2, failing=1, oldest_at=UnixSeconds(NOW - 900))
 TROUBLES: list[tuple[dict[str, Any], AlarmCode, Severity]] = [
     ({"parts": {"index": "index_unavailable"}}, AlarmCode.PART_AWAY, Severity.NOW),
@@ -70,6 +72,17 @@ TROUBLES: list[tuple[dict[str, Any], AlarmCode, Severity]] = [
         Severity.SOON,
     ),
     ({"storage": StorageFacts(LOW_BYTES - 1, None)}, AlarmCode.DISK_LOW, Severity.SOON),
+    ({"storage": StorageFacts(LOW_BYTES, 5, 1, [NODE])}, AlarmCode.PINS_BELOW, Severity.NOW),
+    (
+        {"storage": StorageFacts(LOW_BYTES, 5, 0, [replace(NODE, up=False)])},
+        AlarmCode.NODE_AWAY,
+        Severity.SOON,
+    ),
+    (
+        {"storage": StorageFacts(LOW_BYTES, 5, 0, [replace(NODE, altered=1)])},
+        AlarmCode.NODE_ALTERED,
+        Severity.SOON,
+    ),
     ({"credentials": [("Clinic", NOW)]}, AlarmCode.MEMBER_EXPIRED, Severity.SOON),
     ({"credentials": [("Clinic", NOW + MEMBER_WARN_SECONDS)]}, AlarmCode.MEMBER_DUE, Severity.SOON),
     (
