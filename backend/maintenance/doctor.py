@@ -22,7 +22,7 @@ import httpx
 from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory, DataDirectoryInUse
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import connect
-from backend.adapters.ledger.deployment import verify_code
+from backend.adapters.ledger.deployment import verify_code, verify_node
 from backend.adapters.ledger.deployment_file import read_deployment
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.storage.kubo import KuboBlockStore
@@ -187,11 +187,19 @@ def _ledger(settings: Settings) -> Findings:
                 "clock", State.BROKEN, f"this clock is {skew:.0f} s behind the chain's", "Have NTP keep it."
             )
         yield Finding("ledger", State.SOUND, f"chain {chain.chain_id}, block {view.head_number}")
+        if settings.ledger_second_url is None and not settings.is_development:
+            yield Finding(
+                "second node",
+                State.LOOK,
+                "the service believes one node: where that lags or lies, a revocation can be hidden",
+                "Set ASSENT_LEDGER_SECOND_URL to a node of another organisation.",
+            )
         deployment = read_deployment(settings.data_directory / "chain" / "deployment.json")
         if deployment is None or not deployment.complete:
             yield Finding("contracts", State.LOOK, "not deployed from here yet", "assent deploy")
         else:
             verify_code(deployment, chain)
+            chain.demand(lambda node: verify_node(deployment, node))
             yield Finding("contracts", State.SOUND, f"{len(deployment.contracts)}, their code is ours")
 
 

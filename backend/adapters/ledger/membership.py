@@ -179,9 +179,10 @@ class StudyLedger:
         """Refuse for good a study that is not permitted; again does nothing."""
         return self._relayer.submit(self._market.refuse(study, approvals))
 
-    def study(self, study: Bytes32) -> StudyState:
-        """Return what the head holds of the study; all zero where nothing."""
-        return self._market.state(study, block=self._chain.shown().head_number)
+    def study(self, study: Bytes32, *, block: BlockNumber | None = None) -> StudyState:
+        """Return what a block holds of the study, by default the head; all zero where nothing."""
+        at = self._chain.shown().head_number if block is None else block
+        return self._market.state(study, block=at)
 
     def is_permitted(self, study: Bytes32, rules: Bytes32, *, now: int) -> bool:
         """Return whether the study may run at ``now`` under exactly these rules, in both views."""

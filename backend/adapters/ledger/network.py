@@ -115,8 +115,10 @@ class NetworkChain:
         """Return the head and the final block, at most ``view_age_seconds`` old. Raise StaleHead,
         NodeSilent or LedgerUnavailable, and FinalityBroken where a final block was replaced.
         """
-        if not self._lock.acquire(timeout=self._timeout_seconds):
-            raise LedgerUnavailable("The node does not answer.")
+        if not self._lock.acquire(blocking=False):
+            about_to_wait()
+            if not self._lock.acquire(timeout=self._timeout_seconds):
+                raise LedgerUnavailable("The node does not answer.")
         try:
             if self._view is None or time.monotonic() - self._viewed_at > self._view_age_seconds:
                 read_at = time.monotonic()

@@ -86,8 +86,10 @@ class PairedReads:
 
     def _either(self, calls: Sequence[_Call], lead: WatchedNode, other: WatchedNode) -> list[Any | RpcError]:
         try:
+            _require_blocks(lead, calls)
             return lead.hear(lead.ask(_batch(calls)))
         except LedgerUnavailable:
+            _require_blocks(other, calls)
             return other.hear(other.ask(_batch(calls)))
 
     def _contradicted(self, block: str, lead: WatchedNode, other: WatchedNode) -> None:
@@ -111,6 +113,16 @@ def _block_of(method: str, params: Sequence[Any]) -> int | None:
     if method != "eth_call" or len(params) < 2 or not str(params[1]).startswith("0x"):
         return None
     return int(params[1], 16)
+
+
+def _require_blocks(watched: WatchedNode, calls: Sequence[_Call]) -> None:
+    """Raise LedgerUnavailable where events are asked for up to a block that the node has not shown: it would
+    leave those of later blocks out and not say so."""
+    shown = -1 if watched.last is None else watched.last.head_number
+    for method, params in calls:
+        last = params[0].get("toBlock") if method == "eth_getLogs" else None
+        if last is not None and str(last).startswith("0x") and int(last, 16) > shown:
+            raise LedgerUnavailable(f"{watched.node.name} does not have the blocks that events are asked of.")
 
 
 def _same(one: Any | RpcError, another: Any | RpcError) -> bool:

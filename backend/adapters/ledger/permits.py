@@ -11,11 +11,11 @@ from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.membership import StudyLedger
 from backend.adapters.ledger.studies import Approval
 from backend.adapters.ledger.wallets import is_valid_signature
-from backend.consent.ledger_types import Receipt
+from backend.consent.ledger_types import LedgerView, Receipt
 from backend.consent.member_terms import PermitStudy
 from backend.research.board.ports import ChainStudy
 from backend.research.types import Permit, StudyId
-from backend.types import Address, Bytes32
+from backend.types import Address, BlockNumber, Bytes32
 
 
 class LedgerPermits:
@@ -40,9 +40,12 @@ class LedgerPermits:
             block=block,
         )
 
-    def state(self, study: StudyId) -> ChainStudy:
-        """Return the study at the head."""
-        found = self._studies.study(Bytes32(study))
+    def view(self) -> LedgerView:
+        return self._chain.view()
+
+    def state(self, study: StudyId, *, block: BlockNumber | None = None) -> ChainStudy:
+        """Return the study at a block, by default the head."""
+        found = self._studies.study(Bytes32(study), block=block)
         return ChainStudy(
             rules=bytes(found.rules),
             not_before=found.not_before,

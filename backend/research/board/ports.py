@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from backend.consent.ledger_types import Receipt
+from backend.consent.ledger_types import LedgerView, Receipt
 from backend.consent.member_terms import PermitStudy
 from backend.research.board.types import Seat
 from backend.research.types import StudyId
-from backend.types import Address, UnixSeconds
+from backend.types import Address, BlockNumber, UnixSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class BoardRoll(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChainStudy:
-    """A study at the head. ``not_after`` 0: never permitted."""
+    """A study at one block. ``not_after`` 0: never permitted."""
 
     rules: bytes
     not_before: UnixSeconds
@@ -101,7 +101,11 @@ class BoardLedger(Protocol):
     does nothing. Raises a Conflict where the contract refuses, LedgerUnavailable in doubt.
     """
 
-    def state(self, study: StudyId) -> ChainStudy: ...
+    def view(self) -> LedgerView: ...
+
+    def state(self, study: StudyId, *, block: BlockNumber | None = None) -> ChainStudy:
+        """Return the study at a block, by default the head."""
+        ...
 
     def permit_study(self, permit: PermitStudy, approvals: Mapping[Address, bytes]) -> Receipt: ...
 

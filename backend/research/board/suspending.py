@@ -15,6 +15,7 @@ from typing import Final
 from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind
 from backend.consent.authority import require_signed_by
+from backend.consent.finality import final_block_with
 from backend.consent.member_terms import SuspendStudy
 from backend.consent.revocations import StopNotRecorded
 from backend.consent.service import act_identity
@@ -33,7 +34,7 @@ from backend.research.board.types import SUSPEND, Case, Decision, Person, Seat, 
 from backend.research.service import StudyService
 from backend.research.study import Event, Study
 from backend.research.types import StudyId
-from backend.types import Address, Bytes32, MemberId
+from backend.types import Address, BlockNumber, Bytes32, MemberId
 
 _LOG = logging.getLogger("assent.research")
 ACT: Final = "study_suspension"
@@ -204,6 +205,17 @@ class StudySuspensions:
 
     def _settle(self, act: Act) -> Advance:
         study, account = _study_id(act), act.data["account"].lower()
+
+        def is_past(block: BlockNumber) -> bool:
+            # Each suspension and each resumption begins a round: this one took effect, or came too late to.
+            return self._ledger.state(study, block=block).round > int(act.data["round"])
+
+        if final_block_with(is_past, act, ledger=self._ledger, now=self._clock()) is None:
+            _LOG.warning(
+                "the block with the suspension of a study was replaced; it is recorded again",
+                extra={"act": act.act_id},
+            )
+            return Advance("marked", {})
         seats = {seat.account.lower(): seat for seat in self._roll.seats()}
 
         def completed(decision: Decision) -> Decision:

@@ -151,3 +151,14 @@ def test_everything_else_is_asked_of_the_node_that_is_ahead(pair: Pair) -> None:
         reads.batch([("eth_call", [{}, "latest"]), ("eth_getTransactionReceipt", ["0x1"])]) == ["other"] * 2
     )
     assert not one.asked
+
+
+def test_events_are_asked_only_of_a_node_that_has_their_blocks(pair: Pair) -> None:
+    one, other = FakeNode("one", {8: ""}), FakeNode("other", {9: ""})
+    reads = pair(one, other)
+    assert reads.call("eth_getLogs", {"toBlock": "0x9"}) == "other"
+    other.is_away = True
+    with pytest.raises(LedgerUnavailable):  # it would leave out what block 9 has
+        reads.call("eth_getLogs", {"toBlock": "0x9"})
+    assert reads.call("eth_getLogs", {"toBlock": "0x8"}) == "one"
+    assert reads.call("eth_getLogs", {"toBlock": "latest"}) == "one"

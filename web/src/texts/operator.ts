@@ -81,6 +81,15 @@ export const operator = {
       index: ["Database", "Look whether the database runs. Nothing that was acknowledged is lost."],
       blocks: ["Block store", "Look whether the block store can be reached and its disk is mounted."],
       disk: ["Disk", "Free space below the data directory. No restart is needed."],
+      "ledger node 1": [
+        "Ledger node 1",
+        "Start the node. A minute on nothing is permitted; stops are taken.",
+      ],
+      "ledger node 2": [
+        "Ledger node 2",
+        "Start the node. A minute on nothing is permitted; stops are taken.",
+      ],
+      "ledger nodes": ["Ledger nodes", "They contradict each other: ask a third one which of them is wrong."],
       "care teams": ["Care teams", "Run “assent fsck” with the service stopped."],
     } as Record<string, readonly [string, string]>,
     up: "up",

@@ -45,6 +45,26 @@ def test_suspension_counts_when_it_was_received_and_the_chain_follows(board: Wor
     assert (decision.signed[0].name, decision.block) == ("Member 3", 12)
 
 
+def test_suspension_is_settled_by_the_final_block_and_recorded_again_where_its_block_is_replaced(
+    board: World, study: Study
+) -> None:
+    before = dict(board.chain.states)
+    board.chain.final_states = before
+    board.suspend(study, 2)
+    board.restart()
+    assert board.chain.states[study.study_id].suspended
+    assert board.stops.holds(study.study_id), "its block may still be replaced"
+    board.chain.states = dict(before)  # it is, by one without the suspension
+    board.restart()
+    assert board.chain.states[study.study_id].suspended
+    assert board.stops.holds(study.study_id)
+    board.chain.final_states = None
+    board.restart()
+    assert not board.stops.holds(study.study_id)
+    assert board.chain.states[study.study_id].round == 1
+    assert not board.is_live(study)
+
+
 def test_suspension_is_taken_while_the_chain_cannot_be_read_and_survives_a_restart(
     board: World, study: Study
 ) -> None:

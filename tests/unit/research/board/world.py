@@ -10,7 +10,7 @@ from typing import Any
 from eth_account import Account
 
 from backend.audit.entry import Agent, AgentKind, AuditEvent
-from backend.consent.ledger_types import Receipt
+from backend.consent.ledger_types import LedgerView, Receipt
 from backend.consent.member_terms import PermitStudy, RefuseStudy, ResumeStudy, RevokeStudy, SuspendStudy
 from backend.consent.typed_data import RESEARCH_NAME, Domain, digest, recover
 from backend.errors import Conflict, LedgerUnavailable
@@ -172,11 +172,21 @@ class Chain:
     away: bool = False
     reading_away: bool = False
     not_final: bool = False
+    final_states: dict[StudyId, ChainStudy] | None = None  # where they are older than the head's
 
-    def state(self, study: StudyId) -> ChainStudy:
+    def view(self) -> LedgerView:
         if self.reading_away:
             raise LedgerUnavailable
-        return self.states.get(
+        final = self.height if self.final_states is None else self.height - 1
+        nothing = Bytes32(bytes(32))
+        return LedgerView(1, BlockNumber(self.height), nothing, UnixSeconds(0), BlockNumber(final), nothing)
+
+    def state(self, study: StudyId, *, block: BlockNumber | None = None) -> ChainStudy:
+        if self.reading_away:
+            raise LedgerUnavailable
+        is_old = self.final_states is not None and block is not None and block < self.height
+        states = self.final_states if is_old and self.final_states is not None else self.states
+        return states.get(
             study, ChainStudy(bytes(32), UnixSeconds(0), UnixSeconds(0), UnixSeconds(0), 0, False)
         )
 
