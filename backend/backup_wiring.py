@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from backend.adapters.index.copying import MongoIndexCopy
 from backend.adapters.ledger.embedded import EmbeddedChain
+from backend.adapters.schema_version import of_directory
 from backend.api.metrics import publish_backup
 from backend.backup.errors import BackupNotConfigured, KeysStayInside
 from backend.backup.keeping import BackupKeeper
@@ -47,6 +48,7 @@ def sources_of(stores: Stores) -> Sources:
             "origin": stores.origin,
             "chain": str(stores.chain.chain_id),
             "storage": stores.settings.storage,
+            "schema": str(of_directory(stores.directory.root).number),
         },
     )
 

@@ -21,6 +21,7 @@ from backend.commands import (
     ledger,
     log,
     members,
+    migrating,
     notices,
     payouts,
     receipts,
@@ -99,6 +100,7 @@ app.command("doctor")(upkeep.doctor)
 app.command("import")(importing.import_bundles)
 app.command("fsck")(upkeep.fsck)
 app.command("reindex")(upkeep.reindex)
+app.command("migrate")(migrating.migrate)
 app.command("restore")(backups.restore)
 app.add_typer(backups.app, name="backup")
 app.add_typer(users.app, name="users")

@@ -39,6 +39,7 @@ from backend.adapters.ledger.recovery import RecoveryLedger
 from backend.adapters.ledger.relayer import Relayer, account_of
 from backend.adapters.ledger.wiring import ledger_adapters
 from backend.adapters.ledger.witnesses import WitnessPairs
+from backend.adapters.schema_version import of_index
 from backend.blocks_wiring import open_blocks
 from backend.keys_wiring import open_keys
 from backend.keystore import KeyStore
@@ -82,15 +83,15 @@ class Stores:
     closing: ExitStack
 
 
-def open_stores(settings: Settings, *, restoring: bool = False) -> Stores:
+def open_stores(settings: Settings, *, restoring: bool = False, any_schema: bool = False) -> Stores:
     """Open everything, deploying the contracts on a new chain.
 
-    ``restoring`` opens also what a restore has not finished. Raises OperatorError subclasses that say what
-    to do, and closes what was open already.
+    ``restoring`` opens also what a restore has not finished; ``any_schema`` also what an earlier release
+    wrote. Raises OperatorError subclasses that say what to do, and closes what was open already.
     """
     closing = ExitStack()
     try:
-        return _open(settings, closing, restoring)
+        return _open(settings, closing, restoring=restoring, any_schema=any_schema)
     except BaseException:
         closing.close()
         raise
@@ -146,8 +147,8 @@ def _sending_keys(keys: KeyStore) -> dict[Sender, bytes]:
     return {sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender}
 
 
-def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
-    directory = DataDirectory(settings.data_directory, restoring=restoring)
+def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema: bool) -> Stores:
+    directory = DataDirectory(settings.data_directory, restoring=restoring, any_schema=any_schema)
     directory.open()
     closing.callback(directory.close)
     keys = open_keys(settings, directory)
@@ -198,6 +199,10 @@ def _open(settings: Settings, closing: ExitStack, restoring: bool) -> Stores:
         listeners=[] if index_changes is None else [index_changes],
     )
     closing.callback(database.client.close)
+    if not restoring:  # what it will hold is not there yet, or only half of it
+        version = of_index(database)
+        if not any_schema:
+            version.require_current()
 
     blocks = open_blocks(settings, directory)
     closing.callback(blocks.close)

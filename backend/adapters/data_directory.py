@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from backend.adapters.durable import write_file
+from backend.adapters.schema_version import of_directory
 from backend.errors import OperatorError
 
 MIN_FREE_BYTES = 256 * 1024 * 1024
@@ -47,8 +48,9 @@ class RestoreUnfinished(OperatorError):
 class DataDirectory:
     """Paths of one deployment. ``lock`` is held by the kernel, so a killed program leaves none behind."""
 
-    def __init__(self, root: Path, *, restoring: bool = False) -> None:
+    def __init__(self, root: Path, *, restoring: bool = False, any_schema: bool = False) -> None:
         self._restoring = restoring
+        self._any_schema = any_schema
         self.root = root.resolve()
         self._lock_file: int | None = None
 
@@ -80,7 +82,8 @@ class DataDirectory:
     def open(self) -> None:
         """Create the directory (owner only) and lock it.
 
-        Raises DataDirectoryUnusable, DataDirectoryInUse, RestoreUnfinished or DiskFull.
+        Raises DataDirectoryUnusable, DataDirectoryInUse, RestoreUnfinished or DiskFull; SchemaOlder and its
+        like for what another release wrote, unless any is allowed.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,6 +99,10 @@ class DataDirectory:
         try:
             if self.restore_mark.exists() and not self._restoring:
                 raise RestoreUnfinished
+            if not self._restoring:
+                version = of_directory(self.root)
+                if not self._any_schema:
+                    version.require_current()
             self.check_room()
         except OperatorError:
             self.close()

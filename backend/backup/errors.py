@@ -43,6 +43,14 @@ class RestoreDiffers(OperatorError):
     remedy = "The backup is another custodian's. Set ASSENT_TENANT to the name it was made under."
 
 
+class BackupOfAnotherRelease(OperatorError):
+    code = "backup_of_another_release"
+    remedy = (
+        "Restore it with the release that made it; then install this one and call 'assent migrate'. Nothing "
+        "was written."
+    )
+
+
 class BackupNotNewest(OperatorError):
     """What was revoked and erased after an older backup would count as if it had not been."""
 

@@ -21,9 +21,16 @@ from backend.adapters.data_directory import DataDirectory
 from backend.adapters.durable import sync_directory, write_all, write_file
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.copying import MongoIndexLoad
+from backend.adapters.schema_version import SCHEMA, Version, note_directory
 from backend.audit.startup import check_history, rebuild
 from backend.backup.block_copy import copy_in
-from backend.backup.errors import BackupDamaged, KeysStayInside, RestoreDiffers, RestoreNotEmpty
+from backend.backup.errors import (
+    BackupDamaged,
+    BackupOfAnotherRelease,
+    KeysStayInside,
+    RestoreDiffers,
+    RestoreNotEmpty,
+)
 from backend.backup.making import INDEX
 from backend.backup.operations import (
     ClearCollection,
@@ -90,11 +97,15 @@ def restore(
 
     ``newer`` is a later backup that is not restored: what it no longer holds was erased, and stays so.
 
-    Raises RestoreNotEmpty, RestoreDiffers, BackupDamaged, and what a start raises on a log that is not the
-    one the chain knows, such as LogRolledBack. After an error the directory stays marked: no service starts.
+    Raises RestoreNotEmpty, RestoreDiffers, BackupOfAnotherRelease, BackupDamaged, and what a start raises on
+    a log that is not the one the chain knows, such as LogRolledBack. After an error the directory stays
+    marked: no service starts.
     """
     if backup.manifest.facts.get("tenant") != settings.tenant:
         raise RestoreDiffers
+    schema = backup.manifest.facts.get("schema", "0")
+    if schema != str(SCHEMA):
+        raise BackupOfAnotherRelease(f"the backup has version {schema}, this release needs {SCHEMA}")
     report = RestoreReport(backup.generation, backup.parts)
     with _directory(settings) as directory:
         _begin(directory, keep_chain=keep_chain)
@@ -110,6 +121,7 @@ def restore(
         report.replayed.update(replay_erasures(stores))
         report.replayed.update(reindex(stores))
         _sort(check_everything(stores), report)
+        note_directory(stores.directory.root, Version(SCHEMA))
         stores.directory.restore_mark.unlink()
         sync_directory(stores.directory.root)
     finally:

@@ -247,6 +247,7 @@ STORED: Final[dict[str, Stored]] = {
     "sign_in_attempts": unprotected(MARK),
     "used_once": unprotected(MARK),
     "idempotency": unprotected(MARK),
+    "schema": unprotected("says in which form the rest was written: another number, and nothing starts"),
     "abdm_artefacts": unprotected(FINDS),
     "abdm_notifications": unprotected(QUEUE),
     "research_jobs": documents(

@@ -50,6 +50,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "audit_state": "size and root of the log",
         "audit_checkpoints": "signed sizes and roots of the log",
         "audit_log_keys": "public keys that sign checkpoints",
+        "schema": "in which form the index was written",
         "idempotency": "keyed hashes of a caller, a route and a key: found by nobody who has not all three",
         "used_once": "nonces of sign-ins, purged when they expire",
         "sign_in_attempts": "counters of staff's sign-ins",
