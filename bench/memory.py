@@ -25,10 +25,7 @@ def measure(scene: Scene, data_directory: Path, *, records: int = RECORDS) -> li
     pid = json.loads((data_directory / "run.json").read_text())["pid"]
     before = resident_mib(pid)
     started = time.perf_counter()
-    shares = [records // CLIENTS + (number < records % CLIENTS) for number in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        for outcome in [pool.submit(_store, scene, share) for share in shares]:
-            outcome.result()
+    store(scene, records=records)
     seconds = time.perf_counter() - started
     name = f"memory of the service with {records:,} records"
     own, beside = resident_mib(pid), {child: resident_mib(child) for child in children(pid)}
@@ -42,6 +39,14 @@ def measure(scene: Scene, data_directory: Path, *, records: int = RECORDS) -> li
         shown(f"{name}: all processes together", own + sum(beside.values()), "MiB"),
         shown(f"storing small records, {CLIENTS} clients", records / seconds, "1/s"),
     ]
+
+
+def store(scene: Scene, *, records: int) -> None:
+    """Store so many small attachments of the patient, by several clients at once."""
+    shares = [records // CLIENTS + (number < records % CLIENTS) for number in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for outcome in [pool.submit(_store, scene, share) for share in shares]:
+            outcome.result()
 
 
 def _store(scene: Scene, count: int) -> None:

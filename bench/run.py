@@ -58,12 +58,13 @@ _SERVED: Final[Sequence[tuple[str, str, ServedWork]]] = (  # on one running serv
         "a document of 2 GiB",
         lambda service, people, _: large.measure(people, service.data_directory),
     ),
+    ("pages", "the pages in a browser", lambda _, people, __: pages.measure(people)),
     (
         "memory",
         "memory",
         lambda service, people, given: memory.measure(people, service.data_directory, records=given.records),
     ),
-    ("pages", "the pages in a browser", lambda _, people, __: pages.measure(people)),
+    ("scrolling", "lists in a browser", lambda _, people, __: pages.measure_scrolling(people)),
     ("asking", "decisions over HTTP", lambda _, people, __: asking.measure(people)),
 )
 _AFTER: Final[Sequence[tuple[str, str, Work]]] = (
