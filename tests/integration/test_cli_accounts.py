@@ -221,3 +221,19 @@ def test_forwarded_address_is_believed_of_nobody_by_default(program: Program) ->
             for number in range(2600)  # more than two windows allow
         }
     assert statuses == {401, 429}
+
+
+def test_another_custodian_is_admitted_under_its_own_id(program: Program, state: str) -> None:
+    digit = "a" if state == "stopped" else "b"
+    member, account = "0x" + f"5{digit}" * 32, "0x" + f"6{digit}" * 20
+    named = ("--name", f"Lakeside {state}")
+    made = answer(program, "members", "admit-custodian", member, "--account", account, *named)
+    assert (made["member_id"], made["name"], made["standing"]) == (member, f"Lakeside {state}", "active")
+    assert made["roles"] == ["custodian", "provider", "relayer"]
+    assert made["account"].lower() == account
+    assert answer(program, "members", "admit-custodian", member, "--account", account, *named) == made
+    other = "0x" + f"7{digit}" * 20
+    admit = ("members", "admit-custodian")
+    refused(program, *admit, member, "--account", other, *named, code="member_differs")
+    refused(program, *admit, "0x" + "9c" * 32, "--account", account, *named, code="account_held")
+    refused(program, *admit, member, "--account", "0x12", *named, code="invalid_input")

@@ -18,10 +18,10 @@ from backend.adapters.ledger.members import Credential
 from backend.adapters.ledger.participants import RegistryParticipants
 from backend.audit.entry import Agent, AgentKind, AuditEvent
 from backend.consent.ledger_types import MemberStanding
-from backend.consent.member_admissions import MemberAdmissions
+from backend.consent.member_admissions import MemberAdmissions, MemberDiffers
 from backend.consent.member_book import MemberBook, Shown
 from backend.consent.member_order import MemberNotAdmitted, MemberUnknown
-from backend.consent.member_registry import Widening
+from backend.consent.member_registry import CUSTODIAN_ROLES, Widening
 from backend.consent.member_stops import MemberStops
 from backend.consent.restrictions import RestrictionQueue
 from backend.errors import AssentError
@@ -29,7 +29,7 @@ from backend.idempotency import Attempt
 from backend.identity.roles import Role
 from backend.outbox.service import MAX_BACKOFF_SECONDS, Outbox
 from backend.outbox.types import Act
-from backend.types import MAX_UINT40, MemberId, SubjectId, UnixSeconds
+from backend.types import MAX_UINT40, Address, MemberId, SubjectId, UnixSeconds
 from tests.support.ledger_world import ANVIL, CLINIC, World, attach
 from tests.support.memory_acts import MemoryActStore
 
@@ -356,3 +356,33 @@ def test_custodian_on_a_registry_of_somebody_else_is_told_what_to_ask_for(
         foreign.relayer.close()
     assert account in refusal.value.detail
     assert "0x" + TENANT.hex() in refusal.value.detail
+
+
+def test_custodian_is_admitted_under_its_own_id_after_the_delay_and_can_be_called_off(
+    deployment: Deployment,
+) -> None:
+    member, account = MemberId(b"\x2c" * 32), Address("0x" + "2C" * 20)
+
+    def admit(*, at: Address = account) -> None:
+        deployment.admissions.admit_custodian(
+            "Lakeside", member=member, account=at, days=30, begun_at=deployment.now[0], by=OPERATOR
+        )
+
+    admit()
+    assert deployment.shown(member) is Shown.SCHEDULED
+    deployment.now[0] += 5
+    admit()  # asked again: the delay does not begin anew
+    with pytest.raises(MemberDiffers):
+        admit(at=Address("0x" + "2D" * 20))
+    deployment.stops.remove(member, by=OPERATOR)
+    deployment.go_on(DELAY)
+    assert deployment.registry.member(member).standing == MemberStanding.UNKNOWN
+    admit()
+    deployment.go_on(DELAY)
+    found = deployment.registry.member(member)
+    assert (found.standing, found.roles) == (MemberStanding.ACTIVE, CUSTODIAN_ROLES)
+    assert found.account.lower() == account.lower()
+    deployment.stops.suspend(member, by=OPERATOR)
+    deployment.go_on()
+    with pytest.raises(MemberDiffers):
+        admit()
