@@ -137,7 +137,7 @@ class NetworkChain:
         try:
             return self.view()
         except LedgerUnavailable:
-            return max(self._of_each(lambda node: node.shown()), key=lambda view: view.head_number)
+            return max(self._of_each(self._shown_by), key=lambda view: view.head_number)
 
     def rpc(self) -> Asking:
         return self._paired if self._pair else self._nodes[0].rpc()
@@ -307,6 +307,13 @@ class NetworkChain:
         if age > self._staleness_seconds:
             kind = NodeSilent if watched.is_silent else StaleHead
             raise kind(f"The newest block that {watched.node.name} showed is {age} s old.")
+
+    def _shown_by(self, node: Node) -> LedgerView:
+        view = node.shown()
+        for each in self._pair:
+            if each.node is node:
+                each.height = view.head_number  # so that it is asked about that block
+        return view
 
     def _note_lie(self, block: str) -> None:
         _log.error("the nodes have the same block and contradict each other on it", extra={"block": block})

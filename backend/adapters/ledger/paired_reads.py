@@ -79,9 +79,7 @@ class PairedReads:
 
     def by_height(self) -> tuple[WatchedNode, WatchedNode]:
         """Return the two, those that answer first, and of these the one that is ahead."""
-        first, second = sorted(
-            self._nodes, key=lambda each: (each.is_silent, -(each.last.head_number if each.last else 0))
-        )
+        first, second = sorted(self._nodes, key=lambda each: (each.is_silent, -each.height))
         return first, second
 
     def _either(self, calls: Sequence[_Call], lead: WatchedNode, other: WatchedNode) -> list[Any | RpcError]:
@@ -118,10 +116,9 @@ def _block_of(method: str, params: Sequence[Any]) -> int | None:
 def _require_blocks(watched: WatchedNode, calls: Sequence[_Call]) -> None:
     """Raise LedgerUnavailable where events are asked for up to a block that the node has not shown: it would
     leave those of later blocks out and not say so."""
-    shown = -1 if watched.last is None else watched.last.head_number
     for method, params in calls:
         last = params[0].get("toBlock") if method == "eth_getLogs" else None
-        if last is not None and str(last).startswith("0x") and int(last, 16) > shown:
+        if last is not None and str(last).startswith("0x") and int(last, 16) > watched.height:
             raise LedgerUnavailable(f"{watched.node.name} does not have the blocks that events are asked of.")
 
 

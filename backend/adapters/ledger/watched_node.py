@@ -16,12 +16,14 @@ _Found = TypeVar("_Found")
 
 
 class WatchedNode:
-    """``last``: its newest view. ``failure``: why there is no newer one. ``is_silent``: it did not answer."""
+    """``last``: its newest view. ``failure``: why there is no newer one. ``is_silent``: it did not answer.
+    ``height``: the newest block that it was seen to have, whether it gave a view or not."""
 
     def __init__(self, node: Node, *, patience_seconds: float) -> None:
         """``patience_seconds``: how long an answer is waited for before the node counts as silent."""
         self.node = node
         self.last: LedgerView | None = None
+        self.height = -1
         self.failure: LedgerUnavailable | None = None
         self.is_silent = False
         self._patience_seconds = patience_seconds
@@ -46,6 +48,7 @@ class WatchedNode:
         self._look = None
         try:
             self.last = look.result()
+            self.height = self.last.head_number
         except OperatorError as error:
             self.failure = ChainChanged(f"{self.node.name}: {error.detail}")
             self.failure.__cause__ = error

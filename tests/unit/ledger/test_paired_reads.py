@@ -68,6 +68,7 @@ def pair(lies: list[str]) -> Iterator[Pair]:
                 found = WatchedNode(cast(Node, each), patience_seconds=30.0)
                 head = BlockNumber(max(each.held))
                 found.last = LedgerView(1, head, NOTHING, UnixSeconds(0), BlockNumber(0), NOTHING)
+                found.height = head
                 closing.callback(found.close)
                 watched.append(found)
             return PairedReads(watched, lied=lies.append)
