@@ -234,14 +234,15 @@ def _blocks(settings: Settings) -> Findings:
             try:
                 blocks.check()
             except Unavailable as failure:
-                yield Finding(f"blocks: {address}", State.BROKEN, failure.code, PART_REMEDIES["blocks"])
+                said = f"{failure.code}: Kubo at {address}"
+                yield Finding("blocks", State.BROKEN, said, PART_REMEDIES["blocks"])
             else:
                 yield Finding("blocks", State.SOUND, f"Kubo at {address}")
     if settings.kubo_pins_needed < 2 and not settings.is_development:
         yield Finding(
-            "blocks",
+            "pins",
             State.LOOK,
-            "a record counts as stored with one node: what it acknowledged is lost with its disk",
+            "a record counts as stored with one node: it is lost with that node's disk",
             "Run three nodes, and name all in ASSENT_KUBO_ADDRESS: docs/storage.md.",
         )
 

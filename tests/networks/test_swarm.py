@@ -144,6 +144,18 @@ def test_node_whose_key_is_none_does_not_start_in_the_open(swarm: Swarm, tmp_pat
         outsider(swarm, tmp_path / "outsider", b"no key\n").start()
 
 
+def test_node_that_lost_its_key_does_not_start_in_the_open(swarm: Swarm, tmp_path: Path) -> None:
+    node = outsider(swarm, tmp_path / "outsider", read_swarm(swarm.folder)[1])
+    node._make_repository()
+    node._configure()
+    (tmp_path / "outsider" / "swarm.key").unlink()
+    done = subprocess.run(
+        [BINARY, "daemon"], env=node._environment(), capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert b"private network" in done.stderr
+
+
 def test_key_is_its_owners_alone(swarm: Swarm) -> None:
     key = swarm.folder / "swarm.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600

@@ -338,15 +338,10 @@ class SwarmBlockStore:
 
 
 def _note(node: SwarmNode, cid: Cid, failure: IntegrityError) -> None:
-    level = logging.WARNING
-    if isinstance(failure, BlockCorrupt):  # a block that is missing came when the node was away
+    """A block that is missing is one the node was away for, or lost; one that is other was altered."""
+    if isinstance(failure, BlockCorrupt):
         node.count_altered()
-        level = logging.ERROR
-    _LOG.log(
-        level,
-        "a node does not hold what it should",
-        extra={"code": failure.code, "node": node.name, "cid": cid},
-    )
+        _LOG.error("a node gave an altered block", extra={"node": node.name, "cid": cid})
 
 
 def _refusal(failures: Sequence[AssentError]) -> AssentError:
