@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +18,14 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from backend.adapters.index.server import EmbeddedIndex
 from backend.adapters.process import free_port
 from backend.demo.actors import Api, Refused
+from backend.settings import Settings
+from backend.stores import sending_accounts
 from tests.support.edge import require_haproxy, running_edge
 from tests.support.process_world import People, Program, eventually, is_alive, operator_of, run_cli
+from tests.support.testnet import Testnet
 
 ROUNDS: Final = 4
 PATIENCE_SECONDS: Final = 150.0  # of a client, and for what must come to be
@@ -262,3 +270,94 @@ def _entries(people: People) -> list[dict[str, Any]]:
         if page["next_before"] is None:
             return found
         before = {"before": page["next_before"]}
+
+
+@pytest.mark.timeout(900)
+def test_process_that_was_paused_while_another_took_over_does_nothing_more(
+    network: Testnet, tmp_path: Path
+) -> None:
+    """Where the lock cannot know: a copy of the data directory on the same index. The lease decides."""
+    index = EmbeddedIndex(tmp_path / "mongo")
+    index.start()
+    with ExitStack() as stack:
+        stack.callback(index.stop)
+        old, new = _on_one_index(network, index.uri, tmp_path)
+        for each in (old, new):
+            stack.callback(end, each)
+        network.fund(sending_accounts(Settings(data_directory=old.data)).values())
+        _serve(old)
+        people = People(old)
+        record = people.store("before", b"letter")
+        permit, other_permit = (people.permit(people.other.member_id, days=days) for days in (10, 20))
+        stop, late_stop = people.stop_for(permit), people.stop_for(other_permit)
+        _, late_grant = people.draft(people.clinic.member_id, days=40)
+        eventually(lambda: old.unfinished_acts() == 0, seconds=PATIENCE_SECONDS, what="all is final")
+        assert people.other.read(record)
+
+        os.kill(old.process.pid, signal.SIGSTOP)
+        try:
+            shutil.copytree(old.data, new.data)
+            _serve(new)
+            # These reach the old process now, and it will take them up when it goes on.
+            late = ThreadPoolExecutor(4)
+            stack.callback(late.shutdown)
+            acts: dict[str, Callable[[], object]] = {
+                "read": lambda: people.other.read(record),
+                "revoke": lambda: people.patient.api.post("/v1/revocations", late_stop),
+                "grant": lambda: people.patient.api.post("/v1/consents", late_grant),
+                "store": lambda: people.store("late", b"another letter"),
+            }
+            attempts = {name: late.submit(outcome, act) for name, act in acts.items()}
+            anyone = Api(new.http)
+            assert anyone.post("/v1/revocations", stop)["state"] == "in_force"
+        finally:
+            os.kill(old.process.pid, signal.SIGCONT)
+        # None was done by the old process, whether it answered or was gone by then.
+        found = {name: attempt.result(PATIENCE_SECONDS) for name, attempt in attempts.items()}
+        assert set(found.values()) <= {503, None}, found
+        assert old.process.wait(PATIENCE_SECONDS) == 2
+        assert "audit_lease_taken" in old.log.read_text()
+
+        # Whoever got no answer sends it again, to the one that serves: each counts once.
+        for actor in (people.hospital, people.clinic, people.other, people.patient):
+            actor.api.http = new.http
+        people.patient.api.post("/v1/revocations", late_stop)
+        people.patient.api.post("/v1/consents", late_grant)
+        people.store("late", b"another letter")
+        assert outcome(lambda: people.other.read(record)) == 403
+        types = Counter(entry["type"] for entry in _entries(people))
+        assert (types["consent.revoked"], types["record.stored"]) == (2, 2)
+        eventually(lambda: new.unfinished_acts() == 0, seconds=PATIENCE_SECONDS, what="the outbox drains")
+        assert new.stop() == 0
+        checked = run_cli("fsck", "--json", "--data-directory", new.data, **new.environment)
+        assert json.loads(checked.stdout)["sound"], checked.stdout
+
+
+def outcome(act: Callable[[], object]) -> int | None:
+    """The status of what was asked; None where nobody answered."""
+    try:
+        act()
+    except Refused as refusal:
+        return refusal.status
+    except httpx.TransportError:
+        return None
+    return 200
+
+
+def _on_one_index(network: Testnet, uri: str, directory: Path) -> tuple[Program, Program]:
+    """A process, and one that waits with a data directory of its own."""
+    settings = {**network.settings(network.service_node.node.rpc_url), "index_uri": uri}
+    environment = {f"ASSENT_{name.upper()}": str(value) for name, value in settings.items()}
+    programs = []
+    for name in ("old", "new"):
+        (directory / name).mkdir()
+        url = programs[0].url if programs else None
+        options = ("--stand-by", *(("--public-url", url) if url else ()))
+        programs.append(Program(directory / name, name=name, options=options, **environment))
+    old, new = programs
+    return old, new
+
+
+def _serve(program: Program) -> None:
+    program.launch()
+    eventually(lambda: status(program) == 200, seconds=PATIENCE_SECONDS, what="it serves")

@@ -82,7 +82,7 @@ class Program:
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self._options = ("--public-url", self.url, *options)  # the last one counts
-        self._environment = environment
+        self.environment = environment
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -101,7 +101,7 @@ class Program:
                     **os.environ,
                     "ASSENT_ANCHOR_INTERVAL_SECONDS": "2",
                     "ASSENT_PAYOUT_OBJECTION_SECONDS": "0",
-                    **self._environment,
+                    **self.environment,
                 },
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
