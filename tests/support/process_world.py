@@ -224,10 +224,10 @@ class People:
     def permit(self, grantee: str, *, days: int) -> str:
         return str(self.patient.consent(**wish(grantee, days=days))["consent_id"])
 
-    def draft(self, grantee: str, *, days: int) -> tuple[str, dict[str, Any]]:
+    def draft(self, grantee: str, *, days: int, kind: str = "permit") -> tuple[str, dict[str, Any]]:
         """A signed grant that was not sent yet: its id and the body to send."""
-        api = self.patient.api
-        draft = api.post("/v1/consents/draft", {"subject": self.patient.subject, **wish(grantee, days=days)})
+        wanted = {"subject": self.patient.subject, **wish(grantee, days=days), "kind": kind}
+        draft = self.patient.api.post("/v1/consents/draft", wanted)
         signature = self.patient.sign_typed(draft["typed_data"])
         return draft["consent_id"], {"message": draft["message"], "via": [], "signature": signature}
 
