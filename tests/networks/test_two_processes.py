@@ -57,7 +57,7 @@ class Pair:
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         ports = [free_port(), free_port()]
         backends = [f"http://127.0.0.1:{port}" for port in ports]
-        edge = stack.enter_context(
+        self.edge = edge = stack.enter_context(
             running_edge(require_haproxy(), directory, *backends, requests_per_minute=10**6)
         )
         url = f"https://localhost:{edge.https}"
@@ -206,8 +206,14 @@ def test_one_that_stands_by_lives_and_does_nothing(pair: Pair) -> None:
     assert waiting.http.get("/fhir/Consent").json()["resourceType"] == "OperationOutcome"
     assert "assent_standing_by 1.0" in waiting.http.get("/metrics").text
     assert waiting.children() == {}
-    for _ in range(20):  # the proxy goes to the other one
-        assert pair.http.get("/v1/tables").status_code == 200
+    with pair.edge.people() as impatient:
+        eventually(
+            lambda: impatient.get("/v1/tables").is_success,
+            seconds=PATIENCE_SECONDS,
+            what="it is up",
+        )
+        for _ in range(20):  # it goes to the other one each time
+            assert impatient.get("/v1/tables").status_code == 200
     # In order: the one that serves is stopped, the other takes over, and both may be stopped.
     assert pair.serving.stop() == 0
     eventually(lambda: status(waiting) == 200, seconds=PATIENCE_SECONDS, what="it serves")
