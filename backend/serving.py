@@ -61,26 +61,31 @@ def run(settings: Settings, *, samples: bool, announce: Callable[[str], None]) -
         def open_data() -> _Opened:
             return stack.enter_context(_opened(settings, samples=samples, announce=announce))
 
-        if settings.standby:
-            turn = Turn(
-                create_standby_app(
-                    max_body_bytes=settings.max_body_bytes, max_attachment_bytes=settings.max_attachment_bytes
-                )
+        turn = Turn(
+            create_standby_app(
+                max_body_bytes=settings.max_body_bytes, max_attachment_bytes=settings.max_attachment_bytes
             )
+        )
+
+        def serve(opened: _Opened) -> None:
+            turn.begin(opened.app, may=lambda: opened.world.services.audit.leased)
+
+        if settings.standby:
             publish_standby(standing_by=True)
             server = main.Server(turn, ready=lambda: announce("standing by, or about to serve ..."))
 
             def attend(pause: Callable[[float], bool]) -> None:
                 opened = _when_free(open_data, pause)
                 if opened is not None:
-                    turn.app = opened.app
+                    serve(opened)
                     publish_standby(standing_by=False)
                     announce(_welcome(settings, opened))
                     _watch_lease(opened.world, pause)
         else:
             announce("starting the chain, the index and the block store ...")
             opened = open_data()
-            server = main.Server(opened.app, ready=lambda: announce(_welcome(settings, opened)))
+            serve(opened)
+            server = main.Server(turn, ready=lambda: announce(_welcome(settings, opened)))
 
             def attend(pause: Callable[[float], bool]) -> None:
                 _watch_lease(opened.world, pause)

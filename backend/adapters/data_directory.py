@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from pathlib import Path
@@ -111,11 +112,19 @@ class DataDirectory:
     def succeed(self, holder: str) -> tuple[str, ...]:
         """Note, durably, under which name this process takes leases; return the names of those before it.
 
-        Each of them had this directory's lock, so whoever holds it now knows that they have ended.
+        Each of them had this directory's lock, so whoever holds it now knows that they have ended. Of a copy
+        of the directory that is not known: the lock file is another one there.
         """
-        notes = self.root / "holders"
-        before = tuple(notes.read_text().split()) if notes.exists() else ()
-        write_file(notes, "\n".join((*before, holder)[-KEPT_HOLDERS:]).encode())
+        notes = self.root / "holders.json"
+        status = (self.root / "lock").stat()
+        lock = [status.st_dev, status.st_ino]
+        try:
+            found = json.loads(notes.read_bytes())
+            before = tuple(map(str, found["names"])) if found["lock"] == lock else ()
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            before = ()  # then the lease is waited for
+        noted = {"lock": lock, "names": [*before, holder][-KEPT_HOLDERS:]}
+        write_file(notes, json.dumps(noted).encode())
         return before
 
     def check_room(self) -> None:

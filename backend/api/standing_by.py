@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPMethod
+from typing import Final
 
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -20,14 +22,26 @@ class StandingBy(Unavailable):
     remedy = "Send it again shortly, by the proxy: another process of the service answers, or this one will."
 
 
-class Turn:
-    """An application that another one takes the place of, for requests that begin from then on."""
+_ABOUT_ITSELF: Final = ("/health/", "/metrics")
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+
+class Turn:
+    """Chooses for each request, as it begins, who answers: ``serving`` while it ``may``, else ``waiting``."""
+
+    def __init__(self, waiting: ASGIApp) -> None:
+        self._waiting = waiting
+        self._serving: ASGIApp | None = None
+        self._may: Callable[[], bool] = lambda: False
+
+    def begin(self, serving: ASGIApp, *, may: Callable[[], bool]) -> None:
+        """``may``: whether no other process can have taken over meanwhile; asked each time, so quick."""
+        self._serving, self._may = serving, may
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        serving = self._serving
+        if serving is None or not (self._may() or scope.get("path", "").startswith(_ABOUT_ITSELF)):
+            serving = self._waiting
+        await serving(scope, receive, send)
 
 
 def create_standby_app(*, max_body_bytes: int, max_attachment_bytes: int) -> ASGIApp:

@@ -77,9 +77,10 @@ class AuditLog:
         with self._lock:
             if self._sequencer is not None:
                 return
+            now_ms = self._clock_ms()
             head = self._store.acquire(
                 holder=self._holder,
-                now_ms=self._clock_ms(),
+                now_ms=now_ms,
                 ttl_ms=self._ttl_ms,
                 takeover=self._takeover,
                 gone=self._gone,
@@ -98,6 +99,7 @@ class AuditLog:
                 clock_ms=self._clock_ms,
                 ttl_ms=self._ttl_ms,
                 settle_seconds=self._settle_seconds,
+                leased_until_ms=now_ms + self._ttl_ms,
             )
             self._sequencer.start()
 
@@ -118,6 +120,14 @@ class AuditLog:
     def writable(self) -> bool:
         """Whether this process may write: started, and not fenced off by another."""
         return self._sequencer is not None and not self._sequencer.fenced
+
+    @property
+    def leased(self) -> bool:
+        """Whether nobody else can have the log now: the lease has not run out since it was last renewed."""
+        return self.writable and (
+            self._takeover
+            or (self._sequencer is not None and self._clock_ms() < self._sequencer.leased_until_ms)
+        )
 
     def require_writable(self) -> None:
         """Raise AuditFenced once another process writes the log."""

@@ -72,6 +72,7 @@ class Sequencer:
         clock_ms: Callable[[], int],
         ttl_ms: int,
         settle_seconds: float,
+        leased_until_ms: int,
     ) -> None:
         self._store = store
         self._state = state
@@ -87,6 +88,7 @@ class Sequencer:
         self._thread = threading.Thread(target=self._run, name="audit-sequencer", daemon=True)
         self.commits = 0  # bundles written by this process
         self.fenced = False
+        self.leased_until_ms = leased_until_ms  # after it, another process may have the log
 
     def start(self) -> None:
         self._thread.start()
@@ -140,7 +142,9 @@ class Sequencer:
             return
         try:
             self._settle(deadline=time.monotonic())
-            self._store.renew(self._head, expires_ms=self._expiry())
+            expiry = self._expiry()
+            self._store.renew(self._head, expires_ms=expiry)
+            self.leased_until_ms = expiry
         except AuditFenced:
             self._stop_writing()
         except AuditUnavailable:
@@ -194,8 +198,9 @@ class Sequencer:
                 results[waiting] = error
         if len(builder):
             bundle = builder.bundle()
+            expiry = self._expiry()
             try:
-                head = self._store.commit(self._head, bundle, expires_ms=self._expiry())
+                head = self._store.commit(self._head, bundle, expires_ms=expiry)
             except AuditFenced:
                 raise
             except AuditUnavailable:
@@ -207,6 +212,7 @@ class Sequencer:
                     return False  # it did not land: guards are asked again, then it is sent again
             else:
                 self._landed(bundle, head)
+                self.leased_until_ms = expiry
         self._closed_chains = chains
         outcomes.update(results)
         return True

@@ -7,12 +7,16 @@ raises ``SCHEMA`` with it and adds data of the release before to ``tests/data``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from backend.adapters.index.earlier_jobs import complete_job, incomplete_jobs
+from backend.adapters.index.earlier_jobs import earlier_jobs, participants_of, renew_job
+from backend.research.jobs.kept import KeptResult
+from backend.research.jobs.types import place_of
+from backend.sealed import DocumentSealer
 from backend.stores import Stores
 
 Change = Callable[[], None]
@@ -27,9 +31,19 @@ class Step:
     changes: Callable[[Stores], Iterator[Change]]
 
 
-def _complete_jobs(stores: Stores) -> Iterator[Change]:
-    for job, lacking in incomplete_jobs(stores.database):
-        yield partial(complete_job, stores.database, job, lacking)
+def _renew_jobs(stores: Stores) -> Iterator[Change]:
+    """Runs of before 26 November 2026 say neither what is prepared nor that their result was removed, and
+    their sealed results neither how many took part nor what was exported: nothing was, then."""
+    sealer = DocumentSealer(stores.keys)
+    for job, sealed in earlier_jobs(stores.database):
+        result = b""
+        if sealed:
+            kept = json.loads(sealer.open(sealed, subject=None, place=place_of(job)))
+            kept["participants"] = participants_of(stores.database, kept["result"]["run"])
+            kept["export"] = None
+            renewed = KeptResult.decode(json.dumps(kept).encode()).encoded()
+            result = sealer.seal(renewed, subject=None, place=place_of(job))
+        yield partial(renew_job, stores.database, job, result)
 
 
-STEPS: Final = (Step(1, "runs of studies say whether a result is prepared or removed", _complete_jobs),)
+STEPS: Final = (Step(1, "runs of studies are kept so that results can be withheld and removed", _renew_jobs),)

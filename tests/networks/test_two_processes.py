@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +18,14 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from backend.adapters.index.server import EmbeddedIndex
 from backend.adapters.process import free_port
 from backend.demo.actors import Api, Refused
+from backend.settings import Settings
+from backend.stores import sending_accounts
 from tests.support.edge import require_haproxy, running_edge
 from tests.support.process_world import People, Program, eventually, is_alive, operator_of, run_cli
+from tests.support.testnet import Testnet
 
 ROUNDS: Final = 4
 PATIENCE_SECONDS: Final = 150.0  # of a client, and for what must come to be
@@ -49,7 +57,7 @@ class Pair:
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         ports = [free_port(), free_port()]
         backends = [f"http://127.0.0.1:{port}" for port in ports]
-        edge = stack.enter_context(
+        self.edge = edge = stack.enter_context(
             running_edge(require_haproxy(), directory, *backends, requests_per_minute=10**6)
         )
         url = f"https://localhost:{edge.https}"
@@ -198,8 +206,14 @@ def test_one_that_stands_by_lives_and_does_nothing(pair: Pair) -> None:
     assert waiting.http.get("/fhir/Consent").json()["resourceType"] == "OperationOutcome"
     assert "assent_standing_by 1.0" in waiting.http.get("/metrics").text
     assert waiting.children() == {}
-    for _ in range(20):  # the proxy goes to the other one
-        assert pair.http.get("/v1/tables").status_code == 200
+    with pair.edge.people() as impatient:
+        eventually(
+            lambda: impatient.get("/v1/tables").is_success,
+            seconds=PATIENCE_SECONDS,
+            what="it is up",
+        )
+        for _ in range(20):  # it goes to the other one each time
+            assert impatient.get("/v1/tables").status_code == 200
     # In order: the one that serves is stopped, the other takes over, and both may be stopped.
     assert pair.serving.stop() == 0
     eventually(lambda: status(waiting) == 200, seconds=PATIENCE_SECONDS, what="it serves")
@@ -262,3 +276,102 @@ def _entries(people: People) -> list[dict[str, Any]]:
         if page["next_before"] is None:
             return found
         before = {"before": page["next_before"]}
+
+
+@pytest.mark.timeout(900)
+def test_process_that_was_paused_while_another_took_over_does_nothing_more(
+    network: Testnet, tmp_path: Path
+) -> None:
+    """Where the lock cannot know: a copy of the data directory on the same index. The lease decides."""
+    index = EmbeddedIndex(tmp_path / "mongo")
+    index.start()
+    with ExitStack() as stack:
+        stack.callback(index.stop)
+        old, new = _on_one_index(network, index.uri, tmp_path)
+        for each in (old, new):
+            stack.callback(end, each)
+        network.fund(sending_accounts(Settings(data_directory=old.data)).values())
+        _serve(old)
+        people = People(old)
+        record = people.store("before", b"letter")
+        permit, other_permit = (people.permit(people.other.member_id, days=days) for days in (10, 20))
+        stop, late_stop = people.stop_for(permit), people.stop_for(other_permit)
+        granted, late_grant = people.draft(people.clinic.member_id, days=40)
+        denied, late_deny = people.draft(people.other.member_id, days=50, kind="deny")
+        eventually(lambda: old.unfinished_acts() == 0, seconds=PATIENCE_SECONDS, what="all is final")
+        assert people.other.read(record)
+
+        os.kill(old.process.pid, signal.SIGSTOP)
+        try:
+            shutil.copytree(old.data, new.data)
+            _serve(new)
+            # These reach the old process now, and it will take them up when it goes on.
+            late = ThreadPoolExecutor(5)
+            stack.callback(late.shutdown)
+            acts: dict[str, Callable[[], object]] = {
+                "read": lambda: people.other.read(record),
+                "revoke": lambda: people.patient.api.post("/v1/revocations", late_stop),
+                "deny": lambda: people.patient.api.post("/v1/consents", late_deny),
+                "grant": lambda: people.patient.api.post("/v1/consents", late_grant),
+                "store": lambda: people.store("late", b"another letter"),
+            }
+            attempts = {name: late.submit(outcome, act) for name, act in acts.items()}
+            anyone = Api(new.http)
+            assert anyone.post("/v1/revocations", stop)["state"] == "in_force"
+        finally:
+            os.kill(old.process.pid, signal.SIGCONT)
+        # The old process releases and acknowledges nothing, whether it answered or was gone by then, but a
+        # permit may have got to the chain, where both see it; the new one logs it.
+        found = {name: attempt.result(PATIENCE_SECONDS) for name, attempt in attempts.items()}
+        found.pop("grant")
+        assert set(found.values()) <= {503, None}, found
+        assert old.process.wait(PATIENCE_SECONDS) == 2
+        assert "audit_lease_taken" in old.log.read_text()
+
+        # Whoever got no answer sends it again, to the one that serves: each counts once.
+        for actor in (people.hospital, people.clinic, people.other, people.patient):
+            actor.api.http = new.http
+        del acts["read"]
+        for name, act in acts.items():
+            eventually(lambda act=act: outcome(act) == 200, seconds=PATIENCE_SECONDS, what=name)
+        assert outcome(lambda: people.other.read(record)) == 403
+        eventually(lambda: new.unfinished_acts() == 0, seconds=PATIENCE_SECONDS, what="the outbox drains")
+        entries = _entries(people)
+        assert Counter(entry["type"] for entry in entries)["record.stored"] == 2
+        for name in (permit, other_permit, granted, denied):
+            of_consent = [entry["type"] for entry in entries if name in entry["consents"]]
+            assert of_consent.count("consent.granted") == 1, of_consent
+            assert of_consent.count("consent.revoked") == (name in {permit, other_permit})
+        assert new.stop() == 0
+        checked = run_cli("fsck", "--json", "--data-directory", new.data, **new.environment)
+        assert json.loads(checked.stdout)["sound"], checked.stdout
+
+
+def outcome(act: Callable[[], object]) -> int | None:
+    """The status of what was asked; None where nobody answered."""
+    try:
+        act()
+    except Refused as refusal:
+        return refusal.status
+    except httpx.TransportError:
+        return None
+    return 200
+
+
+def _on_one_index(network: Testnet, uri: str, directory: Path) -> tuple[Program, Program]:
+    """A process, and one that waits with a data directory of its own."""
+    settings = {**network.settings(network.service_node.node.rpc_url), "index_uri": uri}
+    environment = {f"ASSENT_{name.upper()}": str(value) for name, value in settings.items()}
+    programs = []
+    for name in ("old", "new"):
+        (directory / name).mkdir()
+        url = programs[0].url if programs else None
+        options = ("--stand-by", *(("--public-url", url) if url else ()))
+        programs.append(Program(directory / name, name=name, options=options, **environment))
+    old, new = programs
+    return old, new
+
+
+def _serve(program: Program) -> None:
+    program.launch()
+    eventually(lambda: status(program) == 200, seconds=PATIENCE_SECONDS, what="it serves")

@@ -82,7 +82,7 @@ class Program:
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self._options = ("--public-url", self.url, *options)  # the last one counts
-        self._environment = environment
+        self.environment = environment
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -101,7 +101,7 @@ class Program:
                     **os.environ,
                     "ASSENT_ANCHOR_INTERVAL_SECONDS": "2",
                     "ASSENT_PAYOUT_OBJECTION_SECONDS": "0",
-                    **self._environment,
+                    **self.environment,
                 },
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -224,10 +224,10 @@ class People:
     def permit(self, grantee: str, *, days: int) -> str:
         return str(self.patient.consent(**wish(grantee, days=days))["consent_id"])
 
-    def draft(self, grantee: str, *, days: int) -> tuple[str, dict[str, Any]]:
+    def draft(self, grantee: str, *, days: int, kind: str = "permit") -> tuple[str, dict[str, Any]]:
         """A signed grant that was not sent yet: its id and the body to send."""
-        api = self.patient.api
-        draft = api.post("/v1/consents/draft", {"subject": self.patient.subject, **wish(grantee, days=days)})
+        wanted = {"subject": self.patient.subject, **wish(grantee, days=days), "kind": kind}
+        draft = self.patient.api.post("/v1/consents/draft", wanted)
         signature = self.patient.sign_typed(draft["typed_data"])
         return draft["consent_id"], {"message": draft["message"], "via": [], "signature": signature}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -47,4 +48,27 @@ def test_open_makes_the_directory_for_the_owner_only(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
     directory.open()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    directory.close()
+
+
+def test_holders_before_are_known_to_who_has_the_lock_and_not_to_a_copy(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    directory.open()
+    assert directory.succeed("one") == ()
+    assert directory.succeed("two") == ("one",)
+    assert directory.succeed("three") == ("one", "two")
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    copy = DataDirectory(tmp_path / "copy")
+    copy.open()
+    assert copy.succeed("four") == ()
+    for each in (directory, copy):
+        each.close()
+
+
+def test_holders_that_cannot_be_read_are_none(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.open()
+    directory.succeed("one")
+    (tmp_path / "holders.json").write_text("[]")
+    assert directory.succeed("two") == ()
     directory.close()

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from pymongo.database import Database
 
 from backend.adapters.index.failures import translated
 
-# What a run that has neither is to be read as: nothing prepared, and its result still there.
-_ADDED: Final[dict[str, Any]] = {"prepared": b"", "removed_at": None}
+_Database = Database[dict[str, Any]]
 
 
-def incomplete_jobs(database: Database[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the id of each such run with what it lacks."""
+def earlier_jobs(database: _Database) -> Iterator[tuple[str, bytes]]:
+    """Yield each such run's id and its sealed result, b"" where it has none."""
     with translated():
-        found = list(database["research_jobs"].find({}, dict.fromkeys(_ADDED, 1)))
+        found = list(database["research_jobs"].find({}, {"prepared": 1, "result": 1}))
     for document in found:
-        lacking = {name: value for name, value in _ADDED.items() if name not in document}
-        if lacking:
-            yield document["_id"], lacking
+        if "prepared" not in document:
+            yield document["_id"], bytes(document["result"])
 
 
-def complete_job(database: Database[dict[str, Any]], job: str, lacking: dict[str, Any]) -> None:
+def participants_of(database: _Database, run: str) -> int:
+    """Count whose data a run used. ``run``: its id in hex."""
     with translated():
-        database["research_jobs"].update_one({"_id": job}, {"$set": lacking})
+        return database["research_uses"].count_documents({"_id": {"$gte": f"{run}:", "$lt": f"{run};"}})
+
+
+def renew_job(database: _Database, job: str, result: bytes) -> None:
+    """Keep a run as it is kept now; durable on return."""
+    added = {"prepared": b"", "removed_at": None, "result": result}
+    with translated():
+        database["research_jobs"].update_one({"_id": job}, {"$set": added})

@@ -112,8 +112,12 @@ def test_second_sequencer_is_kept_out_while_the_lease_lives_and_fences_the_first
 ) -> None:
     with pytest.raises(LeaseHeld):
         world.open()
+    assert log.leased
     world.clock.seconds += 3_600  # the first did not renew in time: it may be dead
+    assert not log.leased  # which it knows by itself
+    assert log.writable
     second = world.open()
+    assert second.leased
     second.append(read_event())
     with pytest.raises(AuditFenced):
         log.append(read_event())
