@@ -1,12 +1,13 @@
-"""A revocation between two custodians on a network of four validators and two plain nodes."""
+"""A revocation between two custodians, and grants in batches, on a network of four validators and two plain
+nodes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from backend.audit.entry import Agent
 from backend.bootstrap import World, open_world
@@ -18,6 +19,7 @@ from backend.consent.typed_data import consent_id
 from backend.errors import LedgerUnavailable
 from backend.settings import Settings
 from backend.stores import join, sending_accounts
+from bench import granting
 from bench.chain import Patient, asked
 from bench.results import Result, at_most, shown, skipped
 from scripts.testnet.build import BINARY, BUILD_COMMAND
@@ -45,6 +47,9 @@ def measure(directory: Path) -> list[Result]:
         plain = [node for node in nodes.nodes.values() if not node.node.is_validator]
         with _custodians(directory, [node.node.rpc_url for node in plain], nodes, shared) as (one, other):
             rounds = [_round(one, other) for _ in range(ROUNDS)]
+            throughput = granting.measure(
+                one, "on the network", pay=lambda account: _pay(shared, nodes, [account])
+            )
     finally:
         nodes.stop()
     seconds = sorted(taken for taken, _ in rounds)
@@ -53,7 +58,12 @@ def measure(directory: Path) -> list[Result]:
         at_most(f"{_NAME}, the slowest of {ROUNDS}", seconds[-1], "s", GOAL_SECONDS),
         at_most(f"{_NAME}, blocks made meanwhile", blocks, "blocks", GOAL_BLOCKS),
         shown(f"{_NAME}, median", seconds[len(seconds) // 2], "s", reference=network.period_seconds),
+        *throughput,
     ]
+
+
+def _pay(shared: Path, nodes: LocalNodes, accounts: Sequence[str]) -> None:
+    fund(shared, next(iter(nodes.nodes.values())).rpc, nodes.network, accounts, wei=_FUNDS_WEI)
 
 
 @contextmanager
@@ -72,19 +82,15 @@ def _custodians(
             ledger_gas_price_wei=GAS_PRICE_WEI,
         )
 
-    def pay(accounts: Any) -> None:
-        rpc = next(iter(nodes.nodes.values())).rpc
-        fund(shared, rpc, nodes.network, list(accounts), wei=_FUNDS_WEI)
-
     first, second = settings("first", urls[0]), settings("second", urls[1])
     _until(lambda: all(int(node.ask("eth_blockNumber"), 16) > 0 for node in nodes.nodes.values()))
-    pay(sending_accounts(first).values())
+    _pay(shared, nodes, list(sending_accounts(first).values()))
     with closing(open_world(first)) as one:
         file = one.stores.directory.chain / "deployment.json"
         height = one.stores.chain.view().head_number
         _until(lambda: all(int(node.ask("eth_blockNumber"), 16) >= height for node in nodes.nodes.values()))
         joined = join(second, file)
-        pay(joined.accounts)
+        _pay(shared, nodes, list(joined.accounts))
         one.services.admissions.admit_custodian(
             "second", member=joined.member, account=joined.account, days=1, begun_at=int(time.time()),
             by=Agent.service("benchmark"),

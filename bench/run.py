@@ -24,6 +24,7 @@ from bench import (
     deciding,
     document,
     extracting,
+    granting,
     labels,
     large,
     log,
@@ -69,6 +70,7 @@ _SERVED: Final[Sequence[tuple[str, str, ServedWork]]] = (  # on one running serv
 )
 _AFTER: Final[Sequence[tuple[str, str, Work]]] = (
     ("chain", "decisions and gas", lambda directory, _: chain.measure(directory)),
+    ("granting", "grants in batches", lambda directory, _: granting.measure_embedded(directory)),
     ("networks", "two custodians on a network", lambda directory, _: networks.measure(directory)),
     ("consents", "import of FHIR Consents", lambda _, __: consents.measure()),
     (

@@ -128,7 +128,7 @@ def try_out(image: Built) -> None:
                 if running.poll() is not None or time.monotonic() > deadline:
                     raise StepFailed(f"The image does not become healthy:\n{log.read_text()[-3000:]}")
                 time.sleep(0.5)
-            for path, has in (("/health/ready", b'"status"'), ("/app/", b"<title>"), ("/docs", b"openapi")):
+            for path, has in (("/health/ready", b'"parts"'), ("/app/", b"<title>"), ("/docs", b"openapi")):
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
                     if has not in answer.read():
                         raise StepFailed(f"{path} of the image does not serve what it should.")

@@ -69,9 +69,13 @@ def new_swarm(binary: Path, shared: Path, *, nodes: int = 3) -> list[Node]:
         raise SwarmInvalid(f"{shared} is not empty.")
     draw_key(shared)
     drawn = [draw_node(binary, shared, f"node-{number + 1}") for number in range(nodes)]
-    text = json.dumps({"nodes": [asdict(node) for node in drawn]}, indent=2) + "\n"
-    write_file(shared / FILE, text.encode())
+    write_swarm(shared, drawn)
     return drawn
+
+
+def write_swarm(shared: Path, nodes: Sequence[Node]) -> None:
+    text = json.dumps({"nodes": [asdict(node) for node in nodes]}, indent=2) + "\n"
+    write_file(shared / FILE, text.encode())
 
 
 def read_swarm(shared: Path) -> tuple[list[Node], bytes]:
