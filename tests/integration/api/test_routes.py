@@ -27,6 +27,7 @@ OPEN: Final[frozenset[Route]] = frozenset(
         ("GET", "/cds-services"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
+        ("GET", "/health/serving"),
         ("GET", "/metrics"),
         ("GET", "/v1/erasures/{erasure}/receipt"),  # to whoever has its code; else it asks for a token
         ("GET", "/v1/end-to-end/key"),
