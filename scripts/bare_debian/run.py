@@ -14,9 +14,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Final
+
+import httpx
 
 from backend.adapters.process import free_port
 from scripts.bare_debian import base, dockerfile
@@ -129,9 +130,8 @@ def try_out(image: Built) -> None:
                     raise StepFailed(f"The image does not become healthy:\n{log.read_text()[-3000:]}")
                 time.sleep(0.5)
             for path, has in (("/health/ready", b'"parts"'), ("/app/", b"<title>"), ("/docs", b"openapi")):
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
-                    if has not in answer.read():
-                        raise StepFailed(f"{path} of the image does not serve what it should.")
+                if has not in httpx.get(f"http://127.0.0.1:{port}{path}", timeout=20).content:
+                    raise StepFailed(f"{path} of the image does not serve what it should.")
         finally:
             running.send_signal(signal.SIGTERM)
             try:
