@@ -288,7 +288,10 @@ class RevocationService:
             )
             return Advance("logged", {})
         self._release(revocation, subject, block=block)
-        return Advance(DONE, {"document": None, "via": None})  # the chain needs neither any more
+        if self._index.of_subject(subject):
+            return Advance(DONE, {})
+        # A patient of another custodian: the chain needs neither any more, and nobody else may have them.
+        return Advance(DONE, {"document": None, "via": None})
 
     def _is_ended(self, revocation: Revocation, subject: SubjectId, block: BlockNumber) -> bool:
         names = () if revocation.consent is None else (revocation.consent,)
