@@ -186,6 +186,8 @@ class RevocationService:
         """
         if revocation.consent is None or revocation.document is None:
             return revocation
+        if self._index.get(revocation.consent) is not None:
+            return revocation  # it is kept here anyway
         with suppress(LedgerUnavailable):
             final = self._ledger.view().final_number
             if self._slot(revocation.consent, block=final).is_recorded:
