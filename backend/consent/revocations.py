@@ -186,6 +186,8 @@ class RevocationService:
         """
         if revocation.consent is None or revocation.document is None:
             return revocation
+        if self._index.get(revocation.consent) is not None:
+            return revocation  # it is kept here anyway
         with suppress(LedgerUnavailable):
             final = self._ledger.view().final_number
             if self._slot(revocation.consent, block=final).is_recorded:
@@ -288,7 +290,10 @@ class RevocationService:
             )
             return Advance("logged", {})
         self._release(revocation, subject, block=block)
-        return Advance(DONE, {"document": None, "via": None})  # the chain needs neither any more
+        if self._index.of_subject(subject):
+            return Advance(DONE, {})
+        # A patient of another custodian: the chain needs neither any more, and nobody else may have them.
+        return Advance(DONE, {"document": None, "via": None})
 
     def _is_ended(self, revocation: Revocation, subject: SubjectId, block: BlockNumber) -> bool:
         names = () if revocation.consent is None else (revocation.consent,)

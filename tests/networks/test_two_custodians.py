@@ -448,6 +448,9 @@ def test_clinic_keeps_nothing_of_a_document_that_comes_with_a_revocation(
     draft = patient.api.post("/v1/consents/draft", {"subject": patient.subject, **wish})
     consent = patient.wallet.submit("/v1/consents", draft)["consent_id"]
     until(lambda: ask_token(clinic, patient).status_code == 200, "the grant is final")
+    recorded = row_of(patient, consent)["block"]
+    chain = lakeside.world.stores.chain
+    until(lambda: chain.view().final_number >= recorded, "it is final at the clinic's node, too")
     stop = {**signed_stop(patient, consent, ledger_of(lakeside)), "document": draft["message"]}
     assert hand_in(lakeside, stop).status_code == 200
     until(lambda: denied(clinic, patient), "it takes effect")
