@@ -9,11 +9,13 @@ where the machine gives no root or no namespaces.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +28,7 @@ from scripts.bare_debian.dockerfile import Stage
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STEP_SECONDS: Final = 1200.0
 _START_SECONDS: Final = 180.0
+_STOP_SECONDS: Final = 60.0
 _CANNOT_RUN: Final = 75
 
 
@@ -133,12 +136,20 @@ def try_out(image: Built) -> None:
                 if has not in httpx.get(f"http://127.0.0.1:{port}{path}", timeout=20).content:
                     raise StepFailed(f"{path} of the image does not serve what it should.")
         finally:
-            running.send_signal(signal.SIGTERM)
-            try:
-                running.wait(30)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                running.wait(30)
+            _end(running)
+    if running.returncode != 0:
+        raise StepFailed(f"The image does not end as it should:\n{log.read_text()[-3000:]}")
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """Ask the first process inside to end, as an engine does, and wait for it."""
+    inside = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for child in inside:
+            os.kill(int(child), number)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(_STOP_SECONDS)
+            return
 
 
 def main() -> int:
