@@ -355,6 +355,15 @@ class Settings(BaseSettings):
         _check_public_address(text)
         return text
 
+    @field_validator("ledger_url", "ledger_second_url")
+    @classmethod
+    def _require_node(cls, text: str | None) -> str | None:
+        if text is not None:
+            parts = urlsplit(text)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{text!r} is no JSON-RPC of a node, such as http://127.0.0.1:8545")
+        return text
+
     @field_validator("openid_issuer")
     @classmethod
     def _require_issuer(cls, text: str | None) -> str | None:

@@ -361,7 +361,8 @@ def outcome(act: Callable[[], object]) -> int | None:
 def _on_one_index(network: Testnet, uri: str, directory: Path) -> tuple[Program, Program]:
     """A process, and one that waits with a data directory of its own."""
     settings = {**network.settings(network.service_node.node.rpc_url), "index_uri": uri}
-    environment = {f"ASSENT_{name.upper()}": str(value) for name, value in settings.items()}
+    given = {name: value for name, value in settings.items() if value is not None}
+    environment = {f"ASSENT_{name.upper()}": str(value) for name, value in given.items()}
     programs = []
     for name in ("old", "new"):
         (directory / name).mkdir()

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from backend.settings import Settings
 
 
-def settings(first: str | None, second: str) -> Settings:
+def settings(first: str | None, second: str | None) -> Settings:
     return Settings(ledger_url=first, ledger_second_url=second, ledger_chain_id=None if first is None else 7)
 
 
@@ -31,3 +31,11 @@ def test_two_nodes_are_taken() -> None:
 def test_second_node_without_a_first_or_the_same_again_is_refused(first: str | None, second: str) -> None:
     with pytest.raises(ValidationError, match="ASSENT_LEDGER_SECOND_URL"):
         settings(first, second)
+
+
+@pytest.mark.parametrize("address", ["None", "node:8545", "ws://node:8546", "http://"])
+def test_what_is_no_address_of_a_node_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError, match="no JSON-RPC of a node"):
+        settings("http://127.0.0.1:8545", address)
+    with pytest.raises(ValidationError, match="no JSON-RPC of a node"):
+        settings(address, None)
