@@ -98,6 +98,7 @@ MAY_TRY: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/v1/consents/{consent}/receipt"): ANY,
     ("GET", "/v1/consents/{consent}/record"): ANY,
     ("POST", "/v1/members"): frozenset({"operator"}),
+    ("POST", "/v1/members/custodians"): frozenset({"operator"}),
     ("GET", "/v1/members"): frozenset({"operator"}),
     ("GET", "/v1/members/{member}"): frozenset({"operator"}),
     ("POST", "/v1/members/{member}/suspend"): frozenset({"operator"}),
