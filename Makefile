@@ -205,7 +205,7 @@ $(STAMPS)/proofs: $(CONTRACT_SOURCES) $(wildcard tests/proofs/*.* tests/proofs/s
 	@touch $@
 
 integration: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/integration
 
 test-networks: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## the service on a network of six nodes that fail (after make testnet)
 	@$(BIN)/pytest -q tests/networks
