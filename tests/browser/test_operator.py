@@ -81,7 +81,8 @@ def test_operator_sees_that_all_is_well(open_person: Opens, screen: dict[str, An
     page = person.page
     expect(page.get_by_text("All is well. Nothing needs you.")).to_be_visible()
     parts = page.get_by_role("region", name="Parts")
-    expect(parts.get_by_text("up", exact=True)).to_have_count(5)
+    expect(parts.get_by_text("up", exact=True)).to_have_count(6)
+    expect(parts.get_by_text("Audit log", exact=True)).to_be_visible()
     expect(page.get_by_text("No backup is kept.")).to_be_visible()
     check(page, f"operator-well-{size}")
     for dark in (open_person({**screen, "color_scheme": "dark"}),):

@@ -90,6 +90,7 @@ export const operator = {
         "Start the node. A minute on nothing is permitted; stops are taken.",
       ],
       "ledger nodes": ["Ledger nodes", "They contradict each other: ask a third one which of them is wrong."],
+      log: ["Audit log", "Another process writes it, so this one ends. See that one serves, and which."],
       "care teams": ["Care teams", "Run “assent fsck” with the service stopped."],
     } as Record<string, readonly [string, string]>,
     up: "up",
