@@ -106,7 +106,7 @@ class ProvisionReader:
             period=self._period(element, "period", path),
             references=self._each(element, "data", path, self._data),
             children=self._children(element, path, depth),
-            modifiers=tuple(element.get("modifierExtension", ())),
+            modifiers=self._modifiers(element, path),
         )
 
     def children(self, elements: object, path: str, depth: int) -> tuple[Provision, ...]:
@@ -127,6 +127,12 @@ class ProvisionReader:
         if "provision" not in element:
             return ()
         return self.children(element["provision"], f"{path}.provision", depth)
+
+    def _modifiers(self, element: Json, path: str) -> tuple[Json, ...]:
+        found = element.get("modifierExtension", [])
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise FhirConsentMalformed("A list of objects.", field=f"{path}.modifierExtension")
+        return tuple(found)
 
     def _type(self, element: Json, path: str) -> bool | None:
         kind = element.get("type")

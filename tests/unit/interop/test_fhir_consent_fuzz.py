@@ -6,6 +6,7 @@ import contextlib
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,13 @@ def test_any_change_is_read_or_refused(seed: Any, chosen: st.DataObject, profile
     holder[key] = chosen.draw(junk)
     with contextlib.suppress(InvalidInput):
         read(resource, profile)
+
+
+@pytest.mark.parametrize("held", [None, 0, "x", {}, [0], [None], [["x"]]])
+def test_modifier_extensions_of_a_provision_that_are_none_are_refused(held: Any) -> None:
+    inner = {"type": "deny", "modifierExtension": held}
+    with pytest.raises(InvalidInput):
+        read(r4("permit", inner), "pcf")
 
 
 @settings(max_examples=200, deadline=None)
