@@ -37,6 +37,9 @@ def draw_account(folder: Path) -> str:
     _write_secret(folder / PASSWORD, password)
     account = Account.create()
     sealed = Account.encrypt(account.key, password, kdf="scrypt", iterations=_LIGHT_SCRYPT)
+    # The library writes it as a number, without leading zeros; geth wants all 16 bytes, and panics.
+    cipher = sealed["crypto"]["cipherparams"]
+    cipher["iv"] = cipher["iv"].rjust(32, "0")
     _write_secret(store / f"{account.address.lower()}.json", json.dumps(sealed))
     return str(account.address)
 

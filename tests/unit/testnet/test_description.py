@@ -92,3 +92,14 @@ def test_description_that_could_not_run_is_refused(network: Network, tmp_path: P
     (tmp_path / "network.json").write_text('{"nodes": [{}]}')
     with pytest.raises(DescriptionInvalid):
         read(tmp_path)
+
+
+def test_every_account_is_written_as_geth_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One account in 256 has an initial value that begins with a zero."""
+    monkeypatch.setattr(
+        "eth_keyfile.keyfile.Random.get_random_bytes", lambda size: bytes(2) + b"\x07" * (size - 2)
+    )
+    account = draw_account(tmp_path)
+    (file,) = (tmp_path / "keystore").iterdir()
+    assert json.loads(file.read_text())["crypto"]["cipherparams"]["iv"] == "0000" + "07" * 14
+    assert draw_account(tmp_path) == account  # it opens
