@@ -361,8 +361,7 @@ def outcome(act: Callable[[], object]) -> int | None:
 def _on_one_index(network: Testnet, uri: str, directory: Path) -> tuple[Program, Program]:
     """A process, and one that waits with a data directory of its own."""
     settings = {**network.settings(network.service_node.node.rpc_url), "index_uri": uri}
-    given = {name: value for name, value in settings.items() if value is not None}
-    environment = {f"ASSENT_{name.upper()}": str(value) for name, value in given.items()}
+    environment = {f"ASSENT_{name.upper()}": str(value) for name, value in settings.items()}
     programs = []
     for name in ("old", "new"):
         (directory / name).mkdir()

@@ -78,9 +78,10 @@ class Testnet:
 
     def settings(self, url: str, second_url: str | None = None) -> dict[str, Any]:
         """Settings of a service on this network that asks this node, or these two."""
+        second = {} if second_url is None else {"ledger_second_url": second_url}
         return {
+            **second,
             "ledger_url": url,
-            "ledger_second_url": second_url,
             "ledger_chain_id": self.network.chain_id,
             "ledger_finality_blocks": self.network.finality_blocks,
             "ledger_gas_price_wei": GAS_PRICE_WEI,
