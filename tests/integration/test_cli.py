@@ -14,6 +14,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 from typer.testing import CliRunner, Result
 
 from backend.adapters.data_directory import DataDirectory
+from backend.adapters.process import free_port
 from backend.cli import app
 from scripts.generate_bundles import encode, generate
 from tests.support.process_world import People, Program, running_program
@@ -235,10 +236,7 @@ def test_start_with_an_invalid_setting_is_named(tmp_path: Path) -> None:
 
 
 def up(place: Path) -> list[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return ["up", "--port", str(port), "--data-directory", str(place)]
+    return ["up", "--port", str(free_port()), "--data-directory", str(place)]
 
 
 def invoke(*arguments: str | Path, stdin: str = "") -> Result:

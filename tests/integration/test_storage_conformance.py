@@ -30,10 +30,9 @@ from backend.records.storage_ports import (
     StorageUnavailable,
 )
 from backend.types import MemberId, RecordId
+from scripts.kubo.run import BINARY
 from tests.support.components import require
-from tests.support.swarm import Swarm
-
-KUBO_BINARY = Path(__file__).resolve().parents[2] / ".build" / "kubo" / "ipfs"
+from tests.support.swarm import Swarm, running_swarm
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,9 @@ class Subject:
 
 @pytest.fixture(scope="session")
 def kubo_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KuboNode, Path]]:
-    require(KUBO_BINARY.is_file(), "no Kubo binary", "make kubo")
+    require(BINARY.is_file(), "no Kubo binary", "make kubo")
     repository = tmp_path_factory.mktemp("kubo") / "repository"
-    node = KuboNode(KUBO_BINARY, repository)
+    node = KuboNode(BINARY, repository)
     node.start()
     yield node, repository
     node.stop()
@@ -63,12 +62,8 @@ def kubo_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KuboNo
 
 @pytest.fixture(scope="session")
 def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
-    made = Swarm(tmp_path_factory.mktemp("swarm") / "swarm")
-    try:
-        made.start()
+    with running_swarm(tmp_path_factory.mktemp("swarm")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(

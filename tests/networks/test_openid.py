@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import RSAKey
 from playwright.sync_api import Browser, Page, Request, expect
 
+from backend.adapters.process import free_port
 from backend.demo.actors import Api
 from backend.identity.roles import Role
 from scripts.keycloak import run as keycloak_run
@@ -97,9 +97,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
 @pytest.fixture(scope="session")
 def site(keycloak: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     require((pages.PAGES / "index.html").exists(), "the pages are not built", "make pages")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     keycloak.make_realm(f"http://localhost:{port}")
     folder = tmp_path_factory.mktemp("openid")
     mapping, secret = folder / "mapping.json", folder / "secret"

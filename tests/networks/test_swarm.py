@@ -32,7 +32,7 @@ from backend.records.storage_ports import (
 from scripts.kubo.run import BINARY
 from scripts.kubo.swarm import SwarmInvalid, read_swarm
 from tests.support.components import require
-from tests.support.swarm import Swarm
+from tests.support.swarm import Swarm, running_swarm
 from tests.support.testnet import until
 
 pytestmark = pytest.mark.kubo
@@ -40,12 +40,8 @@ pytestmark = pytest.mark.kubo
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
-    made = Swarm(tmp_path_factory.mktemp("swarm") / "swarm")
-    try:
-        made.start()
+    with running_swarm(tmp_path_factory.mktemp("swarm")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

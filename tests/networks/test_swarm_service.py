@@ -27,7 +27,7 @@ from tests.integration.api.world import (
     staff,
 )
 from tests.networks.acts import read
-from tests.support.swarm import Swarm
+from tests.support.swarm import Swarm, running_swarm
 from tests.support.testnet import until
 
 pytestmark = pytest.mark.kubo
@@ -35,12 +35,8 @@ pytestmark = pytest.mark.kubo
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
-    made = Swarm(tmp_path_factory.mktemp("swarm") / "swarm")
-    try:
-        made.start()
+    with running_swarm(tmp_path_factory.mktemp("swarm")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @dataclass(frozen=True)

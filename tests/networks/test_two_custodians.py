@@ -434,18 +434,24 @@ def test_false_revocation_is_refused_at_the_clinic_and_stops_nothing(
 # What the other custodian learns
 
 
-def test_clinic_keeps_nothing_of_a_document_that_comes_with_a_revocation(
-    lakeside: Service, clinic: Provider, patient: Patient
-) -> None:
+def drafted(patient: Patient, clinic: Provider, *, days: int) -> dict[str, Any]:
+    """A permit that was not signed yet. ``days`` tells it from others."""
     wish = {
         "kind": "permit",
         "grantee": clinic.member_id,
         "purposes": ["TREAT"],
         "categories": ["laboratory"],
         "actions": ["access"],
-        "not_after": in_days(3),
+        "not_after": in_days(days),
     }
-    draft = patient.api.post("/v1/consents/draft", {"subject": patient.subject, **wish})
+    draft: dict[str, Any] = patient.api.post("/v1/consents/draft", {"subject": patient.subject, **wish})
+    return draft
+
+
+def test_clinic_keeps_nothing_of_a_document_that_comes_with_a_revocation(
+    lakeside: Service, clinic: Provider, patient: Patient
+) -> None:
+    draft = drafted(patient, clinic, days=3)
     consent = patient.wallet.submit("/v1/consents", draft)["consent_id"]
     until(lambda: ask_token(clinic, patient).status_code == 200, "the grant is final")
     recorded = row_of(patient, consent)["block"]
@@ -468,15 +474,7 @@ def test_clinic_keeps_nothing_of_a_document_that_comes_with_a_revocation(
 def test_grant_that_is_revoked_at_the_clinic_before_it_is_recorded_never_counts(
     lakeside: Service, clinic: Provider, patient: Patient
 ) -> None:
-    wish = {
-        "kind": "permit",
-        "grantee": clinic.member_id,
-        "purposes": ["TREAT"],
-        "categories": ["laboratory"],
-        "actions": ["access"],
-        "not_after": in_days(4),
-    }
-    draft = patient.api.post("/v1/consents/draft", {"subject": patient.subject, **wish})
+    draft = drafted(patient, clinic, days=4)
     consent = "0x" + consent_id(from_json(Grant, draft["message"])).hex()
     stop = signed_stop(patient, consent, ledger_of(lakeside))
     assert_problem(hand_in(lakeside, stop), 404, "consent_unknown")

@@ -17,6 +17,17 @@ from scripts.kubo.swarm import LocalSwarm, new_swarm, repository_of
 from tests.support.components import require
 
 
+@contextmanager
+def running_swarm(folder: Path) -> Iterator[Swarm]:
+    """Make a swarm below ``folder``, run it, stop it."""
+    made = Swarm(folder / "swarm")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
 class Swarm:
     """``names``: of its nodes. ``rpcs``: their addresses, which are their names in a ``SwarmBlockStore``."""
 

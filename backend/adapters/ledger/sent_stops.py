@@ -32,7 +32,7 @@ class SentStops:
         self._filter: str | None = None
         self._shows_pool = True
         self._next_block: int | None = None
-        self._unread: dict[str, None] = {}  # hashes whose transactions the node did not show yet
+        self._unread: dict[str, None] = {}  # hashes of transactions, until the node was asked for these
 
     def new(self) -> list[SentStop]:
         """Return what came since the last call, the first time nothing. Raise LedgerUnavailable."""
