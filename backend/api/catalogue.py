@@ -132,6 +132,7 @@ class SampleBody(Body):
 def show(caller: Seeing) -> CatalogueView:
     """Get all variables and views on offer, with the newest protected counts."""
     service = caller.services.catalogue
+    standing = _standing(caller)  # before the counts: where it says "drawn", they are there
     drawing = service.newest()
     counts = {found.name: found for found in drawing.counts} if drawing is not None else {}
     reference_date = service.drawer.reference_date if drawing is None else drawing.reference_date
@@ -144,7 +145,7 @@ def show(caller: Seeing) -> CatalogueView:
         period=None if drawing is None else drawing.period,
         drawn_at=None if drawing is None else drawing.drawn_at,
         expected_error=service.drawer.expected_error,
-        standing=_standing(caller),
+        standing=standing,
     )
 
 

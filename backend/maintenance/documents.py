@@ -53,15 +53,9 @@ def check_documents(stores: Stores, report: Report) -> None:
             names = [row["_id"] for row in stores.database[collection].find({}, {"_id": 1})]
         for name in names:
             report.counts["other documents"] += 1
-            where = f"{collection} {name}"
-            try:
-                documents.check(collection, name)
-            except Unavailable:
-                raise
-            except SecretNotFound:
-                report.damaged("document_key_missing", where)
-            except (AssentError, *MALFORMED):
-                report.damaged("document_damaged", where)
+            damage = documents.damage(collection, name)
+            if damage:
+                report.damaged(damage, f"{collection} {name}")
 
 
 class _Documents:
@@ -78,10 +72,39 @@ class _Documents:
     def collections(self) -> Sequence[str]:
         return sorted({*self._marks, *self._fields, *self._checks} - _ELSEWHERE)
 
+    def damage(self, collection: str, name: Any) -> str:
+        """Return what is wrong with the document, or nothing.
+
+        A running service removes and replaces documents while they are read: one that is gone is no damage,
+        and one that changed meanwhile is read again.
+        """
+        before = self._row(collection, name)
+        while before is not None:
+            found = self._damage(collection, name)
+            after = self._row(collection, name) if found else before
+            if after == before:
+                return found
+            before = after
+        return ""
+
+    def _damage(self, collection: str, name: Any) -> str:
+        try:
+            self.check(collection, name)
+        except Unavailable:
+            raise
+        except SecretNotFound:
+            return "document_key_missing"
+        except (AssentError, *MALFORMED):
+            return "document_damaged"
+        return ""
+
+    def _row(self, collection: str, name: Any) -> Any:
+        with translated():
+            return self._database[collection].find_one({"_id": name})
+
     def check(self, collection: str, name: Any) -> None:
         """Raise when the document is not what was written."""
-        with translated():
-            document = _there(self._database[collection].find_one({"_id": name}))
+        document = _there(self._row(collection, name))
         if collection in self._marks:
             self._marks[collection].require(document)
         for field in self._fields.get(collection, ()):

@@ -14,7 +14,9 @@ import pytest
 from pymongo.database import Database
 
 from backend.bootstrap import open_world
+from backend.errors import IntegrityError
 from backend.identity.roles import Role
+from backend.maintenance import documents
 from backend.maintenance.fsck import check_everything
 from backend.maintenance.records import collect
 from backend.maintenance.reindex import reindex
@@ -233,6 +235,35 @@ def test_fsck_log_entry_flipped_is_named(site: Site) -> None:
         found = site.check().damage
     assert found
     assert all(finding.where.startswith("audit log") for finding in found)
+
+
+@pytest.mark.parametrize("meanwhile", ["removed", "mended", "damaged"])
+def test_fsck_of_a_document_that_a_running_service_changes_meanwhile(
+    site: Site, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    contacts = site.database["contacts"]
+    name = "f" * 24
+    contacts.insert_one({"_id": name})
+    real, looks = documents._Documents.check, []
+
+    def check(self: documents._Documents, collection: str, which: Any) -> None:
+        if which != name:
+            return real(self, collection, which)
+        looks.append(which)
+        if meanwhile == "removed":
+            contacts.delete_one({"_id": name})
+        if len(looks) == 1 or meanwhile == "damaged":
+            contacts.update_one({"_id": name}, {"$set": {"changed": min(len(looks), 3)}})
+            raise IntegrityError
+        return None
+
+    monkeypatch.setattr(documents._Documents, "check", check)
+    try:
+        found = {finding.where for finding in site.check().damage}
+    finally:
+        contacts.delete_one({"_id": name})
+    assert found == ({f"contacts {name}"} if meanwhile == "damaged" else set())
+    assert len(looks) == {"removed": 1, "mended": 2, "damaged": 4}[meanwhile]
 
 
 def test_reindex_rebuilds_exactly_what_was_wiped(site: Site) -> None:

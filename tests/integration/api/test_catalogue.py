@@ -24,6 +24,8 @@ from backend.demo.actors import Api, Provider, Wallet
 from backend.identity.roles import Role
 from backend.research.catalogue.drawing import CatalogueDrawer, CataloguePolicy
 from backend.research.catalogue.draws import CatalogueDraws
+from backend.research.catalogue.service import DrawState
+from backend.research.catalogue.types import Drawing
 from backend.research.extraction import extract
 from backend.research.paid_draws import PaidDraws
 from backend.research.types import StudyId
@@ -162,6 +164,26 @@ def drawn(api: Api) -> dict[str, Any]:
             return found
         assert time.monotonic() < deadline, "the catalogue was not drawn"
         time.sleep(0.05)
+
+
+def test_catalogue_never_says_drawn_without_the_counts(
+    service: Service, operator: Api, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = service.world.services.catalogue
+    real = shown.newest
+
+    def slow() -> Drawing | None:
+        found = real()
+        operator.post("/v1/catalogue/draws")
+        deadline = time.monotonic() + 60
+        while shown.standing().state is not DrawState.DRAWN:
+            assert time.monotonic() < deadline, "the catalogue was not drawn"
+            time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(shown, "newest", slow)
+    seen = people.researcher.api.get("/v1/catalogue")
+    assert (seen["standing"]["state"] == "drawn") == (seen["drawn_at"] is not None)
 
 
 def test_catalogue_is_drawn_once_on_the_operators_word_and_seen_by_patients(
