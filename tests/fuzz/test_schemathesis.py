@@ -110,7 +110,6 @@ def test_operation_given_generated_requests_never_fails(
     @seed(20)
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -60,7 +60,7 @@ events = st.builds(
 
 
 @given(events)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_event_reads_back_from_its_one_encoding(event: AuditEvent) -> None:
     data = event.encode()
     assert AuditEvent.decode(data) == event

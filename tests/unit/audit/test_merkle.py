@@ -99,7 +99,7 @@ def test_consistency_proofs_hold_for_every_pair_of_small_sizes() -> None:
 
 
 @given(size=st.integers(2, 130), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_inclusion_proof_with_any_change_is_refused(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     proof = merkle.inclusion_proof(LEAVES[:size], index)
@@ -135,7 +135,7 @@ def test_inclusion_proof_with_any_change_is_refused(size: int, data: st.DataObje
 
 
 @given(new=st.integers(2, 130), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_consistency_proof_with_any_change_is_refused(new: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, new - 1))
     proof = merkle.consistency_proof(LEAVES[:new], old)

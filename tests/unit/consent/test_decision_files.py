@@ -197,7 +197,7 @@ JUNK = st.one_of(
 WHOLE = json.loads(json.dumps(input_to_json(w.ask(w.final(PERMIT)), w.TABLES)))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["short", "whole", "consents"]), st.data())
 def test_junk_anywhere_is_decided_or_refused_with_a_named_error(where: str, data: st.DataObject) -> None:
     good = {"short": QUESTION, "whole": WHOLE, "consents": [entry()]}[where]

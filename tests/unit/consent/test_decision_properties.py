@@ -28,7 +28,7 @@ from backend.types import MemberId, UnixSeconds
 from scripts.vectors import world as w
 from tests.unit.consent.strategies import OBLIGATIONS, deny_rules, grants, questions, segments
 
-SETTINGS = settings(max_examples=150, deadline=None)
+SETTINGS = settings(max_examples=150)
 
 
 def wider(after: Decision, before: Decision) -> bool:

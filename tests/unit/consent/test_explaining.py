@@ -16,7 +16,7 @@ from scripts.make_vectors import all_cases
 from scripts.vectors import world as w
 from tests.unit.consent.strategies import questions
 
-SETTINGS = settings(max_examples=150, deadline=None)
+SETTINGS = settings(max_examples=150)
 SAYING = (Reason.PERMITS, Reason.DENIES, Reason.EXEMPTS)
 
 

@@ -16,7 +16,7 @@ from backend.consent.typed_data import consent_id
 from scripts.vectors import world as w
 from tests.unit.consent.strategies import grants, questions, segments
 
-SETTINGS = settings(max_examples=120, deadline=None)
+SETTINGS = settings(max_examples=120)
 
 
 @SETTINGS

@@ -70,7 +70,7 @@ WALK = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(WALK)
 def test_state_that_is_found_is_the_one_of_the_table_whatever_happens(walk: list[tuple[Event, str]]) -> None:
     item, at, state = w.received(PERMIT), QUIET, State.PENDING
@@ -85,7 +85,7 @@ def test_state_that_is_found_is_the_one_of_the_table_whatever_happens(walk: list
             assert state_of(item, at) is state
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(WALK, st.sampled_from([Event.ENDED, Event.TOO_LATE, Event.BEGAN, Event.REVOKED]))
 def test_what_the_table_does_not_list_changes_nothing(walk: list[tuple[Event, str]], other: Event) -> None:
     item, at, state = w.received(PERMIT), QUIET, State.PENDING

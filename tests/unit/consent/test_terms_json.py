@@ -16,13 +16,13 @@ from scripts.vectors import world as w
 from tests.unit.consent.strategies import messages
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(messages("Grant"))
 def test_grant_survives_json(grant: Grant) -> None:
     assert from_json(Grant, json.loads(json.dumps(to_json(grant)))) == grant
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(messages("Delegation"))
 def test_delegation_survives_json(delegation: Delegation) -> None:
     assert from_json(Delegation, json.loads(json.dumps(to_json(delegation)))) == delegation

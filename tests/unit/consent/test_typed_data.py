@@ -38,7 +38,7 @@ def independent_digest(message: Any, domain: Domain) -> bytes:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_digest_of_any_message_is_that_of_eth_account(name: str) -> None:
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     @given(messages(name), st.integers(1, 2**53))
     def compare(message: Any, chain_id: int) -> None:
         domain = Domain(chain_id, w.PATIENT)
@@ -163,7 +163,7 @@ def test_recover_refuses_what_is_no_signature(damage: Any) -> None:
     assert refusal.value.field == "signature"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(min_size=65, max_size=65))
 def test_recover_of_noise_gives_an_account_or_a_named_refusal(noise: bytes) -> None:
     with contextlib.suppress(SignatureInvalid):

@@ -101,7 +101,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=6), JSON, max_size=4), st.integers(0, 3))
 def test_read_bundle_reads_what_the_json_library_reads(value: dict[str, object], indent: int) -> None:
     value.pop("entry", None)
@@ -109,7 +109,7 @@ def test_read_bundle_reads_what_the_json_library_reads(value: dict[str, object],
     assert read_bundle(body, LIMITS).head == value
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.binary(max_size=60))
 def test_read_bundle_of_any_bytes_raises_nothing_but_named_errors(body: bytes) -> None:
     for candidate in (body, with_resource(body)):

@@ -103,7 +103,7 @@ def test_map_takes_no_sensitivity_of_a_published_table_away(system: str, code: s
     assert after.row == f"{before.row} map/mappings/0"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_map_whatever_it_says_only_adds_to_what_is_known(data: st.DataObject) -> None:
     system, code = data.draw(

@@ -256,7 +256,7 @@ EXTRAS: list[tuple[str, Any]] = [
 ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sets(st.integers(0, 5)), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_adding_content_never_takes_a_label_away(chosen: set[int], added: int, order: random.Random) -> None:
     def masks(picked: set[int]) -> list[int]:

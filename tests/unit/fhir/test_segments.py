@@ -45,7 +45,7 @@ MIXED = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(MIXED)
 def test_every_resource_is_in_exactly_one_segment_with_its_own_text(
     parts: list[tuple[str, str, Any]],

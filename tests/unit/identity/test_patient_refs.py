@@ -60,7 +60,7 @@ def test_resolve_before_the_claim_is_a_phantom_and_after_it_the_patient(world: W
     assert world.references.resolve(CLINIC, reference) == issued.subject_id
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=80))
 def test_resolve_of_any_text_is_refused(text: str) -> None:
     with pytest.raises(PatientReferenceInvalid):

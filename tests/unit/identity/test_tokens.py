@@ -187,7 +187,7 @@ def test_access_token_that_brings_its_own_key_is_refused(world: World) -> None:
         world.identity.authenticate(jwt.encode(header, claims, key, algorithms=["ES256"]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(position=st.integers(0, 10_000), letter=st.sampled_from("ABab01_-.~ \x00é"))
 def test_access_token_with_any_letter_changed_is_refused(position: int, letter: str) -> None:
     token = TOKEN
@@ -205,7 +205,7 @@ WORLD = World()
 TOKEN = _pair(WORLD).access_token
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=200))
 def test_any_text_as_a_token_is_refused(text: str) -> None:
     with pytest.raises(TokenInvalid):

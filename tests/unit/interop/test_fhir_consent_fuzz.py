@@ -19,7 +19,7 @@ from scripts.vectors import world as w
 from tests.unit.interop.artefacts import actors, bundle, data, labels, provision, purposes, r4, r5, read
 from tests.unit.interop.grants import grants
 
-SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 FRAME = Frame(w.HOSPITAL, w.START)
 EXCEPTION = provision(
     "deny",
@@ -66,7 +66,7 @@ def test_modifier_extensions_of_a_provision_that_are_none_are_refused(held: Any)
         read(r4("permit", inner), "pcf")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.recursive(
         junk, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner)

@@ -21,7 +21,7 @@ from tests.unit.interop import engines
 from tests.unit.interop.artefacts import NAMES, actors, bundle, labels, provision, purposes, r4, r5, read
 from tests.unit.interop.engines import Request
 
-SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=400, suppress_health_check=list(HealthCheck))
 DRAFTER = Drafter(tables=w.TABLES, notices=BuiltInNotices())
 ACTORS = ["Organization/clinic", "Practitioner/doctor"]
 PURPOSES = ["TREAT", "HPAYMT", "HMARKT"]

@@ -24,7 +24,7 @@ from backend.interop.fhir_consent.names import Names
 from scripts.vectors import world as w
 from tests.unit.interop.grants import ALL_LABELS, grants
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 FRAME = Frame(w.HOSPITAL, w.START, evidence=Evidence("wallet", w.PATIENT, w.salt("digest")))
 IMPORTER = Importer(Names(w.SUBJECT), w.TABLES)
 FORMS: dict[str, Any] = {

@@ -58,14 +58,14 @@ def rules(request: DecisionInput) -> list[dict[str, Any]]:
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(questions(), segments)
 def test_rules_release_only_what_the_decision_permits(request: DecisionInput, segment: Segment) -> None:
     if released(rules(request), segment):
         assert decide(replace(request, segment=segment)).answer is Answer.PERMIT
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(questions(), segments)
 def test_rules_that_rest_on_some_consents_release_no_more(request: DecisionInput, segment: Segment) -> None:
     areas = permitted_areas(request)

@@ -71,7 +71,7 @@ def test_match_explains_each_term(consent: list[str], study: list[str], permitte
     assert all(verdict.reason for verdict in found.verdicts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from([NRES, GRU, HMB, DIABETES, POA, NCU, NPU, NPUNCU, NPOA, f"{GS}:US", "bad"]),

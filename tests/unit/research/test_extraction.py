@@ -232,7 +232,7 @@ kinds = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(kinds, json_values), max_size=4))
 def test_extract_odd_resources_give_values_of_the_domain_and_raise_nothing(
     content: list[tuple[Any, Any]],

@@ -62,7 +62,7 @@ def check(done: StudyTable, columns: dict[str, list[str]], k: int) -> None:
     assert done.report.rows_released + done.report.rows_suppressed == len(columns["sex"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(rows, min_size=1, max_size=120), st.sampled_from([5, 7, 11]), st.sampled_from([0.0, 0.1, 1.0])
 )

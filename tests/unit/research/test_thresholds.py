@@ -144,7 +144,7 @@ def by_trying(known: NDArray[np.bool_], cells: NDArray[np.bool_], minimum: int) 
     return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_check_agrees_with_trying_every_group(data: Any) -> None:
     patients, sets = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 4))

@@ -85,7 +85,7 @@ def run(
     )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(tables, models, limits, st.sampled_from(Mode), st.booleans(), st.randoms(use_true_random=False))
 def test_every_release_keeps_every_promise(table, model, limit, mode, several, random) -> None:  # type: ignore[no-untyped-def]
     quasi, sensitive = columns_of(table)
@@ -119,7 +119,7 @@ def test_every_release_keeps_every_promise(table, model, limit, mode, several, r
     assert again.class_id.tolist() == done.class_id.tolist()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tables,
     st.integers(1, 12),
@@ -218,7 +218,7 @@ def test_row_suppressed_on_the_way_comes_back_where_the_others_need_it() -> None
     assert done.class_id.tolist() == [0] * 5
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(tables, models, limits, st.booleans(), st.randoms(use_true_random=False))
 def test_full_domain_is_the_optimum_of_all_combinations_of_levels(
     table, model, limit, several, random

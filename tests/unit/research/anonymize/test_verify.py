@@ -165,7 +165,7 @@ def test_key_of_many_wide_columns_stays_exact() -> None:
 labels = st.tuples(*(st.sampled_from(DOMAINS[name].labels) for name in LINES))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(labels, min_size=1, max_size=12))
 def test_boxes_agree_with_all_pairs_compared_as_sets(rows: list[tuple[str, str]]) -> None:
     classes = classes_of(pl.DataFrame(rows, schema=list(LINES), orient="row"), DOMAINS)
@@ -197,7 +197,7 @@ def test_boxes_agree_with_all_pairs_compared_as_sets(rows: list[tuple[str, str]]
 people = st.tuples(*(st.sampled_from([line[0] for line in LINES[name]]) for name in LINES))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(labels, min_size=1, max_size=12), st.lists(people, min_size=1, max_size=12))
 def test_people_inside_each_class_agree_with_looking_at_each_person(
     rows: list[tuple[str, str]], population: list[tuple[str, str]]
@@ -219,7 +219,7 @@ def test_people_inside_each_class_agree_with_looking_at_each_person(
         assert found[number] == sum(inside)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from("abcd")), min_size=1, max_size=40))
 def test_reached_agrees_with_counting_by_hand(rows: list[tuple[str, str]]) -> None:
     lines = {"group": [(value, "*") for value in "pqr"]}

@@ -72,7 +72,7 @@ people_in_releases = st.integers(1, 12).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(people_in_releases)
 def test_effective_k_agrees_with_intersecting_all_sets_of_releases(drawn: list[list[int]]) -> None:
     table = np.array(drawn)
