@@ -8,7 +8,7 @@ import threading
 import time
 
 from backend.errors import AssentError
-from backend.outbox.errors import NotYet
+from backend.outbox.errors import LeaseLost, NotYet
 from backend.outbox.service import Outbox
 from backend.outbox.types import Act
 
@@ -68,8 +68,8 @@ class Driver:
                 self._outbox.recover()
             else:
                 self._outbox.drive(act)
-        except NotYet:
-            return  # it is taken up again at its time
+        except (NotYet, LeaseLost):
+            return  # it is taken up again at its time, or another caller carries it on
         except AssentError as failure:
             _LOG.warning("act not finished", extra={"code": failure.code, "kind": act.kind if act else ""})
         except Exception:  # noqa: BLE001 - see above; it is logged

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.errors import Conflict, IntegrityError, Unavailable
+from backend.outbox.driver import Driver
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.service import (
     FAILING_ATTEMPTS,
@@ -266,3 +267,19 @@ def test_backlog_tells_what_fails_from_what_is_under_way_or_waits_for_its_time()
     over = Act("refusal", "1", DONE, {}, fence=1, attempts=9, created_at=UnixSeconds(1))
     world.store.insert(over, holder="a", leased_until=UnixSeconds(0))
     assert outbox.backlog() == [Backlog("grant", waiting=3, failing=1, oldest_at=UnixSeconds(900))]
+
+
+def test_act_that_another_caller_carries_on_is_no_warning_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    outbox = world.outbox()
+    driver = Driver(outbox)
+    driver.start()
+    act = outbox.begin("grant", "1", state="first", data={})
+    world.store.claim("grant", "1", holder="b", now=UnixSeconds(5_000), until=UnixSeconds(6_000))
+    driver.hand_over(act)
+    driver.hand_over(outbox.begin("unknown", "2", state="first", data={}))
+    driver.close()
+    assert world.pauses
+    assert [record.message for record in caplog.records] == ["act failed unexpectedly"]
