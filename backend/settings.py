@@ -98,7 +98,9 @@ class Settings(BaseSettings):
         default=None, ge=1, description="of the network; needed with ledger_url"
     )
     ledger_finality_blocks: int = Field(default=3, ge=0, description="blocks behind the head that are final")
-    ledger_gas_price_wei: int = Field(default=0, ge=0)
+    ledger_gas_price_wei: int = Field(
+        default=0, ge=0, description="least price of gas; twice the base fee of the newest block is added"
+    )
     ledger_staleness_seconds: int = Field(
         default=60, ge=1, description="age of the newest block beyond which nothing is permitted"
     )

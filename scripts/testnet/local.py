@@ -11,6 +11,7 @@ from typing import Final
 
 from eth_account import Account
 
+from backend.adapters.ledger.chain import parse_block, price_above
 from backend.adapters.ledger.rpc import Rpc
 from backend.adapters.process import free_port
 from scripts.testnet import keys
@@ -116,16 +117,23 @@ class LocalNodes:
             node.stop()
 
 
+def gas_price(rpc: Rpc) -> int:
+    """Return what a transaction sent now is to pay for gas, in wei. Raises RpcError, LedgerUnavailable."""
+    newest = parse_block(rpc.call("eth_getBlockByNumber", "latest", False))
+    return price_above(newest.base_fee, least=GAS_PRICE_WEI)
+
+
 def fund(shared: Path, rpc: Rpc, network: Network, accounts: Sequence[str], *, wei: int) -> None:
     """Send each account gas money from the treasury and wait for it. Raises RpcError, LedgerUnavailable,
     TimeoutError."""
     treasury = Account.from_key((shared / TREASURY).read_text(encoding="ascii"))
     nonce = int(rpc.call("eth_getTransactionCount", treasury.address, "pending"), 16)
+    price = gas_price(rpc)
     sent = []
     for position, account in enumerate(accounts):
         signed = treasury.sign_transaction(
             {
-                "to": account, "value": wei, "gas": _TRANSFER_GAS, "gasPrice": GAS_PRICE_WEI,
+                "to": account, "value": wei, "gas": _TRANSFER_GAS, "gasPrice": price,
                 "nonce": nonce + position, "chainId": network.chain_id,
             }
         )  # fmt: skip

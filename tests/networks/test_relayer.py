@@ -19,11 +19,14 @@ from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.relayer import Relayer
 from backend.errors import LedgerUnavailable
 from backend.types import Address, Bytes32
-from tests.support.testnet import Testnet
+from tests.support.testnet import Testnet, until
 
 TO = Address("0x" + "22" * 20)
 PATIENT_TRIES = 30
 INCLUSION_SECONDS = 6.0
+FULL_BLOCKS = 4
+FULL_GAS = 20_000_000  # of 30 million, and all of it is used
+ENDLESS = bytes.fromhex("5b600056")  # JUMPDEST, and back to it
 
 
 @dataclass
@@ -48,12 +51,12 @@ class Sending:
         self.closing.callback(made.close)
         return made
 
-    def send(self, nonce: int, *, gas_price: int = 1) -> str:
+    def send(self, nonce: int, **fields: Any) -> str:
         """Send a transaction past the relayer; return its hash."""
         signed = Account.sign_transaction(
             {
-                "to": TO, "value": 0, "gas": 30_000, "gasPrice": gas_price, "nonce": nonce,
-                "chainId": self.network.network.chain_id, "data": b"",
+                "to": TO, "value": 0, "gas": 30_000, "gasPrice": self.network.gas_price(), "nonce": nonce,
+                "chainId": self.network.network.chain_id, "data": b"", **fields,
             },
             self.key,
         )  # fmt: skip
@@ -105,10 +108,30 @@ def test_number_that_the_relayer_had_too_high_is_found_out(sending: Sending) -> 
     assert sending.count() >= 2
 
 
-def test_transaction_that_nobody_mines_is_replaced_once_the_price_is_raised(sending: Sending) -> None:
-    cheap = sending.chain(gas_price=0)
-    with pytest.raises(LedgerUnavailable):
-        sending.relayer(cheap).submit(call())
+def test_transactions_are_mined_after_full_blocks_have_raised_the_base_fee(
+    sending: Sending, network: Testnet
+) -> None:
+    """A base fee of a few wei never falls again, so a price of 1 wei would never be enough any more."""
+    before = network.gas_price()
+    for nonce in range(FULL_BLOCKS):
+        price = network.gas_price()
+        sent = sending.send(nonce, to="", gas=FULL_GAS, gasPrice=price, data=ENDLESS)
+        until(lambda sent=sent: network.service_node.ask("eth_getTransactionReceipt", sent), "it is mined")  # type: ignore[misc]
+    assert network.gas_price() > before + FULL_BLOCKS
+    network.await_blocks(2)
+    relayer = sending.relayer(sending.chain())
+    relayer.submit(call())
+    assert sending.count() == FULL_BLOCKS + 1
+
+
+def test_transaction_that_nobody_mines_is_replaced_once_the_price_is_raised(
+    sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cheap = sending.relayer(sending.chain())
+    with monkeypatch.context() as patched:
+        patched.setattr(NetworkChain, "gas_price", 0)
+        with pytest.raises(LedgerUnavailable):
+            cheap.submit(call())
     relayer = sending.relayer(sending.chain())  # the operator corrected ASSENT_LEDGER_GAS_PRICE_WEI
     insistently(lambda: relayer.submit(call(1)))
     assert sending.count() >= 1

@@ -40,7 +40,6 @@ from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import open_stores
 from backend.types import Address, Bytes32, ConsentId, SubjectId
-from scripts.testnet.description import GAS_PRICE_WEI
 from scripts.testnet.node import GethNode
 from tests.integration.api.world import Patient, Service, assert_problem, enrol, in_days, provider, raw, staff
 from tests.networks.acts import read, row_of, under_way
@@ -352,7 +351,7 @@ def test_false_stop_on_the_chain_stops_nothing(
                 "to": HexStr(service.world.services.domain.verifying_contract),
                 "data": registry.encode([bytes.fromhex(permitted[2:]), forged]),
                 "gas": 200_000,
-                "gasPrice": GAS_PRICE_WEI,
+                "gasPrice": network.gas_price(),
                 "nonce": 0,
                 "value": 0,
                 "chainId": network.network.chain_id,

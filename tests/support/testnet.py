@@ -12,7 +12,7 @@ from backend.adapters.ledger.rpc import RpcError
 from backend.errors import LedgerUnavailable
 from scripts.testnet.build import BINARY, BUILD_COMMAND
 from scripts.testnet.description import GAS_PRICE_WEI
-from scripts.testnet.local import LocalNodes, fund, new_network
+from scripts.testnet.local import LocalNodes, fund, gas_price, new_network
 from scripts.testnet.mend import mend
 from scripts.testnet.node import GethNode
 from tests.support.components import require
@@ -87,6 +87,9 @@ class Testnet:
             "ledger_gas_price_wei": GAS_PRICE_WEI,
             "ledger_staleness_seconds": STALENESS_SECONDS,
         }
+
+    def gas_price(self) -> int:
+        return gas_price(self.service_node.rpc)
 
     def fund(self, accounts: Iterable[str]) -> None:
         fund(self.folder, self.service_node.rpc, self.network, list(accounts), wei=10**18)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from eth_utils.address import to_checksum_address
 
 from backend.adapters.ledger.rpc import Asking
 from backend.consent.ledger_types import LedgerLog, LedgerView
 from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
+
+MOST_WEI: Final = 10**9
+_ROOM_WEI: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Block:
     parent_hash: Bytes32
     timestamp: UnixSeconds
     transactions: tuple[Bytes32, ...]
+    base_fee: int  # wei; 0 where the network has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Chain(Protocol):
 
     @property
     def gas_price(self) -> int:
-        """Wei."""
+        """What a transaction sent now is to pay for gas, in wei."""
         ...
 
     @property
@@ -95,6 +99,18 @@ class Chain(Protocol):
         ...
 
 
+def price_above(base_fee: int, *, least: int) -> int:
+    """Return what to pay for gas, in wei, where the newest block has this base fee.
+
+    Each block that is more than half full raises the base fee by an eighth, and by 1 wei at least; one of a
+    few wei never falls again (EIP-1559: the eighth is rounded down). So there is room for some full blocks.
+    What a node shows can cost no more than ``MOST_WEI``, unless ``least`` is more.
+    """
+    if not base_fee and not least:
+        return 0
+    return max(least, min(2 * base_fee + least + _ROOM_WEI, MOST_WEI))
+
+
 def parse_block(found: Any) -> Block:
     """Read ``eth_getBlockByNumber`` without transaction bodies."""
     return Block(
@@ -103,6 +119,7 @@ def parse_block(found: Any) -> Block:
         parent_hash=parse_bytes32(found["parentHash"]),
         timestamp=UnixSeconds(int(found["timestamp"], 16)),
         transactions=tuple(parse_bytes32(item) for item in found["transactions"]),
+        base_fee=int(found.get("baseFeePerGas") or "0x0", 16),
     )
 
 

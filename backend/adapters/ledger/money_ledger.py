@@ -120,9 +120,9 @@ class LedgerMoney:
 
     def own_funding(self, terms: EscrowTerms, amount: int) -> Sequence[UnsignedTransaction]:
         calls = (self._token().approve(self.market, amount), self._market.fund(terms, amount))
-        first = self._chain.next_nonce(terms.funder)
+        first, price = self._chain.next_nonce(terms.funder), self._chain.gas_price
         return [
-            unsigned(call, nonce=first + number, gas_price=self._chain.gas_price, chain_id=self.chain_id)
+            unsigned(call, nonce=first + number, gas_price=price, chain_id=self.chain_id)
             for number, call in enumerate(calls)
         ]
 

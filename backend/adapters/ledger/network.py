@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from backend.adapters.ledger.chain import Chain, Inclusion, SignedTransaction
+from backend.adapters.ledger.chain import Chain, Inclusion, SignedTransaction, price_above
 from backend.adapters.ledger.errors import (
     ChainChanged,
     FinalityBroken,
@@ -76,11 +76,12 @@ class NetworkChain:
         """Connect. Raise WrongChain where a node serves another chain, SameNode where both are one,
         FinalBlocksDamaged, LedgerUnavailable where none answers.
 
-        ``final_blocks``: file that remembers what was final over a restart. ``gas_price``: wei.
+        ``final_blocks``: file that remembers what was final over a restart. ``gas_price``: wei, above what
+        the blocks ask for.
         ``staleness_seconds``: a head older than this permits nothing. ``view_age_seconds``: how long one
         reading of the head is used again. ``patience_seconds``: how long one of two nodes is waited for.
         """
-        self.gas_price = gas_price
+        self._least_price = gas_price
         self.block_gas = block_gas
         self._staleness_seconds = staleness_seconds
         self._view_age_seconds = view_age_seconds
@@ -110,6 +111,17 @@ class NetworkChain:
         ]
         self._paired = PairedReads(self._pair, lied=self._note_lie)
         self.chain_id = self._connect(expected_chain_id).chain_id
+
+    @property
+    def gas_price(self) -> int:
+        """Raise LedgerUnavailable where no node ever showed a head."""
+        with suppress(LedgerUnavailable):
+            self.view()
+        fees = [node.base_fee for node in self._nodes if node.base_fee is not None]
+        if not fees:
+            self.shown()
+            fees = [node.base_fee for node in self._nodes if node.base_fee is not None]
+        return price_above(max(fees), least=self._least_price)
 
     def view(self) -> LedgerView:
         """Return the head and the final block, at most ``view_age_seconds`` old. Raise StaleHead,

@@ -56,6 +56,7 @@ class Node:
     ) -> None:
         """``name``: for messages, such as 'node 2'. ``finals``: hashes of blocks that were final before."""
         self.name = name
+        self.base_fee: int | None = None  # wei, of the newest head that was read
         self._rpc = Rpc(url, timeout_seconds=timeout_seconds)
         self._rpc.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
         self._finality_depth = finality_depth
@@ -176,7 +177,9 @@ class Node:
         chain_id, latest = self._answers([("eth_chainId", []), ("eth_getBlockByNumber", ["latest", False])])
         if chain_id != hex(self._chain_id):
             raise ChainChanged(f"{self.name} serves chain {chain_id} instead of {self._chain_id}.")
-        return _shown(latest)
+        head = _shown(latest)
+        self.base_fee = head.base_fee
+        return head
 
     def _final_number(self, head: Block) -> BlockNumber:
         return BlockNumber(max(0, head.number - self._finality_depth))

@@ -162,7 +162,8 @@ class Relayer:
                 self._send_alone(waiting)
 
     def _send(self, ordered: Sequence[_Waiting]) -> None:
-        inclusions = self._chain.send([self._sign(waiting.call) for waiting in ordered])
+        gas_price = self._chain.gas_price
+        inclusions = self._chain.send([self._sign(waiting.call, gas_price) for waiting in ordered])
         for waiting, inclusion in zip(ordered, inclusions, strict=True):
             if inclusion.succeeded:
                 waiting.future.set_result(inclusion)
@@ -198,7 +199,7 @@ class Relayer:
             message["to"] = call.to
         return [message, block] if overrides is None else [message, block, {}, overrides]
 
-    def _sign(self, call: Call) -> SignedTransaction:
+    def _sign(self, call: Call, gas_price: int) -> SignedTransaction:
         account = self._accounts[call.sender]
         address = Address(account.address)
         nonce = self._nonces.get(address)
@@ -208,7 +209,7 @@ class Relayer:
         transaction: dict[str, Any] = {
             "value": 0,
             "gas": call.gas,
-            "gasPrice": self._chain.gas_price,
+            "gasPrice": gas_price,
             "nonce": nonce,
             "chainId": self._chain.chain_id,
             "data": call.data,

@@ -39,7 +39,7 @@ class FakeNode:
         if self.is_away:
             raise LedgerUnavailable("The node did not answer.")
         number = BlockNumber(len(self.forks) - 1) if number is None else number
-        return Block(number, self._hash(number), self._hash(number - 1), UnixSeconds(number), ())
+        return Block(number, self._hash(number), self._hash(number - 1), UnixSeconds(number), (), base_fee=0)
 
     def require_unchanged(self, block: Block) -> None:
         if self.block(block.number).hash != block.hash:
