@@ -125,7 +125,7 @@ class BackupKeeper:
                     prune(self._shelf, self._sources, keep=self._keep, now=self._clock())
 
     def end(self) -> None:
-        """The service stops: a base that is being made or read is given up, and is not begun again."""
+        """The service stops: a base that is being made or read is given up, and no other is begun then."""
         self._ending.set()
 
     def status(self) -> dict[str, Any]:
@@ -163,12 +163,13 @@ class BackupKeeper:
 
     def _begin(self, key: ServiceHalf) -> None:
         self._current = None
-        # Stopped in the middle of one the service ends at once.
         if self._interrupted:
             raise BackupInterrupted
+        # The last anchor of a service that made none yet asks for one after ``end``: that one is made.
+        go_on = self._room if self._ending.is_set() else self._write_on
         self._recorder.take()  # what was written before is in the base
         self._sources.keys.take_changes()
-        base = make_base(self._sources, self._shelf, key, clock=self._clock, go_on=self._write_on)
+        base = make_base(self._sources, self._shelf, key, clock=self._clock, go_on=go_on)
         self._unread = WrittenBase(base, key)
         prune(self._shelf, self._sources, keep=self._keep, now=self._clock())
         self._current = _Generation(

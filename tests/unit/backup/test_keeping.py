@@ -260,12 +260,16 @@ def test_base_that_the_end_of_the_service_interrupts_leaves_nothing_and_is_not_b
         scene.keeper.ship()
 
 
-def test_service_that_ends_before_its_first_base_still_makes_a_part(scene: Scene) -> None:
-    scene.keeper.ship()
-    scene.keeper.end()
+@pytest.mark.parametrize("parts_before", [0, 1])
+def test_what_the_last_anchor_of_a_service_asks_for_is_made(scene: Scene, parts_before: int) -> None:
     scene.site.index.put("records", "a")
+    for _ in range(parts_before):
+        scene.keeper.ship()
+    scene.keeper.end()
+    scene.site.index.put("records", "b")
     scene.keeper.ship()
-    assert documents(scene.tail()) == [("records", "a")]
+    found = [*scene.backup().index(), *scene.tail()]
+    assert set(documents(found)) == {("records", "a"), ("records", "b")}
 
 
 def test_each_part_says_which_versions_of_keys_count_and_the_last_one_is_right(scene: Scene) -> None:
