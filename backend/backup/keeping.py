@@ -10,6 +10,7 @@ generation never outlives the process that made it, for what changed is remember
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,8 @@ from backend.keystore import KeyName
 from backend.records.blocks import Cid
 
 BASE_SECONDS: Final = 24 * 3600  # a tail longer than a day makes a restore slow
+_YIELD_EVERY: Final = 64  # some 2 ms of work
+_YIELD_SECONDS: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class BackupKeeper:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._interrupted = False
+        self._passed = 0
         self._current: _Generation | None = None
         self._unread: WrittenBase | None = None
         self._error: str | None = None
@@ -145,6 +149,10 @@ class BackupKeeper:
         }
 
     def _go_on(self) -> None:
+        """Let requests run between the entries of a base that is made or read beside them."""
+        self._passed += 1
+        if self._passed % _YIELD_EVERY == 0:
+            time.sleep(_YIELD_SECONDS)
         if self._ending.is_set():
             self._interrupted = True
             raise BackupInterrupted

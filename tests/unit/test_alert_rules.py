@@ -32,7 +32,9 @@ COMMANDS = [
     if line.strip().startswith("assent ")
 ]
 # In the text and the tables: the name, without what it is given.
-NAMED = [" ".join(words.split()) for words in re.findall(r"`assent ((?:[a-z][a-z-]*\s?)+)", RUNBOOK + DISASTERS)]
+NAMED = [
+    " ".join(words.split()) for words in re.findall(r"`assent ((?:[a-z][a-z-]*\s?)+)", RUNBOOK + DISASTERS)
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
