@@ -31,6 +31,7 @@ from backend.api.uploads import Uploads
 from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
 from backend.audit.turned_away import TurnedAway
+from backend.backup_wiring import require_backup
 from backend.consent.deciding import DecisionService
 from backend.consent.decision_types import Requester
 from backend.consent.drafting import Drafter
@@ -91,6 +92,7 @@ class World:
 
 def open_world(settings: Settings) -> World:
     """Open the stores, take up what a crash left, and start what runs beside the requests."""
+    require_backup(settings)
     stores = open_stores(settings)
     closing = stores.closing
     try:
@@ -333,7 +335,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     running: list[Beside] = [
-        *(studying.draws, studying.runs, anchorer, members.watch, erasure.jobs),
+        *(studying.draws, studying.runs, anchorer, opened.backups, members.watch, erasure.jobs),
         open_purging(settings, stores, clock=clock),
         *messages.beside,
         *([] if records.pin_repair is None else [records.pin_repair]),

@@ -19,7 +19,7 @@ from backend.audit.publishing import LogFiles
 from backend.audit.reader import LogReader
 from backend.audit.sequencer import new_holder
 from backend.audit.startup import check_signatures
-from backend.backup.keeping import BackupKeeper
+from backend.backup.daily import DailyBackup
 from backend.backup_wiring import NoBackups, open_backups
 from backend.settings import Settings
 from backend.stores import Stores
@@ -32,7 +32,7 @@ class OpenLog:
     checkpointer: Checkpointer
     anchorer: Anchorer
     reader: LogReader
-    backups: BackupKeeper | NoBackups
+    backups: DailyBackup | NoBackups
     files: LogFiles
     cosigning: Cosigning
     audit_keys: StoredAuditKeys
@@ -72,7 +72,7 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     ring = open_log_keys(stores, clock=clock)
     check_signatures(store, origin=stores.origin, verifiers=ring.verifiers())
     checkpointer = Checkpointer(log=log, store=store, signers=ring.signers, clock=clock)
-    backups = open_backups(settings, stores, clock=clock)
+    backups = open_backups(settings, stores, log=log, clock=clock)
     anchorer = Anchorer(
         log=log,
         checkpointer=checkpointer,

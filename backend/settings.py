@@ -127,10 +127,15 @@ class Settings(BaseSettings):
     pkcs11_timeout_seconds: float = Field(default=10.0, gt=0, le=600, description="for one call")
 
     backup_directory: Path | None = Field(
-        default=None, description="where the running service keeps its backup; needs backup_recovery_key"
+        default=None, description="where the running service keeps its backup; default: beside the data"
     )
     backup_recovery_key: Path | None = Field(
-        default=None, description="service half of the recovery key, made with 'assent backup keygen'"
+        default=None,
+        description="service half of the recovery key, made with 'assent backup keygen'; needed in"
+        " production, without it the service makes keys of its own beside the data",
+    )
+    backup_interval_hours: int = Field(
+        default=24, ge=0, le=24, description="between two whole backups, each verified; 0: no backup is kept"
     )
     backup_generations: int = Field(default=3, ge=1, le=100, description="whole backups that are kept")
 
@@ -289,6 +294,20 @@ class Settings(BaseSettings):
         return self.retention_rules or (beside if beside.exists() else None)
 
     @property
+    def keeps_backup(self) -> bool:
+        return self.backup_interval_hours > 0
+
+    @property
+    def backup_folder(self) -> Path:
+        """Beside the data directory where none is named, so that whoever removes that keeps the backup."""
+        return self.backup_directory or _beside(self.data_directory, "-backup")
+
+    @property
+    def backup_keys_folder(self) -> Path:
+        """Where the keys lie that the service makes itself: not in the backup, whose copies they open."""
+        return _beside(self.data_directory, "-backup-keys")
+
+    @property
     def allowed_suites(self) -> frozenset[int]:
         return frozenset(int(number) for number in self.suites.split(","))
 
@@ -434,8 +453,6 @@ class Settings(BaseSettings):
             raise ValueError("ASSENT_SMTP_URL needs ASSENT_MAIL_FROM, the address that mails are from")
         if self.openid_issuer is not None and None in {self.openid_client_id, self.openid_mapping}:
             raise ValueError("ASSENT_OPENID_ISSUER needs ASSENT_OPENID_CLIENT_ID and ASSENT_OPENID_MAPPING")
-        if (self.backup_directory is None) != (self.backup_recovery_key is None):
-            raise ValueError("ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY go together")
         if self.keystore == "pkcs11" and None in {
             self.pkcs11_module,
             self.pkcs11_token_label,
@@ -460,6 +477,11 @@ class Settings(BaseSettings):
                         f"ASSENT_{name.upper()} names everybody: name the networks that you mean"
                     )
         return self
+
+
+def _beside(directory: Path, ending: str) -> Path:
+    whole = directory.resolve()
+    return whole.with_name(whole.name + ending)
 
 
 def _place(url: str) -> tuple[str | None, int | None, str]:

@@ -192,7 +192,7 @@ def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema
         index.start()
         closing.callback(index.stop)
     index_uri = settings.index_uri or (index.uri if index else "")
-    index_changes = None if settings.backup_directory is None else IndexChanges()
+    index_changes = IndexChanges() if settings.keeps_backup else None
     database = connect(
         index_uri,
         database=f"assent_{settings.tenant}",

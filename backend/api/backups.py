@@ -15,13 +15,15 @@ _CALLER = Depends(needs(Scope.BACKUP_MAKE))
 
 
 class BackupView(BaseModel):
-    running: bool = Field(description="a new one is being made")
+    running: bool = Field(description="a new one is being made, or read back")
     generation: str | None = Field(description="the one that is kept up to date; none yet after a start")
     parts: int = Field(description="parts of its tail")
     shipped_at: int | None = Field(description="unix seconds when what there was then had been written")
     log_size: int = Field(description="entries of the audit log that it holds")
+    verified_at: int | None = Field(description="unix seconds when a whole one was last read back and right")
     key_expires_at: int | None = Field(description="unix seconds; from then on nothing is backed up")
     error: str | None = Field(description="code of the last failure since then")
+    refused: str | None = Field(description="code of what the last check of a whole one found, if not right")
 
 
 @router.post("", status_code=202, response_model=BackupView)

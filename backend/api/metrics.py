@@ -26,6 +26,9 @@ CATALOGUE_FAILED = Gauge(
 )
 
 BACKUP_SHIPPED = Gauge("assent_backup_shipped_timestamp_seconds", "When the backup last held everything")
+BACKUP_VERIFIED = Gauge(
+    "assent_backup_verified_timestamp_seconds", "When a whole backup was last read back and found right"
+)
 BACKUP_KEY_EXPIRES = Gauge("assent_backup_key_expires_timestamp_seconds", "When the recovery key ends")
 
 STANDING_BY = Gauge("assent_standing_by", "1 for a process that waits while another one serves, else 0")
@@ -38,6 +41,10 @@ def publish_standby(*, standing_by: bool) -> None:
 def publish_backup(shipped_at: int, key_expires_at: int) -> None:
     BACKUP_SHIPPED.set(shipped_at)
     BACKUP_KEY_EXPIRES.set(key_expires_at)
+
+
+def publish_verified_backup(at: int) -> None:
+    BACKUP_VERIFIED.set(at)
 
 
 def publish_catalogue(failed: bool) -> None:

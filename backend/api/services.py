@@ -86,7 +86,7 @@ class Backups(Protocol):
         """Begin a new one, which goes on beside the requests."""
 
     def status(self) -> dict[str, Any]:
-        """Return the fields of ``api.backups.BackupView``."""
+        """Return the fields of ``api.backups.BackupView``, and what ``operations`` watches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

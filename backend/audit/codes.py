@@ -105,3 +105,4 @@ AUDIT_KEY_ERASED: Final = "audit.key_erased"
 SERVICE_STARTED: Final = "service.started"
 SERVICE_STOPPED: Final = "service.stopped"
 KEY_ROTATED: Final = "key.rotated"
+BACKUP_CHECKED: Final = "backup.checked"  # made and read back whole; denied: it is not right

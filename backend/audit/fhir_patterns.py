@@ -220,6 +220,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = MappingProxyType(
         codes.SERVICE_STARTED: _dicom("110100", "110120"),
         codes.SERVICE_STOPPED: _dicom("110100", "110121"),
         codes.KEY_ROTATED: _alert("110129", "U"),  # security configuration
+        codes.BACKUP_CHECKED: _dicom("110100", None),  # application activity
     }
 )
 # A type of a later release, found in a log that an older release reads.

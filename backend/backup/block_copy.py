@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from backend.backup.errors import BackupDamaged
 from backend.backup.shelf import Shelf
@@ -12,8 +12,12 @@ from backend.records.envelope_errors import NotCanonical
 from backend.records.storage_ports import BlockMissing, BlockStore
 
 
-def copy_out(store: BlockStore, shelf: Shelf, roots: Iterable[Cid]) -> list[Cid]:
+def copy_out(
+    store: BlockStore, shelf: Shelf, roots: Iterable[Cid], go_on: Callable[[], None] = lambda: None
+) -> list[Cid]:
     """Copy what these roots keep; return the roots that could not be copied whole (``fsck`` names them too).
+
+    ``go_on`` is asked before each block; what it raises ends the copy.
 
     A root is written when its children are durable, so one that is in the backup has all of them there.
     """
@@ -23,7 +27,7 @@ def copy_out(store: BlockStore, shelf: Shelf, roots: Iterable[Cid]) -> list[Cid]
             continue
         try:
             encoded = store.get_block(root)
-            shelf.put_blocks(_missing(store, shelf, links(encoded)))
+            shelf.put_blocks(_missing(store, shelf, links(encoded), go_on))
             shelf.put_blocks([Block(root, encoded)])
         except BlockMissing:
             # A pin that was let go of while the copy was made: erased, or collected.
@@ -33,8 +37,11 @@ def copy_out(store: BlockStore, shelf: Shelf, roots: Iterable[Cid]) -> list[Cid]
     return damaged
 
 
-def _missing(store: BlockStore, shelf: Shelf, children: Iterable[Cid]) -> Iterator[Block]:
+def _missing(
+    store: BlockStore, shelf: Shelf, children: Iterable[Cid], go_on: Callable[[], None]
+) -> Iterator[Block]:
     for cid in children:
+        go_on()
         if not shelf.has_block(cid):
             yield Block(cid, store.get_block(cid))
 

@@ -70,6 +70,13 @@ class BackupDamaged(IntegrityError):
     remedy = "Restore another generation ('assent backup list'), or fetch another copy of this one."
 
 
+class BackupIncomplete(IntegrityError):
+    """The block store gave no whole copy of a record that it should keep."""
+
+    code = "backup_incomplete"
+    remedy = "Some records could not be copied: 'assent fsck' names them, with the service stopped."
+
+
 class KeysStayInside(OperatorError):
     code = "keys_stay_inside"
     remedy = "This key store gives no secret away. Back it up with its own means, together with the rest."
@@ -82,6 +89,31 @@ class BackupUnwritable(Unavailable):
     remedy = "Make room in the backup directory, or mount it again. The next try is a minute away."
 
 
+class BackupInterrupted(Unavailable):
+    """The service stops while a whole backup is made or read; nothing of it counts."""
+
+    code = "backup_interrupted"
+    remedy = "Nothing is to be done: the next start makes one."
+
+
+class BackupKeyNeeded(OperatorError):
+    """In production only a key that is kept elsewhere opens backups."""
+
+    code = "backup_key_needed"
+    remedy = (
+        "Make a recovery key with 'assent backup keygen' and set ASSENT_BACKUP_RECOVERY_KEY to its service "
+        "half (docs/backup.md). To run without a backup, set ASSENT_BACKUP_INTERVAL_HOURS=0."
+    )
+
+
+class BackupFolderUnusable(OperatorError):
+    code = "backup_folder_unusable"
+    remedy = (
+        "Set ASSENT_BACKUP_DIRECTORY to a directory that the service may write to, best on another disk. To "
+        "run without a backup, set ASSENT_BACKUP_INTERVAL_HOURS=0."
+    )
+
+
 class BackupFailed(OperatorError):
     code = "backup_failed"
     remedy = "Act on the code that is named (docs/errors.md), then call 'assent backup' again."
@@ -89,4 +121,4 @@ class BackupFailed(OperatorError):
 
 class BackupNotConfigured(Conflict):
     code = "backup_not_configured"
-    remedy = "Set ASSENT_BACKUP_DIRECTORY and ASSENT_BACKUP_RECOVERY_KEY and start the service again."
+    remedy = "Set ASSENT_BACKUP_INTERVAL_HOURS to 24 and start the service again: docs/backup.md."

@@ -3,30 +3,34 @@
 So whatever checkpoint stands on the chain, the backup reaches it. A part that cannot be written holds the
 anchor back: an anchor that no restore can reach would lock the custodian out of its own log for good. A
 generation never outlives the process that made it, for what changed is remembered in memory only.
+
+``daily`` has a base made when it is time, and checked.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from backend.backup import block_copy, sealed_file
-from backend.backup.making import Base, make_base, prune
+from backend.backup.checking import WrittenBase, read_back
+from backend.backup.errors import BackupInterrupted
+from backend.backup.making import Base, expired, make_base, prune
 from backend.backup.operations import Operation
 from backend.backup.ports import Changes, Recorder
-from backend.backup.recovery_key import ServiceHalf, read_service_half
+from backend.backup.recovery_key import ServiceHalf
 from backend.backup.shelf import Shelf, tail_part
 from backend.backup.sources import Sources, changed_pins
 from backend.errors import AssentError
 from backend.keystore import KeyName
 from backend.records.blocks import Cid
 
-_log = logging.getLogger(__name__)
 BASE_SECONDS: Final = 24 * 3600  # a tail longer than a day makes a restore slow
+_YIELD_EVERY: Final = 64  # some 2 ms of work
+_YIELD_SECONDS: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -48,7 +52,7 @@ class _Generation:
 
 
 class BackupKeeper:
-    """One of a process. ``ship`` and ``make`` may be called from any thread; they never overlap."""
+    """One of a process. ``ship`` and ``renew`` may be called from any thread; they never overlap."""
 
     def __init__(
         self,
@@ -56,11 +60,15 @@ class BackupKeeper:
         sources: Sources,
         recorder: Recorder,
         shelf: Shelf,
-        service_half: Path,
+        service_half: Callable[[], ServiceHalf],
         keep: int,
         clock: Callable[[], int],
+        base_seconds: int = BASE_SECONDS,
         publish: Callable[[int, int], None] = lambda _shipped, _expires: None,
+        room: Callable[[], None] = lambda: None,
     ) -> None:
+        """``room`` raises where writing more would take what others need."""
+        self._room = room
         self._publish = publish
         self._sources = sources
         self._recorder = recorder
@@ -68,9 +76,13 @@ class BackupKeeper:
         self._service_half = service_half
         self._keep = keep
         self._clock = clock
+        self._base_seconds = base_seconds
         self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._interrupted = False
+        self._passed = 0
         self._current: _Generation | None = None
-        self._making: threading.Thread | None = None
+        self._unread: WrittenBase | None = None
         self._error: str | None = None
         sources.keys.record_changes()
 
@@ -78,7 +90,7 @@ class BackupKeeper:
         """Make the backup reach what the stores hold now. Raises AssentError when it does not."""
         with self._lock:
             try:
-                key = read_service_half(self._service_half)
+                key = self._service_half()
                 key.require_live(self._clock())
                 with self._shelf.writing():
                     if self._needs_base(key):
@@ -90,22 +102,44 @@ class BackupKeeper:
             self._error = None
             self._publish(self._clock(), key.expires_at)
 
-    def make(self) -> None:
-        """Begin a new generation in the background; one that is being made is not begun again."""
-        making = self._making
-        if making is None or not making.is_alive():
-            self._making = threading.Thread(target=self._make, name="backup", daemon=True)
-            self._making.start()
+    def renew(self) -> None:
+        """Begin a new generation. Raises AssentError when it cannot be made."""
+        with self._lock:
+            self._current = None
+        self.ship()
+
+    def is_due(self) -> bool:
+        """Tell whether it is time for a new generation. Raises AssentError when the key cannot be read."""
+        return self._needs_base(self._service_half())
+
+    def take_unread(self) -> WrittenBase | None:
+        """Return the newest base once, for who checks it; None when it was taken already."""
+        unread, self._unread = self._unread, None
+        return unread
+
+    def read_back(self, written: WrittenBase) -> dict[str, int]:
+        """Check a base beside whatever goes on. Raises what ``checking`` does, and BackupInterrupted."""
+        return read_back(written, self._shelf, self._sources.blocks, self._go_on)
+
+    def remove_expired(self) -> None:
+        """Remove what was written under keys that have ended, be there a new key or not."""
+        with self._lock:
+            if self._shelf.root.is_dir() and expired(self._shelf, self._clock()):
+                with self._shelf.writing():
+                    prune(self._shelf, self._sources, keep=self._keep, now=self._clock())
+
+    def end(self) -> None:
+        """The service stops: a base that is being made or read is given up, and no other is begun then."""
+        self._ending.set()
 
     def status(self) -> dict[str, Any]:
-        """Return whether one is being made, how far the last one reaches and until when its key lives."""
-        making, current = self._making, self._current
+        """Return how far the last one reaches and until when its key lives."""
+        current = self._current
         try:
-            expires: int | None = read_service_half(self._service_half).expires_at
+            expires: int | None = self._service_half().expires_at
         except AssentError:
             expires = None
         return {
-            "running": making is not None and making.is_alive(),
             "generation": None if current is None else current.name,
             "parts": 0 if current is None else current.parts,
             "shipped_at": None if current is None else current.shipped_at,
@@ -114,27 +148,37 @@ class BackupKeeper:
             "error": self._error,
         }
 
-    def _make(self) -> None:
-        with self._lock:
-            self._current = None
-        try:
-            self.ship()
-        except AssentError as error:
-            _log.error("no backup was made: %s", error.code)
+    def _go_on(self) -> None:
+        """Let requests run between the entries of a base that is made or read beside them."""
+        self._passed += 1
+        if self._passed % _YIELD_EVERY == 0:
+            time.sleep(_YIELD_SECONDS)
+        if self._ending.is_set():
+            self._interrupted = True
+            raise BackupInterrupted
+
+    def _write_on(self) -> None:
+        self._go_on()
+        self._room()
 
     def _needs_base(self, key: ServiceHalf) -> bool:
         current = self._current
         return (
             current is None
             or current.key_id != key.id
-            or self._clock() - current.base.manifest.made_at >= BASE_SECONDS
+            or self._clock() - current.base.manifest.made_at >= self._base_seconds
         )
 
     def _begin(self, key: ServiceHalf) -> None:
         self._current = None
+        if self._interrupted:
+            raise BackupInterrupted
+        # The last anchor of a service that made none yet asks for one after ``end``: that one is made.
+        go_on = self._room if self._ending.is_set() else self._write_on
         self._recorder.take()  # what was written before is in the base
         self._sources.keys.take_changes()
-        base = make_base(self._sources, self._shelf, key, clock=self._clock)
+        base = make_base(self._sources, self._shelf, key, clock=self._clock, go_on=go_on)
+        self._unread = WrittenBase(base, key)
         prune(self._shelf, self._sources, keep=self._keep, now=self._clock())
         self._current = _Generation(
             base, key.id, 0, base.digest, base.pins, base.journal_bytes, base.manifest.made_at, 0
@@ -144,7 +188,7 @@ class BackupKeeper:
         current = self._current
         if current is None:
             return
-        reading = _Reading(self._sources, self._recorder, self._shelf, current)
+        reading = _Reading(self._sources, self._recorder, self._shelf, current, self._room)
         number, now = current.parts + 1, self._clock()
         size, _ = self._sources.index.log_head()
         try:
@@ -180,7 +224,15 @@ class _Reading:
     it: so all that it points to is in this part, or in one before.
     """
 
-    def __init__(self, sources: Sources, recorder: Recorder, shelf: Shelf, current: _Generation) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        recorder: Recorder,
+        shelf: Shelf,
+        current: _Generation,
+        room: Callable[[], None],
+    ) -> None:
+        self._room = room
         self._sources = sources
         self._recorder = recorder
         self._shelf = shelf
@@ -203,7 +255,8 @@ class _Reading:
         yield from self._sources.changed_secrets(self._secrets)
         roots = set(self._sources.blocks.pins())
         new = sorted(roots - self._current.pins)
-        self.pins = frozenset(roots.difference(block_copy.copy_out(self._sources.blocks, self._shelf, new)))
+        missed = block_copy.copy_out(self._sources.blocks, self._shelf, new, self._room)
+        self.pins = frozenset(roots.difference(missed))
         yield from changed_pins(set(self._current.pins), set(self.pins))
         self.journal_bytes = self._sources.journal_end()
         yield from self._sources.journal_from(self._current.journal_bytes, self.journal_bytes)

@@ -20,6 +20,7 @@ from backend.backup.recovery_key import ServiceHalf
 from backend.backup.sealed_file import Written
 from backend.backup.shelf import MANIFEST, PINS, Shelf, new_generation
 from backend.backup.sources import Sources
+from backend.keystore import Secret
 from backend.records.blocks import Cid
 
 INDEX: Final = "index"
@@ -60,32 +61,53 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base that is made, and where the tail goes on from."""
+    """A base that is made, and where the tail goes on from.
+
+    ``file_keys`` opens the parts without the recovery key, for who checks what was written, and only so long.
+    """
 
     manifest: Manifest
     digest: bytes  # of the manifest's file
     pins: frozenset[Cid]
+    damaged: frozenset[Cid]  # roots that could not be copied
     journal_bytes: int
+    file_keys: dict[str, Secret]
 
 
-def make_base(sources: Sources, shelf: Shelf, key: ServiceHalf, *, clock: Callable[[], int]) -> Base:
+def make_base(
+    sources: Sources,
+    shelf: Shelf,
+    key: ServiceHalf,
+    *,
+    clock: Callable[[], int],
+    go_on: Callable[[], None] = lambda: None,
+) -> Base:
     """Write a new generation, durable and whole on return; the caller holds ``shelf.writing``.
 
-    Raises RecoveryKeyExpired, BackupUnwritable, Unavailable of a store.
+    ``go_on`` is asked again and again; what it raises ends the making, and nothing is left of it. Raises
+    RecoveryKeyExpired, BackupUnwritable, Unavailable of a store.
     """
     now = clock()
     key.require_live(now)
     generation = new_generation(now)
     counts: dict[str, int] = {}
     parts: dict[str, Written] = {}
+    file_keys: dict[str, Secret] = {}
     log_size, log_root = sources.index.log_head()
 
     with shelf.making(generation) as folder:
 
         def keep(part: str, contents: Iterable[Operation]) -> Written:
-            counted = _Counting(contents)
+            counted = _Counting(contents, go_on)
+            file_keys[part] = Secret.generate()
             written = sealed_file.write(
-                folder / part, counted, to=key, generation=generation, part=part, at=now
+                folder / part,
+                counted,
+                to=key,
+                generation=generation,
+                part=part,
+                at=now,
+                file_key=file_keys[part],
             )
             counts[part] = counted.count
             return written
@@ -93,22 +115,29 @@ def make_base(sources: Sources, shelf: Shelf, key: ServiceHalf, *, clock: Callab
         parts[INDEX] = keep(INDEX, sources.documents())
         parts[KEYS] = keep(KEYS, sources.secrets())
         roots = sorted(sources.blocks.pins())
-        damaged = set(block_copy.copy_out(sources.blocks, shelf, roots))
+        damaged = set(block_copy.copy_out(sources.blocks, shelf, roots, go_on))
         pins = [root for root in roots if root not in damaged]
         parts[PINS] = _write_pins(folder / PINS, pins)
         counts[PINS], counts["damaged roots"] = len(pins), len(damaged)
         end = sources.journal_end()
         parts[CHAIN] = keep(CHAIN, _chain(sources, end))
-        manifest = Manifest(generation, now, dict(sources.facts), log_size, log_root.hex(), counts, parts)
+        manifest = Manifest(
+            generation, now, dict(sources.facts), log_size, log_root.hex(), dict(counts), parts
+        )
         whole = keep(MANIFEST, [PutFile(MANIFEST, manifest.encode())])
-    return Base(manifest, whole.sha256, frozenset(pins), end)
+    return Base(manifest, whole.sha256, frozenset(pins), frozenset(damaged), end, file_keys)
 
 
 def prune(shelf: Shelf, sources: Sources, *, keep: int, now: int) -> None:
-    """Remove generations beyond ``keep`` and those whose key has ended, and the blocks only they named."""
+    """Remove generations beyond ``keep`` and those whose key has ended, and the blocks only they named.
+
+    The newest one that was verified stays, so that no row of bad ones pushes the last good one out.
+    """
     generations = shelf.generations()
-    kept = generations[-keep:]
-    gone = [name for name in generations if name not in kept or _expired(shelf, name, now)]
+    verified = [name for name in generations if shelf.verified_at(name) is not None]
+    kept = generations[-keep:] + verified[-1:]
+    ended = expired(shelf, now)
+    gone = [name for name in generations if name not in kept or name in ended]
     kept = [name for name in generations if name not in gone]
     named = {root for name in gone for root in _pins_said(shelf, name)}
     for name in gone:
@@ -117,6 +146,11 @@ def prune(shelf: Shelf, sources: Sources, *, keep: int, now: int) -> None:
     named -= set(sources.blocks.pins())
     for root in named:
         _remove_blob(shelf, root)
+
+
+def expired(shelf: Shelf, now: int) -> list[str]:
+    """Return the whole generations whose key has ended."""
+    return [name for name in shelf.generations() if _expired(shelf, name, now)]
 
 
 def _expired(shelf: Shelf, generation: str, now: int) -> bool:
@@ -169,11 +203,13 @@ def read_pins(path: Path, known: Written) -> Iterator[Cid]:
 
 
 class _Counting:
-    def __init__(self, contents: Iterable[Operation]) -> None:
+    def __init__(self, contents: Iterable[Operation], go_on: Callable[[], None]) -> None:
         self._contents = contents
+        self._go_on = go_on
         self.count = 0
 
     def __iter__(self) -> Iterator[Operation]:
         for operation in self._contents:
+            self._go_on()
             self.count += 1
             yield operation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -19,8 +19,7 @@ from backend.backup.operations import (
     PutPin,
     PutSecret,
 )
-from backend.backup.recovery_key import RecoveryKey
-from backend.backup.sealed_file import Header, Written
+from backend.backup.sealed_file import Header, Opener, Written
 from backend.backup.shelf import MANIFEST, PINS, Shelf, tail_part
 from backend.keystore import KeyName, KeyVersion, Secret
 from backend.records.blocks import Cid
@@ -34,6 +33,7 @@ class Listed:
     header: Header
     parts: int
     reaches: int  # unix seconds of the last part
+    verified: int | None  # unix seconds when its base was read back and found right
 
 
 def listed(shelf: Shelf, generation: str) -> Listed:
@@ -41,11 +41,11 @@ def listed(shelf: Shelf, generation: str) -> Listed:
     header = sealed_file.read_header(shelf.path(generation, MANIFEST))
     parts = shelf.tail(generation)
     last = sealed_file.read_header(shelf.path(generation, tail_part(parts))) if parts else header
-    return Listed(generation, header, parts, last.at)
+    return Listed(generation, header, parts, last.at, shelf.verified_at(generation))
 
 
 class Backup:
-    """One generation and the key to it.
+    """One generation and what opens it.
 
     Opening raises RecoveryKeyExpired (unless ``expired`` is allowed), RecoveryKeyDiffers, BackupMissing and
     BackupDamaged. Of the tail the first ``parts`` are read, all of them where it is None.
@@ -55,7 +55,7 @@ class Backup:
         self,
         shelf: Shelf,
         generation: str,
-        recovery: RecoveryKey,
+        opener: Opener,
         *,
         now: int,
         expired: bool = False,
@@ -63,13 +63,13 @@ class Backup:
     ) -> None:
         self._shelf = shelf
         self.generation = generation
-        self._recovery = recovery
+        self._opener = opener
         if generation not in shelf.generations():
             raise BackupMissing(f"{generation}: no whole backup")
         header = sealed_file.read_header(shelf.path(generation, MANIFEST))
-        if header.key != recovery.service.key.id:
+        if header.key != opener.service.key.id:
             raise RecoveryKeyDiffers
-        if not expired and now >= recovery.service.expires_at:
+        if not expired and now >= opener.service.expires_at:
             raise RecoveryKeyExpired
         self.parts = shelf.tail(generation)
         if parts is not None:
@@ -142,13 +142,18 @@ class Backup:
                     roots.discard(Cid(root))
         return roots
 
-    def verify(self) -> dict[str, int]:
-        """Read all of it, blocks too, and return how much there is. Raises BackupDamaged naming the part."""
+    def verify(self, go_on: Callable[[], None] = lambda: None) -> dict[str, int]:
+        """Read all of it, blocks too, and return how much there is. Raises BackupDamaged naming the part.
+
+        ``go_on`` is asked again and again; what it raises ends the check.
+        """
         counts: Counter[str] = Counter()
         for part in (self.index(), self.secrets(), self.chain(), self.tail()):
             for operation in part:
+                go_on()
                 counts[type(operation).__name__] += 1
         for root in self.pins():
+            go_on()
             counts["blocks"] += block_copy.check(self._shelf, root)
         return {**counts, "tail parts": self.parts}
 
@@ -165,7 +170,7 @@ class Backup:
     ) -> Iterator[Operation]:
         return sealed_file.read(
             self._shelf.path(self.generation, part),
-            recovery=self._recovery,
+            opener=self._opener,
             generation=self.generation,
             part=part,
             previous=previous,

@@ -52,6 +52,10 @@ class RecoveryKey:
     private: RecipientPrivateKey
     service: ServiceHalf
 
+    def file_key(self, part: str, sealed: bytes, bound: bytes) -> Secret:  # noqa: ARG002 - see Opener
+        """Return the key of a file of a backup. Raises EnvelopeRefused."""
+        return Secret(self.private.open(sealed, bound))
+
 
 def generate(path: Path, *, now: int, days: int = MAX_DAYS) -> ServiceHalf:
     """Make a key: the private half at ``path``, the service half beside it as ``<path>.service``.

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -23,7 +23,7 @@ from backend.adapters.durable import sync_directory, write_all
 from backend.backup import operations
 from backend.backup.errors import BackupDamaged, BackupUnwritable, RecoveryKeyDiffers
 from backend.backup.operations import Operation
-from backend.backup.recovery_key import RecoveryKey, ServiceHalf
+from backend.backup.recovery_key import ServiceHalf
 from backend.keystore import Secret
 from backend.records import canonical
 from backend.records.envelope import decrypt, encrypt
@@ -72,6 +72,16 @@ class Written:
     size_bytes: int
 
 
+class Opener(Protocol):
+    """What opens files: a recovery key, or what wrote them and still knows their keys."""
+
+    @property
+    def service(self) -> ServiceHalf: ...
+
+    def file_key(self, part: str, sealed: bytes, bound: bytes) -> Secret:
+        """Return the key of one file. Raises EnvelopeRefused."""
+
+
 def write(
     path: Path,
     contents: Iterable[Operation],
@@ -81,10 +91,14 @@ def write(
     part: str,
     at: int,
     previous: bytes = b"",
+    file_key: Secret | None = None,
 ) -> Written:
-    """Write a part, durable and complete on return. Raises BackupUnwritable; errors of ``contents`` pass."""
+    """Write a part, durable and complete on return. Raises BackupUnwritable; errors of ``contents`` pass.
+
+    ``file_key``: a new one, where the caller is to read the file back.
+    """
     header = Header(generation, part, previous, at, to.expires_at, to.key.id)
-    file_key = Secret.generate()
+    file_key = file_key or Secret.generate()
     bound = header.bound()
     header = replace(header, sealed=to.key.seal(file_key.reveal(), bound))
     key, wrapping = _keys(file_key, to.token, bound)
@@ -143,7 +157,7 @@ def read_header(path: Path) -> Header:
 def read(
     path: Path,
     *,
-    recovery: RecoveryKey,
+    opener: Opener,
     generation: str,
     part: str,
     previous: bytes = b"",
@@ -158,13 +172,13 @@ def read(
     try:
         with path.open("rb") as file:
             header = _read_header(file, path)
-            if header.key != recovery.service.key.id:
+            if header.key != opener.service.key.id:
                 raise RecoveryKeyDiffers
             if (header.generation, header.part, header.previous) != (generation, part, previous):
                 raise BackupDamaged(f"{part} belongs elsewhere")
             bound = header.bound()
-            file_key = Secret(recovery.private.open(header.sealed, bound))
-            key, wrapping = _keys(file_key, recovery.service.token, bound)
+            file_key = opener.file_key(part, header.sealed, bound)
+            key, wrapping = _keys(file_key, opener.service.token, bound)
             head = _MAGIC + _LENGTH.pack(len(header.encode())) + header.encode()
             digest = _Digest(head)
             yield from operations.decode(

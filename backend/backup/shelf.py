@@ -7,6 +7,7 @@ last. Blocks are ciphertext that may lie on IPFS for all to see; their CIDs name
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -17,13 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from backend.adapters.durable import OwnerLock, sync_directory, write_all
+from backend.adapters.durable import OwnerLock, sync_directory, write_all, write_file
 from backend.backup.errors import BackupDamaged, BackupInUse, BackupMissing, BackupUnwritable
 from backend.records.blocks import Block, Cid, matches, parse_cid
 from backend.records.envelope_errors import NotCanonical
 
 MANIFEST: Final = "manifest"
 PINS: Final = "pins"
+_VERIFIED: Final = "verified"
 _GENERATION: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _TAIL: Final = re.compile(r"tail-([0-9]{8})")
 _GROUP_BLOCKS: Final = 64  # written before they are synced
@@ -115,6 +117,18 @@ class Shelf:
             (folder / MANIFEST).unlink(missing_ok=True)
             sync_directory(folder)
             shutil.rmtree(folder)
+
+    def note_verified(self, generation: str, at: int) -> None:
+        """Say that what lies there was read back and is right. Raises BackupUnwritable."""
+        with translated():
+            write_file(self.path(generation, _VERIFIED), json.dumps({"at": at}).encode())
+
+    def verified_at(self, generation: str) -> int | None:
+        """Return when it was last found to be right, unix seconds. A word, and no proof: see 'verify'."""
+        try:
+            return int(json.loads(self.path(generation, _VERIFIED).read_bytes())["at"])
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
 
     # --- blocks
 

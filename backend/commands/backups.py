@@ -36,14 +36,16 @@ Older = Annotated[
 @app.callback()
 def backup(
     context: typer.Context,
-    to: Annotated[Path | None, typer.Option(help="directory; ASSENT_BACKUP_DIRECTORY without it")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="directory; without it ASSENT_BACKUP_DIRECTORY, or beside the data")
+    ] = None,
     service_half: Annotated[
         Path | None, typer.Option(help="service half of the key; ASSENT_BACKUP_RECOVERY_KEY without it")
     ] = None,
     data_directory: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a whole backup, of a stopped service or of the one that runs."""
+    """Make a whole backup, of a stopped service or of the one that runs, and read it back."""
     if context.invoked_subcommand is not None:
         return
     from backend.maintenance.backing_up import back_up
@@ -52,12 +54,7 @@ def backup(
         settings = read_settings(
             data_directory=data_directory, backup_directory=to, backup_recovery_key=service_half
         )
-        if settings.backup_directory is None or settings.backup_recovery_key is None:
-            fail("usage", "no backup directory or no recovery key", "Give --to and --service-half.")
-        show(
-            back_up(settings, to=settings.backup_directory, half=settings.backup_recovery_key),
-            as_json=as_json,
-        )
+        show(back_up(settings), as_json=as_json)
 
 
 @app.command()
@@ -103,6 +100,7 @@ def list_backups(from_: From, as_json: AsJson = False) -> None:
                     "generation": each.generation,
                     "tail_parts": each.parts,
                     "reaches": _time(each.reaches),
+                    "verified": None if each.verified is None else _time(each.verified),
                     "key": each.header.key.hex(),
                     "key_expires": _time(each.header.expires),
                 }

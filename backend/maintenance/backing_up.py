@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.adapters.data_directory import DataDirectoryInUse
+from backend.backup.checking import WrittenBase, read_back
 from backend.backup.errors import BackupFailed
 from backend.backup.making import make_base, prune
-from backend.backup.recovery_key import read_service_half
 from backend.backup.shelf import Shelf
-from backend.backup_wiring import sources_of
+from backend.backup_wiring import service_half, sources_of
 from backend.maintenance.fsck import require_deployment
 from backend.maintenance.running import RunningService
 from backend.settings import Settings
@@ -21,22 +21,26 @@ from backend.stores import open_stores
 _POLL_SECONDS: Final = 0.5
 
 
-def back_up(settings: Settings, *, to: Path, half: Path) -> dict[str, Any]:
-    """Make a whole backup and say what it is. A running service makes it where its own settings say.
+def back_up(settings: Settings) -> dict[str, Any]:
+    """Make a whole backup, read it back and say what it is. A running service makes it where its own
+    settings say.
 
-    Raises RecoveryKeyUnreadable, RecoveryKeyExpired, BackupUnwritable, BackupFailed, Unavailable errors.
+    Raises BackupKeyNeeded, RecoveryKeyUnreadable, RecoveryKeyExpired, BackupUnwritable, BackupFailed,
+    BackupDamaged, Unavailable errors.
     """
     require_deployment(settings)
-    key = read_service_half(half)
-    key.require_live(int(time.time()))
+    key = service_half(settings, clock=_clock)
+    key.require_live(_clock())
     try:
         stores = open_stores(settings)
     except DataDirectoryInUse:
         return _by_the_service(settings.data_directory)
     try:
-        shelf, sources = Shelf(to), sources_of(stores)
+        shelf, sources = Shelf(settings.backup_folder), sources_of(stores)
         with shelf.writing():
             base = make_base(sources, shelf, key, clock=_clock)
+            read_back(WrittenBase(base, key), shelf, stores.blocks)
+            shelf.note_verified(base.manifest.generation, _clock())
             prune(shelf, sources, keep=settings.backup_generations, now=_clock())
     finally:
         stores.closing.close()
@@ -50,8 +54,9 @@ def _by_the_service(data_directory: Path) -> dict[str, Any]:
         while status["running"]:
             time.sleep(_POLL_SECONDS)
             status = service.get("/v1/backups")
-    if status["error"] is not None:
-        raise BackupFailed(f"the running service could not make one: {status['error']}")
+    failure = status["error"] or status["refused"]
+    if failure is not None:
+        raise BackupFailed(f"the running service could not make one: {failure}")
     return status
 
 

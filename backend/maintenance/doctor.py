@@ -26,12 +26,16 @@ from backend.adapters.ledger.deployment import verify_code, verify_node
 from backend.adapters.ledger.deployment_file import read_deployment
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.storage.kubo import KuboBlockStore
+from backend.backup.daily import newest_verified
+from backend.backup.errors import BackupKeyNeeded
 from backend.backup.recovery_key import read_service_half
+from backend.backup.shelf import Shelf
+from backend.backup_wiring import same_disk
 from backend.errors import AssentError, Unavailable
 from backend.keys_wiring import open_keys
 from backend.log_wiring import read_witness_keys
 from backend.mail_wiring import open_mail
-from backend.operations.alarms import KEY_WARN_SECONDS, LOW_BYTES, PART_REMEDIES
+from backend.operations.alarms import KEY_WARN_SECONDS, LOW_BYTES, PART_REMEDIES, VERIFIED_SECONDS
 from backend.operations.types import UP
 from backend.samples import OPERATOR_FILE
 from backend.serving import RUN_FILE
@@ -248,27 +252,62 @@ def _blocks(settings: Settings) -> Findings:
 
 
 def _backup(settings: Settings) -> Findings:
-    directory, key = settings.backup_directory, settings.backup_recovery_key
-    if directory is None or key is None:
+    if not settings.keeps_backup:
+        yield Finding(
+            "backup", State.LOOK, "none is kept", "Set ASSENT_BACKUP_INTERVAL_HOURS to 24: docs/backup.md."
+        )
+        return
+    directory, now = settings.backup_folder, int(time.time())
+    if settings.backup_recovery_key is not None:
+        half = read_service_half(settings.backup_recovery_key)
+        half.require_live(now)
+        if half.expires_at - now < KEY_WARN_SECONDS:
+            days = (half.expires_at - now) // 86_400
+            yield Finding("backup", State.LOOK, f"its key ends in {days} days", "assent backup keygen")
+    elif settings.is_development:
         yield Finding(
             "backup",
             State.LOOK,
-            "none is kept",
-            "Make a key with 'assent backup keygen', then set ASSENT_BACKUP_DIRECTORY and"
-            " ASSENT_BACKUP_RECOVERY_KEY: docs/backup.md.",
+            f"the keys that open it lie beside the data, in {settings.backup_keys_folder}",
+            "Make a key with 'assent backup keygen', keep the private half offline, and set"
+            " ASSENT_BACKUP_RECOVERY_KEY to the other.",
         )
-        return
-    half, now = read_service_half(key), int(time.time())
-    half.require_live(now)
-    if not directory.is_dir() or not os.access(directory, os.W_OK):
+    else:
+        raise BackupKeyNeeded
+    named = settings.backup_directory is not None
+    if not directory.is_dir() and not named:
+        yield Finding("backup", State.LOOK, f"{directory} is not there yet", "The first start makes it.")
+    elif not directory.is_dir() or not os.access(directory, os.W_OK):
         yield Finding(
             "backup", State.BROKEN, f"{directory} cannot be written", "Mount it, or give it rights."
         )
-    elif half.expires_at - now < KEY_WARN_SECONDS:
-        days = (half.expires_at - now) // 86_400
-        yield Finding("backup", State.LOOK, f"its key ends in {days} days", "assent backup keygen")
     else:
-        yield Finding("backup", State.SOUND, str(directory))
+        yield from _kept_backups(settings, directory, now)
+
+
+def _kept_backups(settings: Settings, directory: Path, now: int) -> Findings:
+    if same_disk(directory, settings.data_directory):
+        yield Finding(
+            "backup",
+            State.LOOK,
+            f"{directory} is on the disk of the data, and is lost with it",
+            "Name a directory on another disk, better another machine's, in ASSENT_BACKUP_DIRECTORY.",
+        )
+    verified = newest_verified(Shelf(directory))
+    if verified is None:
+        yield Finding(
+            "backup", State.LOOK, "none was read back and found right yet", "A running service makes one."
+        )
+    elif verified + VERIFIED_SECONDS < now:
+        hours = (now - verified) // 3600
+        yield Finding(
+            "backup",
+            State.BROKEN,
+            f"the newest that was found right is {hours} hours old",
+            "Start the service, or call 'assent backup'; the runbook has more under BackupOld.",
+        )
+    else:
+        yield Finding("backup", State.SOUND, f"{directory}, found right {(now - verified) // 60} minutes ago")
 
 
 def _mail(settings: Settings) -> Findings:

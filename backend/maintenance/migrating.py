@@ -16,7 +16,7 @@ from backend.adapters.schema_version import (
     of_directory,
     of_index,
 )
-from backend.backup.checking import check_base
+from backend.backup.checking import WrittenBase, read_back
 from backend.backup.making import make_base, prune
 from backend.backup.recovery_key import read_service_half
 from backend.backup.shelf import Shelf
@@ -79,7 +79,7 @@ def _back_up(stores: Stores, settings: Settings, tell: Callable[[str], None]) ->
     shelf, sources = Shelf(settings.backup_directory), sources_of(stores)
     with shelf.writing():
         base = make_base(sources, shelf, key, clock=_clock)
-        blocks = check_base(base, shelf)
+        blocks = read_back(WrittenBase(base, key), shelf, stores.blocks).get("blocks", 0)
         prune(shelf, sources, keep=settings.backup_generations, now=_clock())
     tell(f"backup {base.manifest.generation} is made and checked: {blocks} blocks")
     return base.manifest.generation

@@ -12,6 +12,7 @@ from backend.consent.member_book import WARN_SECONDS as MEMBER_WARN_SECONDS
 from backend.operations.types import UP, Alarm, AlarmCode, BackupFacts, Facts, MessageFacts, Severity
 
 DAY_SECONDS: Final = 24 * 3600
+VERIFIED_SECONDS: Final = 26 * 3600  # a day, and time to make and read one
 KEY_WARN_SECONDS: Final = 7 * DAY_SECONDS
 LOG_KEY_SECONDS: Final = 365 * DAY_SECONDS
 LOW_BYTES: Final = 1 << 30
@@ -52,6 +53,9 @@ _REMEDIES: Final = {
     AlarmCode.BACKUP_FAILING: "The backup cannot be written, so nothing is anchored. See the code in "
     "docs/errors.md; mostly the directory is away or full, or the recovery key has ended.",
     AlarmCode.BACKUP_BEHIND: "Begin a new backup here. If it does not get further, look at its directory.",
+    AlarmCode.BACKUP_UNVERIFIED: "No whole backup of the last 26 hours was read back and found right. The "
+    "last good one is kept. Begin a new one here; if it fails too, look at the code in docs/errors.md and at "
+    "the backup's disk.",
     AlarmCode.BACKUP_KEY_EXPIRED: "Make a recovery key with 'assent backup keygen', put the service half "
     "where the settings say, and keep the other half offline. Until then nothing is backed up or anchored.",
     AlarmCode.BACKUP_KEY_DUE: "Make the next recovery key with 'assent backup keygen' before this one ends.",
@@ -148,6 +152,10 @@ def _of_backup(backup: BackupFacts, now: int) -> Iterator[Alarm]:
         yield _alarm(AlarmCode.BACKUP_FAILING, Severity.NOW, cause=backup.failure)
     elif backup.behind:
         yield _alarm(AlarmCode.BACKUP_BEHIND, Severity.NOW, due_at=backup.shipped_at)
+    if backup.refused is not None or backup.verified_at + VERIFIED_SECONDS < now:
+        yield _alarm(
+            AlarmCode.BACKUP_UNVERIFIED, Severity.NOW, cause=backup.refused, due_at=backup.verified_at
+        )
     if ends is not None and now < ends <= now + KEY_WARN_SECONDS:
         yield _alarm(AlarmCode.BACKUP_KEY_DUE, Severity.SOON, due_at=ends)
 

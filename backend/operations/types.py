@@ -46,12 +46,17 @@ class MessageFacts:
 
 @dataclass(frozen=True, slots=True)
 class BackupFacts:
-    """``behind``: it reaches further back than it should."""
+    """``behind``: it reaches further back than it should. ``refused``: code of what the last check found.
+
+    ``verified_at``: when one was last read back whole and found right; the start, before the first.
+    """
 
     shipped_at: int | None
     key_expires_at: int | None
     failure: str | None
     behind: bool
+    verified_at: int
+    refused: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class AlarmCode(StrEnum):
     ACTS_FAILING = "acts_failing"
     BACKUP_FAILING = "backup_failing"
     BACKUP_BEHIND = "backup_behind"
+    BACKUP_UNVERIFIED = "backup_unverified"
     BACKUP_KEY_EXPIRED = "backup_key_expired"
     BACKUP_KEY_DUE = "backup_key_due"
     DISK_LOW = "disk_low"

@@ -134,6 +134,8 @@ class Watching:
             shipped_at=shipped,
             key_expires_at=status["key_expires_at"],
             failure=status["error"],
+            verified_at=status["watched_from"],
+            refused=status["refused"],
             behind=shipped is not None and not status["running"] and now - shipped > patience,
         )
 

@@ -31,6 +31,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         pages=PAGES,
         backup_directory=directory / "backups",
         backup_recovery_key=service_path(directory / "recovery.key"),
+        backup_interval_hours=24,
     ) as running:
         running.world.services.watching._counted = lambda: Counted(0, 0, 0, False, 0)
         running.world.services.identity.add_user(
@@ -55,7 +56,9 @@ def test_backup_is_made_on_demand_and_its_key_is_told_before_it_ends(
     storage = page.get_by_role("region", name="Storage and backup")
     expect(storage.get_by_text("Generation")).to_be_visible()
     expect(storage.get_by_text("nothing yet")).to_be_hidden()
-    expect(storage.get_by_text("A new backup is being made.")).to_be_hidden()
+    expect(storage.get_by_text("A new backup is being made and read back.")).to_be_hidden()
+    expect(storage.get_by_text("not yet")).to_be_hidden()
+    expect(storage.get_by_text("Read back and found right")).to_be_visible()
     expect(page.get_by_role("region", name="Keys that fall due")).to_contain_text("Recovery key of backups")
     check(page, "operator-backup")
     person.assert_well()

@@ -28,6 +28,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert made.returncode == 0, made.stderr
     monkeypatch.setenv("ASSENT_BACKUP_DIRECTORY", str(tmp_path / "backups"))
     monkeypatch.setenv("ASSENT_BACKUP_RECOVERY_KEY", f"{private}.service")
+    monkeypatch.setenv("ASSENT_BACKUP_INTERVAL_HOURS", "24")
     return private
 
 

@@ -96,7 +96,11 @@ def read(clinic: Provider, record: str, purpose: str = "TREAT") -> int:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     root = tmp_path_factory.mktemp("drill")
     generate(root / "recovery.key", now=int(time.time()))
-    options = {"backup_directory": root / "backups", "backup_recovery_key": root / "recovery.key.service"}
+    options = {
+        "backup_directory": root / "backups",
+        "backup_recovery_key": root / "recovery.key.service",
+        "backup_interval_hours": 24,
+    }
     with open_service(root / "data", **options) as service:
         stores, anchorer = service.world.stores, service.world.services.anchorer
         operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
@@ -107,8 +111,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         revoked = patient.permit(clinic.member_id)
         patient.permit(counted.member_id, max_uses=MAX_USES)
         assert read(clinic, patient.record_id) == read(counted, patient.record_id) == 200
-        anchorer.run_once()  # makes the base
-        assert raw(operator, "GET", "/v1/backups").json()["parts"] == 1
+        anchorer.run_once()  # makes the base, if that is not there yet
+        before = raw(operator, "GET", "/v1/backups").json()["parts"]
+        assert before >= 1
 
         assert read(counted, patient.record_id) == 200
         patient.end(revoked)
@@ -123,7 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
         )
         anchorer.run_once()  # the tail has it
         status = raw(operator, "GET", "/v1/backups").json()
-        assert (status["parts"], status["error"]) == (2, None)
+        assert (status["parts"] > before, status["error"]) == (True, None)
         index = patient.accesses()[-1]["index"]
         proof = raw(
             patient.api, "GET", f"/v1/accesses/{index}/proof", params={"subject": patient.subject}
@@ -252,7 +257,11 @@ def test_restore_that_kept_the_chain_is_never_repeated_without_it(site: Site, tm
 
 def test_flipped_bit_anywhere_in_a_backup_is_found(site: Site, tmp_path: Path) -> None:
     site.open().verify()
-    parts = [path for path in (site.backups.root / site.backups.newest()).iterdir() if path.is_file()]
+    parts = [
+        path
+        for path in (site.backups.root / site.backups.newest()).iterdir()
+        if path.is_file() and path.name != "verified"  # a word, on which nothing rests
+    ]
     assert {"index", "keys", "chain", "pins", "manifest", "tail-00000001"} <= {path.name for path in parts}
     root = min(site.open().pins())
     for cid in (root, *links(site.backups.block(root))):
@@ -348,7 +357,10 @@ def test_erased_secret_is_in_no_restored_store(site: Site, tmp_path: Path) -> No
 def test_older_backup_holds_nothing_that_a_newer_one_no_longer_has(tmp_path: Path) -> None:
     generate(tmp_path / "key", now=int(time.time()))
     with open_service(
-        tmp_path / "data", backup_directory=tmp_path / "b", backup_recovery_key=tmp_path / "key.service"
+        tmp_path / "data",
+        backup_directory=tmp_path / "b",
+        backup_recovery_key=tmp_path / "key.service",
+        backup_interval_hours=24,
     ) as service:
         operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
         hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())
@@ -375,6 +387,7 @@ def test_deployment_whose_keys_were_rotated_is_restored_with_the_versions_that_c
     backup: dict[str, Any] = {
         "backup_directory": tmp_path / "b",
         "backup_recovery_key": tmp_path / "key.service",
+        "backup_interval_hours": 24,
     }
     with open_service(tmp_path / "data") as service:
         operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
@@ -406,7 +419,10 @@ def test_erasure_that_only_the_chain_knows_is_carried_out_again(tmp_path: Path) 
     generate(tmp_path / "key", now=int(time.time()))
     kept = tmp_path / "kept"
     with open_service(
-        tmp_path / "data", backup_directory=tmp_path / "b", backup_recovery_key=tmp_path / "key.service"
+        tmp_path / "data",
+        backup_directory=tmp_path / "b",
+        backup_recovery_key=tmp_path / "key.service",
+        backup_interval_hours=24,
     ) as service:
         operator = staff(service, "drill", Role.OPERATOR, Role.IDENTITY_DESK)
         hospital = provider(service, operator, "hospital", "0x" + service.world.stores.tenant.hex())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from backend.adapters.index.server import EmbeddedIndex
+from backend.backup.errors import BackupKeyNeeded
 from backend.backup.recovery_key import generate, service_path
+from backend.backup.shelf import MANIFEST, Shelf, new_generation
 from backend.bootstrap import open_world
 from backend.cli import app
 from backend.maintenance.doctor import State, examine
@@ -136,18 +139,66 @@ def test_index_of_one_server_is_looked_at(tmp_path: Path) -> None:
     assert found["index"] is State.LOOK
 
 
-@pytest.mark.parametrize(("age_days", "state"), [(0, State.SOUND), (25, State.LOOK), (31, State.BROKEN)])
-def test_backup_is_as_sound_as_its_key_and_directory(tmp_path: Path, age_days: int, state: State) -> None:
-    generate(tmp_path / "key", now=int(time.time()) - age_days * 86_400)
-    (tmp_path / "backup").mkdir()
+def of_backup(settings: Settings) -> set[tuple[State, str]]:
+    """What is said of the backup, without what is only here: how it lies on the disk of the data."""
+    found = [each for each in examine(settings) if each.part == "backup"]
+    assert all(each.remedy for each in found if each.state is not State.SOUND)
+    return {(each.state, each.said) for each in found if "on the disk of the data" not in each.said}
+
+
+@pytest.mark.parametrize(
+    ("key_days", "verified_hours", "state", "said"),
+    [
+        (0, 1, State.SOUND, "found right "),
+        (0, None, State.LOOK, "none was read back"),
+        (0, 27, State.BROKEN, "27 hours old"),
+        (25, 1, State.LOOK, "its key ends in"),
+        (31, 1, State.BROKEN, "recovery_key_expired"),
+    ],
+)
+def test_backup_is_as_sound_as_its_key_its_directory_and_its_last_check(
+    tmp_path: Path, key_days: int, verified_hours: int | None, state: State, said: str
+) -> None:
+    now = int(time.time())
+    generate(tmp_path / "key", now=now - key_days * 86_400)
+    shelf = Shelf(tmp_path / "backup")
+    generation = new_generation(now)
+    (shelf.root / generation).mkdir(parents=True)
+    (shelf.root / generation / MANIFEST).touch()
+    if verified_hours is not None:
+        shelf.note_verified(generation, now - verified_hours * 3600)
     settings = Settings(
         data_directory=tmp_path / "data",
-        backup_directory=tmp_path / "backup",
+        backup_directory=shelf.root,
         backup_recovery_key=service_path(tmp_path / "key"),
+        backup_interval_hours=24,
     )
-    assert states(settings)["backup"] is state
-    (tmp_path / "backup").rmdir()
-    assert states(settings)["backup"] is State.BROKEN
+    assert [text for found, text in of_backup(settings) if found is state and said in text]
+    shutil.rmtree(shelf.root)
+    assert State.BROKEN in {found for found, _ in of_backup(settings)}
+
+
+def test_backup_that_is_off_or_on_the_disk_of_the_data_is_to_be_looked_at(tmp_path: Path) -> None:
+    assert of_backup(Settings(data_directory=tmp_path / "data", backup_interval_hours=0)) == {
+        (State.LOOK, "none is kept")
+    }
+    data, backup = tmp_path / "data", tmp_path / "data-backup"
+    for directory in (data, backup):
+        directory.mkdir(mode=0o700)
+    found = list(examine(Settings(data_directory=data, backup_interval_hours=24)))
+    said = [each.said for each in found if each.part == "backup" and each.state is State.LOOK]
+    assert [text for text in said if "is on the disk of the data, and is lost with it" in text]
+    assert [text for text in said if "the keys that open it lie beside the data" in text]
+
+
+def test_production_that_would_keep_a_backup_needs_its_key(tmp_path: Path) -> None:
+    settings = Settings(**PRODUCTION, data_directory=tmp_path / "data", backup_interval_hours=24)
+    (finding,) = [each for each in examine(settings) if each.part == "backup"]
+    assert finding.state is State.BROKEN
+    assert "ASSENT_BACKUP_RECOVERY_KEY" in finding.remedy
+    with pytest.raises(BackupKeyNeeded):
+        open_world(settings)
+    assert not (tmp_path / "data").exists()
 
 
 def test_command_answers_people_and_programs_and_says_it_by_its_status(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,17 @@ from typing import Any
 import bson
 
 from backend.adapters.storage.directory import DirectoryBlockStore
+from backend.backup.errors import BackupUnwritable
+from backend.backup.keeping import BackupKeeper
+from backend.backup.operations import Operation
+from backend.backup.reading import Backup
+from backend.backup.recovery_key import generate, read_private_half, read_service_half, service_path
+from backend.backup.shelf import Shelf
 from backend.backup.sources import Sources
 from backend.keystore import KeyName, KeyVersion, Secret
+from backend.records.blocks import Cid, Splitter
+
+DAY = 24 * 3600
 
 
 class MemoryIndex:
@@ -145,3 +155,45 @@ class MemorySite:
             files=lambda: {"chain/deployment.json": b"{}"},
             facts={"tenant": "hospital"},
         )
+
+
+class Scene:
+    """A site, its keeper and a clock."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.now = 1_800_000_000
+        self.room = True
+        self.site = MemorySite(root)
+        self.half = root / "service-half"
+        self.new_key("first")
+        self.shelf = Shelf(root / "backups")
+        self.keeper = BackupKeeper(
+            sources=self.site.sources(),
+            recorder=self.site.index,
+            shelf=self.shelf,
+            service_half=lambda: read_service_half(self.half),
+            keep=2,
+            clock=lambda: self.now,
+            room=self._require_room,
+        )
+
+    def _require_room(self) -> None:
+        if not self.room:
+            raise BackupUnwritable
+
+    def new_key(self, name: str) -> None:
+        generate(self.root / name, now=self.now)
+        shutil.copy(service_path(self.root / name), self.half)
+
+    def backup(self, key: str = "first") -> Backup:
+        return Backup(self.shelf, self.shelf.newest(), read_private_half(self.root / key), now=self.now)
+
+    def tail(self) -> list[Operation]:
+        return list(self.backup().tail())
+
+    def store(self, content: bytes) -> Cid:
+        splitter = Splitter([content])
+        self.site.blocks.put_blocks(splitter)
+        self.site.blocks.pin(splitter.address.root, splitter.address.blocks)
+        return splitter.address.root

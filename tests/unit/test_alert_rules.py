@@ -23,11 +23,17 @@ RULES: list[dict[str, Any]] = [
     for rule in group["rules"]
 ]
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+DISASTERS = (ROOT / "docs" / "disasters.md").read_text()
 COMMANDS = [
-    line.split("  #")[0]
-    for block in re.findall(r"^```\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL)
+    line.split("  #")[0].strip()
+    for document in (RUNBOOK, DISASTERS)
+    for _, block in re.findall(r"^( *)```\n(.*?)^\1```", document, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
-    if line.startswith("assent ")
+    if line.strip().startswith("assent ")
+]
+# In the text and the tables: the name, without what it is given.
+NAMED = [
+    " ".join(words.split()) for words in re.findall(r"`assent ((?:[a-z][a-z-]*\s?)+)", RUNBOOK + DISASTERS)
 ]
 
 
@@ -49,11 +55,8 @@ def test_each_rule_is_tested() -> None:
 
 
 @pytest.mark.parametrize("line", sorted(set(COMMANDS)))
-def test_commands_of_the_runbook_exist_with_their_options(line: str) -> None:
-    command: Any = typer.main.get_command(app)
-    words = shlex.split(line)[1:]
-    while words and hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
+def test_commands_to_copy_exist_with_their_options(line: str) -> None:
+    command, words = found(shlex.split(line)[1:])
     assert not hasattr(command, "commands"), "a group does nothing by itself"
     options = {name: each for each in command.params for name in each.opts}
     given = [word for word in words if word.startswith("--")]
@@ -62,8 +65,23 @@ def test_commands_of_the_runbook_exist_with_their_options(line: str) -> None:
     needed = [each for each in command.params if each.required]
     named = {name for each in needed for name in each.opts if name.startswith("--")}
     assert named <= set(given)
-    positional = sum(1 for each in needed if not each.opts[0].startswith("--"))
-    assert len(words) - len(given) - len(with_value) == positional
+    arguments = [each for each in command.params if not each.opts[0].startswith("--")]
+    positional = len(words) - len(given) - len(with_value)
+    assert sum(each.required for each in arguments) <= positional <= len(arguments)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMED)))
+def test_commands_that_the_text_names_exist(name: str) -> None:
+    _, rest = found(name.split())
+    assert not rest, "what follows the command is none of its own"
+
+
+def found(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command, and what it is given."""
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
 
 
 def test_dashboard_asks_for_what_the_rules_know_or_the_service_gives() -> None:

@@ -104,7 +104,16 @@ def test_integration_document_lists_the_scopes_of_every_role() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["../README.md", "integrate.md", "tour.md", "operations.md", "threat-model.md"]
+    "document",
+    [
+        "../README.md",
+        "backup.md",
+        "disasters.md",
+        "integrate.md",
+        "operations.md",
+        "threat-model.md",
+        "tour.md",
+    ],
 )
 def test_documents_name_only_files_that_exist(document: str) -> None:
     path = (DOCS / document).resolve()

@@ -9,4 +9,4 @@ from tests.integration.api.world import assert_problem, raw
 def test_backup_without_a_directory_is_refused_with_the_remedy(operator: Api) -> None:
     for method in ("POST", "GET"):
         problem = assert_problem(raw(operator, method, "/v1/backups"), 409, "backup_not_configured")
-        assert "ASSENT_BACKUP_DIRECTORY" in problem["remedy"]
+        assert "ASSENT_BACKUP_INTERVAL_HOURS" in problem["remedy"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import bson
 import pytest
 
-from backend.backup.errors import BackupInUse, BackupUnwritable, RecoveryKeyExpired
-from backend.backup.keeping import BASE_SECONDS, BackupKeeper
+from backend.backup.errors import BackupInterrupted, BackupInUse, BackupUnwritable, RecoveryKeyExpired
+from backend.backup.keeping import BASE_SECONDS
 from backend.backup.operations import (
     DropDocuments,
     DropPin,
@@ -19,51 +19,10 @@ from backend.backup.operations import (
     PutPin,
     PutSecret,
 )
-from backend.backup.reading import Backup
-from backend.backup.recovery_key import generate, read_private_half, service_path
 from backend.backup.shelf import Shelf
 from backend.errors import Unavailable
 from backend.keystore import KeyVersion
-from backend.records.blocks import Cid, Splitter
-from tests.support.memory_backup import MemorySite
-
-DAY = 24 * 3600
-
-
-class Scene:
-    """A site, its keeper and a clock."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.now = 1_800_000_000
-        self.site = MemorySite(root)
-        self.half = root / "service-half"
-        self.new_key("first")
-        self.shelf = Shelf(root / "backups")
-        self.keeper = BackupKeeper(
-            sources=self.site.sources(),
-            recorder=self.site.index,
-            shelf=self.shelf,
-            service_half=self.half,
-            keep=2,
-            clock=lambda: self.now,
-        )
-
-    def new_key(self, name: str) -> None:
-        generate(self.root / name, now=self.now)
-        shutil.copy(service_path(self.root / name), self.half)
-
-    def backup(self, key: str = "first") -> Backup:
-        return Backup(self.shelf, self.shelf.newest(), read_private_half(self.root / key), now=self.now)
-
-    def tail(self) -> list[Operation]:
-        return list(self.backup().tail())
-
-    def store(self, content: bytes) -> Cid:
-        splitter = Splitter([content])
-        self.site.blocks.put_blocks(splitter)
-        self.site.blocks.pin(splitter.address.root, splitter.address.blocks)
-        return splitter.address.root
+from tests.support.memory_backup import DAY, Scene
 
 
 @pytest.fixture
@@ -228,15 +187,89 @@ def test_directory_that_another_writes_to_is_refused(scene: Scene) -> None:
         scene.keeper.ship()
 
 
-def test_make_begins_a_new_generation_beside_the_caller(scene: Scene) -> None:
+def test_renewed_a_generation_begins_at_once(scene: Scene) -> None:
     scene.keeper.ship()
     first = scene.shelf.newest()
     scene.now += 1
-    scene.keeper.make()
-    while scene.keeper.status()["running"]:
-        pass
+    scene.keeper.renew()
     assert scene.shelf.newest() != first
     assert scene.keeper.status()["generation"] == scene.shelf.newest()
+
+
+def test_what_a_key_that_ended_protects_goes_though_no_new_key_is_there(scene: Scene) -> None:
+    scene.keeper.remove_expired()  # no directory yet
+    root = scene.store(b"one")
+    scene.keeper.ship()
+    scene.now += 30 * DAY - 1
+    scene.keeper.remove_expired()
+    assert scene.shelf.generations()
+    scene.site.blocks.unpin(root)
+    scene.now += 1
+    scene.keeper.remove_expired()
+    assert scene.shelf.generations() == []
+    assert not scene.shelf.has_block(root)
+
+
+def test_newest_one_that_was_found_right_is_kept_whatever_comes_after(scene: Scene) -> None:
+    scene.keeper.ship()
+    good = scene.shelf.newest()
+    scene.shelf.note_verified(good, scene.now)
+    for _ in range(4):
+        scene.now += 1
+        scene.keeper.renew()
+    assert scene.shelf.generations()[0] == good
+    assert len(scene.shelf.generations()) == 3  # two are kept, and this one
+    scene.shelf.note_verified(scene.shelf.newest(), scene.now)
+    scene.now += 1
+    scene.keeper.renew()
+    assert good not in scene.shelf.generations()
+
+
+def test_no_more_is_written_where_others_need_the_room(scene: Scene) -> None:
+    scene.store(b"one")
+    scene.room = False
+    with pytest.raises(BackupUnwritable):
+        scene.keeper.ship()
+    assert scene.shelf.generations() == []
+    assert not [path for path in scene.shelf.root.iterdir() if path.name.startswith(".")]
+    scene.room = True
+    scene.keeper.ship()
+    scene.store(b"two")
+    scene.room = False
+    with pytest.raises(BackupUnwritable):
+        scene.keeper.ship()
+    assert scene.keeper.status()["error"] == "backup_unwritable"
+    scene.room = True
+    scene.keeper.ship()
+    assert len(scene.backup().pins()) == 2
+
+
+def test_base_that_the_end_of_the_service_interrupts_leaves_nothing_and_is_not_begun_again(
+    scene: Scene,
+) -> None:
+    scene.keeper.ship()
+    kept = scene.shelf.generations()
+    scene.site.index.put("records", "a")
+    scene.site.index.before_reading = lambda _collection: scene.keeper.end()
+    scene.now += 1
+    with pytest.raises(BackupInterrupted):
+        scene.keeper.renew()
+    assert scene.shelf.generations() == kept
+    assert not [path for path in scene.shelf.root.iterdir() if path.name.startswith(".")]
+    with pytest.raises(BackupInterrupted):  # as the last anchor asks: it is left to the next start
+        scene.keeper.ship()
+
+
+@pytest.mark.parametrize("parts_before", [0, 1])
+def test_what_the_last_anchor_of_a_service_asks_for_is_made(scene: Scene, parts_before: int) -> None:
+    scene.site.index.put("records", "a")
+    for _ in range(parts_before):
+        scene.keeper.ship()
+    scene.keeper.end()
+    scene.site.index.put("records", "b")
+    scene.keeper.ship()
+    found = [*scene.backup().index(), *scene.tail()]
+    assert set(documents(found)) == {("records", "a"), ("records", "b")}
 
 
 def test_each_part_says_which_versions_of_keys_count_and_the_last_one_is_right(scene: Scene) -> None:

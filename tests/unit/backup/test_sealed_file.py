@@ -51,7 +51,7 @@ def write(path: Path, key: RecoveryKey, contents: list[Operation], previous: byt
 
 
 def read(path: Path, key: RecoveryKey, *, part: str = "index", previous: bytes = b"") -> list[Operation]:
-    return list(sealed_file.read(path, recovery=key, generation="g", part=part, previous=previous))
+    return list(sealed_file.read(path, opener=key, generation="g", part=part, previous=previous))
 
 
 def test_every_kind_of_operation_comes_back_as_it_was(tmp_path: Path, key: RecoveryKey) -> None:

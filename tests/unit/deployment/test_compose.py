@@ -263,3 +263,16 @@ def test_image_serves_the_pages_and_runs_as_nobody_in_particular(dockerfile: str
     assert "COPY --from=pages /assent/web/dist web/dist" in dockerfile
     assert dockerfile.index("USER assent") < dockerfile.index('CMD ["assent"')
     assert f"--uid {USERS['assent']} " in dockerfile
+
+
+def test_directories_that_the_service_writes_to_are_its_own_in_the_image(
+    services: dict[str, dict[str, Any]], dockerfile: str
+) -> None:
+    """A new volume gets its owner from the directory that it is put over; without one it is root's."""
+    found = re.search(r"install --directory --owner assent ((?:/\S+ ?)+)", dockerfile)
+    assert found
+    mounted = {volume.split(":")[1] for volume in services["assent-1"]["volumes"]}
+    assert mounted == {"/data", "/backup"} <= set(found[1].split())
+    # Outside of production its own keys lie beside the data.
+    assert str(Settings(data_directory=Path("/data")).backup_keys_folder) in found[1].split()
+    assert "ASSENT_BACKUP_DIRECTORY=/backup" in dockerfile

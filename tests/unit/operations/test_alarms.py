@@ -13,6 +13,7 @@ from backend.operations.alarms import (
     LOG_KEY_SECONDS,
     LOW_BYTES,
     MEMBER_WARN_SECONDS,
+    VERIFIED_SECONDS,
     alarms,
 )
 from backend.operations.types import (
@@ -39,7 +40,14 @@ LOG = LogFacts(
     key_made_at=NOW - DAY_SECONDS,
 )
 QUIET = MessageFacts(3, 0, 2, 0, 0)
-BACKUP = BackupFacts(shipped_at=NOW - 20, key_expires_at=NOW + 20 * DAY_SECONDS, failure=None, behind=False)
+BACKUP = BackupFacts(
+    shipped_at=NOW - 20,
+    key_expires_at=NOW + 20 * DAY_SECONDS,
+    failure=None,
+    behind=False,
+    verified_at=NOW - VERIFIED_SECONDS,
+    refused=None,
+)
 WELL = Facts(
     now=NOW,
     parts={"ledger": "up", "index": "up", "blocks": "up", "disk": "up"},
@@ -65,6 +73,12 @@ TROUBLES: list[tuple[dict[str, Any], AlarmCode, Severity]] = [
     ({"backlog": [STUCK]}, AlarmCode.ACTS_FAILING, Severity.NOW),
     ({"backup": replace(BACKUP, failure="disk_full")}, AlarmCode.BACKUP_FAILING, Severity.NOW),
     ({"backup": replace(BACKUP, behind=True)}, AlarmCode.BACKUP_BEHIND, Severity.NOW),
+    (
+        {"backup": replace(BACKUP, verified_at=NOW - VERIFIED_SECONDS - 1)},
+        AlarmCode.BACKUP_UNVERIFIED,
+        Severity.NOW,
+    ),
+    ({"backup": replace(BACKUP, refused="backup_damaged")}, AlarmCode.BACKUP_UNVERIFIED, Severity.NOW),
     ({"backup": replace(BACKUP, key_expires_at=NOW)}, AlarmCode.BACKUP_KEY_EXPIRED, Severity.NOW),
     (
         {"backup": replace(BACKUP, key_expires_at=NOW + KEY_WARN_SECONDS)},

@@ -9,6 +9,7 @@ import { useAttempt } from "../ui/useAttempt";
 import { useBackup } from "./queries";
 
 const PAGE = texts.operator.system;
+const moment = (seconds: number): string => asMoment(new Date(seconds * 1000).toISOString());
 
 export function Backup(): ReactElement | null {
   const backup = useBackup(true);
@@ -22,14 +23,23 @@ export function Backup(): ReactElement | null {
       <Failure error={backup.error} retry={() => void backup.refetch()} />
     );
   }
-  const { running, shipped_at, log_size, generation, parts, error: failure } = backup.data;
+  const {
+    running,
+    shipped_at,
+    verified_at,
+    log_size,
+    generation,
+    parts,
+    error: failure,
+    refused,
+  } = backup.data;
   return (
     <>
       <dl className="facts numbers">
         <dt>{PAGE.backup.reaches}</dt>
-        <dd>
-          {shipped_at === null ? PAGE.backup.never : asMoment(new Date(shipped_at * 1000).toISOString())}
-        </dd>
+        <dd>{shipped_at === null ? PAGE.backup.never : moment(shipped_at)}</dd>
+        <dt>{PAGE.backup.verified}</dt>
+        <dd>{verified_at === null ? PAGE.backup.unverified : moment(verified_at)}</dd>
         <dt>{PAGE.backup.holds}</dt>
         <dd>{PAGE.entries(log_size)}</dd>
         {generation !== null && (
@@ -44,6 +54,11 @@ export function Backup(): ReactElement | null {
       {failure !== null && (
         <Notice tone="bad" title={PAGE.backup.failed}>
           <code>{failure}</code>
+        </Notice>
+      )}
+      {refused !== null && (
+        <Notice tone="bad" title={PAGE.backup.refused}>
+          <code>{refused}</code>
         </Notice>
       )}
       {running && <Notice>{PAGE.backup.making}</Notice>}
