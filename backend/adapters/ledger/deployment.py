@@ -112,14 +112,21 @@ def verify_code(deployment: Deployment, chain: Reading) -> None:
     ContractCodeDiffers.
     """
     for name, contract in deployment.contracts.items():
-        code = _code(chain, contract.address)
-        expected = artifact(name)
-        if not code:
-            raise ContractCodeDiffers(f"There is no {name} at its address, as far as the node has blocks.")
-        if expected.masked(code) != expected.runtime:
-            raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
+        code = require_code(name, contract.address, chain)
         if _hash(code) != contract.code_hash:
             raise ContractCodeDiffers(f"The constants of {name} on the chain are not the deployed ones.")
+
+
+def require_code(name: str, address: Address, chain: Reading) -> bytes:
+    """Return the code at an address. Raise ContractCodeDiffers unless it is this release's contract, whatever
+    its constants are."""
+    code = _code(chain, address)
+    expected = artifact(name)
+    if not code:
+        raise ContractCodeDiffers(f"There is no {name} at its address, as far as the node has blocks.")
+    if expected.masked(code) != expected.runtime:
+        raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
+    return code
 
 
 class _Fixed(NamedTuple):

@@ -44,6 +44,11 @@ class Revocations:
         self.taken.append(revocation)
 
 
+class Recorded:
+    def step(self) -> None:
+        return
+
+
 @pytest.fixture
 def stops() -> Stops:
     return Stops()
@@ -58,7 +63,8 @@ def revocations() -> Revocations:
 def watch(stops: Stops, revocations: Revocations) -> StopWatch:
     index: Any = Index()
     service: Any = revocations
-    return StopWatch(stops=stops, index=index, revocations=service)
+    recorded: Any = Recorded()
+    return StopWatch(stops=stops, index=index, revocations=service, recorded=recorded)
 
 
 def test_stops_of_own_patients_are_taken_and_no_others(
