@@ -15,7 +15,7 @@ from backend.adapters.ledger.consents import GAS_COMMAND, ConsentRegistry
 from backend.adapters.ledger.deployment import require_code, require_deployed
 from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.effects import Effects
-from backend.adapters.ledger.errors import TransactionRefused, WrongChain
+from backend.adapters.ledger.errors import OutcomeUnknown, TransactionRefused, WrongChain
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.network import NetworkChain
@@ -165,6 +165,12 @@ class _Delivery:
             receipt = self._send(stop, subject, slot)
         except TransactionRefused as refusal:
             raise StopNotSent(refusal.detail) from refusal
+        except OutcomeUnknown as doubt:
+            if payer.key is not None:
+                raise
+            raise StopNotSent(
+                "No block has the transaction yet, which pays nothing; it may never."
+            ) from doubt
         return self._ended(stop, subject, receipt)
 
     def _send(self, stop: Revocation, subject: SubjectId, slot: ConsentSlot | None) -> Receipt:

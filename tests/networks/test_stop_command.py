@@ -59,7 +59,7 @@ def stop(content: object, folder: Path, *words: str | Path, secret: str = SECRET
     """Run the command on a file with this content, in a folder that holds nothing else."""
     file = folder / "stop"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
-    arguments = ["ledger", "stop", str(file), *map(str, words), "--wait", "120"]
+    arguments = ["ledger", "stop", str(file), "--wait", "120", *map(str, words)]
     environment = {PASSPHRASE: secret, "ASSENT_DATA_DIRECTORY": str(folder / "none"), "COLUMNS": "200"}
     done = CliRunner().invoke(app, arguments, env=environment)
     assert not (folder / "none").exists()
@@ -225,15 +225,33 @@ def test_only_valid_stops_of_this_chain_and_these_contracts_are_sent(
     assert read(clinic, patient).status_code == 200
 
 
+def test_stop_without_an_account_is_mined_where_a_validator_takes_it(
+    service: Service, patient: Patient, clinic: Provider, url: str, tmp_path: Path
+) -> None:
+    consent = permitted(service, clinic, patient, 10)
+    signed = signed_stop(patient, consent, service.http.get("/v1/ledger").json())
+    found = said(stop(signed, tmp_path, "--rpc", url, "--deployment", deployment_of(service), "--json"))
+    assert (found["state"], found["consent_id"]) == ("ended", consent)
+    assert ended_slot(service, consent, found["block"]).revoked_at
+
+
 def test_account_that_cannot_send_or_does_not_open_is_said_and_nothing_is_sent(
-    service: Service, patient: Patient, clinic: Provider, url: str, account: Path, tmp_path: Path
+    service: Service,
+    network: Testnet,
+    patient: Patient,
+    clinic: Provider,
+    url: str,
+    account: Path,
+    tmp_path: Path,
 ) -> None:
     consent = permitted(service, clinic, patient, 8)
     signed = signed_stop(patient, consent, service.http.get("/v1/ledger").json())
     here = ("--rpc", url, "--deployment", deployment_of(service))
     poor = key_file(tmp_path, Account.create().key)
     assert "has 0 wei" in refused(stop(signed, tmp_path, *here, "--account", poor), "stop_not_sent")
-    refused(stop(signed, tmp_path, *here), "stop_not_sent")  # of price 0, which this network does not take
+    # Nodes do not pass on what pays nothing.
+    bare = stop(signed, tmp_path, "--rpc", network.plain[1].node.rpc_url, *here[2:], "--wait", "5")
+    assert "pays nothing" in refused(bare, "stop_not_sent")
     refused(stop(signed, tmp_path, *here, "--account", account, secret="another"), "account_file_invalid")
     refused(stop(signed, tmp_path, *here, "--account", tmp_path / "stop"), "account_file_invalid")
     closed = stop(signed, tmp_path, "--rpc", "http://127.0.0.1:1", *here[2:], "--account", account)
