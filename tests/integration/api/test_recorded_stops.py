@@ -6,7 +6,9 @@ service that takes stops; a reader stands for the one that a service on a networ
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,8 +27,8 @@ from backend.consent.terms import Delegation, Grant
 from backend.consent.terms_json import from_json
 from backend.demo.actors import Provider, Wallet
 from backend.errors import Unavailable
-from backend.outbox.types import Act
-from backend.types import BlockNumber, Bytes32, ConsentId, SubjectId
+from backend.outbox.types import FAILED, Act
+from backend.types import BlockNumber, Bytes32, ConsentId, SubjectId, UnixSeconds
 from tests.integration.api.world import EVERYTHING, Patient, Service, in_days, permit_wish
 from tests.support.testnet import until
 
@@ -106,6 +108,42 @@ def test_stop_that_the_service_took_itself_is_not_logged_again(
     assert len(ends(patient)) == 2
     assert len(ends(patient, "consent.revoked_all")) == 1
     assert len(patient.accesses()) == before
+
+
+def test_stop_that_was_taken_with_another_signature_is_the_same_stop(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    """Wallets that are contracts sign differently each time; another custodian may have relayed the other."""
+    patient = new_patient()
+    consent = patient.permit(clinic.member_id)
+    patient.end(consent)
+    stores, taken = service.world.stores, service.world.services.revocations
+    blocks = RecordedStops(chain=stores.chain, registry=stores.deployment.address("ConsentRegistry"))
+    head = stores.chain.view().head_number
+    (stop,) = [
+        each for each in blocks.between(BlockNumber(0), head) if each.consent == bytes.fromhex(consent[2:])
+    ]
+    assert not taken.take_recorded(replace(stop, signature=b"another"))
+    assert len(ends(patient)) == 1
+
+
+def test_false_stop_that_came_before_does_not_stand_in_the_place_of_a_true_one(
+    service: Service, new_patient: Callable[[], Patient], clinic: Provider
+) -> None:
+    patient = new_patient()
+    consent = patient.permit(clinic.member_id)
+    _, signature = stop_of(patient, consent)
+    stores = service.world.stores
+    names = [f"{consent[2:]}/{hashlib.sha256(each).hexdigest()[:16]}" for each in (signature, b"false")]
+    for name in names:  # as a delegate's would, while its delegation was not there yet
+        false = Act(ACT, name, FAILED, {"subject": patient.subject[2:]}, 1, 0, UnixSeconds(5))
+        acts = MongoActStore(stores.database, stores.keys)
+        assert acts.insert(false, holder="", leased_until=UnixSeconds(0))
+    receipt = past_the_service(service, patient, consent)
+    for _ in range(2):
+        reader(service).step()
+        (entry,) = ends(patient)
+        assert entry["detail"] == told(service, receipt)
 
 
 def test_stop_of_everything_sent_past_the_service_is_logged(
