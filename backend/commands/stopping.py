@@ -128,11 +128,7 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
 def _kind(outcome: Outcome) -> str:
     from backend.consent.terms import Kind
 
-    return (
-        Kind(outcome.kind).name.lower()
-        if outcome.kind
-        else ("everything" if outcome.epoch is not None else "grant")
-    )
+    return Kind(outcome.kind).name.lower() if outcome.kind else "everything"
 
 
 def _sentences(outcome: Outcome) -> list[str]:
