@@ -182,10 +182,12 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
         contracts[name] = DeployedContract(address, _hash(_made(name, address, chain)), block, transaction)
     registry = ParticipantRegistry(contracts[_FIRST].address, chain)
     manager = registry.authority(block=chain.view().head_number)
-    contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
+    contracts["AccessManager"] = DeployedContract(
+        manager, _hash(_made("AccessManager", manager, chain)), None, None
+    )
     consents = ConsentRegistry(contracts["ConsentRegistry"].address, chain)
     recovery = consents.recovery(block=chain.view().head_number)
-    contracts["Recovery"] = DeployedContract(recovery, _hash(_code(chain, recovery)), None, None)
+    contracts["Recovery"] = DeployedContract(recovery, _hash(_made("Recovery", recovery, chain)), None, None)
     done = replace(plan, contracts=contracts, complete=True)
     write_deployment(path, done)
     return done
