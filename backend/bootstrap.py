@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from backend.abdm_wiring import open_abdm
 from backend.adapters.data_directory import MIN_FREE_BYTES
 from backend.adapters.index.act_store import MongoActStore
+from backend.adapters.index.chain_positions import MongoChainPositions
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
@@ -21,6 +22,7 @@ from backend.adapters.index.use_store import MongoUseStore
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.network import node_checks
 from backend.adapters.ledger.public_node import PublicNode
+from backend.adapters.ledger.recorded_stops import RecordedStops
 from backend.adapters.ledger.sent_stops import SentStops
 from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
@@ -39,6 +41,7 @@ from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
 from backend.consent.notices import NoticeBook
+from backend.consent.recorded_stops import RecordedStopReader
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.revocations import RevocationService
@@ -74,7 +77,7 @@ from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
 from backend.token_keys import token_key
-from backend.types import QueuePosition
+from backend.types import BlockNumber, QueuePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,12 +467,21 @@ def _watch_for_stops(
     """An embedded chain has nobody else who sends."""
     if settings.ledger_url is None:
         return []
+    registry = stores.deployment.contracts["ConsentRegistry"]
     stops = SentStops(
         chain=stores.chain,
-        registry=stores.deployment.address("ConsentRegistry"),
+        registry=registry.address,
         own=[stores.relayer.address(sender) for sender in Sender],
     )
-    return [StopWatch(stops=stops, index=index, revocations=revocations)]
+    recorded = RecordedStopReader(
+        blocks=RecordedStops(chain=stores.chain, registry=registry.address),
+        positions=MongoChainPositions(stores.database, stores.keys),
+        ledger=stores.ledger,
+        index=index,
+        take=revocations.take_recorded,
+        first_block=BlockNumber(registry.block or 0),
+    )
+    return [StopWatch(stops=stops, index=index, revocations=revocations, recorded=recorded)]
 
 
 def clock() -> int:

@@ -27,6 +27,7 @@ from backend.commands import (
     receipts,
     retention,
     sealed,
+    stopping,
     upkeep,
     users,
     webhooks,
@@ -114,6 +115,7 @@ app.add_typer(archive.app, name="archive")
 app.add_typer(receipts.app, name="receipt")
 app.add_typer(payouts.app, name="payouts")
 app.add_typer(retention.app, name="retention")
+ledger.app.command("stop")(stopping.stop)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(notices.app, name="notices")
 app.add_typer(labels.app, name="labels")

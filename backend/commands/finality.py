@@ -18,9 +18,10 @@ def finality(
     data_directory: DataDirectory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Name the blocks that were final and are gone, and list every permit that rested on a consent in them.
-    The service must be stopped. Exit status 1: entries of that time cannot be read, so some may be missing.
+    """Name the blocks that were final and are gone, and list every permit that rested on what they recorded:
+    a consent, a member's admission or credential, the patient's account, a registered key.
 
+    The service must be stopped. Exit status 1: entries of that time cannot be read, so some may be missing.
     That it was asked stands in the log, where those patients see it.
     """
     from backend.maintenance.finality import report_finality
@@ -57,10 +58,13 @@ def _print(found: dict[str, Any]) -> None:
             "requester": f"{entry['requester']['kind']} {entry['requester']['id']}",
             "organisation": entry["organisation"] or "none",
             "purpose": entry["purpose"] or "none",
+            "rested on": "; ".join(
+                f"{ground['kind']} {ground['id']}, which was {ground['why']}" for ground in entry["rested_on"]
+            ),
             "final block": entry["final_block"] if entry["final_block"] is not None else "not named",
         }
         show(lines, as_json=False)
-    _say(f"{len(found['entries'])} permits rested on consents in these blocks")
+    _say(f"{len(found['entries'])} permits rested on what these blocks recorded")
     if found["unreadable"]:
         _say(f"NOT COMPLETE: {len(found['unreadable'])} entries cannot be read: {found['unreadable']}")
     if found["accepted"]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import AsJson, fail, named_errors, show
+from backend.commands.terminal import AsJson, fail, named_errors, passphrase_in, show
 
 PASSPHRASE: str = "ASSENT_KEY_PASSPHRASE"  # noqa: S105 - the variable's name  # nosec B105
 
@@ -33,7 +32,7 @@ def new(
     """Draw a private key and write it to a new file. Print the public key, which is registered."""
     from backend.client import new_key, write_key
 
-    passphrase = _passphrase(confirm=True) if protect else None
+    passphrase = passphrase_in(PASSPHRASE, confirm=True) if protect else None
     with named_errors():
         key = new_key()
         write_key(key, file, passphrase=passphrase)
@@ -89,17 +88,9 @@ def open_sealed(
 def _needed(file: Path) -> str | None:
     """Ask for a passphrase only where the file has one."""
     try:
-        return _passphrase(confirm=False) if '"argon2id"' in file.read_text() else None
+        return passphrase_in(PASSPHRASE, confirm=False) if '"argon2id"' in file.read_text() else None
     except (OSError, ValueError):
         return None  # reading the key says what is wrong
-
-
-def _passphrase(*, confirm: bool) -> str:
-    given = os.environ.get(PASSPHRASE)
-    if given:
-        return given
-    asked: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
-    return asked
 
 
 def _public(encoded: bytes, identifier: bytes) -> dict[str, str]:

@@ -61,6 +61,15 @@ def fail(code: str, detail: str, remedy: str, *, status: int = 2) -> NoReturn:
     raise typer.Exit(status)
 
 
+def passphrase_in(variable: str, *, confirm: bool) -> str:
+    """Return the passphrase that an environment variable holds, or ask for it."""
+    given = os.environ.get(variable)
+    if given:
+        return given
+    asked: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
+    return asked
+
+
 def show(value: object, *, as_json: bool) -> None:
     """Print an answer: JSON on one line for programs; for people a line a member, and a block an item."""
     if as_json:

@@ -111,6 +111,27 @@ class SentStop:
     epoch: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedStop:
+    """A stop that the chain has in a final block: of ``consent``, or with None of everything of ``epoch``.
+
+    ``signature`` is empty where the transaction does not show it, ``by`` the account of who ended it where
+    that was not the patient. ``granted`` are the consents that the same transaction recorded: where one of
+    them supersedes, it is what ended the consent.
+    """
+
+    subject: SubjectId
+    consent: ConsentId | None
+    epoch: int | None
+    signature: bytes
+    by: Address | None
+    granted: tuple[ConsentId, ...]
+    block: BlockNumber
+    at: UnixSeconds
+    transaction: Bytes32
+    sender: Address
+
+
 class MemberStanding(IntEnum):
     """Where a member stands, as ``contracts/interfaces/IParticipantRegistry.sol`` numbers it."""
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.audit import codes
-from backend.audit.entry import Agent, AgentKind, AuditEvent, Outcome
+from backend.audit.entry import Agent, AgentKind, AuditEvent, DetailValue, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.authority import expected_signer, require_signed_by, revocation_for
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.finality import final_block_with
-from backend.consent.ledger_types import ConsentSlot, Receipt
+from backend.consent.ledger_types import ConsentSlot, Receipt, RecordedStop
 from backend.consent.ports import Ledger
 from backend.consent.relay import ConsentRelay
 from backend.consent.restrictions import RestrictionQueue
@@ -142,6 +142,42 @@ class RevocationService:
             self._driver.hand_over(act)
         return Acknowledged(act.act_id, subject, act.data.get("block"))
 
+    def take_recorded(self, stop: RecordedStop) -> bool:
+        """Put a stop that the chain has in a final block into the log; False where it is in it already.
+
+        It was sent past this service, or while this one was down. The contract has checked it, and it needs
+        no relaying; it counts at the head without this. The same one again changes nothing.
+        """
+        if self._is_known(stop):
+            return False
+        everything = stop.consent is None
+        revocation = Revocation(
+            stop.signature, stop.consent, stop.subject if everything else None, stop.epoch
+        )
+        recorded = {
+            "block": stop.block,
+            "at": stop.at,
+            "transaction": bytes(stop.transaction),
+            "sender": stop.sender.lower(),
+            "by": stop.by,
+        }
+        act = self._outbox.begin(
+            ACT,
+            self._free_id(revocation),
+            state="received",
+            data={**self._data(revocation, stop.subject), "block": stop.block, "recorded": recorded},
+        )
+        self._outbox.drive(act)
+        return True
+
+    def _is_known(self, stop: RecordedStop) -> bool:
+        """Whether this service took the stop, whoever's transaction recorded it, or the grant that ended it:
+        then its log has it, or gets it from there."""
+        if any(self._index.get(consent) is not None for consent in stop.granted):
+            return True
+        named = _name_of(stop.consent, stop.subject, stop.epoch)
+        return any(act.state != FAILED for act in self._outbox.named(ACT, named))
+
     def restore_restrictions(self, *, but: str | None = None) -> None:
         """Put every stop that is not final into the queue: at start-up, before the first decision, and when
         the act ``but`` turned out false, whose restriction a true one may share."""
@@ -216,7 +252,7 @@ class RevocationService:
         controller = self._evidence.subject(subject, to_restrict=True).controller
         signer = expected_signer(None, controller, revocation.via)
         require_signed_by(
-            _command(revocation, subject),
+            command_of(revocation, subject),
             revocation.signature,
             signer,
             domain=self._domain,
@@ -226,20 +262,26 @@ class RevocationService:
     def _log(self, act: Act) -> Advance:
         revocation, subject = self._revocation(act), _subject(act)
         everything = revocation.consent is None
+        recorded = act.data.get("recorded")
+        detail: dict[str, DetailValue] = {}
+        if everything and revocation.epoch is not None:
+            detail["epoch"] = revocation.epoch
+        if recorded is not None:
+            detail |= {name: recorded[name] for name in ("block", "transaction", "sender")}
         self._audit.append(
             AuditEvent(
                 type=codes.CONSENT_REVOKED_ALL if everything else codes.CONSENT_REVOKED,
                 outcome=Outcome.CHANGED,
-                occurred_at_ms=act.created_at * 1000,
-                actor=_agent(revocation, subject),
+                occurred_at_ms=(act.created_at if recorded is None else recorded["at"]) * 1000,
+                actor=_agent(revocation, subject, recorded),
                 subject=subject,
                 consents=() if revocation.consent is None else (revocation.consent,),
                 queue_position=self._restrictions.pending_for(subject).position,
-                detail={} if revocation.epoch is None or not everything else {"epoch": revocation.epoch},
+                detail=detail,
             ),
             act=act_identity(act),
         )
-        return Advance("logged", {})
+        return Advance("logged" if recorded is None else "relayed", {})
 
     def _relay_step(self, act: Act) -> Advance:
         revocation, subject = self._revocation(act), _subject(act)
@@ -367,7 +409,8 @@ class RevocationService:
         return replace(_stop(data), document=document, via=delegations)
 
 
-def _command(revocation: Revocation, subject: SubjectId) -> Command:
+def command_of(revocation: Revocation, subject: SubjectId) -> Command:
+    """Return what is signed for it."""
     if revocation.consent is None:
         return RevokeAll(subject, revocation.epoch or 0)
     return revocation_for(revocation.consent, revocation.via)
@@ -377,16 +420,21 @@ def _act_id(revocation: Revocation) -> str:
     # The signature is part of it: a false stop, taken while the chain could not be asked, must never stand in
     # the place of a true one.
     signed = hashlib.sha256(revocation.signature + (revocation.desk or "").encode()).hexdigest()[:16]
-    if revocation.consent is not None:
-        return f"{revocation.consent.hex()}/{signed}"
-    return f"all/{revocation.subject or 0:024x}/{revocation.epoch}/{signed}"
+    return _name_of(revocation.consent, revocation.subject, revocation.epoch) + signed
+
+
+def _name_of(consent: ConsentId | None, subject: SubjectId | None, epoch: int | None) -> str:
+    """What the ids of all acts begin with that stop the same."""
+    return f"all/{subject or 0:024x}/{epoch}/" if consent is None else f"{consent.hex()}/"
 
 
 def _subject(act: Act) -> SubjectId:
     return SubjectId(int(act.data["subject"], 16))
 
 
-def _agent(revocation: Revocation, subject: SubjectId) -> Agent:
+def _agent(revocation: Revocation, subject: SubjectId, recorded: Mapping[str, Any] | None) -> Agent:
+    if recorded is not None and recorded["by"] is not None:
+        return Agent.account(recorded["by"])
     if revocation.desk is not None:
         return Agent(AgentKind.STAFF, revocation.desk)
     if revocation.via:

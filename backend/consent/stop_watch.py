@@ -1,7 +1,8 @@
 """Takes the stops that another custodian, or anybody, sends to the chain for a patient of this one.
 
 They count at the head without this. It makes them count before their block, and puts them into the log, so
-that patient and grantee are told of them as of any other.
+that patient and grantee are told of them as of any other. What it does not hear of in time, it finds in the
+final blocks afterwards (``recorded_stops``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.ledger_types import SentStop
+from backend.consent.recorded_stops import RecordedStopReader
 from backend.consent.revocations import Revocation, RevocationService
 from backend.errors import AssentError, Unavailable
 
@@ -34,11 +36,13 @@ class StopWatch:
         stops: Stops,
         index: ConsentIndex,
         revocations: RevocationService,
+        recorded: RecordedStopReader,
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._stops = stops
         self._index = index
         self._revocations = revocations
+        self._recorded = recorded
         self._interval = interval_seconds
         self._waiting: list[SentStop] = []  # taken from the node, and a store was away
         self._stop = threading.Event()
@@ -57,6 +61,7 @@ class StopWatch:
         while self._waiting:
             self._take(self._waiting[0])
             self._waiting.pop(0)
+        self._recorded.step()  # after what is new, however much there is to catch up with
 
     def _take(self, sent: SentStop) -> None:
         if not self._concerns_us(sent):

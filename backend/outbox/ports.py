@@ -21,6 +21,10 @@ class ActStore(Protocol):
 
     def get(self, kind: str, act_id: str) -> Act | None: ...
 
+    def named(self, kind: str, beginning: str) -> list[Act]:
+        """Return the acts of a kind whose ids begin so, over or not."""
+        ...
+
     def claim(
         self, kind: str, act_id: str, *, holder: str, now: UnixSeconds, until: UnixSeconds
     ) -> Act | None:

@@ -68,6 +68,10 @@ class Outbox:
     def find(self, kind: str, act_id: str) -> Act | None:
         return self._store.get(kind, act_id)
 
+    def named(self, kind: str, beginning: str) -> list[Act]:
+        """Return the acts whose ids begin so, over or not."""
+        return self._store.named(kind, beginning)
+
     def unfinished(self, *kinds: str) -> list[Act]:
         return self._store.unfinished(kinds)
 

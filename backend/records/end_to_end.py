@@ -30,6 +30,7 @@ from backend.records.sealing import RecipientKey, seal_share
 from backend.records.slot_book import SlotBook
 from backend.records.slots import SealedSlot, kind_of
 from backend.records.storing import ONLY_SEGMENT, NewDocument, RecordUnknown, Stored, StoringService
+from backend.records.trail import SEALED_TO
 from backend.records.vault import SealedSegment, Vault
 from backend.types import MAX_UINT40, ConsentId, MemberId, RecordId, SubjectId, UnixSeconds
 
@@ -188,6 +189,7 @@ class EndToEnd:
                 subject=key_id.subject,
                 organisation=MemberId(grant.terms.grantee),
                 consents=(slot.consent,),
+                detail={SEALED_TO: recipient.id},
             )
         )
 

@@ -186,7 +186,7 @@ class ReadingService:
             released = _released(record, [self._watched(part, wanted, reader, record) for part in leaving])
         except (Unavailable, IntegrityError, UsesExhausted, KeyWithheld) as failure:
             return Judgement(trail.failed(reader, failure, record_id), None, failure)
-        event = trail.permitted(reader, record)
+        event = trail.permitted(reader, record, sealed_to=None if recipient is None else recipient.id)
         return Judgement(event, guard, released)
 
     def collect(

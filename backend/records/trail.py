@@ -18,6 +18,7 @@ from backend.records.obligations import united
 from backend.types import MemberId, RecordId
 
 WITHHELD: Final = "obligation_withholds"  # reason of an entry
+SEALED_TO: Final = "sealed_to"  # detail of an entry: SHA-256 of the public key that content left sealed to
 STREAM_CUT: Final = "stream_cut"  # reason of an entry
 _NAMED: Final = 512  # segments and consents that one entry names
 
@@ -47,11 +48,13 @@ class Reader:
     current: Callable[[], None] | None = None
 
 
-def permitted(reader: Reader, record: Judged) -> AuditEvent:
-    """The permitted segments are about to be released, with the obligations carried out."""
+def permitted(reader: Reader, record: Judged, *, sealed_to: bytes | None = None) -> AuditEvent:
+    """The permitted segments are about to be released, with the obligations carried out.
+
+    ``sealed_to``: the id of the key that they are sealed to, if any."""
     names = tuple(part.name.encode() for part, _ in record.permitted)
     decisions = [decision for _, decision in record.permitted]
-    return _read(reader, record, Outcome.PERMITTED, decisions, segments=names)
+    return _read(reader, record, Outcome.PERMITTED, decisions, segments=names, sealed_to=sealed_to)
 
 
 def refused(reader: Reader, record: Judged) -> AuditEvent:
@@ -135,6 +138,7 @@ def _read(
     decisions: Sequence[Decision],
     *,
     segments: tuple[bytes, ...] = (),
+    sealed_to: bytes | None = None,
 ) -> AuditEvent:
     manifest, withheld = record.manifest, record.withheld
     first = decisions[0] if decisions else None  # all of one read rest on the same evidence
@@ -161,6 +165,7 @@ def _read(
             "labels": manifest.label_tables,  # the tables that labelled the record when it was stored
             **({"tables": bytes.fromhex(first.tables)} if first else {}),
             **({"withheld": withheld} if withheld else {}),
+            **({SEALED_TO: sealed_to} if sealed_to is not None else {}),
         },
         basis=_basis(reader, record, first),
     )

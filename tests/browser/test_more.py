@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from backend.demo.actors import Provider, Refused
+from backend.explorer.stop_file import read_stop
 from tests.browser.person import Person
 from tests.browser.test_story import ask
 from tests.integration.api.world import Service
@@ -33,6 +34,12 @@ def test_stop_sheet_stops_everything_in_anybodys_hands(
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as a file").click()
     sheet = json.loads(download.value.path().read_bytes())
+    typed = read_stop(page.locator("article.paper").inner_text())  # as 'assent ledger stop' takes it
+    assert typed.stop == read_stop(json.dumps(sheet)).stop
+    assert (typed.chain_id, typed.contract) == (
+        service.world.services.domain.chain_id,
+        service.world.services.domain.verifying_contract,
+    )
     assert clinic.read(person.record_id)  # a sheet that nobody handed in stops nothing
     assert service.anyone().post("/v1/revocations", sheet)["state"] == "in_force"
     with pytest.raises(Refused):

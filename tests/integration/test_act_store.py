@@ -40,6 +40,20 @@ def test_insert_known_id_changes_nothing(store: ActStore, act: Act) -> None:
     assert store.get("grant", "1") == act
 
 
+def test_named_returns_those_whose_ids_begin_so(store: ActStore) -> None:
+    for kind, act_id, state in (
+        ("stop", "ab/1", "first"),
+        ("stop", "ab/2", DONE),
+        ("stop", "ab0", "first"),
+        ("stop", "abc/1", "first"),
+        ("grant", "ab/1", "first"),
+    ):
+        made = Act(kind, act_id, state, {}, fence=1, attempts=0, created_at=UnixSeconds(5))
+        assert store.insert(made, holder="a", leased_until=UnixSeconds(100))
+    assert sorted(found.act_id for found in store.named("stop", "ab/")) == ["ab/1", "ab/2"]
+    assert store.named("stop", "b/") == []
+
+
 def test_claim_before_the_lease_ends_is_refused(store: ActStore, act: Act) -> None:
     assert store.claim("grant", "1", holder="b", now=UnixSeconds(99), until=UnixSeconds(200)) is None
     taken = store.claim("grant", "1", holder="b", now=UnixSeconds(100), until=UnixSeconds(200))

@@ -383,7 +383,7 @@ def test_revocation_can_be_given_to_any_node_without_any_custodian(
     until(lambda: denied(clinic, patient), "the hospital sees it")
 
 
-def test_custodian_that_was_down_denies_from_its_first_read_on(
+def test_custodian_that_was_down_denies_from_its_first_read_on_and_logs_the_stop_once(
     service: Service,
     operator: Api,
     network: Testnet,
@@ -410,11 +410,26 @@ def test_custodian_that_was_down_denies_from_its_first_read_on(
             consent = patient.permit(clinic.member_id)
             until(lambda: not denied(clinic, patient), "the grant is final")
             stop = signed_stop(patient, consent, ledger_of(lakeside))
-        assert hand_in(lakeside, stop).status_code == 200
+            other = patient.permit(clinic.member_id, not_after=in_days(7))
+            patient.end(other)  # taken here, and logged from there
+        taken = hand_in(lakeside, stop)
+        assert taken.status_code == 200
         until(lambda: not under_way(lakeside, ACT), "it is final")
-        with riverside(client):
-            clinic.sign_in()
-            assert denied(clinic, patient)
+        for _ in range(2):  # the second start finds nothing new
+            with riverside(client):
+                for person in (clinic, patient.wallet):
+                    person.sign_in()
+                assert denied(clinic, patient)
+                until(lambda: ended_in_log(patient, consent), "the stop is in the log")
+                network.await_blocks(network.network.finality_blocks + 1)
+                time.sleep(5 * INTERVAL_SECONDS)
+                ends = [entry for entry in patient.accesses() if entry["type"] == "consent.revoked"]
+                assert sorted(entry["consents"] for entry in ends) == sorted([[consent], [other]])
+                (late,) = [entry["detail"] for entry in ends if entry["consents"] == [consent]]
+                relayer = lakeside.world.stores.relayer.address(Sender.RELAYER)
+                assert late["sender"] == relayer.lower()
+                sent = network.service_node.ask("eth_getTransactionByHash", late["transaction"])
+                assert int(sent["blockNumber"], 16) == late["block"]
 
 
 def test_false_revocation_is_refused_at_the_clinic_and_stops_nothing(

@@ -25,6 +25,13 @@ class MemoryActStore:
         found = self._acts.get((kind, act_id))
         return found[0] if found else None
 
+    def named(self, kind: str, beginning: str) -> list[Act]:
+        return [
+            act
+            for (of, act_id), (act, _) in self._acts.items()
+            if of == kind and act_id.startswith(beginning)
+        ]
+
     def claim(
         self, kind: str, act_id: str, *, holder: str, now: UnixSeconds, until: UnixSeconds
     ) -> Act | None:

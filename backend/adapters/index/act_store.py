@@ -63,6 +63,13 @@ class MongoActStore:
             found = self._acts.find_one({"_id": _key(kind, act_id)})
         return self._act(found) if found else None
 
+    def named(self, kind: str, beginning: str) -> list[Act]:
+        first = _key(kind, beginning)
+        after = first[:-1] + chr(ord(first[-1]) + 1)
+        with translated():
+            found = self._acts.find({"_id": {"$gte": first, "$lt": after}})
+            return [self._act(document) for document in found]
+
     def claim(
         self, kind: str, act_id: str, *, holder: str, now: UnixSeconds, until: UnixSeconds
     ) -> Act | None:

@@ -64,6 +64,7 @@ NOTHING_ABOUT_A_PERSON: Final[Mapping[str, str]] = MappingProxyType(
         "member_names": "names of organisations",
         "notices": "published texts",
         "notice_cursor": "how far the log was read",
+        "chain_positions": "how far the chain was read",
         "studies": "proposals of researchers",
         "board_cases": "what an ethics board said of a study, and who of it signed",
         "study_documents": "protocols of studies",

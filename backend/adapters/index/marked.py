@@ -54,6 +54,7 @@ def marked_collections(keys: KeyStore) -> Mapping[str, Marked]:
             require=lambda document: acts.require(document.get(MARK), content_of(act_of(document))),
             made=lambda document: {MARK: acts.of(content_of(act_of(document)))},
         ),
+        "chain_positions": whole("chain_positions"),
         "consent_uses": whole("consent_uses"),
         "erasures": whole("erasures"),
         "legal_holds": whole("legal_holds"),

@@ -19,6 +19,7 @@ from backend.keystore import KeyName, KeyStore, secrets_in_use
 MARK: Final = "mark"
 Purpose: TypeAlias = Literal[
     "acts",
+    "chain_positions",
     "consent_uses",
     "erasures",
     "legal_holds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from backend.adapters.ledger.calls import BoundContract, Call, Sender
 from backend.adapters.ledger.chain import Chain, parse_address
@@ -22,7 +23,7 @@ from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, ConsentId, MemberId, SubjectId
 
 # Upper bounds of gas, with room for a contract wallet's check (200,000) and a chain of four delegations.
-_GAS_COMMAND = 700_000
+GAS_COMMAND: Final = 700_000
 _GAS_BATCH = 100_000
 _GAS_BATCH_ITEM = 120_000
 _WORD = 32
@@ -73,6 +74,10 @@ class ConsentRegistry(BoundContract):
         """Return the address of the contract that the registry made for recovery."""
         return parse_address(self._view("RECOVERY", block=block)[0])
 
+    def participants(self, *, block: BlockNumber) -> Address:
+        """Return the address of the registry of members that it asks."""
+        return parse_address(self._view("PARTICIPANTS", block=block)[0])
+
     def are_live(self, ids: Sequence[ConsentId], kind: int, *, block: BlockNumber) -> tuple[bool, ...]:
         """Return for each id whether it counts at the block's own time. Not for delegations (kind 3)."""
         return tuple(self._view("areLive", list(ids), kind, block=block)[0])
@@ -100,7 +105,7 @@ class ConsentRegistry(BoundContract):
             command.controller,
             command.submit_by,
             signature,
-            gas=_GAS_COMMAND,
+            gas=GAS_COMMAND,
             sender=Sender.CUSTODIAN,
         )
 
@@ -171,7 +176,7 @@ class ConsentRegistry(BoundContract):
         return self._command("revokeAll", subject, epoch, signature)
 
     def _command(self, function: str, *arguments: object, sender: Sender = Sender.RELAYER) -> Call:
-        return self._call(function, *arguments, gas=_GAS_COMMAND, sender=sender)
+        return self._call(function, *arguments, gas=GAS_COMMAND, sender=sender)
 
 
 def _chain(via: Sequence[Delegation]) -> list[tuple[object, ...]]:

@@ -8,6 +8,7 @@ plan says or made there.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -52,6 +53,8 @@ _CREATED: dict[str, tuple[str, ...]] = {
 }
 _FIRST = "ParticipantRegistry"
 _GAS = 16_000_000
+_MADE_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.2
 RECOVERY_DELAY_SECONDS: Final = 72 * 3600
 
 
@@ -112,14 +115,21 @@ def verify_code(deployment: Deployment, chain: Reading) -> None:
     ContractCodeDiffers.
     """
     for name, contract in deployment.contracts.items():
-        code = _code(chain, contract.address)
-        expected = artifact(name)
-        if not code:
-            raise ContractCodeDiffers(f"There is no {name} at its address, as far as the node has blocks.")
-        if expected.masked(code) != expected.runtime:
-            raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
+        code = require_code(name, contract.address, chain)
         if _hash(code) != contract.code_hash:
             raise ContractCodeDiffers(f"The constants of {name} on the chain are not the deployed ones.")
+
+
+def require_code(name: str, address: Address, chain: Reading) -> bytes:
+    """Return the code at an address. Raise ContractCodeDiffers unless it is this release's contract, whatever
+    its constants are."""
+    code = _code(chain, address)
+    expected = artifact(name)
+    if not code:
+        raise ContractCodeDiffers(f"There is no {name} at its address, as far as the node has blocks.")
+    if expected.masked(code) != expected.runtime:
+        raise ContractCodeDiffers(f"The code of {name} on the chain is not the compiled one.")
+    return code
 
 
 class _Fixed(NamedTuple):
@@ -169,16 +179,31 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
             code = artifact(name).creation_code(*_arguments(name, plan, contracts))
             address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
             block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
-        contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
+        contracts[name] = DeployedContract(address, _hash(_made(name, address, chain)), block, transaction)
     registry = ParticipantRegistry(contracts[_FIRST].address, chain)
     manager = registry.authority(block=chain.view().head_number)
-    contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
+    contracts["AccessManager"] = DeployedContract(
+        manager, _hash(_made("AccessManager", manager, chain)), None, None
+    )
     consents = ConsentRegistry(contracts["ConsentRegistry"].address, chain)
     recovery = consents.recovery(block=chain.view().head_number)
-    contracts["Recovery"] = DeployedContract(recovery, _hash(_code(chain, recovery)), None, None)
+    contracts["Recovery"] = DeployedContract(recovery, _hash(_made("Recovery", recovery, chain)), None, None)
     done = replace(plan, contracts=contracts, complete=True)
     write_deployment(path, done)
     return done
+
+
+def _made(name: str, address: Address, chain: Chain) -> bytes:
+    """Return the code of a contract that a block has. Near the head that block may be replaced by one without
+    it, for a moment; what is kept of the code must not be taken then."""
+    deadline = time.monotonic() + _MADE_SECONDS
+    while True:
+        try:
+            return require_code(name, address, chain)
+        except ContractCodeDiffers:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def _arguments(name: str, plan: Deployment, contracts: Mapping[str, DeployedContract]) -> tuple[Any, ...]:

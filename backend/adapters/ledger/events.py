@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from backend.adapters.ledger.abi import artifact
@@ -27,11 +27,20 @@ class Reading(Protocol):
 
 
 class EventScan:
-    """Reads the logs of the deployed contracts. ``contracts``: name to address."""
+    """Reads the logs of the deployed contracts. ``contracts``: name to address; ``only``: names of events,
+    by default all.
+    """
 
-    def __init__(self, *, chain: Reading, contracts: Mapping[str, Address]) -> None:
+    def __init__(
+        self, *, chain: Reading, contracts: Mapping[str, Address], only: Collection[str] | None = None
+    ) -> None:
         self._chain = chain
         self._names = {address.lower(): name for name, address in contracts.items()}
+        self._topics = (
+            None
+            if only is None
+            else ["0x" + artifact(name).topic(event).hex() for name in contracts for event in only]
+        )
 
     def events(self, from_block: BlockNumber, to_block: BlockNumber) -> Iterator[LedgerEvent]:
         """Yield the events of blocks from..to, both included, by block and position. Raise LedgerUnavailable.
@@ -55,7 +64,13 @@ class EventScan:
         blocks, most = _BLOCKS_A_REQUEST, _MOST_BLOCKS_A_REQUEST
         while start <= last:
             end = min(start + blocks - 1, last)
-            query = {"address": sorted(self._names), "fromBlock": hex(start), "toBlock": hex(end)}
+            query: dict[str, Any] = {
+                "address": sorted(self._names),
+                "fromBlock": hex(start),
+                "toBlock": hex(end),
+            }
+            if self._topics is not None:
+                query["topics"] = [self._topics]
             try:
                 found = self._chain.rpc().call("eth_getLogs", query)
             except RpcError as error:

@@ -59,6 +59,10 @@ class KeyLedger:
                 return None
         return final
 
+    def key_at(self, subject: SubjectId, *, block: BlockNumber) -> BoundKey:
+        """Return the key as it stood in a block; its hash is zero where none counted."""
+        return self._contract.key(subject, block=block)
+
     def last_number(self, subject: SubjectId) -> int:
         return self._contract.key(subject, block=self._chain.view().head_number).sequence
 

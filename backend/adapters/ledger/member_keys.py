@@ -14,7 +14,7 @@ from backend.adapters.ledger.relayer import Relayer
 from backend.consent.ledger_types import LedgerView, MemberStanding
 from backend.consent.member_registry import Hindrance
 from backend.records.ports import MemberCredential
-from backend.types import Bytes32, MemberId, UnixSeconds
+from backend.types import BlockNumber, Bytes32, MemberId, UnixSeconds
 
 _CACHED_MEMBERS: Final = 4096
 
@@ -37,6 +37,10 @@ class RegistryKeys:
             if self._chain.view().head_hash == view.head_hash:  # not replaced while we read
                 self._kept.put(view.head_hash, name, found)
         return found[0]
+
+    def key_hash_at(self, member: MemberId, *, block: BlockNumber) -> Bytes32:
+        """Return what a block names, whatever the member's standing; zero for none."""
+        return self._registry.state(member, block=block).credential.key_hash
 
     def _read(self, member: MemberId, view: LedgerView) -> Bytes32 | None:
         states = [

@@ -412,7 +412,7 @@ export const en = {
     paperTitle: "Stop everything",
     paperText:
       "This sheet ends every permission that I gave to use my health records. The hospital takes it from whoever brings it. Keep it safe: it can only stop, and never open anything.",
-    paperFields: { account: "account", send: "send to", made: "signed" },
+    paperFields: { account: "account", send: "send to", node: "or to any node", made: "signed" },
     export: "Take everything along",
     exportLead:
       "All your records as FHIR, your decisions, and the list of who looked, in one file that can be checked without us.",

@@ -1,0 +1,109 @@
+"""Puts stops into the log that reached the chain past this service, or while it was down or behind.
+
+They count at the head without this. It reads the blocks from where it came to the last time up to the final
+one, so it misses none, and takes what concerns a patient here and is not in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from backend.consent.evidence_store import ConsentIndex
+from backend.consent.finality import Viewed
+from backend.consent.ledger_types import RecordedStop
+from backend.types import BlockNumber, Bytes32, SubjectId
+
+_LOG = logging.getLogger("assent.consent")
+_STRETCH: Final = 20_000  # blocks of one step
+_KEEP_EVERY: Final = 64  # blocks; what lies between is read again after a restart, and changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last block that was read."""
+
+    block: BlockNumber
+    hash: Bytes32
+
+
+class Blocks(Protocol):
+    """The chain's side. Methods raise LedgerUnavailable."""
+
+    def between(self, first: BlockNumber, last: BlockNumber) -> Sequence[RecordedStop]:
+        """Return the stops of these blocks, both included, in chain order."""
+        ...
+
+    def hash_of(self, number: BlockNumber) -> Bytes32 | None:
+        """Return the hash of a block, None where the node does not have it."""
+        ...
+
+
+class PositionStore(Protocol):
+    """Where it is kept how far was read. Methods raise Unavailable."""
+
+    def get(self) -> Position | None:
+        """Return None where none was kept, or what is kept was not written by this service."""
+        ...
+
+    def put(self, position: Position) -> None: ...
+
+
+class RecordedStopReader:
+    """For one thread. ``take`` gives a stop to the log and tells whether it was new there."""
+
+    def __init__(
+        self,
+        *,
+        blocks: Blocks,
+        positions: PositionStore,
+        ledger: Viewed,
+        index: ConsentIndex,
+        take: Callable[[RecordedStop], bool],
+        first_block: BlockNumber,
+    ) -> None:
+        """``first_block``: of the deployment, where it begins when nothing is kept."""
+        self._blocks = blocks
+        self._positions = positions
+        self._ledger = ledger
+        self._index = index
+        self._take = take
+        self._first_block = first_block
+        self._next: BlockNumber | None = None
+        self._kept = BlockNumber(0)
+
+    def step(self) -> None:
+        """Read the next stretch up to the final block. Raises Unavailable; then the same again later."""
+        final = self._ledger.view().final_number
+        first = self._begin() if self._next is None else self._next
+        if first > final:
+            return
+        last = BlockNumber(min(final, first + _STRETCH - 1))
+        number = 0
+        for stop in self._blocks.between(first, last):
+            if self._concerns_us(stop.subject):
+                number += self._take(stop)
+        if number:
+            _LOG.info("stops that the chain has were put into the log", extra={"stops": number})
+        if number or last >= self._kept + _KEEP_EVERY:
+            self._keep(last)
+        self._next = BlockNumber(last + 1)
+
+    def _begin(self) -> BlockNumber:
+        """Return where to go on: at the beginning where the block that was read last was replaced since."""
+        kept = self._positions.get()
+        if kept is None or self._blocks.hash_of(kept.block) != kept.hash:
+            return self._first_block
+        self._kept = kept.block
+        return BlockNumber(kept.block + 1)
+
+    def _keep(self, last: BlockNumber) -> None:
+        found = self._blocks.hash_of(last)
+        if found is not None:
+            self._positions.put(Position(last, found))
+            self._kept = last
+
+    def _concerns_us(self, subject: SubjectId) -> bool:
+        return bool(self._index.of_subject(subject))
