@@ -37,7 +37,11 @@ def stop(
         ),
     ] = None,
     gas_price: Annotated[
-        int | None, typer.Option(min=0, help="wei a unit of gas; default: 1 with an account, else 0")
+        int | None,
+        typer.Option(
+            min=0,
+            help="least wei a unit of gas, above what the blocks ask; default: 1 with an account, else 0",
+        ),
     ] = None,
     wait: Annotated[float, typer.Option(min=1, max=3600, help="seconds to wait for its block")] = 60.0,
     as_json: AsJson = False,

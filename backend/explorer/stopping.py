@@ -160,7 +160,7 @@ class _Delivery:
                 raise EpochAhead("It is for a later epoch than the chain knows.", field="epoch")
             if stop.epoch < found.epoch:
                 return outcome
-        self._require_means(payer)
+        self._require_means()
         try:
             receipt = self._send(stop, subject, slot)
         except TransactionRefused as refusal:
@@ -237,9 +237,9 @@ class _Delivery:
             )
         return stop.document.subject
 
-    def _require_means(self, payer: Payer) -> None:
+    def _require_means(self) -> None:
         """Raise StopNotSent where the node would say so, or worse, keep it without ever having it mined."""
-        needed = payer.gas_price * GAS_COMMAND
+        needed = self._chain.gas_price * GAS_COMMAND
         try:
             there = int(self._chain.rpc().call("eth_getBalance", self._account, "latest"), 16)
         except RpcError as error:

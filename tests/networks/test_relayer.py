@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.relayer import Relayer
 from backend.errors import LedgerUnavailable
 from backend.types import Address, Bytes32
-from tests.support.testnet import Testnet, until
+from tests.support.testnet import Testnet, require_geth, until
 
 TO = Address("0x" + "22" * 20)
 PATIENT_TRIES = 30
@@ -75,6 +76,19 @@ def sending(network: Testnet) -> Iterator[Sending]:
         yield made
 
 
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Sending]:
+    """The same on a network of its own, for what would stay with the others' one."""
+    require_geth()
+    with ExitStack() as closing:
+        network = Testnet(tmp_path / "net")
+        closing.callback(network.stop)
+        network.start()
+        made = Sending(network, secrets.token_bytes(32), closing)
+        network.fund([made.address])
+        yield made
+
+
 def call(number: int = 0) -> Call:
     return Call(TO, number.to_bytes(4), 60_000)
 
@@ -108,20 +122,18 @@ def test_number_that_the_relayer_had_too_high_is_found_out(sending: Sending) -> 
     assert sending.count() >= 2
 
 
-def test_transactions_are_mined_after_full_blocks_have_raised_the_base_fee(
-    sending: Sending, network: Testnet
-) -> None:
+def test_transactions_are_mined_after_full_blocks_have_raised_the_base_fee(apart: Sending) -> None:
     """A base fee of a few wei never falls again, so a price of 1 wei would never be enough any more."""
-    before = network.gas_price()
+    before = apart.network.gas_price()
     for nonce in range(FULL_BLOCKS):
-        price = network.gas_price()
-        sent = sending.send(nonce, to="", gas=FULL_GAS, gasPrice=price, data=ENDLESS)
-        until(lambda sent=sent: network.service_node.ask("eth_getTransactionReceipt", sent), "it is mined")  # type: ignore[misc]
-    assert network.gas_price() > before + FULL_BLOCKS
-    network.await_blocks(2)
-    relayer = sending.relayer(sending.chain())
+        sent = apart.send(nonce, to="", gas=FULL_GAS, data=ENDLESS)
+        node = apart.network.service_node
+        until(lambda sent=sent, node=node: node.ask("eth_getTransactionReceipt", sent), "it is mined")  # type: ignore[misc]
+    assert apart.network.gas_price() > before + FULL_BLOCKS
+    apart.network.await_blocks(2)
+    relayer = apart.relayer(apart.chain())
     relayer.submit(call())
-    assert sending.count() == FULL_BLOCKS + 1
+    assert apart.count() == FULL_BLOCKS + 1
 
 
 def test_transaction_that_nobody_mines_is_replaced_once_the_price_is_raised(
