@@ -22,8 +22,8 @@ from backend.demo.actors import Api, Persistent, Provider, Refused, Wallet
 from bench.enduring_model import Answer, Document, Permit, Promised, Verdict
 from bench.scene import CATEGORY, segment_path
 
-OWNERS: Final = 4
-READERS: Final = 4
+OWNERS: Final = 6
+READERS: Final = 3
 _ROUNDS: Final = 8  # of permit and stop, then another patient comes
 _PATIENCE_SECONDS: Final = 300.0
 _COUNTS_SECONDS: Final = 180.0  # a fault may hold the chain so long
