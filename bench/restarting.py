@@ -103,7 +103,7 @@ def _patient(world: World, number: int) -> None:
                 author=world.stores.tenant,
                 actor=Agent.service("benchmark"),
                 categories=(CATEGORY,),
-                sensitivities=("N",),
+                sensitivities=(),
             )
         )
 
