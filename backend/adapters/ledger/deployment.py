@@ -8,6 +8,7 @@ plan says or made there.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -52,6 +53,8 @@ _CREATED: dict[str, tuple[str, ...]] = {
 }
 _FIRST = "ParticipantRegistry"
 _GAS = 16_000_000
+_MADE_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
 RECOVERY_DELAY_SECONDS: Final = 72 * 3600
 
 
@@ -169,13 +172,15 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
             code = artifact(name).creation_code(*_arguments(name, plan, contracts))
             address, receipt = relayer.deploy(code, gas=_GAS, sender=Sender.OPERATOR)
             block, transaction = receipt.block_number, "0x" + receipt.transaction_hash.hex()
-        contracts[name] = DeployedContract(address, _hash(_code(chain, address)), block, transaction)
+        contracts[name] = DeployedContract(address, _code_hash(chain, address, name), block, transaction)
     registry = ParticipantRegistry(contracts[_FIRST].address, chain)
     manager = registry.authority(block=chain.view().head_number)
-    contracts["AccessManager"] = DeployedContract(manager, _hash(_code(chain, manager)), None, None)
+    contracts["AccessManager"] = DeployedContract(
+        manager, _code_hash(chain, manager, "AccessManager"), None, None
+    )
     consents = ConsentRegistry(contracts["ConsentRegistry"].address, chain)
     recovery = consents.recovery(block=chain.view().head_number)
-    contracts["Recovery"] = DeployedContract(recovery, _hash(_code(chain, recovery)), None, None)
+    contracts["Recovery"] = DeployedContract(recovery, _code_hash(chain, recovery, "Recovery"), None, None)
     done = replace(plan, contracts=contracts, complete=True)
     write_deployment(path, done)
     return done
@@ -211,6 +216,20 @@ def _check_names(deployment: Deployment) -> None:
     missing = [name for name in _CREATED if name not in deployment.contracts]
     if missing:
         raise DeploymentIncomplete(f"The deployment has no {', '.join(missing)}.")
+
+
+def _code_hash(chain: Chain, address: Address, name: str) -> str:
+    """Return the hash of a contract's code, once it is there. Raise LedgerUnavailable.
+
+    The block that it was made in may be replaced, and the chain is without it for a moment: the hash of no
+    code would be refused at every start.
+    """
+    deadline = time.monotonic() + _MADE_SECONDS
+    while artifact(name).masked(code := _code(chain, address)) != artifact(name).runtime:
+        if time.monotonic() > deadline:
+            raise LedgerUnavailable(f"The block with {name} was replaced by one without it.")
+        time.sleep(_LOOK_SECONDS)
+    return _hash(code)
 
 
 def _is_ours(chain: Chain, address: Address, name: str) -> bool:
