@@ -21,6 +21,7 @@ from typing import Any, Final
 import httpx
 from eth_account import Account
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.audit.entry import Agent
 from backend.bootstrap import World, open_world
@@ -76,6 +77,9 @@ def _make(data: Path, patients: int) -> None:
     with closing(open_world(Settings(data_directory=data))) as world, ThreadPoolExecutor(_CLIENTS) as pool:
         for _ in pool.map(lambda number: _patient(world, number), range(patients)):
             pass
+        acts = MongoActStore(world.stores.database, world.stores.keys)
+        while acts.waiting():  # what a grant leaves to do behind its answer
+            time.sleep(1)
 
 
 def _patient(world: World, number: int) -> None:

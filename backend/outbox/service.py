@@ -87,10 +87,11 @@ class Outbox:
             for kind, acts in sorted(kinds.items())
         ]
 
-    def drive(self, act: Act, *, until: str = DONE) -> Act:
+    def drive(self, act: Act, *, until: str = DONE, awaiting: bool = True) -> Act:
         """Run steps until the act is done, or in state ``until`` or beyond, and return it.
 
-        Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``.
+        Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``, or not
+        at all without ``awaiting``.
 
         Raises the error of a step that was refused for good, and ActFailed where that happened before;
         Unavailable or IntegrityError when a step cannot go on now (the act stays, and ``recover`` goes on
@@ -101,6 +102,8 @@ class Outbox:
             try:
                 act = self._run_step(act)
             except LeaseLost:
+                if not awaiting:
+                    raise
                 act = self._await_other(act, until)
         if act.state == FAILED:
             raise ActFailed(f"Refused before with {act.data.get('failure', 'internal')}.")

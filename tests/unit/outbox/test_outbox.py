@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.errors import Conflict, IntegrityError, Unavailable
+from backend.outbox.driver import WORKERS, Driver
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.service import (
     FAILING_ATTEMPTS,
@@ -180,6 +181,33 @@ def test_retry_waits_no_longer_than_it_said() -> None:
     with pytest.raises(LeaseLost):
         outbox.drive(act)
     assert world.pauses == round(WAIT_SECONDS / POLL_SECONDS)
+
+
+def test_who_has_nobody_to_answer_does_not_wait_for_another() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.begin("grant", "1", state="first", data={})
+    outbox.drive(act, until="second")
+    with pytest.raises(LeaseLost):
+        outbox.drive(act, awaiting=False)
+    assert world.pauses == 0
+
+
+def test_driver_carries_on_several_acts_at_once_and_ends_when_all_are_done() -> None:
+    outbox = Outbox(store=MemoryActStore(), clock=Clock(), holder="a")
+    together = threading.Barrier(WORKERS, timeout=60)
+
+    def step(_: Act) -> Advance:
+        together.wait()
+        return Advance(DONE, {})
+
+    outbox.register("grant", {"first": step})
+    driver = Driver(outbox)
+    driver.start()
+    for number in range(2 * WORKERS):
+        driver.hand_over(outbox.begin("grant", str(number), state="first", data={}))
+    driver.close(timeout_seconds=120)
+    assert outbox.unfinished("grant") == []
 
 
 def test_retry_does_not_wait_for_one_that_could_not_go_on() -> None:
