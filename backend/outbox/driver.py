@@ -16,6 +16,8 @@ _LOG = logging.getLogger("assent.outbox")
 RECOVER_EVERY_SECONDS = 1.0
 WORKERS = 8  # an act waits for its entry's commit, and the log takes in together what waits together
 MAX_TAKEOVER_ROUNDS = 100
+TAKE_OVER_SECONDS = 2.0  # on a network each act waits for a block, and a start must not wait for all of them
+MOST_QUEUED = 64  # of what is taken up: so many are begun before their leases run out
 
 
 class Driver:
@@ -30,10 +32,11 @@ class Driver:
         ]
 
     def take_over(self) -> None:
-        """Finish at start-up what a killed process left, instead of waiting for its leases to run out."""
+        """Take up at start-up what a killed process left, instead of waiting for its leases to run out: for
+        ``TAKE_OVER_SECONDS`` at once, the rest behind the requests."""
         for _ in range(MAX_TAKEOVER_ROUNDS):
             try:
-                self._outbox.recover(takeover=True)
+                self._outbox.recover(takeover=True, seconds=TAKE_OVER_SECONDS, hand_over=self.hand_over)
             except AssentError as failure:  # this act is over; the others are not
                 _LOG.warning("act failed at start-up", extra={"code": failure.code})
             else:
@@ -77,7 +80,9 @@ class Driver:
         # Nothing may end this thread: what fails now stays in the outbox and is taken up again.
         try:
             if act is None:
-                self._outbox.recover()
+                free = MOST_QUEUED - self._acts.qsize()
+                if free > 0:
+                    self._outbox.recover(limit=free, seconds=0, hand_over=self.hand_over)
             else:
                 self._outbox.drive(act, awaiting=False)
         except (NotYet, LeaseLost):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -109,13 +110,21 @@ class Outbox:
             raise ActFailed(f"Refused before with {act.data.get('failure', 'internal')}.")
         return act
 
-    def recover(self, *, limit: int = 100, takeover: bool = False) -> int:
+    def recover(
+        self,
+        *,
+        limit: int = 100,
+        takeover: bool = False,
+        seconds: float = math.inf,
+        hand_over: Callable[[Act], None] | None = None,
+    ) -> int:
         """Take up acts whose holder is gone; return how many came to their end.
 
         ``takeover``: every holder is gone, whatever its lease says. Only for the one process that can have
-        the store, before it begins acts of its own.
+        the store, before it begins acts of its own. ``hand_over`` gets what is taken up once ``seconds`` are
+        over, instead of its being driven.
         """
-        finished = 0
+        finished, ends_at = 0, time.monotonic() + seconds
         now = UnixSeconds(self._clock())
         seen = UnixSeconds(now + LEASE_SECONDS + MAX_BACKOFF_SECONDS) if takeover else now
         for stale in self._store.due(now=seen, limit=limit):
@@ -127,6 +136,9 @@ class Outbox:
                 until=UnixSeconds(now + LEASE_SECONDS),
             )
             if act is None:
+                continue
+            if hand_over is not None and time.monotonic() >= ends_at:
+                hand_over(act)
                 continue
             try:
                 finished += self.drive(act).is_over

@@ -210,6 +210,41 @@ def test_driver_carries_on_several_acts_at_once_and_ends_when_all_are_done() -> 
     assert outbox.unfinished("grant") == []
 
 
+def test_start_hands_over_what_it_has_no_time_for() -> None:
+    outbox, done = Outbox(store=MemoryActStore(), clock=Clock(), holder="a"), list[str]()
+
+    def step(act: Act) -> Advance:
+        done.append(act.act_id)
+        return Advance(DONE, {})
+
+    outbox.register("grant", {"first": step})
+    for number in range(3):
+        outbox.begin("grant", str(number), state="first", data={})
+    left: list[Act] = []
+    assert outbox.recover(takeover=True, seconds=0, hand_over=left.append) == 0
+    assert (len(left), done) == (3, [])
+    for act in left:  # under a lease of its own: nobody else takes it up meanwhile
+        assert outbox.recover() == 0
+        outbox.drive(act)
+    assert sorted(done) == ["0", "1", "2"]
+    assert outbox.recover(takeover=True, seconds=60, hand_over=left.append) == 0
+
+
+def test_driver_takes_up_what_is_left_and_ends_it_behind() -> None:
+    clock = Clock()
+    outbox = Outbox(store=MemoryActStore(), clock=clock, holder="a")
+    outbox.register("grant", {"first": lambda _: Advance(DONE, {})})
+    outbox.begin("grant", "1", state="first", data={})
+    clock.now += LEASE_SECONDS + 1
+    driver = Driver(outbox)
+    driver.start()
+    deadline = time.monotonic() + 60
+    while outbox.unfinished("grant"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    driver.close()
+
+
 def test_retry_does_not_wait_for_one_that_could_not_go_on() -> None:
     world = World()
     outbox = world.outbox()
