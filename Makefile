@@ -12,7 +12,7 @@ BUNDLES ?=
 KILL_POINTS ?= 200
 
 .PHONY: help set-up run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi image test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
-  brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench lock clean
+  brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench bench-enduring bench-restarting lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -234,6 +234,12 @@ test-tampering: $(STAMPS)/dev $(STAMPS)/contracts ## every stored document chang
 
 bench: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/checkers $(STAMPS)/kernels $(STAMPS)/pages ## measure, into bench/results.json
 	@$(BIN)/python -m bench.run
+
+bench-enduring: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## 24 minutes of load on a network, a fault each minute (after make testnet kubo); MINUTES=N
+	@$(BIN)/python -m bench.run --only enduring $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-restarting: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## restart and reindex with 100,000 consents and records, about an hour; CONSENTS=N
+	@$(BIN)/python -m bench.run --only restarting $(if $(CONSENTS),--consents $(CONSENTS))
 
 clean: ## remove what set-up and the programs made (not the data directory)
 	rm -rf .build web/dist web/node_modules web/src/api/schema.gen.ts .venv .venv-brownie .venv-proofs .venv-checkers node_modules build out cache

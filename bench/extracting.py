@@ -18,16 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
-from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
-from eth_typing import Hash32
 
 from backend.audit.entry import Agent
 from backend.bootstrap import World, open_world
 from backend.consent.drafting import Wish
 from backend.consent.member_terms import PermitStudy
-from backend.consent.terms import Grant, Kind, ResearchTerms
-from backend.consent.typed_data import Domain, digest
+from backend.consent.terms import Kind, ResearchTerms
 from backend.idempotency import Attempt
 from backend.identity.roles import Role as Position
 from backend.records.manifest import Manifest, SegmentManifest
@@ -42,6 +39,7 @@ from backend.research.variables import Kind as Measure
 from backend.research.variables import Role, Variable
 from backend.settings import Settings
 from backend.types import Address, MemberId, RecordId, SubjectId, UnixSeconds
+from bench.enrolment import enrol, signed
 from bench.machine import peak_resident_mib, reset_peak, resident_mib
 from bench.results import Result, ratio_at_most, shown
 from scripts.generate_bundles import encode, generate
@@ -168,7 +166,7 @@ def _approved(world: World, proposal: Proposal) -> Study:
     services.board.decisions.sign(
         study,
         MotionKind.PERMIT,
-        _signed(board, permit, services.board.domain),
+        signed(board, permit, services.board.domain),
         submit_by=permit.submit_by,
         by=Person(Agent.account(Address(board.address)), Address(board.address)),
     )
@@ -201,27 +199,11 @@ def _patient(world: World, bundle: dict[str, Any], researcher: MemberId) -> Subj
     )
     epoch, now = services.evidence.subject(subject).epoch, UnixSeconds(int(time.time()))
     grant = services.drafter.grant(wish, subject=subject, epoch=epoch, now=now, language="en")
-    services.consents.submit(grant, _signed(account, grant, services.domain))
+    services.consents.submit(grant, signed(account, grant, services.domain))
     return subject
 
 
 def _enrol(world: World, bundle: dict[str, Any], account: LocalAccount) -> SubjectId:
-    identity = world.services.identity
     patient = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
-    issued = identity.enrolments.issue(
-        patient["identifier"][0]["value"],
-        name=patient["name"][0]["family"],
-        birth_date=patient.get("birthDate"),
-        checked_by="benchmark",
-    )
-    draft = identity.draft_claim(issued.code, Address(account.address))
-    signature = account.sign_message(encode_typed_data(full_message=dict(draft))).signature
-    claimed = identity.claim(
-        issued.code, Address(account.address), message=draft["message"], signature=bytes(signature)
-    )
-    world.services.open_subject(claimed)
-    return claimed.subject_id
-
-
-def _signed(account: LocalAccount, command: Grant | PermitStudy, domain: Domain) -> bytes:
-    return bytes(account.unsafe_sign_hash(Hash32(digest(command, domain))).signature)
+    number, name = patient["identifier"][0]["value"], patient["name"][0]["family"]
+    return enrol(world, account, number, name, patient.get("birthDate"))

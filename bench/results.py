@@ -78,6 +78,12 @@ def ratio_at_least(name: str, value: float, unit: str, *, reference: float, limi
     )
 
 
+def merged(before: Iterable[Result], now: Iterable[Result]) -> list[Result]:
+    """Return the rows of before with those measured now in their place; what is new comes last."""
+    measured = {result.name: result for result in now}
+    return [*(measured.pop(result.name, result) for result in before), *measured.values()]
+
+
 def write(path: Path, results: Iterable[Result], *, machine: dict[str, Any], commit: str) -> None:
     rows = [asdict(result) for result in results]
     document = {"machine": machine, "commit": commit, "results": rows}
@@ -86,6 +92,11 @@ def write(path: Path, results: Iterable[Result], *, machine: dict[str, Any], com
 
 def read(path: Path) -> list[Result]:
     """Return the rows. Raises ResultsMalformed, naming what is wrong."""
+    return read_with_origin(path)[0]
+
+
+def read_with_origin(path: Path) -> tuple[list[Result], dict[str, Any], str]:
+    """Return the rows, the machine and the commit. Raises ResultsMalformed, naming what is wrong."""
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as failure:
@@ -105,7 +116,7 @@ def read(path: Path) -> list[Result]:
     names = [row["name"] for row in rows]
     if len(set(names)) != len(names):
         raise ResultsMalformed("two results have one name")
-    return [Result(**row) for row in rows]
+    return [Result(**row) for row in rows], document["machine"], document["commit"]
 
 
 def table(results: Sequence[Result]) -> Table:

@@ -23,6 +23,8 @@ from bench import (
     consents,
     deciding,
     document,
+    document_networks,
+    enduring,
     extracting,
     granting,
     labels,
@@ -33,10 +35,11 @@ from bench import (
     networks,
     pages,
     reading,
+    restarting,
     slots,
     streams,
 )
-from bench.results import Result, ResultsMalformed, at_most, read, table, write
+from bench.results import Result, ResultsMalformed, at_most, merged, read, read_with_origin, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
@@ -72,6 +75,11 @@ _AFTER: Final[Sequence[tuple[str, str, Work]]] = (
     ("chain", "decisions and gas", lambda directory, _: chain.measure(directory)),
     ("granting", "grants in batches", lambda directory, _: granting.measure_embedded(directory)),
     ("networks", "two custodians on a network", lambda directory, _: networks.measure(directory)),
+    (
+        "document_networks",
+        "1 MB document on a network",
+        lambda directory, _: document_networks.measure(directory),
+    ),
     ("consents", "import of FHIR Consents", lambda _, __: consents.measure()),
     (
         "extracting",
@@ -82,6 +90,19 @@ _AFTER: Final[Sequence[tuple[str, str, Work]]] = (
     ("anonymizing_files", "anonymization from file to file", lambda _, __: anonymizing_files.measure()),
     ("answering", "protected answers and their ledger", lambda directory, _: answering.measure(directory)),
 )
+_LONG: Final[Sequence[tuple[str, str, Work]]] = (  # only when named
+    (
+        "enduring",
+        "mixed load with a fault each minute",
+        lambda directory, given: enduring.measure(directory, minutes=given.minutes),
+    ),
+    (
+        "restarting",
+        "restart and reindex",
+        lambda directory, given: restarting.measure(directory, consents=given.consents),
+    ),
+)
+_LONG_ROWS: Final = (enduring.WORK, restarting.WORK)  # a part of the name of each of their rows
 PARTS: Final = tuple(name for name, *_ in (*_ALONE, *_SERVED, *_AFTER))
 TEST_GOAL_MINUTES = 15
 
@@ -102,10 +123,22 @@ def main() -> int:
     if arguments.test_seconds is not None:
         minutes = arguments.test_seconds / 60
         results.append(at_most("make test, warm", minutes, "min", TEST_GOAL_MINUTES))
-    write(arguments.output, results, machine=described, commit=machine.commit())
-    read(arguments.output)
+    _keep(arguments, results, described)
     console.print(table(results))
     return 0
+
+
+def _keep(arguments: argparse.Namespace, results: list[Result], described: dict[str, Any]) -> None:
+    """Write the file. What was not measured now stays: of a whole run, the rows of long parts alone."""
+    commit, before = machine.commit(), list[Result]()
+    if arguments.output.exists():
+        before, was_described, was_commit = read_with_origin(arguments.output)
+        if set(PARTS) <= set(arguments.only.split(",")):
+            before = [row for row in before if any(work in row.name for work in _LONG_ROWS)]
+        else:
+            described, commit = was_described, was_commit
+    write(arguments.output, merged(before, results), machine=described, commit=commit)
+    read(arguments.output)
 
 
 def _measure(directory: Path, arguments: argparse.Namespace, console: Console) -> list[Result]:
@@ -124,7 +157,7 @@ def _measure(directory: Path, arguments: argparse.Namespace, console: Console) -
         with scene(directory) as (service, people):
             for served in wanted(_SERVED):
                 results += served(service, people, arguments)
-    for after in wanted(_AFTER):
+    for after in wanted((*_AFTER, *_LONG)):
         results += after(directory, arguments)
     return results
 
@@ -135,10 +168,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=FILE)
     parser.add_argument("--test-seconds", type=float, help="how long 'make test' took, warm")
     parser.add_argument(
-        "--only", default=",".join(PARTS), help=f"parts to measure, with commas between: {', '.join(PARTS)}"
+        "--only",
+        default=",".join(PARTS),
+        help=f"parts to measure, with commas between, the others' rows stay: {', '.join(PARTS)};"
+        f" and those that take long: {', '.join(name for name, *_ in _LONG)}",
     )
     parser.add_argument("--records", type=int, default=memory.RECORDS)
     parser.add_argument("--patients", type=int, default=extracting.PATIENTS, help="of a study")
+    parser.add_argument("--minutes", type=int, default=enduring.MINUTES, help="of mixed load")
+    parser.add_argument("--consents", type=int, default=restarting.CONSENTS, help="and records of a restart")
     return parser.parse_args()
 
 

@@ -57,7 +57,7 @@ def scene(directory: Path) -> Iterator[tuple[Service, Scene]]:
     try:
         service.start()
         with httpx.Client(base_url=service.url, timeout=120) as http:
-            yield service, _enter(http, service.operator())
+            yield service, enter(http, service.operator())
     finally:
         service.stop()
 
@@ -67,7 +67,8 @@ def segment_path(record_id: str) -> str:
     return f"/v1/records/{record_id}/segments/s0000?purpose=TREAT"
 
 
-def _enter(http: httpx.Client, account: dict[str, str]) -> Scene:
+def enter(http: httpx.Client, account: dict[str, str]) -> Scene:
+    """Bring the people in over a service that has nobody yet but its operator."""
     operator, desk = Api(http), Api(http)
     operator.token = operator.post("/v1/auth/staff", account)["access_token"]
     password = secrets.token_urlsafe(18)

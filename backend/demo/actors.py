@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
+
+AWAY: Final = frozenset({502, 503, 504})  # whoever could answer is away for now
+_PAUSE_SECONDS: Final = 0.1
 
 
 class Refused(Exception):
@@ -24,6 +28,29 @@ class Refused(Exception):
         self.code = problem.get("code", "")
         self.detail = problem.get("detail", response.text[:200])
         super().__init__(f"{self.status} {self.code}: {self.detail}")
+
+
+class Persistent(httpx.Client):
+    """Sends what was not answered again, unchanged, as docs/integrate.md says. Any thread may use it."""
+
+    def __init__(self, patience_seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._patience_seconds = patience_seconds
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        request.read()
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            late = time.monotonic() > deadline
+            try:
+                answer = super().send(request, **options)
+            except httpx.TransportError:
+                if late:
+                    raise
+            else:
+                if late or answer.status_code not in AWAY:
+                    return answer
+            time.sleep(_PAUSE_SECONDS)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -22,12 +23,20 @@ class ServiceFailed(Exception):
 
 
 class Service:
-    """``assent up`` on a data directory and a free port."""
+    """``assent up`` on a data directory and a free port. ``settings``: by the names of ``Settings``."""
 
-    def __init__(self, data_directory: Path, *, storage: str, kubo_address: str | None = None) -> None:
+    def __init__(
+        self,
+        data_directory: Path,
+        *,
+        storage: str,
+        kubo_address: str | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         self.data_directory = data_directory
         self._storage = storage
         self._kubo_address = kubo_address
+        self._settings = settings or {}
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -35,15 +44,25 @@ class Service:
     def url(self) -> str:
         return f"http://localhost:{self._port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings as the program reads them, for its other commands on the same data."""
+        named = {f"ASSENT_{name.upper()}": str(value) for name, value in self._settings.items()}
+        return named if self._kubo_address is None else {**named, "ASSENT_KUBO_ADDRESS": self._kubo_address}
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while it does not run."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
     def start(self) -> None:
         """Start and wait until it is ready; raises ServiceFailed with the end of its output."""
         environment = {
             **os.environ,
             "ASSENT_ANCHOR_INTERVAL_SECONDS": "5",
             "ASSENT_PAYOUT_OBJECTION_SECONDS": "1",  # nobody waits three days for a story
+            **self.environment,
         }
-        if self._kubo_address is not None:
-            environment["ASSENT_KUBO_ADDRESS"] = self._kubo_address
         log = (self.data_directory.parent / "service.log").open("ab")
         with log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -76,6 +95,12 @@ class Service:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait(timeout=10)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), by its process id."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
 
     def restart(self) -> None:
         self.stop()

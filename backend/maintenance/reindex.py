@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 
 from backend.adapters.index.act_store import MongoActStore
 from backend.adapters.index.consent_index import MongoConsentIndex
-from backend.adapters.index.projections import Projections
+from backend.adapters.index.projections import Place, Projections
 from backend.adapters.index.record_index import MongoRecordIndex
 from backend.consent.service import ACT as CONSENT_ACT
 from backend.consent.terms import ZERO32, Grant, Kind
@@ -34,31 +34,33 @@ def reindex(stores: Stores) -> Counter[str]:
 
 
 def _receipts(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
-    projections = Projections(stores.database)
+    projections, changed = Projections(stores.database), dict[ConsentId, Place | None]()
     for consent, indexed in projections.receipts().items():
         done["consents"] += 1
         recorded = facts.consents.get(consent)
         place = None if recorded is None else (recorded.block, recorded.transaction)
         if place != indexed:
-            projections.set_receipt(consent, place)
+            changed[consent] = place
             done["receipts changed"] += 1
+    projections.set_receipts(changed)
 
 
 def _answers(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
     """Requests are answered by the recorded grants that name them, in the order of the chain."""
     index, sealer = MongoConsentIndex(stores.database), DocumentSealer(stores.keys)
-    acts = MongoActStore(stores.database, stores.keys)
-    answers: dict[Bytes32, tuple[str, ConsentId]] = {}
-    for consent in facts.consents:
-        row = index.get(consent)
-        if row is None:
+    under_way, given = _under_way(stores, CONSENT_ACT), dict[ConsentId, tuple[Bytes32, str]]()
+    for row in index.everything():
+        if row.consent_id not in facts.consents or row.consent_id.hex() in under_way:
             continue
         document = row.opened(sealer).document
         if isinstance(document, Grant) and document.request != ZERO32:
-            act = acts.get(CONSENT_ACT, consent.hex())
-            if act is None or act.is_over:
-                state = "granted" if document.kind == Kind.PERMIT else "refused"
-                answers[document.request] = (state, consent)
+            state = "granted" if document.kind == Kind.PERMIT else "refused"
+            given[row.consent_id] = (document.request, state)
+    answers: dict[Bytes32, tuple[str, ConsentId]] = {}
+    for consent in facts.consents:
+        if consent in given:
+            named, state = given[consent]
+            answers[named] = (state, consent)
     for request_id, (state, consent) in answers.items():
         request = index.request(request_id)
         if request is None:
@@ -72,11 +74,10 @@ def _answers(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
 
 def _current_versions(stores: Stores, facts: ChainFacts, done: Counter[str]) -> None:
     """The version that is read is the newest whose commitment stands."""
-    acts, projections = MongoActStore(stores.database, stores.keys), Projections(stores.database)
+    under_way, changed = _under_way(stores, RECORD_ACT), dict[tuple[RecordId, int], bool]()
     versions: dict[RecordId, list[VersionRow]] = defaultdict(list)
     for row in MongoRecordIndex(stores.database).everything():
-        act = acts.get(RECORD_ACT, version_name(row.record_id, row.version))
-        if act is None or act.is_over:
+        if version_name(row.record_id, row.version) not in under_way:
             versions[row.record_id].append(row)
     for rows in versions.values():
         standing = [row.version for row in rows if row.commitment in facts.commitments]
@@ -84,5 +85,11 @@ def _current_versions(stores: Stores, facts: ChainFacts, done: Counter[str]) -> 
         for row in rows:
             done["record versions"] += 1
             if row.current != (row.version == newest):
-                projections.set_current(row.record_id, row.version, current=row.version == newest)
+                changed[row.record_id, row.version] = row.version == newest
                 done["versions changed"] += 1
+    Projections(stores.database).set_current(changed)
+
+
+def _under_way(stores: Stores, kind: str) -> set[str]:
+    """The ids of acts that are not over: what they set is theirs to set."""
+    return {act.act_id for act in MongoActStore(stores.database, stores.keys).unfinished([kind])}

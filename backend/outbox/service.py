@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -91,10 +92,11 @@ class Outbox:
             for kind, acts in sorted(kinds.items())
         ]
 
-    def drive(self, act: Act, *, until: str = DONE) -> Act:
+    def drive(self, act: Act, *, until: str = DONE, awaiting: bool = True) -> Act:
         """Run steps until the act is done, or in state ``until`` or beyond, and return it.
 
-        Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``.
+        Where another caller carries the same act on, its outcome is waited for, for ``WAIT_SECONDS``, or not
+        at all without ``awaiting``.
 
         Raises the error of a step that was refused for good, and ActFailed where that happened before;
         Unavailable or IntegrityError when a step cannot go on now (the act stays, and ``recover`` goes on
@@ -105,18 +107,28 @@ class Outbox:
             try:
                 act = self._run_step(act)
             except LeaseLost:
+                if not awaiting:
+                    raise
                 act = self._await_other(act, until)
         if act.state == FAILED:
             raise ActFailed(f"Refused before with {act.data.get('failure', 'internal')}.")
         return act
 
-    def recover(self, *, limit: int = 100, takeover: bool = False) -> int:
+    def recover(
+        self,
+        *,
+        limit: int = 100,
+        takeover: bool = False,
+        seconds: float = math.inf,
+        hand_over: Callable[[Act], None] | None = None,
+    ) -> int:
         """Take up acts whose holder is gone; return how many came to their end.
 
         ``takeover``: every holder is gone, whatever its lease says. Only for the one process that can have
-        the store, before it begins acts of its own.
+        the store, before it begins acts of its own. ``hand_over`` gets what is taken up once ``seconds`` are
+        over, instead of its being driven.
         """
-        finished = 0
+        finished, ends_at = 0, time.monotonic() + seconds
         now = UnixSeconds(self._clock())
         seen = UnixSeconds(now + LEASE_SECONDS + MAX_BACKOFF_SECONDS) if takeover else now
         for stale in self._store.due(now=seen, limit=limit):
@@ -128,6 +140,9 @@ class Outbox:
                 until=UnixSeconds(now + LEASE_SECONDS),
             )
             if act is None:
+                continue
+            if hand_over is not None and time.monotonic() >= ends_at:
+                hand_over(act)
                 continue
             try:
                 finished += self.drive(act).is_over

@@ -13,6 +13,7 @@ import dag_cbor
 import pytest
 from pymongo.database import Database
 
+from backend.adapters.index.act_store import MongoActStore
 from backend.bootstrap import open_world
 from backend.errors import IntegrityError
 from backend.identity.roles import Role
@@ -21,11 +22,13 @@ from backend.maintenance.fsck import check_everything
 from backend.maintenance.records import collect
 from backend.maintenance.reindex import reindex
 from backend.maintenance.report import Finding, Report
+from backend.outbox.types import Act
 from backend.records.blocks import Cid, raw_cid
 from backend.records.storage_ports import Pin
 from backend.samples import first_run
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
+from backend.types import UnixSeconds
 from tests.integration.api.world import enrol, in_days, open_service, provider, raw, staff
 
 
@@ -286,6 +289,25 @@ def test_reindex_takes_back_what_the_chain_does_not_say(site: Site) -> None:
     before = projections(site)
     site.database["consents"].update_many({}, {"$set": {"block": 1, "transaction": b"\x07" * 32}})
     reindex(site.stores)
+    assert projections(site) == before
+
+
+def test_reindex_leaves_what_an_act_under_way_will_set(site: Site) -> None:
+    before, collection = projections(site), site.database["acts"]
+    (row,) = site.database["records"].find({"current": True})
+    name = {"_id": f"record:{row['_id']}"}
+    kept = collection.find_one(name)
+    collection.delete_one(name)
+    act = Act("record", row["_id"], "committed", {}, fence=0, attempts=0, created_at=UnixSeconds(0))
+    acts = MongoActStore(site.database, site.stores.keys)
+    assert acts.insert(act, holder="nobody", leased_until=UnixSeconds(0))
+    try:
+        site.database["records"].update_one({"_id": row["_id"]}, {"$set": {"current": False}})
+        assert reindex(site.stores)["versions changed"] == 0
+    finally:
+        collection.delete_one(name)
+        collection.insert_one(kept)
+    assert reindex(site.stores)["versions changed"] == 1
     assert projections(site) == before
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backend.adapters.ledger import deployment as deployment_module
 from backend.adapters.ledger.calls import Call, Sender
 from backend.adapters.ledger.deployment import deploy_or_attach, verify_code
 from backend.adapters.ledger.deployment_file import (
@@ -28,6 +31,8 @@ from backend.adapters.ledger.errors import (
 )
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.studies import ResearchMarket
+from backend.errors import LedgerUnavailable
+from backend.types import Address
 from tests.support.ledger_world import ANVIL, ROOT, SENDERS, embedded_world
 
 CONTRACTS = {
@@ -96,6 +101,35 @@ def test_market_terms_are_deployed_and_recorded(
     market = ResearchMarket(made.address("ResearchMarket"), chain)
     assert market.terms(block=chain.view().head_number) == terms
     assert _deploy(path, chain, relayer).market_terms == terms
+
+
+def test_contract_whose_block_was_replaced_is_awaited(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, reads = deployment_module._code, Counter[str]()
+
+    def code(chain: Any, address: Address) -> bytes:
+        reads[address] += 1
+        return real(chain, address) if reads[address] > 2 else b""
+
+    monkeypatch.setattr(deployment_module, "_code", code)
+    made = _deploy(tmp_path / "deployment.json", chain, relayer)
+    monkeypatch.undo()
+    verify_code(made, chain)
+
+
+def test_contract_that_does_not_come_back_is_made_by_the_next_start(
+    tmp_path: Path, chain: EmbeddedChain, relayer: Relayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, hidden = deployment_module._code, deployment_module._address_of(relayer.address(Sender.OPERATOR), 3)
+    monkeypatch.setattr(deployment_module, "_MADE_SECONDS", 0.5)
+    monkeypatch.setattr(
+        deployment_module, "_code", lambda chain, at: b"" if at == hidden else real(chain, at)
+    )
+    with pytest.raises(LedgerUnavailable, match="AuditAnchor"):
+        _deploy(tmp_path / "deployment.json", chain, relayer)
+    monkeypatch.undo()
+    verify_code(_deploy(tmp_path / "deployment.json", chain, relayer), chain)
 
 
 def test_deployment_survives_a_restart_of_the_chain(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from backend.adapters.index.server import EmbeddedIndex
 from backend.adapters.process import free_port
-from backend.demo.actors import Api, Refused
+from backend.demo.actors import Api, Persistent, Refused
 from backend.settings import Settings
 from backend.stores import sending_accounts
 from tests.support.edge import require_haproxy, running_edge
@@ -29,26 +29,6 @@ from tests.support.testnet import Testnet
 
 ROUNDS: Final = 4
 PATIENCE_SECONDS: Final = 150.0  # of a client, and for what must come to be
-AWAY: Final = frozenset({502, 503, 504})
-
-
-class Persistent(httpx.Client):
-    """Sends what was not answered again, unchanged, as docs/integrate.md says. Any thread may use it."""
-
-    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        request.read()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            late = time.monotonic() > deadline
-            try:
-                answer = super().send(request, **options)
-            except httpx.TransportError:
-                if late:
-                    raise
-            else:
-                if late or answer.status_code not in AWAY:
-                    return answer
-            time.sleep(0.1)
 
 
 class Pair:
@@ -62,7 +42,7 @@ class Pair:
         )
         url = f"https://localhost:{edge.https}"
         self.data = directory / "data"
-        self.http = Persistent(base_url=url, verify=edge.context(), timeout=30)
+        self.http = Persistent(PATIENCE_SECONDS, base_url=url, verify=edge.context(), timeout=30)
         stack.callback(self.http.close)
         self.serving, self.standby = (
             Program(directory, name=str(port), port=port, options=("--stand-by", "--public-url", url))

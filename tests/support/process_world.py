@@ -319,7 +319,14 @@ class Research:
         return found
 
     def run(self) -> str:
-        return str(self.researcher.api.post(f"/v1/studies/{self.study}/runs")["digest"])
+        found: dict[str, Any] = {}
+
+        def is_done() -> bool:  # asked again while it is under way, it answers about the same run
+            found.update(self.researcher.api.post(f"/v1/studies/{self.study}/runs", wait=30))
+            return "digest" in found
+
+        eventually(is_done, seconds=150, what="the run is done")
+        return str(found["digest"])
 
     def propose(self, result: str, amount: int) -> str:
         body = {"study": self.study, "escrow": self.escrow, "result": result, "per_patient": str(amount)}

@@ -10,8 +10,10 @@ from typing import Any
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.rpc import RpcError
 from backend.errors import LedgerUnavailable
+from scripts.testnet import links
 from scripts.testnet.build import BINARY, BUILD_COMMAND
 from scripts.testnet.description import GAS_PRICE_WEI
+from scripts.testnet.links import block, head, peers
 from scripts.testnet.local import LocalNodes, fund, gas_price, new_network
 from scripts.testnet.mend import mend
 from scripts.testnet.node import GethNode
@@ -106,12 +108,9 @@ class Testnet:
         self.local.start()
         self.seal()
         self.join(list(self.nodes.values()), list(self.nodes.values()))
-        until(
-            lambda: all(len(peers(node)) == len(self.nodes) - 1 for node in self.nodes.values()),
-            "all are linked",
-        )
+        until(lambda: links.are_linked(self.nodes.values()), "all are linked")
         self.mend()
-        until(self._is_one, "all nodes follow one chain")
+        until(lambda: links.are_one(self.nodes.values()), "all nodes follow one chain")
         self.await_blocks(1)
 
     def mend(self) -> list[str]:
@@ -123,29 +122,16 @@ class Testnet:
         validators = {node.name: node.rpc for node in self.validators}
         return mend(validators, finality_blocks=self.network.finality_blocks)
 
-    def _is_one(self) -> bool:
-        # A branch that stands still has a block of its own at the end of it.
-        number = min(map(head, self.nodes.values()))
-        return len({block(node, number) for node in self.nodes.values()}) == 1
-
     def cut(self, one: Sequence[GethNode], other: Sequence[GethNode]) -> None:
         """Take every link between two groups away, and wait until it is gone."""
-        self._link(one, other, "remove")
+        links.cut(one, other)
         for node, apart in ((one[0], other), (other[0], one)):
             names = {each.node.public_key for each in apart}
             until(lambda node=node, names=names: not names & peers(node), "the links are cut")  # type: ignore[misc]
 
     def join(self, one: Sequence[GethNode], other: Sequence[GethNode]) -> None:
         """Let the nodes of two groups dial each other again; it may take them half a minute."""
-        self._link(one, other, "add")
-
-    def _link(self, one: Sequence[GethNode], other: Sequence[GethNode], verb: str) -> None:
-        for left in one:
-            for right in other:
-                if left is not right:
-                    for node, peer in ((left, right), (right, left)):
-                        node.ask(f"admin_{verb}TrustedPeer", peer.node.enode)
-                        node.ask(f"admin_{verb}Peer", peer.node.enode)
+        links.join(one, other)
 
     def seal(self) -> None:
         for node in self.validators:
@@ -192,18 +178,3 @@ class Testnet:
         for node in self.plain:
             node.await_ready()
         return top - depth
-
-
-def head(node: GethNode) -> int:
-    return int(node.ask("eth_blockNumber"), 16)
-
-
-def block(node: GethNode, number: int) -> str | None:
-    """The hash of a block, None where the node does not have it."""
-    found = node.ask("eth_getBlockByNumber", hex(number), False)
-    return None if found is None else str(found["hash"])
-
-
-def peers(node: GethNode) -> set[str]:
-    """The public keys of the nodes it is connected to."""
-    return {each["enode"].split("//")[1].split("@")[0] for each in node.ask("admin_peers")}

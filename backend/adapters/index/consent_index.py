@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
@@ -77,6 +77,11 @@ class MongoConsentIndex:
         """Return all consents by id, and the ids of those that cannot be read."""
         with translated():
             return sorted_out(_consent, self._consents.find({}).sort("_id", ASCENDING))
+
+    def everything(self) -> Iterator[ConsentRow]:
+        """Yield all consents, a page at a time: together they may be larger than memory."""
+        with translated():
+            yield from map(_consent, self._consents.find({}).sort("_id", ASCENDING))
 
     def subjects(self) -> Sequence[SubjectId]:
         with translated():

@@ -53,7 +53,7 @@ _CREATED: dict[str, tuple[str, ...]] = {
 }
 _FIRST = "ParticipantRegistry"
 _GAS = 16_000_000
-_MADE_SECONDS: Final = 30.0
+_MADE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.2
 RECOVERY_DELAY_SECONDS: Final = 72 * 3600
 
@@ -194,15 +194,18 @@ def _carry_out(path: Path, plan: Deployment, chain: Chain, relayer: Relayer) -> 
 
 
 def _made(name: str, address: Address, chain: Chain) -> bytes:
-    """Return the code of a contract that a block has. Near the head that block may be replaced by one without
-    it, for a moment; what is kept of the code must not be taken then."""
+    """Return the code of a contract, once it is there. Raise LedgerUnavailable.
+
+    The block that it was made in may be replaced, and the chain is without it for a moment: the hash of no
+    code would be refused at every start.
+    """
     deadline = time.monotonic() + _MADE_SECONDS
     while True:
         try:
             return require_code(name, address, chain)
-        except ContractCodeDiffers:
+        except ContractCodeDiffers as failure:
             if time.monotonic() > deadline:
-                raise
+                raise LedgerUnavailable(f"The block with {name} was replaced by one without it.") from failure
         time.sleep(_POLL_SECONDS)
 
 

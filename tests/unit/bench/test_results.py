@@ -12,6 +12,7 @@ from bench.results import (
     Result,
     ResultsMalformed,
     at_most,
+    merged,
     ratio_at_least,
     ratio_at_most,
     read,
@@ -81,3 +82,8 @@ def test_malformed_file_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_result_is_rounded_to_what_is_known() -> None:
     assert at_most("a", 0.123456, "s", 1) == Result("a", 0.1235, "s", None, None, "<= 1 s", True)
+
+
+def test_rows_measured_again_stand_where_they_stood_and_the_others_stay() -> None:
+    again, new = shown("part", 0.75, "s"), shown("another", 1, "s")
+    assert merged(ROWS, [new, again]) == [again, *ROWS[1:], new]

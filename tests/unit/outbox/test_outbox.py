@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.errors import Conflict, IntegrityError, Unavailable
-from backend.outbox.driver import Driver
+from backend.outbox.driver import WORKERS, Driver
 from backend.outbox.errors import ActConflict, ActFailed, LeaseLost, NotYet
 from backend.outbox.service import (
     FAILING_ATTEMPTS,
@@ -183,6 +183,68 @@ def test_retry_waits_no_longer_than_it_said() -> None:
     assert world.pauses == round(WAIT_SECONDS / POLL_SECONDS)
 
 
+def test_who_has_nobody_to_answer_does_not_wait_for_another() -> None:
+    world = World()
+    outbox = world.outbox()
+    act = outbox.begin("grant", "1", state="first", data={})
+    outbox.drive(act, until="second")
+    with pytest.raises(LeaseLost):
+        outbox.drive(act, awaiting=False)
+    assert world.pauses == 0
+
+
+def test_driver_carries_on_several_acts_at_once_and_ends_when_all_are_done() -> None:
+    outbox = Outbox(store=MemoryActStore(), clock=Clock(), holder="a")
+    together = threading.Barrier(WORKERS, timeout=60)
+
+    def step(_: Act) -> Advance:
+        together.wait()
+        return Advance(DONE, {})
+
+    outbox.register("grant", {"first": step})
+    driver = Driver(outbox)
+    driver.start()
+    for number in range(2 * WORKERS):
+        driver.hand_over(outbox.begin("grant", str(number), state="first", data={}))
+    driver.close(timeout_seconds=120)
+    assert outbox.unfinished("grant") == []
+
+
+def test_start_hands_over_what_it_has_no_time_for() -> None:
+    outbox, done = Outbox(store=MemoryActStore(), clock=Clock(), holder="a"), list[str]()
+
+    def step(act: Act) -> Advance:
+        done.append(act.act_id)
+        return Advance(DONE, {})
+
+    outbox.register("grant", {"first": step})
+    for number in range(3):
+        outbox.begin("grant", str(number), state="first", data={})
+    left: list[Act] = []
+    assert outbox.recover(takeover=True, seconds=0, hand_over=left.append) == 0
+    assert (len(left), done) == (3, [])
+    for act in left:  # under a lease of its own: nobody else takes it up meanwhile
+        assert outbox.recover() == 0
+        outbox.drive(act)
+    assert sorted(done) == ["0", "1", "2"]
+    assert outbox.recover(takeover=True, seconds=60, hand_over=left.append) == 0
+
+
+def test_driver_takes_up_what_is_left_and_ends_it_behind() -> None:
+    clock = Clock()
+    outbox = Outbox(store=MemoryActStore(), clock=clock, holder="a")
+    outbox.register("grant", {"first": lambda _: Advance(DONE, {})})
+    outbox.begin("grant", "1", state="first", data={})
+    clock.now += LEASE_SECONDS + 1
+    driver = Driver(outbox)
+    driver.start()
+    deadline = time.monotonic() + 60
+    while outbox.unfinished("grant"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    driver.close()
+
+
 def test_retry_does_not_wait_for_one_that_could_not_go_on() -> None:
     world = World()
     outbox = world.outbox()
@@ -281,5 +343,7 @@ def test_act_that_another_caller_carries_on_is_no_warning_in_the_log(
     driver.hand_over(act)
     driver.hand_over(outbox.begin("unknown", "2", state="first", data={}))
     driver.close()
-    assert world.pauses
+    kept = world.store.get("grant", "1")
+    assert kept is not None
+    assert kept.state == "first"
     assert [record.message for record in caplog.records] == ["act failed unexpectedly"]
