@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,9 +71,17 @@ class Server(uvicorn.Server):
         self._ready = ready
 
     def serve_on(self, listener: socket.socket) -> None:
-        """Serve until SIGINT, SIGTERM or ``end``; requests under way get ``DRAIN_SECONDS`` to end."""
-        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its orderly end
-            self.run(sockets=[listener])
+        """Serve until SIGINT, SIGTERM or ``end``; requests under way get ``DRAIN_SECONDS`` to end.
+
+        Call it from the main thread. What is closed afterwards is closed whichever signal it was.
+        """
+        # uvicorn raises the signal again after its orderly end, and SIGTERM would end the process there.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with suppress(KeyboardInterrupt):
+                self.run(sockets=[listener])
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     def end(self) -> None:
         """Stop as for SIGTERM; any thread may call."""

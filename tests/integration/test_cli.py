@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -171,6 +172,20 @@ def test_import_of_an_empty_folder_is_named(tmp_path: Path) -> None:
 def test_checks_of_a_directory_without_deployment_make_none(command: list[str], tmp_path: Path) -> None:
     refused([*command, "--data-directory", str(tmp_path / "none")], "no_deployment")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_service_that_is_asked_to_end_closes_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C sends the one, a supervisor or a container the other."""
+    program = Program(tmp_path, ASSENT_ANCHOR_INTERVAL_SECONDS="3600")
+    program.start()
+    program.process.send_signal(number)
+    status = program.process.wait(60)
+    program.http.close()
+    assert status == 0
+    assert b"anchoring the audit log and stopping" in program.log.read_bytes()
+    checked = answer("audit", "fsck", "--data-directory", program.data)["checked"]
+    assert checked["checkpoints"] == 1, checked
 
 
 def test_start_on_a_taken_port_is_named(tmp_path: Path) -> None:
