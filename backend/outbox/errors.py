@@ -14,7 +14,7 @@ class LeaseLost(Unavailable):
 
 
 class NotYet(Unavailable):
-    """A step has to wait for a time, and is taken up again then."""
+    """A step has to wait for a time, and is taken up again then. To wait is not to fail."""
 
     code = "act_waits"
     remedy = "The act goes on by itself when its time has come."

@@ -35,8 +35,8 @@ class ActStore(Protocol):
         """Move on by compare-and-swap on the fence; False if the fence is no longer current."""
         ...
 
-    def postpone(self, act: Act, *, until: UnixSeconds) -> None:
-        """Count a failed attempt and leave the act alone until then. No effect if the fence is old."""
+    def postpone(self, act: Act, *, until: UnixSeconds, failed: bool = True) -> None:
+        """Leave the act alone until then, and count a failed attempt. No effect if the fence is old."""
         ...
 
     def unfinished(self, kinds: Sequence[str]) -> list[Act]:

@@ -168,7 +168,7 @@ class Outbox:
         try:
             advance = self._steps[act.kind, act.state](act)
         except NotYet as waiting:
-            self._store.postpone(act, until=waiting.until)
+            self._store.postpone(act, until=waiting.until, failed=False)
             raise
         except (Unavailable, IntegrityError):
             # What is damaged must be repaired, and then goes on: an act that was acknowledged is not dropped.

@@ -86,6 +86,13 @@ def test_postpone_counts_the_attempt(store: ActStore, act: Act) -> None:
     assert due.attempts == 1
 
 
+def test_postpone_of_an_act_that_only_waits_counts_nothing(store: ActStore, act: Act) -> None:
+    store.postpone(act, until=UnixSeconds(300), failed=False)
+    assert store.due(now=UnixSeconds(299), limit=10) == []
+    (due,) = store.due(now=UnixSeconds(300), limit=10)
+    assert due.attempts == 0
+
+
 def test_claim_by_many_at_once_has_one_winner(mongo: Database[dict[str, Any]]) -> None:
     store = MongoActStore(mongo, MemoryKeyStore())
     act = Act("grant", "1", "first", {}, fence=1, attempts=0, created_at=UnixSeconds(5))

@@ -50,10 +50,10 @@ class MemoryActStore:
         self._acts[act.kind, act.act_id] = (moved, leased_until)
         return True
 
-    def postpone(self, act: Act, *, until: UnixSeconds) -> None:
+    def postpone(self, act: Act, *, until: UnixSeconds, failed: bool = True) -> None:
         stored, _ = self._acts[act.kind, act.act_id]
         if stored.fence == act.fence:
-            self._acts[act.kind, act.act_id] = (replace(stored, attempts=stored.attempts + 1), until)
+            self._acts[act.kind, act.act_id] = (replace(stored, attempts=stored.attempts + failed), until)
 
     def unfinished(self, kinds: Sequence[str]) -> list[Act]:
         return [act for act, _ in self._acts.values() if not act.is_over and act.kind in kinds]

@@ -103,11 +103,11 @@ class MongoActStore:
             )
         return moved.matched_count == 1
 
-    def postpone(self, act: Act, *, until: UnixSeconds) -> None:
+    def postpone(self, act: Act, *, until: UnixSeconds, failed: bool = True) -> None:
         with translated():
             self._acts.update_one(
                 {"_id": _key(act.kind, act.act_id), "fence": act.fence},
-                {"$set": {"leased_until": until, "holder": ""}, "$inc": {"attempts": 1}},
+                {"$set": {"leased_until": until, "holder": ""}, "$inc": {"attempts": int(failed)}},
             )
 
     def unfinished(self, kinds: Sequence[str]) -> list[Act]:

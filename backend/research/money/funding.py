@@ -38,8 +38,9 @@ OFFICE_NAME: Final = "Payments office"
 _CREDENTIAL_SECONDS: Final = 5 * 365 * 24 * 3600
 
 
-class FundingWaits(Unavailable):
-    """An earlier deposit of the payments office is still under way."""
+class FundingWaits(NotYet):
+    """An earlier deposit of the payments office is still under way. It is looked for again each second: with
+    the pauses of something that fails, a row of deposits would take minutes."""
 
     code = "funding_waits"
     remedy = "Nothing to do: it goes on by itself when the deposit before it is made."
@@ -136,7 +137,7 @@ class Funding:
         under_way = self._outbox.unfinished(ACT)
         first = min(under_way, key=lambda each: (each.created_at, each.act_id))
         if first.act_id != act.act_id:
-            raise FundingWaits
+            raise FundingWaits(until=UnixSeconds(self._clock() + 1))
         before = len(self._ledger.deposits(_terms(act)))
         self._ledger.allow(_amount(act))
         return Advance("allowed", {"deposits": before})

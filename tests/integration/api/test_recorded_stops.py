@@ -119,10 +119,13 @@ def test_stop_that_was_taken_with_another_signature_is_the_same_stop(
     patient.end(consent)
     stores, taken = service.world.stores, service.world.services.revocations
     blocks = RecordedStops(chain=stores.chain, registry=stores.deployment.address("ConsentRegistry"))
-    head = stores.chain.view().head_number
-    (stop,) = [
-        each for each in blocks.between(BlockNumber(0), head) if each.consent == bytes.fromhex(consent[2:])
-    ]
+
+    def recorded() -> list[RecordedStop]:
+        every = blocks.between(BlockNumber(0), stores.chain.view().head_number)
+        return [each for each in every if each.consent == bytes.fromhex(consent[2:])]
+
+    until(lambda: bool(recorded()), "the stop is in a block")
+    (stop,) = recorded()
     assert not taken.take_recorded(replace(stop, signature=b"another"))
     assert len(ends(patient)) == 1
 
