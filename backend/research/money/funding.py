@@ -39,8 +39,9 @@ _CREDENTIAL_SECONDS: Final = 5 * 365 * 24 * 3600
 
 
 class FundingWaits(NotYet):
-    """An earlier deposit of the payments office is still under way. It is looked for again each second: with
-    the pauses of something that fails, a row of deposits would take minutes."""
+    """An earlier deposit of the payments office is still under way."""
+
+    # Looked for again each second: with the pauses of what fails, a row of deposits would take minutes.
 
     code = "funding_waits"
     remedy = "Nothing to do: it goes on by itself when the deposit before it is made."
