@@ -78,13 +78,14 @@ class _Documents:
         A running service removes and replaces documents while they are read: one that is gone is no damage,
         and one that changed meanwhile is read again.
         """
-        before = self._row(collection, name)
-        while before is not None:
-            found = self._damage(collection, name)
-            after = self._row(collection, name) if found else before
-            if after == before:
+        before = None
+        while found := self._damage(collection, name):
+            row = self._row(collection, name)
+            if row is None:
+                return ""
+            if row == before:
                 return found
-            before = after
+            before = row
         return ""
 
     def _damage(self, collection: str, name: Any) -> str:
