@@ -114,14 +114,9 @@ class NetworkChain:
 
     @property
     def gas_price(self) -> int:
-        """Raise LedgerUnavailable where no node ever showed a head."""
-        with suppress(LedgerUnavailable):
-            self.view()
-        fees = [node.base_fee for node in self._nodes if node.base_fee is not None]
-        if not fees:
-            self.shown()
-            fees = [node.base_fee for node in self._nodes if node.base_fee is not None]
-        return price_above(max(fees), least=self._least_price)
+        """Raise LedgerUnavailable where no node answers."""
+        self.shown()
+        return price_above(max(node.base_fee for node in self._nodes), least=self._least_price)
 
     def view(self) -> LedgerView:
         """Return the head and the final block, at most ``view_age_seconds`` old. Raise StaleHead,

@@ -56,7 +56,7 @@ class Node:
     ) -> None:
         """``name``: for messages, such as 'node 2'. ``finals``: hashes of blocks that were final before."""
         self.name = name
-        self.base_fee: int | None = None  # wei, of the newest head that was read
+        self.base_fee = 0  # wei, of the newest head that was read
         self._rpc = Rpc(url, timeout_seconds=timeout_seconds)
         self._rpc.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
         self._finality_depth = finality_depth
