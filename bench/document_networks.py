@@ -18,9 +18,10 @@ import httpx
 
 from bench.block_watch import BlockWatch
 from bench.document import SIZE_BYTES
-from bench.enduring_stage import Stage, until
+from bench.enduring_stage import Stage
 from bench.results import Result, shown, skipped
 from bench.scene import Scene, enter, segment_path
+from bench.waiting import until
 from scripts.kubo import run as kubo
 from scripts.testnet import links
 from scripts.testnet.build import BINARY

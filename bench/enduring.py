@@ -27,9 +27,10 @@ from backend.audit.codes import CONSENT_GRANTED, CONSENT_REVOKED, RECORD_READ, R
 from backend.demo.actors import Api
 from bench.enduring_clients import Crowd, Person
 from bench.enduring_model import Verdict
-from bench.enduring_stage import Stage, schedule, until
+from bench.enduring_stage import Stage, schedule
 from bench.machine import resident_mib
 from bench.results import Result, at_most, shown, skipped
+from bench.waiting import until
 from scripts.testnet.build import BINARY, BUILD_COMMAND
 
 MINUTES: Final = 24

@@ -9,18 +9,17 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
-from backend.adapters.ledger.rpc import RpcError
 from backend.demo.service import Service
-from backend.errors import LedgerUnavailable
 from backend.settings import Settings
 from backend.stores import sending_accounts
 from bench.machine import children
+from bench.waiting import until
 from scripts.kubo import run as kubo
 from scripts.kubo.swarm import LocalSwarm, new_swarm
 from scripts.testnet import links
@@ -32,7 +31,6 @@ from scripts.testnet.node import GethNode
 
 STALENESS_SECONDS: Final = 10  # below how long the faults last: permits stop in most of them
 _FUNDS_WEI: Final = 10**18
-_PATIENCE_SECONDS: Final = 120.0
 _STANDSTILL_SECONDS: Final = 4.0
 _LIMITS: Final = ("sign_ins_per_minute", "challenges_per_minute", "drafts_per_minute", "rpc_calls_per_minute")
 _MANY: Final = 1_000_000
@@ -238,15 +236,3 @@ def schedule(minutes: int, *, kubo: bool) -> list[Fault]:
     """
     others = [fault for fault in _OTHERS if kubo or "Kubo" not in fault.name]
     return [_SERVICE_KILLED, *islice(cycle(others), max(0, minutes - 2)), _SERVICE_KILLED][:minutes]
-
-
-def until(holds: Callable[[], bool], what: str, *, seconds: float = _PATIENCE_SECONDS) -> None:
-    """Poll until it holds; a node that does not answer is one of which it does not hold."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with suppress(LedgerUnavailable, RpcError):
-            if holds():
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.1)

@@ -4,8 +4,8 @@ nodes."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +16,13 @@ from backend.consent.ledger_types import MemberStanding
 from backend.consent.revocations import Revocation
 from backend.consent.terms import Revoke
 from backend.consent.typed_data import consent_id
-from backend.errors import LedgerUnavailable
 from backend.settings import Settings
 from backend.stores import join, sending_accounts
 from bench import granting
 from bench.chain import Patient, asked
 from bench.results import Result, at_most, shown, skipped
+from bench.waiting import until
+from scripts.testnet import links
 from scripts.testnet.build import BINARY, BUILD_COMMAND
 from scripts.testnet.description import GAS_PRICE_WEI
 from scripts.testnet.local import LocalNodes, fund, new_network
@@ -31,7 +32,6 @@ GOAL_SECONDS: Final = 2
 GOAL_BLOCKS: Final = 1
 _NAME: Final = "revocation handed to one member, denied at the other"
 _FUNDS_WEI: Final = 10**18
-_PATIENCE_SECONDS: Final = 120
 _POLL_SECONDS: Final = 0.01
 
 
@@ -83,19 +83,22 @@ def _custodians(
         )
 
     first, second = settings("first", urls[0]), settings("second", urls[1])
-    _until(lambda: all(int(node.ask("eth_blockNumber"), 16) > 0 for node in nodes.nodes.values()))
+    until(lambda: all(links.head(node) > 0 for node in nodes.nodes.values()), "the network seals")
     _pay(shared, nodes, list(sending_accounts(first).values()))
     with closing(open_world(first)) as one:
         file = one.stores.directory.chain / "deployment.json"
         height = one.stores.chain.view().head_number
-        _until(lambda: all(int(node.ask("eth_blockNumber"), 16) >= height for node in nodes.nodes.values()))
+        until(
+            lambda: all(links.head(node) >= height for node in nodes.nodes.values()),
+            "every node has the contracts",
+        )
         joined = join(second, file)
         _pay(shared, nodes, list(joined.accounts))
         one.services.admissions.admit_custodian(
             "second", member=joined.member, account=joined.account, days=1, begun_at=int(time.time()),
             by=Agent.service("benchmark"),
         )  # fmt: skip
-        _until(lambda: join(second, file).standing is MemberStanding.ACTIVE)
+        until(lambda: join(second, file).standing is MemberStanding.ACTIVE, "the second one is admitted")
         with closing(open_world(second)) as other:
             yield one, other
 
@@ -110,23 +113,11 @@ def _round(one: World, other: World) -> tuple[float, int]:
     def permits() -> bool:
         return one.services.decisions.decide(question, [segment])[0].answer is Answer.PERMIT
 
-    _until(permits)
+    until(permits, "it permits", every=_POLL_SECONDS)
     name = consent_id(grant)
     signature = patient.sign(Revoke(name))
     head = one.stores.chain.view().head_number
     began = time.perf_counter()
     other.services.revocations.revoke(Revocation(signature=signature, consent=name))
-    _until(lambda: not permits())
+    until(lambda: not permits(), "it denies", every=_POLL_SECONDS)
     return time.perf_counter() - began, one.stores.chain.view().head_number - head
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    """Poll until it holds; a chain that cannot be asked is one of which it does not hold."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        with suppress(LedgerUnavailable):
-            if holds():
-                return
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(_POLL_SECONDS)
