@@ -20,7 +20,7 @@ from backend.consent.terms_json import from_json
 from backend.consent.typed_data import consent_id
 from backend.demo.actors import Provider
 from backend.types import ConsentId, SubjectId
-from tests.integration.api.world import Patient, Service, in_days
+from tests.integration.api.world import Patient, Service, in_days, permit_wish
 from tests.networks.acts import read, under_way
 from tests.networks.custodians import deployment_of, signed_stop
 from tests.support.testnet import Testnet, until
@@ -180,18 +180,7 @@ def test_only_valid_stops_of_this_chain_and_these_contracts_are_sent(
         return int(network.validators[1].ask("eth_getTransactionCount", sender, "pending"), 16)
 
     before = transactions()
-    draft = patient.api.post(
-        "/v1/consents/draft",
-        {
-            "subject": patient.subject,
-            "kind": "permit",
-            "grantee": clinic.member_id,
-            "purposes": ["TREAT"],
-            "categories": ["laboratory"],
-            "actions": ["access"],
-            "not_after": in_days(1),
-        },
-    )
+    draft = patient.api.post("/v1/consents/draft", permit_wish(patient, clinic))
     grant = {"message": draft["message"], "signature": patient.wallet.sign_typed(draft["typed_data"])}
     refused(stop(grant, tmp_path, *here), "not_a_stop")
     refused(stop("not this", tmp_path, *here), "stop_unreadable")
