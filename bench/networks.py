@@ -63,7 +63,15 @@ def measure(directory: Path) -> list[Result]:
 
 
 def _pay(shared: Path, nodes: LocalNodes, accounts: Sequence[str]) -> None:
-    fund(shared, next(iter(nodes.nodes.values())).rpc, nodes.network, accounts, wei=_FUNDS_WEI)
+    """Give each of them what gas costs; return once every node knows, for it may be any that is asked."""
+    every = list(nodes.nodes.values())
+    fund(shared, every[0].rpc, nodes.network, accounts, wei=_FUNDS_WEI)
+
+    def known() -> bool:
+        balances = [node.rpc.call("eth_getBalance", each, "latest") for node in every for each in accounts]
+        return all(int(balance, 16) for balance in balances)
+
+    until(known, "every node knows who was paid")
 
 
 @contextmanager

@@ -359,7 +359,7 @@ def test_false_stop_on_the_chain_stops_nothing(
         )
         raw_transaction, name = bytes(signed.raw_transaction), Bytes32(bytes(signed.hash))
         sent = SignedTransaction(raw_transaction, Address(stranger.address), name)
-        (included,) = chain.send([sent])
+        (included,) = chain.offer([sent])()
     assert not included.succeeded
     time.sleep(5 * INTERVAL_SECONDS)
     assert not under_way(service, ACT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -48,6 +48,9 @@ class Inclusion:
     logs: tuple[LedgerLog, ...]
 
 
+Included = Callable[[], list[Inclusion]]
+
+
 class Chain(Protocol):
     """Done means: in a block (embedded: durable; network: included, final ``finality_depth`` blocks
     later).
@@ -81,10 +84,10 @@ class Chain(Protocol):
         """Return the connection for reads. Raise LedgerUnavailable while there is none."""
         ...
 
-    def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:
-        """Send in order and wait.
+    def offer(self, transactions: Sequence[SignedTransaction]) -> Included:
+        """Hand in, in order; return what waits until each is in a block.
 
-        Raise TransactionRefused (nothing recorded) or LedgerUnavailable (unknown).
+        Raise TransactionRefused (nothing recorded) or LedgerUnavailable (unknown), as what is returned does.
         """
         ...
 

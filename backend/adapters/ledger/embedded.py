@@ -17,7 +17,7 @@ from pathlib import Path
 
 from web3 import Web3
 
-from backend.adapters.ledger.chain import Block, Inclusion, SignedTransaction
+from backend.adapters.ledger.chain import Block, Included, Inclusion, SignedTransaction
 from backend.adapters.ledger.engine import Engine
 from backend.adapters.ledger.errors import (
     JournalUnwritable,
@@ -137,8 +137,8 @@ class EmbeddedChain:
 
     # --- writing
 
-    def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:
-        """Put these into one block, in order."""
+    def offer(self, transactions: Sequence[SignedTransaction]) -> Included:
+        """Put these into one block, in order, at once."""
         runs: list[int] = []
         for position, item in enumerate(transactions):
             if position and item.sender == transactions[position - 1].sender:
@@ -146,7 +146,7 @@ class EmbeddedChain:
             else:
                 runs.append(1)
         _, inclusions = self._make([item.raw for item in transactions], runs, None)
-        return inclusions
+        return lambda: inclusions
 
     def mine(self, raw_transactions: Sequence[bytes], *, timestamp: UnixSeconds | None = None) -> Block:
         """Make one block of these, in order, at ``timestamp`` (default now; never before the head's).

@@ -134,7 +134,7 @@ class LedgerMoney:
         for raw in raws:
             transaction = signed(raw)
             if not self._is_included(transaction.hash):
-                (inclusion,) = self._chain.send([transaction])
+                (inclusion,) = self._chain.offer([transaction])()
                 if not inclusion.succeeded:
                     raise LedgerRejected("Reverted")
                 self._final(Receipt(inclusion.block_number, inclusion.transaction_hash, inclusion.logs))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from backend.adapters.ledger.chain import Chain, Inclusion, SignedTransaction, price_above
+from backend.adapters.ledger.chain import Chain, Included, Inclusion, SignedTransaction, price_above
 from backend.adapters.ledger.errors import (
     ChainChanged,
     FinalityBroken,
@@ -171,9 +171,10 @@ class NetworkChain:
         """None are needed: the head is seconds old."""
         return
 
-    def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:
-        """Send in order, to each node, and wait until each is in a block. Raise TransactionRefused where the
-        first was refused, so nothing was sent; OutcomeUnknown where some may still be included.
+    def offer(self, transactions: Sequence[SignedTransaction]) -> Included:
+        """Send in order, to each node; return what waits until each is in a block. Raise TransactionRefused
+        where the first was refused, so nothing was sent; OutcomeUnknown where some may still be included, as
+        the waiting does.
         """
         outcomes = self._of_each(lambda node: node.offer(transactions), seconds=self._inclusion_seconds)
         taken = max(number for number, _ in outcomes)
@@ -182,7 +183,7 @@ class NetworkChain:
             if taken == 0 and all(isinstance(each, TransactionRefused) for each in failures):
                 raise failures[0]
             raise OutcomeUnknown("It is not known which of the transactions were taken.") from failures[0]
-        return self._await_inclusion([transaction.hash for transaction in transactions])
+        return partial(self._await_inclusion, [transaction.hash for transaction in transactions])
 
     def replaced(self) -> Replaced | None:
         """Return which of the blocks that permission rested on a node does not have any more, None where all
@@ -353,10 +354,13 @@ class NetworkChain:
         found: dict[Bytes32, Inclusion] = {}
         while True:
             told: list[dict[Bytes32, Inclusion]] = []
+            asked = hashes if found else hashes[:1]  # before the first of them none is in a block
             with suppress(LedgerUnavailable):  # what was sent is under way, whether the node answers or not
-                told = self._of_each(lambda node: node.inclusions(hashes))
+                told = self._of_each(partial(Node.inclusions, hashes=asked))
             for each in told:
                 found.update(each)
+            if found and len(asked) < len(hashes):
+                continue
             now = time.monotonic()
             if len(found) == len(hashes):
                 behind = behind or now + _OTHER_NODE_SECONDS

@@ -1,7 +1,8 @@
 """The one place that sends transactions: dry call, decode the refusal, sign, send, bounded wait, check.
 
-Threads hand in calls; one thread takes whatever has gathered, puts it into one block and answers all. While a
-block is made the next group gathers, so the load sets the size of the group.
+Threads hand in calls; one thread takes whatever has gathered and hands it to the chain. Others wait for the
+blocks and answer, so that a group need not wait for the block of the one before. While a group is handed in
+the next one gathers, so the load sets the size of the group.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from backend.adapters.ledger.calls import Call, Sender
-from backend.adapters.ledger.chain import Chain, Inclusion, SignedTransaction
+from backend.adapters.ledger.chain import Chain, Included, Inclusion, SignedTransaction
 from backend.adapters.ledger.errors import LedgerRejected, OutcomeUnknown, TransactionRefused
 from backend.adapters.ledger.reverts import rejection_of
 from backend.adapters.ledger.rpc import RpcError
@@ -27,6 +29,7 @@ from backend.consent.ledger_types import Receipt
 from backend.errors import LedgerUnavailable
 from backend.types import Address, Bytes32
 
+_GROUPS_UNDER_WAY: Final = 4  # more would be small ones, each asking the node again and again
 _log = logging.getLogger(__name__)
 
 
@@ -53,11 +56,14 @@ class Relayer:
             sender: Account.from_key(keys.get(sender, keys[Sender.RELAYER])) for sender in Sender
         }
         self._nonces: dict[Address, int] = {}
+        self._recount = threading.Event()  # the numbers may be wrong: the node is to be asked
         self._largest_group = largest_group
         self._wait_seconds = wait_seconds
         self._waiting: deque[_Waiting] = deque()
         self._wakeup = threading.Condition()
         self._closing = False
+        self._settling = ThreadPoolExecutor(_GROUPS_UNDER_WAY, thread_name_prefix="relayer-settling")
+        self._room = threading.Semaphore(_GROUPS_UNDER_WAY)
         self._thread = threading.Thread(target=self._run, name="relayer", daemon=True)
         self._thread.start()
 
@@ -97,6 +103,7 @@ class Relayer:
             self._closing = True
             self._wakeup.notify_all()
         self._thread.join(self._wait_seconds)
+        self._settling.shutdown()
 
     # --- the threads that ask
 
@@ -124,15 +131,21 @@ class Relayer:
                 group = self._take_group()
             if not group:
                 return
-            try:
+            with self._answering(group):
                 self._process(group)
-            except LedgerUnavailable as error:
-                self._nonces.clear()
-                _fail(group, error)
-            except Exception as error:  # noqa: BLE001 - told to the callers
-                _log.exception("relaying failed")
-                self._nonces.clear()
-                _fail(group, OutcomeUnknown(f"Relaying failed ({type(error).__name__})."))
+
+    @contextmanager
+    def _answering(self, group: Sequence[_Waiting]) -> Iterator[None]:
+        """Whatever goes wrong, nobody of the group waits in vain."""
+        try:
+            yield
+        except LedgerUnavailable as error:
+            self._recount.set()
+            _fail(group, error)
+        except Exception as error:  # noqa: BLE001 - told to the callers
+            _log.exception("relaying failed")
+            self._recount.set()
+            _fail(group, OutcomeUnknown(f"Relaying failed ({type(error).__name__})."))
 
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -157,25 +170,33 @@ class Relayer:
             self._send(ordered)
         except TransactionRefused:
             # Nothing was recorded. Another process may have used the account, or one of them is at fault.
-            self._nonces.clear()
-            for waiting in ordered:
-                self._send_alone(waiting)
+            self._recount.set()
+            self._send_each(ordered)
 
     def _send(self, ordered: Sequence[_Waiting]) -> None:
-        gas_price = self._chain.gas_price
-        inclusions = self._chain.send([self._sign(waiting.call, gas_price) for waiting in ordered])
-        for waiting, inclusion in zip(ordered, inclusions, strict=True):
-            if inclusion.succeeded:
-                waiting.future.set_result(inclusion)
-            else:
-                waiting.future.set_exception(self._reason(waiting.call, inclusion))
-
-    def _send_alone(self, waiting: _Waiting) -> None:
+        self._room.acquire()
         try:
-            self._send([waiting])
-        except TransactionRefused as refusal:
-            self._nonces.clear()
-            waiting.future.set_exception(refusal)
+            if self._recount.is_set():
+                self._recount.clear()
+                self._nonces.clear()
+            gas_price = self._chain.gas_price
+            included = self._chain.offer([self._sign(waiting.call, gas_price) for waiting in ordered])
+        except BaseException:
+            self._room.release()
+            raise
+        self._settling.submit(self._settle, ordered, included)
+
+    def _send_each(self, ordered: Sequence[_Waiting]) -> None:
+        for position, waiting in enumerate(ordered):
+            try:
+                self._send([waiting])
+            except TransactionRefused as refusal:
+                self._recount.set()
+                _fail([waiting], refusal)
+            except LedgerUnavailable as error:
+                self._recount.set()
+                _fail(ordered[position:], error)  # those before are under way
+                return
 
     def _dry_run(self, group: list[_Waiting]) -> list[_Waiting]:
         """Ask the head what each call would do; answer the refused ones, return the rest."""
@@ -218,6 +239,19 @@ class Relayer:
             transaction["to"] = call.to
         signed = account.sign_transaction(transaction)
         return SignedTransaction(bytes(signed.raw_transaction), address, Bytes32(bytes(signed.hash)))
+
+    # --- the threads that wait for blocks
+
+    def _settle(self, group: Sequence[_Waiting], included: Included) -> None:
+        try:
+            with self._answering(group):
+                for waiting, inclusion in zip(group, included(), strict=True):
+                    if inclusion.succeeded:
+                        waiting.future.set_result(inclusion)
+                    else:
+                        waiting.future.set_exception(self._reason(waiting.call, inclusion))
+        finally:
+            self._room.release()
 
     def _reason(self, call: Call, inclusion: Inclusion) -> LedgerRejected:
         """Find out why a call that passed its dry run was refused in its block: another came before it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import eth_abi
@@ -12,7 +14,7 @@ import rlp
 from web3 import Web3
 
 from backend.adapters.ledger.calls import Call, Sender
-from backend.adapters.ledger.chain import Inclusion, SignedTransaction
+from backend.adapters.ledger.chain import Included, Inclusion, SignedTransaction
 from backend.adapters.ledger.errors import LedgerRejected, OutcomeUnknown, TransactionRefused
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.rpc import RpcError
@@ -44,7 +46,8 @@ class FakeRpc:
 
 
 class FakeChain:
-    """Every ``send`` is a block. ``gate`` holds a block back so that the next group gathers."""
+    """Every ``offer`` is a block. ``gate`` holds an offer back so that the next group gathers, ``mined`` the
+    answers of those that were taken."""
 
     def __init__(self) -> None:
         self.chain_id = 9
@@ -53,7 +56,10 @@ class FakeChain:
         self.blocks: list[list[tuple[str, int, bytes]]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.mined = threading.Event()
+        self.mined.set()
         self.failures: list[LedgerUnavailable] = []
+        self.lost: list[LedgerUnavailable] = []  # while waiting for a block, which was not made
         self.poison: bytes | None = None
 
     def rpc(self) -> Any:
@@ -65,7 +71,7 @@ class FakeChain:
     def next_nonce(self, account: Address) -> int:
         return sum(sender == account for block in self.blocks for sender, _, _ in block)
 
-    def send(self, transactions: Sequence[SignedTransaction]) -> list[Inclusion]:
+    def offer(self, transactions: Sequence[SignedTransaction]) -> Included:
         assert self.gate.wait(10)
         if self.failures:
             raise self.failures.pop()
@@ -79,10 +85,19 @@ class FakeChain:
             before = [n for s, n, _ in block if s == sender and n < nonce]
             assert nonce == self.next_nonce(Address(sender)) + len(before)
         self.blocks.append(block)
-        return [
+        inclusions = [
             Inclusion(item.hash, BlockNumber(len(self.blocks)), data != REFUSED_IN_BLOCK, None, ())
             for item, (_, _, data) in zip(transactions, block, strict=True)
         ]
+
+        def included() -> list[Inclusion]:
+            assert self.mined.wait(10)
+            if self.lost:
+                self.blocks.remove(block)
+                raise self.lost.pop()
+            return inclusions
+
+        return included
 
 
 @pytest.fixture
@@ -96,7 +111,15 @@ def relayer(chain: FakeChain) -> Iterator[Relayer]:
     made = Relayer(chain=chain, keys=keys, largest_group=8, wait_seconds=10)  # type: ignore[arg-type]
     yield made
     chain.gate.set()
+    chain.mined.set()
     made.close()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def _call(data: bytes, *, gas: int = 1000, sender: Sender = Sender.RELAYER) -> Call:
@@ -170,6 +193,78 @@ def test_chain_that_fails_answers_everyone_and_is_asked_for_the_nonce_again(
     with pytest.raises(OutcomeUnknown):
         relayer.submit(_call(b"b"))
     assert relayer.submit(_call(b"c")).block_number == 2
+
+
+def test_group_is_sent_while_the_one_before_waits_for_its_block(relayer: Relayer, chain: FakeChain) -> None:
+    chain.mined.clear()
+    with ThreadPoolExecutor(3) as threads:
+        receipts = []
+        for number in range(3):
+            receipts.append(threads.submit(relayer.submit, _call(bytes([number]))))
+            _until(lambda number=number: len(chain.blocks) == number + 1)  # type: ignore[misc]
+        assert not any(receipt.done() for receipt in receipts)
+        chain.mined.set()
+        assert [receipt.result(10).block_number for receipt in receipts] == [1, 2, 3]
+    assert [nonce for block in chain.blocks for _, nonce, _ in block] == [0, 1, 2]
+
+
+def test_while_enough_groups_are_under_way_the_next_ones_gather(relayer: Relayer, chain: FakeChain) -> None:
+    chain.mined.clear()
+    with ThreadPoolExecutor(12) as threads:
+        receipts = []
+        for number in range(4):
+            receipts.append(threads.submit(relayer.submit, _call(bytes([number]))))
+            _until(lambda number=number: len(chain.blocks) == number + 1)  # type: ignore[misc]
+        receipts.append(threads.submit(relayer.submit, _call(b"held")))
+        _until(lambda: relayer._room._value == 0 and not relayer._waiting)
+        receipts += [threads.submit(relayer.submit, _call(bytes([number]))) for number in range(5, 12)]
+        _until(lambda: len(relayer._waiting) == 7)
+        assert len(chain.blocks) == 4
+        chain.mined.set()
+        assert all(receipt.result(10) for receipt in receipts)
+    assert [len(block) for block in chain.blocks] == [1, 1, 1, 1, 1, 7]
+
+
+def test_block_that_never_comes_leaves_its_callers_in_doubt_and_the_number_is_asked_for_again(
+    relayer: Relayer, chain: FakeChain
+) -> None:
+    relayer.submit(_call(b"a"))
+    chain.lost = [OutcomeUnknown("not included in time")]
+    with pytest.raises(OutcomeUnknown):
+        relayer.submit(_call(b"b"))
+    relayer.submit(_call(b"c"))
+    assert [nonce for block in chain.blocks for _, nonce, _ in block] == [0, 1]
+
+
+def test_node_that_falls_silent_while_each_is_sent_alone_leaves_those_before_under_way(
+    relayer: Relayer, chain: FakeChain
+) -> None:
+    chain.poison = b"poison"
+    taken = chain.offer
+
+    def silent_at_the_third(transactions: Sequence[SignedTransaction]) -> Included:
+        if len(chain.blocks) == 1:
+            raise LedgerUnavailable("silent")
+        return taken(transactions)
+
+    chain.offer = silent_at_the_third  # type: ignore[method-assign]
+    chain.mined.clear()
+    calls = relayer._enqueue([_call(b"first"), _call(b"poison"), _call(b"third")])
+    with pytest.raises(LedgerUnavailable):
+        calls[2].future.result(10)
+    chain.mined.set()
+    assert calls[0].future.result(10).block_number == 1
+    assert isinstance(calls[1].future.exception(10), LedgerUnavailable)
+
+
+def test_relayer_that_closes_waits_for_the_blocks_of_what_was_handed_in(chain: FakeChain) -> None:
+    relayer = Relayer(chain=chain, keys={Sender.RELAYER: b"\x01" * 32})  # type: ignore[arg-type]
+    chain.mined.clear()
+    (waiting,) = relayer._enqueue([_call(b"a")])
+    _until(lambda: len(chain.blocks) == 1)
+    threading.Timer(0.1, chain.mined.set).start()
+    relayer.close()
+    assert waiting.future.done()
 
 
 def test_transaction_that_no_node_takes_fails_alone(relayer: Relayer, chain: FakeChain) -> None:
