@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+# The suites start hundreds of programs: each would compile its modules for a second and more.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 STAMPS := .build/stamps
 # The program itself: npm's wrapper of it ends with 0 when tests fail.

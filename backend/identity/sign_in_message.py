@@ -5,15 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from backend.identity.errors import SignInMessageMalformed
 from backend.types import Address, UnixSeconds
-
-with warnings.catch_warnings():
-    # The grammar that siwe carries repeats the core rules of RFC 5234; its parser warns about each.
-    warnings.simplefilter("ignore")
-    from siwe import SiweMessage
 
 MAX_MESSAGE_CHARACTERS: Final = 2048
 _UTF8_BYTES: Final = 4096
@@ -43,7 +39,7 @@ def parse(text: str) -> SignInMessage:
     if len(text) > MAX_MESSAGE_CHARACTERS or len(text.encode(errors="replace")) > _UTF8_BYTES:
         raise SignInMessageMalformed("The message is too long.", field="message")
     try:
-        parsed = SiweMessage.from_message(text)
+        parsed = _siwe_message().from_message(text)
         again = parsed.prepare_message()
         message = SignInMessage(
             scheme=parsed.scheme,
@@ -77,7 +73,7 @@ def compose(
     expires_at: UnixSeconds,
 ) -> str:
     """Return the text for ``personal_sign``."""
-    text: str = SiweMessage(
+    text: str = _siwe_message()(
         scheme=scheme,
         domain=domain,
         address=address,
@@ -90,6 +86,16 @@ def compose(
         expiration_time=_text(expires_at),
     ).prepare_message()
     return text
+
+
+@cache
+def _siwe_message() -> Any:
+    """The library's class. Loading it compiles a grammar, which is for who signs in, not for each start."""
+    with warnings.catch_warnings():
+        # The grammar that siwe carries repeats the core rules of RFC 5234; its parser warns about each.
+        warnings.simplefilter("ignore")
+        from siwe import SiweMessage  # noqa: PLC0415
+    return SiweMessage
 
 
 def _seconds(text: str) -> UnixSeconds:

@@ -19,20 +19,26 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import opendp.prelude as dp
+# Not ``opendp.prelude``: it brings polars and its companions, half a second of each start.
 from opendp.accuracy import discrete_gaussian_scale_to_accuracy
+from opendp.combinators import make_zCDP_to_approxDP
+from opendp.domains import atom_domain, vector_domain
+from opendp.measurements import then_gaussian, then_noisy_max
+from opendp.measures import zero_concentrated_divergence
+from opendp.metrics import absolute_distance, l2_distance, linf_distance
+from opendp.mod import enable_features
 
 from backend.research.errors import NoiseUncalibrated
 from backend.research.types import NanoRho
 
-dp.enable_features("contrib")
+enable_features("contrib")
 
 NANO = 10**9
 MILLION = 10**6
 HISTOGRAM_SENSITIVITY_SQUARED = 2  # a patient leaves one level and comes into another
-_VECTOR = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
-_SCORES = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64")
-_SCALAR = dp.atom_domain(T="i64"), dp.absolute_distance(T="i64")
+_VECTOR = vector_domain(atom_domain(T="i64")), l2_distance(T="f64")
+_SCORES = vector_domain(atom_domain(T="i64")), linf_distance(T="i64")
+_SCALAR = atom_domain(T="i64"), absolute_distance(T="i64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def noisy_counts(counts: Sequence[int], *, sensitivity_squared: int, rho: NanoRh
         raise NoiseUncalibrated
     sensitivity = _at_least(Fraction(sensitivity_squared))
     sigma = _scale(sensitivity_squared, rho)
-    measurement = _VECTOR >> dp.m.then_gaussian(sigma)
+    measurement = _VECTOR >> then_gaussian(sigma)
     if Fraction(measurement.map(sensitivity)) > Fraction(rho, NANO):
         raise NoiseUncalibrated
     values = tuple(int(value) for value in measurement([int(count) for count in counts]))
@@ -85,8 +91,8 @@ def noisy_choice(scores: Sequence[int], sensitivity: int, rho: NanoRho) -> int:
     """
     if rho <= 0 or not scores:
         raise NoiseUncalibrated
-    measurement = _SCORES >> dp.m.then_noisy_max(
-        dp.zero_concentrated_divergence(), scale=choice_scale(sensitivity, rho)
+    measurement = _SCORES >> then_noisy_max(
+        zero_concentrated_divergence(), scale=choice_scale(sensitivity, rho)
     )
     if Fraction(measurement.map(sensitivity)) > Fraction(rho, NANO):
         raise NoiseUncalibrated
@@ -98,7 +104,7 @@ def choice_scale(sensitivity: int, rho: NanoRho) -> float:
     """The least scale, to one part in 10^12, whose cost by OpenDP's map is within ``rho``."""
 
     def cost(scale: float) -> Fraction:
-        made = _SCORES >> dp.m.then_noisy_max(dp.zero_concentrated_divergence(), scale=scale)
+        made = _SCORES >> then_noisy_max(zero_concentrated_divergence(), scale=scale)
         return Fraction(made.map(sensitivity))
 
     if rho <= 0:
@@ -126,7 +132,7 @@ def _scale(sensitivity_squared: int, rho: NanoRho) -> float:
     sensitivity = _at_least(Fraction(sensitivity_squared))
     sigma = _at_least(Fraction(sensitivity_squared * NANO, 2 * rho))
     for _ in range(64):
-        if Fraction((_VECTOR >> dp.m.then_gaussian(sigma)).map(sensitivity)) <= Fraction(rho, NANO):
+        if Fraction((_VECTOR >> then_gaussian(sigma)).map(sensitivity)) <= Fraction(rho, NANO):
             return sigma
         sigma = math.nextafter(sigma, math.inf)
     raise NoiseUncalibrated
@@ -139,7 +145,7 @@ def epsilon_of(rho: NanoRho, delta_exponent: int) -> float:
         return 0.0
     # Gaussian noise of this scale on a query of sensitivity 1 has exactly this rho or a little more.
     sigma = 1.0 / _at_least(Fraction(2 * rho, NANO))
-    private: Any = dp.c.make_zCDP_to_approxDP(_SCALAR >> dp.m.then_gaussian(sigma))
+    private: Any = make_zCDP_to_approxDP(_SCALAR >> then_gaussian(sigma))
     profile = private.map(1)
     return float(profile.epsilon(delta=10.0**-delta_exponent))
 

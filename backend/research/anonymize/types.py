@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from backend.research.anonymize.errors import AnonymizationInvalid
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SUPPRESSED = -1  # the class of a row that is left out
 

@@ -11,7 +11,6 @@ from backend.research.board.case_book import CaseBook, entry_of
 from backend.research.board.deciding import BoardDecisions
 from backend.research.board.documents import StudyDocuments
 from backend.research.board.errors import LetterAbsent
-from backend.research.board.letter import Letter, render
 from backend.research.board.ports import BoardLedger, BoardRoll
 from backend.research.board.preparing import BoardPreparation
 from backend.research.board.stops import StopGuard, StudyStops
@@ -63,6 +62,9 @@ class EthicsBoard:
         decision = case.decided(MotionKind.PERMIT) or case.decided(MotionKind.REFUSE)
         if decision is None:
             raise LetterAbsent
+        # It brings the maker of PDFs, which few runs of the service need.
+        from backend.research.board.letter import Letter, render  # noqa: PLC0415
+
         return render(Letter(study, decision, before, self.domain))
 
     def guard(self, study: StudyId) -> StopGuard:

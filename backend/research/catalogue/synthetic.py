@@ -10,14 +10,15 @@ import io
 import random
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Final
 
 from backend.research.canonical import digest_of
 from backend.research.errors import StudyInvalid
 from backend.research.study import MAX_VARIABLES, variable_json
 from backend.research.variables import Variable, validate_variable
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PATIENT: Final = "patient"  # as in a released dataset: a pseudonym of the study
 MAX_ROWS: Final = 100_000
@@ -43,6 +44,8 @@ def sample(variables: Sequence[Variable], *, rows: int, seed: int) -> pl.DataFra
     columns = {PATIENT: [f"{source.getrandbits(128):032x}" for _ in range(rows)]}
     for variable in variables:
         columns[variable.name] = source.choices(variable.domain, k=rows)
+    import polars as pl  # noqa: PLC0415 - half a second of a start that few need
+
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 

@@ -12,7 +12,6 @@ from backend.records.ports import RecipientKeys
 from backend.research.canonical import digest_of
 from backend.research.datasets.errors import DatasetNotThere, ResearcherKeyMissing
 from backend.research.datasets.methods import Released, methods_paragraph
-from backend.research.datasets.package import Package, build, table_of
 from backend.research.datasets.sealed import seal_release
 from backend.research.errors import TableRemoved
 from backend.research.handover import Handover, SealedRelease
@@ -84,5 +83,11 @@ class DatasetService:
             "privacy": study.proposal.as_json()["dataset"] | {"k": asked.k},
             "report": table["report"],
         }
+        from backend.research.datasets.package import (  # noqa: PLC0415 - it brings polars
+            Package,
+            build,
+            table_of,
+        )
+
         methods = methods_paragraph(named, table["report"], dataset, table["quasi_identifiers"])
         return build(Package(table_of(table["columns"], table["rows"], pseudonyms), about, methods))
