@@ -135,6 +135,11 @@ STORED: Final[dict[str, Stored]] = {
             "deleted": DELETED,
         },
     ),
+    "chain_positions": documents(
+        "chain_positions",
+        _nothing,
+        {"deleted": "the chain is read from the beginning, and nothing is logged twice"},
+    ),
     "contacts": documents(
         "contacts",
         lambda row: (f"own {row['_id']} contact",),

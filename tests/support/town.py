@@ -16,9 +16,11 @@ from typing import Any, Final
 import httpx
 from rich.console import Console
 
+from backend.adapters.index.chain_positions import MongoChainPositions
 from backend.audit.anchorer import Anchorer
 from backend.audit.entry import Agent, AgentKind
 from backend.consent.member_watch import ExpiryWatch
+from backend.consent.recorded_stops import Position
 from backend.demo import care, cast, study
 from backend.demo.actors import Api, Provider, Wallet
 from backend.demo.bundles import FEWEST
@@ -153,6 +155,7 @@ def _populate(service: Service, mails: MailServer, receiver: Receiver) -> Town:
         lambda: _write(built, operator),
         lambda: _mailed(built, mails).put(MAIL_ADDRESS),
         lambda: _mailed(built, mails).confirm(),
+        lambda: _follow_the_chain(service),
     ):
         step()
         built.before.append(contents(service.world.stores.database))
@@ -377,6 +380,13 @@ def hush(built: Town) -> None:
         owner = getattr(getattr(callback, "__wrapped__", None), "__self__", None)
         if isinstance(owner, BESIDE):
             owner.close()
+
+
+def _follow_the_chain(service: Service) -> None:
+    """On a network the service keeps how far it read the blocks."""
+    stores = service.world.stores
+    head = stores.chain.view()
+    MongoChainPositions(stores.database, stores.keys).put(Position(head.head_number, head.head_hash))
 
 
 def _settle(service: Service) -> None:
