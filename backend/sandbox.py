@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from typing import Any, Final
 
 from eth_account import Account
@@ -17,7 +16,7 @@ from eth_account.messages import encode_typed_data
 from backend.bootstrap import World
 from backend.consent.drafting import wish_of
 from backend.consent.typed_data import typed_data
-from backend.errors import AssentError
+from backend.recurring import Recurring
 from backend.samples import SAMPLES_FILE
 from backend.types import SubjectId, UnixSeconds
 
@@ -26,34 +25,24 @@ EVERY_SECONDS: Final = 2.0
 MAX_REQUESTS: Final = 100
 
 
-class Sandbox:
+class Sandbox(Recurring):
     """Looks for open requests to the sample patients and grants them."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(
+            name="sandbox", every_seconds=EVERY_SECONDS, log=_LOG, failing="sandbox", waits_first=True
+        )
         self._services = world.services
         self._patients: list[dict[str, Any]] = json.loads(
             (world.stores.directory.root / SAMPLES_FILE).read_text()
         )
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def answer_all(self) -> int:
         """Grant every open request once; return how many were granted."""
         return sum(self._answer(patient) for patient in self._patients)
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_SECONDS):
-            try:
-                self.answer_all()
-            except AssentError as failure:
-                _LOG.warning("sandbox", extra={"code": failure.code})
+    def _round(self) -> None:
+        self.answer_all()
 
     def _answer(self, patient: dict[str, Any]) -> int:
         services, subject = self._services, SubjectId(int(patient["subject"], 16))

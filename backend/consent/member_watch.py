@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Final
 
 from backend.consent.member_book import Credential, MemberBook, Shown
-from backend.errors import AssentError
+from backend.recurring import Recurring
 
 _LOG = logging.getLogger("assent.members")
 DAY_SECONDS: Final = 24 * 3600
 LOOK_EVERY_SECONDS: Final = 600.0
 
 
-class ExpiryWatch:
-    """A thread that counts at start-up and every ten minutes, and logs what it found once a day.
+class ExpiryWatch(Recurring):
+    """Counts at start-up and every ten minutes, and logs what it found once a day.
 
     ``publish`` gets the number of members that expire within 30 days, and of those that have expired.
     """
@@ -29,20 +28,13 @@ class ExpiryWatch:
         clock: Callable[[], int],
         interval_seconds: float = LOOK_EVERY_SECONDS,
     ) -> None:
+        super().__init__(
+            name="expiry", every_seconds=interval_seconds, log=_LOG, failing="members could not be listed"
+        )
         self._book = book
         self._publish = publish
         self._clock = clock
-        self._interval = interval_seconds
         self._logged_at: int | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="expiry", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def look(self) -> None:
         """Count once, and log if the last warning is a day old. Raises what the book raises."""
@@ -64,13 +56,5 @@ class ExpiryWatch:
             },
         )
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self.look()
-            except AssentError as failure:
-                _LOG.warning("members could not be listed", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
-                _LOG.exception("members could not be listed")
-            if self._stop.wait(self._interval):
-                return
+    def _round(self) -> None:
+        self.look()

@@ -8,7 +8,6 @@ final blocks afterwards (``recorded_stops``).
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Final, Protocol
 
 from backend.consent.evidence_store import ConsentIndex
@@ -16,6 +15,7 @@ from backend.consent.ledger_types import SentStop
 from backend.consent.recorded_stops import RecordedStopReader
 from backend.consent.revocations import Revocation, RevocationService
 from backend.errors import AssentError, Unavailable
+from backend.recurring import Recurring
 
 _LOG = logging.getLogger("assent.consent")
 INTERVAL_SECONDS: Final = 0.2
@@ -27,8 +27,8 @@ class Stops(Protocol):
         ...
 
 
-class StopWatch:
-    """A thread that looks five times a second."""
+class StopWatch(Recurring):
+    """Looks five times a second."""
 
     def __init__(
         self,
@@ -39,21 +39,19 @@ class StopWatch:
         recorded: RecordedStopReader,
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
+        super().__init__(
+            name="stops",
+            every_seconds=interval_seconds,
+            log=_LOG,
+            failing="stops on the chain could not be looked for",
+            away=logging.DEBUG,  # others tell that the node is away, and not five times a second
+            waits_first=True,
+        )
         self._stops = stops
         self._index = index
         self._revocations = revocations
         self._recorded = recorded
-        self._interval = interval_seconds
         self._waiting: list[SentStop] = []  # taken from the node, and a store was away
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stops", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def look(self) -> None:
         """Take what came. Raises Unavailable where it has to be tried again."""
@@ -79,11 +77,5 @@ class StopWatch:
             return self._index.get(sent.consent) is not None
         return sent.subject is not None and bool(self._index.of_subject(sent.subject))
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            try:
-                self.look()
-            except Unavailable as failure:
-                _LOG.debug("stops on the chain could not be looked for: %s", failure.code)
-            except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
-                _LOG.exception("stops on the chain could not be looked for")
+    def _round(self) -> None:
+        self.look()

@@ -6,19 +6,19 @@ Nothing depends on it being done in time: each of them is judged by its own date
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from backend.errors import AssentError
 from backend.identity.ports import AttemptCounter, FamilyStore, SingleUse
 from backend.identity.staff import LOCK_SECONDS
+from backend.recurring import Recurring
 from backend.types import UnixSeconds
 
 _LOG = logging.getLogger("assent.purging")
 
 
-class Purging:
-    """A thread that purges every ``interval_seconds``. Several processes may: deleting twice is harmless."""
+class Purging(Recurring):
+    """Purges at once and every ``interval_seconds``. Several processes may: deleting twice is harmless."""
 
     def __init__(
         self,
@@ -29,22 +29,11 @@ class Purging:
         clock: Callable[[], int],
         interval_seconds: float,
     ) -> None:
+        super().__init__(name="purging", every_seconds=interval_seconds, log=_LOG, failing="purge failed")
         self._used = used
         self._attempts = attempts
         self._families = families
         self._clock = clock
-        self._interval = interval_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="purging", daemon=True)
-
-    def start(self) -> None:
-        """Purge now, in the background, and again at each interval."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop; returns when a purge under way has ended."""
-        self._stop.set()
-        self._thread.join()
 
     def purge(self) -> bool:
         """Purge everything once; False if some of it failed, which is logged and tried again next time."""
@@ -59,19 +48,16 @@ class Purging:
         ]
         return all(done)
 
+    def _round(self) -> None:
+        self.purge()
+
     def _attempt(self, what: str, purge: Callable[[], None]) -> bool:
         try:
             purge()
         except AssentError as failure:
             _LOG.warning("purge failed", extra={"what": what, "code": failure.code})
-        except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
+        except Exception:  # noqa: BLE001 - the others must be purged; it is logged
             _LOG.exception("purge failed unexpectedly")
         else:
             return True
         return False
-
-    def _run(self) -> None:
-        while True:
-            self.purge()
-            if self._stop.wait(self._interval):
-                return

@@ -16,6 +16,7 @@ from backend.keystore import SecretNotFound
 from backend.notices.errors import DeliveryUnknown
 from backend.notices.ports import Channel, DeliveryStore
 from backend.notices.types import Delivery, DeliveryState, Failure, Fault, Message
+from backend.recurring import Recurring
 from backend.sealed import DocumentSealer
 from backend.types import UnixSeconds
 
@@ -30,7 +31,7 @@ LOOK_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 60.0
 
 
-class Deliveries:
+class Deliveries(Recurring):
     """``publish`` gets how many wait, and how many were given up. ``start`` before use, ``close`` at the end.
 
     Messages to one receiver are sent one after the other, so a slow one holds one worker and no more. Their
@@ -48,6 +49,12 @@ class Deliveries:
         give_up_seconds: int,
         spread: Callable[[], float] = lambda: random.uniform(0.5, 1.0),  # nosec B311 - jitter
     ) -> None:
+        super().__init__(
+            name=channel.name,
+            every_seconds=LOOK_EVERY_SECONDS,
+            log=_LOG,
+            failing="messages could not be looked up",
+        )
         self._store = store
         self._channel = channel
         self._sealer = sealer
@@ -59,19 +66,12 @@ class Deliveries:
         self._busy: set[str] = set()
         self._paused: dict[str, int] = {}  # receiver -> until when: a try failed just now
         self._all_paused_until = 0
-        self._stop = threading.Event()
-        self._wake = threading.Event()
+        self._tidied = -TIDY_EVERY_SECONDS
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=channel.name)
-        self._thread = threading.Thread(target=self._run, name=channel.name, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def close(self) -> None:
         """Finish the tries under way; what waits stays in the store."""
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
+        super().close()
         self._workers.shutdown(wait=True)
 
     def put(self, message: Message) -> None:
@@ -89,7 +89,7 @@ class Deliveries:
                 due_at=due_at,
             )
         )
-        self._wake.set()
+        self._soon()
 
     def again(self, message_id: str) -> Delivery:
         """Have one that was given up, or waits, tried now and from then on. Raises DeliveryUnknown."""
@@ -100,7 +100,7 @@ class Deliveries:
         with self._lock:
             self._paused.pop(delivery.receiver, None)
         self._settle(delivery, DeliveryState.WAITING, attempts=0, due_at=now, failure=delivery.failure)
-        self._wake.set()
+        self._soon()
         return self._store.get(message_id) or delivery
 
     def listed(self, state: DeliveryState | None, *, receiver: str | None, limit: int) -> Sequence[Delivery]:
@@ -131,7 +131,7 @@ class Deliveries:
     def _send_all(self, receiver: str, due: Sequence[Delivery]) -> None:
         try:
             for delivery in due:
-                if self._stop.is_set() or not self._send(delivery):
+                if self._ending.is_set() or not self._send(delivery):
                     break
         except AssentError as failure:
             _LOG.warning("message not sent", extra={"code": failure.code})
@@ -140,7 +140,7 @@ class Deliveries:
         finally:
             with self._lock:
                 self._busy.discard(receiver)
-            self._wake.set()
+            self._soon()
 
     def _send(self, delivery: Delivery) -> bool:
         """Try once; return whether the receiver's next message may be tried now."""
@@ -202,20 +202,11 @@ class Deliveries:
         self._store.purge(before=UnixSeconds(self._clock() - KEEP_SECONDS))
         self._publish(*self.counts())
 
-    def _run(self) -> None:
-        tidied = -TIDY_EVERY_SECONDS
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                self.send_due()
-                if time.monotonic() - tidied >= TIDY_EVERY_SECONDS:
-                    self._tidy()
-                    tidied = time.monotonic()
-            except AssentError as failure:
-                _LOG.warning("messages could not be looked up", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
-                _LOG.exception("messages could not be looked up")
-            self._wake.wait(LOOK_EVERY_SECONDS)
+    def _round(self) -> None:
+        self.send_due()
+        if time.monotonic() - self._tidied >= TIDY_EVERY_SECONDS:
+            self._tidy()
+            self._tidied = time.monotonic()
 
 
 def place_of(message_id: str) -> str:

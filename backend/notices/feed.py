@@ -5,7 +5,6 @@ order, so nothing is told that did not happen, and what a crash left is told aft
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -17,6 +16,7 @@ from backend.errors import AssentError, Unavailable
 from backend.notices.ports import NoticeStore
 from backend.notices.reminding import Reminding
 from backend.notices.telling import Telling
+from backend.recurring import Recurring
 from backend.types import LogIndex, SubjectId, UnixSeconds
 
 _LOG = logging.getLogger("assent.notices")
@@ -25,8 +25,8 @@ MAX_HEARD: Final = 20_000  # events kept in memory until they are told; beyond i
 AT_ONCE: Final = 500  # entries between two marks of how far it has come
 
 
-class Feed:
-    """A thread. ``subjects`` lists everybody who may have entries that concern others."""
+class Feed(Recurring):
+    """``subjects`` lists everybody who may have entries that concern others."""
 
     def __init__(
         self,
@@ -40,7 +40,14 @@ class Feed:
         publish_late: Callable[[int], None],
         clock: Callable[[], int],
     ) -> None:
-        self._log = log
+        super().__init__(
+            name="notices",
+            every_seconds=LOOK_EVERY_SECONDS,
+            log=_LOG,
+            failing="notices wait",
+            waits_first=True,
+        )
+        self._audit = log
         self._reader = reader
         self._telling = telling
         self._reminding = reminding
@@ -50,24 +57,18 @@ class Feed:
         self._clock = clock
         self._heard: dict[int, AuditEvent] = {}
         self._chains: dict[bytes, EpochChain] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
     def start(self) -> None:
         """Begin where the last run ended; a new log from its present end."""
         if self._notices.cursor() is None:
-            self._notices.set_cursor(LogIndex(self._log.state.size))
-        self._log.listener = self._hear
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
+            self._notices.set_cursor(LogIndex(self._audit.state.size))
+        self._audit.listener = self._hear
+        super().start()
 
     def follow(self) -> int:
         """Tell everything up to the log's end; return how many entries that were. Raises Unavailable."""
         begin = index = self._notices.cursor() or LogIndex(0)
-        end = self._log.state.size
+        end = self._audit.state.size
         self._chains.clear()
         try:
             while index < end:
@@ -126,12 +127,6 @@ class Feed:
                 self._chains.update({chain.pseudonym: chain for chain in self._reader.chains(subject)})
         return self._chains.get(pseudonym)
 
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_SECONDS):
-            try:
-                self.follow()
-                self.remind()
-            except AssentError as failure:
-                _LOG.warning("notices wait", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - the thread must outlive a defect; it is logged
-                _LOG.exception("notices wait")
+    def _round(self) -> None:
+        self.follow()
+        self.remind()

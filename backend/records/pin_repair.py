@@ -9,7 +9,6 @@ must not bring it back.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from backend.records.blocks import Cid
 from backend.records.manifest import version_name
 from backend.records.ports import VersionRow
 from backend.records.storage_ports import Replicas, StorageFull
+from backend.recurring import Recurring
 from backend.types import RecordId, SubjectId
 
 _LOG = logging.getLogger("assent.storage")
@@ -48,8 +48,8 @@ class Round:
     away: Mapping[str, str] = field(default_factory=dict)  # the code of its error, by node
 
 
-class PinRepair:
-    """A thread. ``roots`` gives what a version consists of; ``erases`` whether a record is being erased."""
+class PinRepair(Recurring):
+    """``roots`` gives what a version consists of; ``erases`` whether a record is being erased."""
 
     def __init__(
         self,
@@ -60,26 +60,18 @@ class PinRepair:
         erases: Callable[[SubjectId, RecordId | None], bool],
         interval_seconds: float,
     ) -> None:
+        super().__init__(
+            name="pin-repair", every_seconds=interval_seconds, log=_LOG, failing="pins were not looked at"
+        )
         self.replicas = replicas
         self._records = records
         self._roots = roots
         self._erases = erases
-        self._interval_seconds = interval_seconds
         self._read_up_to = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pin-repair", daemon=True)
         self._unnamed: set[Cid] = set()  # pins that no record names, for a while
         self._unnamed_until = 0.0
         self._nowhere: dict[Cid, VersionRow] = {}  # pinned, and whole on no node
         self.last: Round | None = None
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop; returns when the blob under way is whole."""
-        self._stop.set()
-        self._thread.join()
 
     def round(self) -> Round:
         """Restore pins. Raises IndexUnavailable.
@@ -160,7 +152,7 @@ class PinRepair:
                 yield row, root
             if not left:
                 return
-        if left and not self._stop.is_set():
+        if left and not self._ending.is_set():
             if not self._unnamed:
                 self._unnamed_until = time.monotonic() + _UNNAMED_SECONDS
             self._unnamed |= left
@@ -198,7 +190,7 @@ class PinRepair:
         while True:
             rows, after = self._records.page(after, _PAGE)
             for row in rows:
-                if self._stop.is_set():
+                if self._ending.is_set():
                     return
                 yield row
             if not after:
@@ -215,14 +207,6 @@ class PinRepair:
     def _stands(self, row: VersionRow) -> bool:
         return not self._erases(row.subject, row.record_id)
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self.round()
-                self.read_on(self._interval_seconds * _READING_SHARE)
-            except AssentError as failure:
-                _LOG.warning("pins were not looked at", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - nothing may end the thread; it is logged
-                _LOG.exception("pins were not looked at, unexpectedly")
-            if self._stop.wait(self._interval_seconds):
-                return
+    def _round(self) -> None:
+        self.round()
+        self.read_on(self._every_seconds * _READING_SHARE)

@@ -214,7 +214,7 @@ def test_pin_that_no_record_names_is_not_spread(world: World) -> None:
     (stale,) = store_blobs(alone, [[b"what was erased meanwhile"]])
     repair = world.service.world.services.watching._pin_repair
     assert repair is not None
-    repair._stop.clear()
+    repair._ending.clear()
     done = repair.round()
     assert done.restored == 0
     assert stale.root in world.pins(0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, Protocol
@@ -21,6 +20,7 @@ from backend.audit.entry import Action, Agent, AuditEvent, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.decision_types import Requester
 from backend.errors import AssentError, Unavailable
+from backend.recurring import Recurring
 from backend.research.candidates import Use
 from backend.research.canonical import digest_of
 from backend.research.catalogue.discovery import PURPOSE
@@ -47,7 +47,7 @@ class _Stopped(Exception):
     """The service stops. The charge stands, and the next attempt goes on from it."""
 
 
-class CatalogueDraws:
+class CatalogueDraws(Recurring):
     """``start`` once, ``close`` at the end. ``publish``: whether this period's counts cannot be drawn."""
 
     def __init__(
@@ -62,6 +62,12 @@ class CatalogueDraws:
         alone: bool,
         publish: Callable[[bool], None],
     ) -> None:
+        super().__init__(
+            name="catalogue",
+            every_seconds=LOOK_SECONDS,
+            log=_LOG,
+            failing="the catalogue's turns cannot be read",
+        )
         self._drawer = drawer
         self._turns = turns
         self._candidates = candidates
@@ -71,18 +77,6 @@ class CatalogueDraws:
         self._takeover = alone  # at the start: no other process can hold a turn
         self._publish = publish
         self._holder = secrets.token_hex(8)
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop; a draw under way ends at the next patient."""
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
 
     def ask(self, *, by: Agent) -> None:
         """Have this period's counts drawn now, unless they are there or being drawn. Returns at once.
@@ -97,7 +91,7 @@ class CatalogueDraws:
         turn = self._turns.begin(Turn(ledger, period, by))
         if turn.code:
             self._turns.replace(turn.after(by=by, code="", again_at=UnixSeconds(0)))
-        self._wake.set()
+        self._soon()
 
     def turn(self) -> Turn | None:
         """How this period's draw stands."""
@@ -125,16 +119,8 @@ class CatalogueDraws:
         found = self.turn()
         self._publish(found is not None and bool(found.code))
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                self.look()
-            except Unavailable as failure:
-                _LOG.warning("the catalogue's turns cannot be read", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - nothing may end the thread; it is logged
-                _LOG.exception("the catalogue's turns failed unexpectedly")
-            self._wake.wait(LOOK_SECONDS)
+    def _round(self) -> None:
+        self.look()
 
     def _draw(self, held: HeldTurn) -> None:
         try:
@@ -187,7 +173,7 @@ class CatalogueDraws:
             yield candidate
 
     def _require_going(self) -> None:
-        if self._stop.is_set():
+        if self._ending.is_set():
             raise _Stopped
 
     def _entry(self, turn: Turn, drawing: Drawing) -> AuditEvent:

@@ -260,7 +260,7 @@ def test_worker_that_is_closed_gives_its_turn_back_for_the_next_start(scene: Sce
     assert reached.wait(timeout=60)
     closing = threading.Thread(target=process.close)
     closing.start()
-    while not process._stop.is_set():
+    while not process._ending.is_set():
         pass
     go_on.set()
     closing.join(timeout=60)
