@@ -42,7 +42,7 @@ from backend.types import Address, MemberId, RecordId, SubjectId, UnixSeconds
 from bench.enrolment import enrol, signed
 from bench.machine import peak_resident_mib, reset_peak, resident_mib
 from bench.results import Result, ratio_at_most, shown
-from scripts.generate_bundles import encode, generate
+from scripts.generate_bundles import encode, numbered
 
 PATIENTS = 1_000
 SEED = 7
@@ -76,7 +76,7 @@ def _measure(world: World, patients: int) -> list[Result]:
     study = _approved(world, _proposal(researcher))
     started = time.perf_counter()
     subjects: list[SubjectId] = []
-    bundles = iter(generate(patients, SEED))
+    bundles = (numbered(number, SEED) for number in range(patients))
     with ThreadPoolExecutor(CLIENTS) as pool:
         while some := list(islice(bundles, _AT_ONCE)):  # all of them at once would fill the memory
             subjects += pool.map(lambda bundle: _patient(world, bundle, researcher), some)

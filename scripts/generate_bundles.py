@@ -226,7 +226,12 @@ def _bundle(rng: random.Random, number: int) -> Json:
 
 def generate(count: int, seed: int) -> list[Json]:
     """Return ``count`` bundles as JSON values; the n-th depends on ``seed`` and n only."""
-    return [_bundle(random.Random(f"assent sample {seed} {number}"), number) for number in range(count)]
+    return [numbered(number, seed) for number in range(count)]
+
+
+def numbered(number: int, seed: int) -> Json:
+    """Return the bundle that is ``number`` of them, from 0."""
+    return _bundle(random.Random(f"assent sample {seed} {number}"), number)
 
 
 def encode(bundle: Json) -> bytes:

@@ -29,6 +29,7 @@ from backend.sealed import DocumentSealer
 from backend.types import MemberId, SubjectId
 
 _REMEMBERED: Final = 4096  # opened keys, some 2 MiB
+_LOCKS: Final = 64
 _ATTEMPTS: Final = 16
 
 
@@ -80,8 +81,9 @@ class SlotBook:
         self._newest: RecentCache[tuple[SubjectId, str], SegmentKeyId] = RecentCache(
             max_age_seconds=math.inf, capacity=_REMEMBERED
         )
-        # Nothing may be wrapped under a master whose rotation has already looked for what it wraps.
-        self._masters = threading.Lock()
+        # Nothing may be wrapped under a master whose rotation has already looked for what it wraps. One lock
+        # for all would have every first write wait for the others' durable ones.
+        self._masters = tuple(threading.Lock() for _ in range(_LOCKS))
 
     # --- use ----------------------------------------------------------------------------------------------
 
@@ -165,7 +167,7 @@ class SlotBook:
                 return epoch
             return replace(epoch, custodian=self._custodian_slot(key), handover=handover)
 
-        with self._masters:
+        with self._master_of(key.id.subject):
             self._change_epoch(key.id, change)
             self._newest.forget()
 
@@ -173,7 +175,7 @@ class SlotBook:
 
     def raise_epoch(self, subject: SubjectId, kind: str) -> SegmentKeyId:
         """Draw a new key for what is written from now on; readers of the older ones have no slot for it."""
-        with self._masters:
+        with self._master_of(subject):
 
             def change(table: SlotTable | None) -> SlotTable:
                 epochs = table.epochs if table else ()
@@ -189,7 +191,7 @@ class SlotBook:
         Afterwards that is the minimum version: an older wrap opens nothing, in whatever copy of the index it
         lies. Safe to repeat after a crash at any point: a rotation that was begun is finished.
         """
-        with self._masters:
+        with self._master_of(subject):
             version = self._version(subject)
             if version == 1 or not self._keys.exists(*_master(subject, version - 1)):
                 version += 1
@@ -221,6 +223,9 @@ class SlotBook:
         self._newest.forget()
 
     # --- masters ------------------------------------------------------------------------------------------
+
+    def _master_of(self, subject: SubjectId) -> threading.Lock:
+        return self._masters[subject % _LOCKS]
 
     def _version(self, subject: SubjectId) -> int:
         """Return the version of the patient's master that wraps now; older ones are dead or dying."""
@@ -270,7 +275,7 @@ class SlotBook:
         return self.reading(self._newest.get((subject, kind), lambda: self._newest_of(subject, kind)))
 
     def _newest_of(self, subject: SubjectId, kind: str) -> SegmentKeyId:
-        with self._masters:
+        with self._master_of(subject):
             table = self._change(
                 subject, kind, lambda found: found or SlotTable(kind, (self._new_epoch(subject, kind, 0),))
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -229,6 +230,30 @@ def test_master_rotation_leaves_keys_kept_end_to_end_alone(world: World) -> None
     world.book.keep_end_to_end(key.id, sealed_to_clinic(key))
     world.book.rotate_master(ANNA)
     assert world.book.epoch(key.id).custodian is None
+
+
+def test_rotation_has_first_writes_of_its_patient_wait_and_of_others_go_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.book.writing(ANNA, ["3:1"])
+    begun, goes_on, listed = threading.Event(), threading.Event(), world.index.of_subject
+
+    def slowly(subject: SubjectId) -> Iterable[SlotRow]:
+        begun.set()
+        assert goes_on.wait(30)
+        return listed(subject)
+
+    monkeypatch.setattr(world.index, "of_subject", slowly)
+    with ThreadPoolExecutor(3) as threads:
+        rotation = threads.submit(world.book.rotate_master, ANNA)
+        assert begun.wait(30)
+        held = threads.submit(world.book.writing, ANNA, ["4:0"])
+        assert threads.submit(world.book.writing, BEN, ["3:1"]).result(30)
+        assert not held.done()
+        goes_on.set()
+        assert rotation.result(30) == 2
+        key = held.result(30)["4:0"]
+    assert world.restart().reading(key.id) == key
 
 
 def test_table_changed_by_another_writer_meanwhile_is_read_again(
