@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import statistics
@@ -50,6 +51,8 @@ def measure(directory: Path) -> list[Result]:
     """On an embedded index of its own, with the key store in files, as the service has them."""
     index = EmbeddedIndex(directory / "log-index")
     index.start()
+    gc.collect()
+    gc.freeze()  # as a service does once it has started
     try:
         appends = _appends(connect(index.uri, database="appends"), directory / "log-keys")
         return [*appends, *_million(connect(index.uri, database="million", timeout_ms=30_000))]
