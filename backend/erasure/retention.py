@@ -24,7 +24,7 @@ from backend.consent.terms import UNBOUNDED
 from backend.erasure.errors import ErasureUnderWay
 from backend.erasure.ports import RecordRows
 from backend.erasure.service import Erasures
-from backend.erasure.types import Cause, Scope, State, Wish
+from backend.erasure.types import Cause, Scope, Wish
 from backend.errors import AssentError, OperatorError, Unavailable
 from backend.idempotency import Attempt
 from backend.records.manifest import Manifest, SegmentManifest
@@ -211,7 +211,7 @@ class Retention:
             requested = self._erasures.request(wish, Attempt(UnixSeconds(self._clock()), seed))
         except ErasureUnderWay:
             return False
-        return requested.row.state is State.LOCKED
+        return requested.begun
 
 
 def _rule(value: Any, tables: Tables) -> Rule:

@@ -42,10 +42,14 @@ _SYSTEM: Final = Agent.service("erasure")
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """``receipt_code`` gives the receipt, also when nobody knows the patient any more. It is not kept."""
+    """``receipt_code`` gives the receipt, also when nobody knows the patient any more. It is not kept.
+
+    ``row`` is as it stands now: without a grace time it may have gone on already. ``begun``: by this request.
+    """
 
     row: ErasureRow
     receipt_code: str
+    begun: bool
 
 
 class Erasures:
@@ -97,7 +101,7 @@ class Erasures:
         code = receipt_code(attempt.draw("receipt"))
         earlier = self._rows.get(erasure_id)
         if earlier is not None and earlier.state is not State.LOCKED:
-            return Requested(earlier, code)
+            return Requested(earlier, code, begun=False)
         if earlier is None:
             self._require_free(wish.scope, erasure_id)
         act = self._outbox.begin(
@@ -107,7 +111,7 @@ class Erasures:
         act = self._outbox.drive(act, until="locked")
         if not act.is_over:
             self._driver.hand_over(act)
-        return Requested(self.get(erasure_id), code)
+        return Requested(self.get(erasure_id), code, begun=earlier is None)
 
     def cancel(self, erasure_id: str, *, by: Agent) -> ErasureRow:
         """Unlock it again. Twice does nothing. Raises ErasureUnknown, ErasureBegun."""

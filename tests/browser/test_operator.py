@@ -57,7 +57,7 @@ def dead_message(service: Service, on_call: Api) -> Iterator[str]:
             deliveries.put(
                 Message(f"msg_{secrets.token_hex(16)}", system.client_id, "consent.granted", b"{}")
             )
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while not deliveries.listed(DeliveryState.DEAD, receiver=system.client_id, limit=1):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -142,7 +142,7 @@ def _manifests(service: Service, scope: Scope) -> list[Manifest]:
 
 def erase(service: Service, patient: Patient, **more: Any) -> None:
     asked = patient.api.post("/v1/erasures", {"subject": patient.subject, "grace_hours": 0, **more})
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     rows = service.world.services.erasure.erasures
     while rows.get(asked["erasure_id"]).state is not State.ERASED:
         assert time.monotonic() < deadline

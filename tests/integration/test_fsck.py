@@ -372,7 +372,7 @@ def test_fsck_names_what_came_back_of_an_erased_record_and_person(tmp_path: Path
             goes.api.post("/v1/erasures", {"subject": goes.subject, "grace_hours": 0}),
         ]
         erasures = service.world.services.erasure.erasures
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while any(erasures.get(one["erasure_id"]).state != "erased" for one in asked):
             assert time.monotonic() < deadline
             time.sleep(0.05)

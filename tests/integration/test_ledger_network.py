@@ -234,24 +234,24 @@ def test_node_that_is_gone_or_hangs_is_unavailable_within_the_timeout(node: Node
 def test_transaction_that_is_not_included_in_time_is_unknown(node: Node) -> None:
     chain = _connect(node, inclusion_seconds=0.5)
     with pytest.raises(OutcomeUnknown):
-        chain.send([_signed(chain, 0)])
+        chain.offer([_signed(chain, 0)])()
 
 
 def test_transaction_the_node_does_not_take_is_refused(node: Node) -> None:
     chain = _connect(node, inclusion_seconds=0.5)
     with pytest.raises(TransactionRefused):
-        chain.send([_signed(chain, 0, gas=100)])
+        chain.offer([_signed(chain, 0, gas=100)])()
 
 
 def test_same_transaction_sent_again_is_not_refused(node: Node) -> None:
     chain = _connect(node, inclusion_seconds=0.3)
     signed = _signed(chain, 0)
     with pytest.raises(OutcomeUnknown):
-        chain.send([signed])
+        chain.offer([signed])()
     with pytest.raises(OutcomeUnknown):  # already known is no refusal: it may still be included
-        chain.send([signed])
+        chain.offer([signed])()
     node.rpc().call("evm_mine")
-    assert chain.send([signed])[0].succeeded
+    assert chain.offer([signed])()[0].succeeded
 
 
 def _signed(chain: NetworkChain, nonce: int, gas: int = 60_000) -> Any:

@@ -41,18 +41,18 @@ def test_mail_taken_by_the_server_but_not_noted_is_sent_again_with_its_id(
     people.patient.api.call("PUT", "/v1/contact", params=params, json={"address": TO})
     found = CODE.search(server.wait(TO)[0].text)
     assert found is not None
-    time.sleep(2)  # what happened so far is told before there is anybody to tell
+    time.sleep(6)  # what happened so far is told before there is anybody to tell
     people.patient.api.post("/v1/contact/confirm", {"code": found[0]}, **params)
     arrived, go_on = threading.Event(), threading.Event()
 
     def hold(_: int) -> str:
         arrived.set()  # the server has it all; the program has no answer yet
-        go_on.wait(10)
+        go_on.wait(60)
         return TAKEN
 
     server.on_mail = hold
     people.permit(people.clinic.member_id, days=100)
-    assert arrived.wait(20)
+    assert arrived.wait(60)
     program.kill()
     go_on.set()
     server.on_mail = lambda _: TAKEN
@@ -70,7 +70,7 @@ def test_event_and_code_that_were_acknowledged_before_a_kill_are_mailed_after_it
 ) -> None:
     people = People(program)
     params = {"subject": people.patient.subject}
-    time.sleep(2)  # what happened so far is told before there is anybody to tell
+    time.sleep(6)  # what happened so far is told before there is anybody to tell
     server.stop()
     people.patient.api.call("PUT", "/v1/contact", params=params, json={"address": TO})
     program.kill()

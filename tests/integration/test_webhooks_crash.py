@@ -22,12 +22,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
 
 def test_message_taken_by_the_receiver_but_not_noted_is_sent_again_with_its_id(program: Program) -> None:
     people = People(program)
-    time.sleep(2)  # what happened so far is told before there is anybody to tell
+    time.sleep(6)  # what happened so far is told before there is anybody to tell
     arrived, go_on = threading.Event(), threading.Event()
 
     def hold(_: int) -> int:
         arrived.set()  # the receiver has read it all; the program has no answer yet
-        go_on.wait(10)
+        go_on.wait(60)
         return 204
 
     with receiving(host="127.0.0.1") as receiver:
@@ -35,7 +35,7 @@ def test_message_taken_by_the_receiver_but_not_noted_is_sent_again_with_its_id(p
         path = f"/v1/clients/{people.clinic.client_id}/webhook"
         secret = people.clinic.api.call("PUT", path, json={"url": receiver.url}).json()["secret"]
         people.permit(people.clinic.member_id, days=100)
-        assert arrived.wait(20)
+        assert arrived.wait(60)
         program.kill()
         go_on.set()
         program.start()

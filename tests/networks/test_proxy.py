@@ -60,7 +60,7 @@ def echo() -> Iterator[Echo]:
 def edge(program: ProgramFound, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     with running_edge(program, tmp_path_factory.mktemp("edge"), service.url) as made:
         with made.people() as http:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while http.get("/health/live").status_code != 200:  # found away while it began
                 assert time.monotonic() < deadline
                 time.sleep(0.5)

@@ -69,7 +69,7 @@ class MailServer:
     def to(self, address: str) -> list[Mail]:
         return [mail for mail in self.got if mail.to == address]
 
-    def wait(self, address: str, number: int = 1, *, seconds: float = 30) -> list[Mail]:
+    def wait(self, address: str, number: int = 1, *, seconds: float = 60) -> list[Mail]:
         """Return the mails to an address once there are so many."""
         deadline = time.monotonic() + seconds
         while len(self.to(address)) < number:

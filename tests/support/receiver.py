@@ -42,7 +42,7 @@ class Receiver:
         return [each for each in found if subject in (None, each.json["data"].get("subject"))]
 
     def wait(
-        self, topic: str, number: int = 1, *, subject: str | None = None, seconds: float = 20
+        self, topic: str, number: int = 1, *, subject: str | None = None, seconds: float = 60
     ) -> list[Got]:
         """Return the messages of a topic once there are so many.
 

@@ -392,7 +392,7 @@ def _follow_the_chain(service: Service) -> None:
 def _settle(service: Service) -> None:
     """Wait until no act is under way."""
     acts = service.world.stores.database["acts"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while acts.count_documents({"over": False}):
         assert time.monotonic() < deadline, "the outbox did not drain"
         time.sleep(0.05)

@@ -106,7 +106,7 @@ class StudyWorld:
         return int(datetime.fromisoformat(payout[member]).timestamp())
 
     def _wait(self, when: Callable[[], int]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while self.service.world.stores.money.now() < when():
             assert time.monotonic() < deadline, "the chain's clock stands still"
             time.sleep(0.2)

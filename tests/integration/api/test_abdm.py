@@ -76,7 +76,7 @@ def status(hiu: Provider, request: str) -> Json:
 
 
 def until(hiu: Provider, request: str, wanted: str) -> Json:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (found := status(hiu, request))["status"] != wanted:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -145,7 +145,7 @@ def told(hiu: Provider) -> Iterator[Callable[[str], Json]]:
         hiu.api.call("PUT", path, json={"url": receiver.url, "topics": ["abdm.notify"]})
 
         def wait(status: str) -> Json:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 found = [one.json for one in receiver.got if one.json["notification"]["status"] == status]
                 if found:
@@ -212,7 +212,7 @@ def test_holders_are_told_when_copies_must_be_gone_and_report_it(hiu: Provider, 
 
 
 def open_notice(patient: Patient, consent_id: str) -> Json:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (
         found := patient.api.get("/v1/notices-of-revocation", subject=patient.subject, consent=consent_id)
     ):

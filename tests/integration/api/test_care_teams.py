@@ -394,7 +394,7 @@ def test_organisation_of_the_team_is_told_when_the_consent_ends(
     manager, _ = _of(surgery.member_id, service, "team-surgery-manager", Role.TEAM_ADMINISTRATOR)
     consent = patient.permit(Ward(manager, "Home visits").id)
     patient.end(consent)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (found := surgery.api.get("/v1/notices-of-revocation")):
         assert time.monotonic() < deadline, "nobody was told"
         time.sleep(0.05)

@@ -66,7 +66,7 @@ def read(service: Service, token: str, record: str, purpose: str = "TREAT") -> h
 
 
 def _until_active(server: Provider, token: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not introspected(server, token)["active"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -94,7 +94,7 @@ def withdraw(service: Service, body: dict[str, Any]) -> httpx.Response:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)

@@ -46,7 +46,7 @@ def dead_message(service: Service, watcher: Api) -> Iterator[str]:
         try:
             name = f"msg_{secrets.token_hex(16)}"
             deliveries.put(Message(name, system.client_id, "consent.granted", b"{}"))
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while not deliveries.listed(DeliveryState.DEAD, receiver=system.client_id, limit=1):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -33,7 +33,7 @@ def states(record: dict[str, Any]) -> list[str]:
 
 def withdrawn(service: Service, patient: Patient, consent_id: str) -> dict[str, Any]:
     """The record of a withdrawn consent; at once withdrawn, and some time later with the chain's evidence."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         record: dict[str, Any] = checked(service, get(patient.api, patient, consent_id))["dct:subject"]
         assert states(record) == ["dpv:ConsentGiven", "dpv:ConsentWithdrawn"]

@@ -89,7 +89,7 @@ def state_of(patient: Patient) -> dict[str, Any]:
 
 
 def until_completed(new: Wallet) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         (claim,) = new.api.get("/v1/recovery/claims")
         if claim["state"] == "completed" and new_session(new)["subjects"]:
@@ -211,7 +211,7 @@ def test_after_a_stop_the_desk_stands_beside_the_guardians(
     assert state_of(patient)["pending"]["can_be_stopped"] is False
     answer = raw(patient.api, "POST", "/v1/recovery/vetoes/draft", json={"subject": patient.subject})
     assert_problem(answer, 409, "recovery_veto_spent")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not new_session(new)["subjects"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -298,7 +298,7 @@ def test_erased_patient_leaves_nothing_and_a_waiting_recovery_ends(
     patient = people()
     _, new = proposed(patient, quick)
     asked = patient.api.post("/v1/erasures", {"subject": patient.subject, "grace_hours": 0})
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while quick.world.services.erasure.erasures.get(asked["erasure_id"]).state != "erased":
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -126,7 +126,7 @@ def test_grant_of_an_epoch_that_ended_isassert_refused(
             "signature": patient.wallet.sign_typed(stop["typed_data"]),
         },
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while patient.api.post("/v1/consents/draft", wish)["message"]["epoch"] == epoch:
         assert time.monotonic() < deadline, "the stop never came to the chain"
         time.sleep(0.05)
@@ -221,7 +221,7 @@ def test_grant_submitted_twice_gives_the_same_answer_and_one_entry(
     assert first.status_code == again.status_code == 201
     assert first.json() == again.json()
     consent = first.json()["consent_id"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not [entry for entry in patient.accesses() if consent in entry["consents"]]:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -165,7 +165,7 @@ def test_message_given_up_is_shown_to_the_operator_and_can_be_tried_again(
     try:
         patient.permit(clinic.member_id)
         clinic.receiver.wait("consent.granted", 2)  # two tries, then the time is up
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (dead := _listed(operator, clinic, DeliveryState.DEAD)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -177,7 +177,7 @@ def test_message_given_up_is_shown_to_the_operator_and_can_be_tried_again(
     operator.post(f"/v1/webhook-deliveries/{dead[0]['message_id']}/retry")
     third = clinic.receiver.wait("consent.granted", 3)[2]
     assert third.id == dead[0]["message_id"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not _listed(operator, clinic, DeliveryState.DELIVERED):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -250,7 +250,7 @@ def test_grantee_and_reader_get_a_notice_and_the_patient_sees_who_acknowledged(
         (only,) = notices(patient.api, subject=patient.subject, consent=consent)
         return only
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while seen()["state"] != "delivered":
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -278,7 +278,7 @@ def test_notice_past_its_deadline_is_late(service: Service, clinic: System, pati
     )
     (late,) = notices(patient.api, subject=patient.subject)
     assert late["state"] == "late"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "assent_revocation_acknowledgements_late 1.0" not in service.http.get("/metrics").text:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -325,7 +325,7 @@ def test_parties_are_reminded_before_a_permit_ends_unless_it_ended_before(
         (told,) = system.receiver.wait("consent.expiring", subject=patient.subject)
         assert told.json["data"]["consent_id"] == ends
         assert "ends_at" in told.json["data"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while list(reminders.find(mine)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -344,7 +344,7 @@ def test_events_told_again_after_a_crash_before_the_mark_give_no_second_message(
     cursor = service.world.stores.database["notice_cursor"]
     cursor.update_one({"_id": "log"}, {"$set": {"index": first}})
     end = service.world.services.audit.state.size
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (cursor.find_one({"_id": "log"}) or {})["index"] < end:
         assert time.monotonic() < deadline
         time.sleep(0.05)

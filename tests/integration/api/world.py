@@ -66,7 +66,7 @@ class Patient:
         """Revoke, and wait until it is on the chain: until then a deny holds, also against the next test."""
         for name in names:
             self.wallet.revoke(name)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while any(row["consent_id"] in names and row["state"] != "revoked" for row in self.consents()):
             assert time.monotonic() < deadline, "a revocation did not get to the chain"
             time.sleep(0.02)

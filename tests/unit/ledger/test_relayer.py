@@ -116,7 +116,7 @@ def relayer(chain: FakeChain) -> Iterator[Relayer]:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.001)

@@ -503,7 +503,7 @@ def test_stop_of_the_service_puts_a_run_back_into_the_queue(scene: Scene) -> Non
     assert reached.wait(30)
     closing = threading.Thread(target=jobs.close)
     closing.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not jobs._stop.is_set():
         assert time.monotonic() < deadline
         time.sleep(0.01)
