@@ -86,7 +86,8 @@ def test_nodes_know_one_another_and_nobody_else(swarm: Swarm) -> None:
     identities = {node.identity for node in swarm.local.described}
     for number, node in enumerate(swarm.local.described):
         alone = swarm.alone(number)
-        until(lambda alone=alone: len(alone.peers()) == 2, "a node sees both others")  # type: ignore[misc]
+        # Two that dial each other at once may both hang up; each then waits longer before it tries again.
+        until(lambda alone=alone: len(alone.peers()) == 2, "a node sees both others", seconds=240)  # type: ignore[misc]
         assert set(alone.peers()) == identities - {node.identity}
         alone.close()
 
