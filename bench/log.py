@@ -51,8 +51,6 @@ def measure(directory: Path) -> list[Result]:
     """On an embedded index of its own, with the key store in files, as the service has them."""
     index = EmbeddedIndex(directory / "log-index")
     index.start()
-    gc.collect()
-    gc.freeze()  # as a service does once it has started
     try:
         appends = _appends(connect(index.uri, database="appends"), directory / "log-keys")
         return [*appends, *_million(connect(index.uri, database="million", timeout_ms=30_000))]
@@ -71,6 +69,8 @@ def _appends(database: Database[dict[str, Any]], directory: Path) -> list[Result
         clock_ms=lambda: time.time_ns() // 1_000_000,
     )
     log.start()
+    gc.collect()
+    gc.freeze()  # as a service does once it has started
     try:
         events = [
             _read(SubjectId(1 + number % _PATIENTS), number) for number in range(CLIENTS * ENTRIES_EACH)
@@ -81,6 +81,7 @@ def _appends(database: Database[dict[str, Any]], directory: Path) -> list[Result
             alone.append(ONE_BY_ONE / _seconds(lambda: _append_all(log, events[:ONE_BY_ONE], clients=1)))
             together.append(len(events) / _seconds(lambda: _append_all(log, events, clients=CLIENTS)))
     finally:
+        gc.unfreeze()  # what comes after in this process is not a service's
         log.close()
         keys.close()
     return [
