@@ -96,7 +96,7 @@ class Process:
         """Take the study's run up, if it has not ended, and return it as it stands then."""
         claimed = self.jobs._claim(takeover=True)
         if claimed is not None:
-            self.jobs._run(claimed)
+            self.jobs._carry_out(claimed)
         return self.jobs.get(self.study, job.job_id)
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from backend.audit.entry import Agent
 from backend.errors import AssentError, Unavailable
+from backend.recurring import Recurring
 from backend.research.board.stops import StopGuard
 from backend.research.cohort import distinct, snapshot
 from backend.research.errors import RunNotFound, RunResultRemoved, RunResultTooLarge, StudyNotPermitted
@@ -67,7 +68,7 @@ class _Interrupted(Exception):
     """The service stops, or another process took the job: it is not ended here."""
 
 
-class RunJobs:
+class RunJobs(Recurring):
     """Queues runs, drives them and tells how they stand. ``start`` once, ``close`` at the end."""
 
     def __init__(
@@ -85,6 +86,12 @@ class RunJobs:
         clock: Callable[[], int],
         alone: bool,
     ) -> None:
+        super().__init__(
+            name="research-runs",
+            every_seconds=LOOK_SECONDS,
+            log=_LOG,
+            failing="the queue of runs cannot be read",
+        )
         self._store = store
         self._studies = studies
         self._permits = permits
@@ -95,22 +102,10 @@ class RunJobs:
         self._candidates = candidates
         self._sealer = sealer
         self._clock = clock
-        self._alone = alone  # no other process can hold a job
+        self._takeover = alone  # at the start: no other process can hold a job
         self._holder = secrets.token_hex(8)
-        self._wake = threading.Event()
-        self._stop = threading.Event()
         self._ended = threading.Condition()
         self._failures: OrderedDict[JobId, AssentError] = OrderedDict()
-        self._thread = threading.Thread(target=self._drive, name="research-runs", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop; a run under way goes back into the queue at the next patient."""
-        self._stop.set()
-        self._wake.set()
-        self._thread.join()
 
     def enqueue(self, study: Study, *, agent: Agent, researcher: MemberId) -> Job:
         """Queue a run, or return the one of this study that is queued or running.
@@ -132,7 +127,7 @@ class RunJobs:
                 changed_at=now,
             )
         )
-        self._wake.set()
+        self._soon()
         return job
 
     def get(self, study: Study, job_id: JobId) -> Job:
@@ -183,21 +178,13 @@ class RunJobs:
 
     # --- the thread ---------------------------------------------------------------------------------------
 
-    def _drive(self) -> None:
-        takeover = self._alone
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                job = self._claim(takeover=takeover)
-                takeover = takeover and job is not None
-                if job is not None:
-                    self._run(job)
-                    continue
-            except Unavailable as failure:
-                _LOG.warning("the queue of runs cannot be read", extra={"code": failure.code})
-            except Exception:  # noqa: BLE001 - nothing may end the thread; it is logged
-                _LOG.exception("the queue of runs failed unexpectedly")
-            self._wake.wait(LOOK_SECONDS)
+    def _round(self) -> None:
+        """Run what waits longest; it goes back into the queue at the next patient when the service closes."""
+        job = self._claim(takeover=self._takeover)
+        self._takeover = self._takeover and job is not None
+        if job is not None:
+            self._carry_out(job)
+            self._soon()
 
     def _claim(self, *, takeover: bool) -> Job | None:
         now = self._now()
@@ -221,7 +208,7 @@ class RunJobs:
                 return claimed
         return None
 
-    def _run(self, job: Job) -> None:
+    def _carry_out(self, job: Job) -> None:
         guard = self._guard(job.study)
         watch = Watch(job, glance=guard.glance, check=lambda: self._check(job), progress=self._progress)
         made: KeptExport | None = None
@@ -343,7 +330,7 @@ class RunJobs:
 
     def _check(self, job: Job) -> None:
         """Raise StudyNotPermitted when the study may not go on, _Interrupted when the service stops."""
-        if self._stop.is_set():
+        if self._ending.is_set():
             raise _Interrupted
         study = self._studies.get(job.study)
         require_permitted(study, self._permits.permit(job.study), self._clock())

@@ -320,7 +320,7 @@ def test_run_that_a_crash_ended_is_taken_up_and_pays_nothing_twice(
     claimed = before._claim(takeover=False)
     assert claimed is not None
     with pytest.raises(crash):
-        before._run(claimed)
+        before._carry_out(claimed)
     assert scene.only().state is JobState.RUNNING
     after = scene.jobs()
     after.start()
@@ -355,7 +355,7 @@ class Dying:
         with monkeypatch.context() as patch:
             patch.setattr(owner, self.step, dying)
             with pytest.raises(self.crash):
-                jobs._run(claimed)
+                jobs._carry_out(claimed)
         return self.scene.store.known[job.job_id]
 
 
@@ -439,7 +439,7 @@ def test_result_waits_for_a_chain_that_is_away_however_often_it_is_tried(scene: 
     for _ in range(MAX_ATTEMPTS + 2):
         claimed = jobs._claim(takeover=False)
         assert claimed is not None
-        jobs._run(claimed)
+        jobs._carry_out(claimed)
         assert scene.only().state is JobState.RUNNING
         assert jobs._claim(takeover=False) is None  # not at once
         scene.world.now[0] += round(driver.LOOK_SECONDS)
@@ -475,7 +475,7 @@ def test_result_of_a_job_that_another_process_took_is_dropped(scene: Scene) -> N
     assert claimed is not None
     scene.world.now[0] += driver.LEASE_SECONDS + 1
     taken = second._claim(takeover=False)
-    first._run(claimed)
+    first._carry_out(claimed)
     assert scene.only() == taken
 
 
@@ -504,7 +504,7 @@ def test_stop_of_the_service_puts_a_run_back_into_the_queue(scene: Scene) -> Non
     closing = threading.Thread(target=jobs.close)
     closing.start()
     deadline = time.monotonic() + 60
-    while not jobs._stop.is_set():
+    while not jobs._ending.is_set():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     go_on.set()
