@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import eth_abi
@@ -122,6 +122,17 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+def _one_by_one(
+    threads: ThreadPoolExecutor, relayer: Relayer, chain: FakeChain, number: int
+) -> list[Future[Receipt]]:
+    """Submit calls, each once the one before was taken: each is a group of its own."""
+    receipts = []
+    for place in range(number):
+        receipts.append(threads.submit(relayer.submit, _call(bytes([place]))))
+        _until(lambda place=place: len(chain.blocks) == place + 1)  # type: ignore[misc]
+    return receipts
+
+
 def _call(data: bytes, *, gas: int = 1000, sender: Sender = Sender.RELAYER) -> Call:
     return Call(TARGET, data, gas, sender)
 
@@ -198,10 +209,7 @@ def test_chain_that_fails_answers_everyone_and_is_asked_for_the_nonce_again(
 def test_group_is_sent_while_the_one_before_waits_for_its_block(relayer: Relayer, chain: FakeChain) -> None:
     chain.mined.clear()
     with ThreadPoolExecutor(3) as threads:
-        receipts = []
-        for number in range(3):
-            receipts.append(threads.submit(relayer.submit, _call(bytes([number]))))
-            _until(lambda number=number: len(chain.blocks) == number + 1)  # type: ignore[misc]
+        receipts = _one_by_one(threads, relayer, chain, 3)
         assert not any(receipt.done() for receipt in receipts)
         chain.mined.set()
         assert [receipt.result(10).block_number for receipt in receipts] == [1, 2, 3]
@@ -211,10 +219,7 @@ def test_group_is_sent_while_the_one_before_waits_for_its_block(relayer: Relayer
 def test_while_enough_groups_are_under_way_the_next_ones_gather(relayer: Relayer, chain: FakeChain) -> None:
     chain.mined.clear()
     with ThreadPoolExecutor(12) as threads:
-        receipts = []
-        for number in range(4):
-            receipts.append(threads.submit(relayer.submit, _call(bytes([number]))))
-            _until(lambda number=number: len(chain.blocks) == number + 1)  # type: ignore[misc]
+        receipts = _one_by_one(threads, relayer, chain, 4)
         receipts.append(threads.submit(relayer.submit, _call(b"held")))
         _until(lambda: relayer._room._value == 0 and not relayer._waiting)
         receipts += [threads.submit(relayer.submit, _call(bytes([number]))) for number in range(5, 12)]
