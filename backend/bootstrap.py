@@ -14,16 +14,12 @@ from dataclasses import dataclass
 from backend.abdm_wiring import open_abdm
 from backend.adapters.data_directory import MIN_FREE_BYTES
 from backend.adapters.index.act_store import MongoActStore
-from backend.adapters.index.chain_positions import MongoChainPositions
 from backend.adapters.index.consent_index import MongoConsentIndex
 from backend.adapters.index.idempotency_marks import MongoMarks
 from backend.adapters.index.notice_store import MongoNoticeStore
 from backend.adapters.index.use_store import MongoUseStore
-from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.network import node_checks
 from backend.adapters.ledger.public_node import PublicNode
-from backend.adapters.ledger.recorded_stops import RecordedStops
-from backend.adapters.ledger.sent_stops import SentStops
 from backend.adapters.storage.scratch import ScratchDirectory
 from backend.api.cursors import Cursors
 from backend.api.metrics import counted
@@ -34,6 +30,7 @@ from backend.audit.access import AccessList
 from backend.audit.proof import ProofBuilder
 from backend.audit.turned_away import TurnedAway
 from backend.backup_wiring import require_backup
+from backend.chain_wiring import watch_chain
 from backend.consent.deciding import DecisionService
 from backend.consent.decision_types import Requester
 from backend.consent.drafting import Drafter
@@ -41,12 +38,10 @@ from backend.consent.enrolling import ActsFor, SubjectOpening
 from backend.consent.evidence import EvidenceBook
 from backend.consent.history import HistoryService
 from backend.consent.notices import NoticeBook
-from backend.consent.recorded_stops import RecordedStopReader
 from backend.consent.requests import RequestService
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
-from backend.consent.stop_watch import StopWatch
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import load_tables
 from backend.consent.typed_data import Domain
@@ -77,7 +72,7 @@ from backend.sealed import DocumentSealer
 from backend.settings import Settings
 from backend.stores import Stores, open_stores
 from backend.token_keys import token_key
-from backend.types import BlockNumber, QueuePosition
+from backend.types import QueuePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +337,14 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         open_purging(settings, stores, clock=clock),
         *messages.beside,
         *([] if records.pin_repair is None else [records.pin_repair]),
-        *_watch_for_stops(settings, stores, consent_index, revocations),
+        *watch_chain(
+            settings,
+            stores,
+            log=log,
+            index=consent_index,
+            revocations=revocations,
+            is_enrolled=identity.enrolments.is_enrolled,
+        ),
     ]
     for beside in running:
         beside.start()
@@ -459,29 +461,6 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         ),
     )
     return World(services=services, stores=stores, driver=driver, closing=closing)
-
-
-def _watch_for_stops(
-    settings: Settings, stores: Stores, index: MongoConsentIndex, revocations: RevocationService
-) -> list[Beside]:
-    """An embedded chain has nobody else who sends."""
-    if settings.ledger_url is None:
-        return []
-    registry = stores.deployment.contracts["ConsentRegistry"]
-    stops = SentStops(
-        chain=stores.chain,
-        registry=registry.address,
-        own=[stores.relayer.address(sender) for sender in Sender],
-    )
-    recorded = RecordedStopReader(
-        blocks=RecordedStops(chain=stores.chain, registry=registry.address),
-        positions=MongoChainPositions(stores.database, stores.keys),
-        ledger=stores.ledger,
-        index=index,
-        take=revocations.take_recorded,
-        first_block=BlockNumber(registry.block or 0),
-    )
-    return [StopWatch(stops=stops, index=index, revocations=revocations, recorded=recorded)]
 
 
 def clock() -> int:

@@ -31,6 +31,11 @@ BACKUP_VERIFIED = Gauge(
 )
 BACKUP_KEY_EXPIRES = Gauge("assent_backup_key_expires_timestamp_seconds", "When the recovery key ends")
 
+EMERGENCY_OPENED = Gauge(
+    "assent_emergency_opened_timestamp_seconds",
+    "When the newest emergency was opened that this service put into its log",
+)
+
 STANDING_BY = Gauge("assent_standing_by", "1 for a process that waits while another one serves, else 0")
 
 
@@ -49,6 +54,10 @@ def publish_verified_backup(at: int) -> None:
 
 def publish_catalogue(failed: bool) -> None:
     CATALOGUE_FAILED.set(failed)
+
+
+def publish_emergency(at: int) -> None:
+    EMERGENCY_OPENED.set(at)
 
 
 def publish_messages(waiting: int, dead: int) -> None:

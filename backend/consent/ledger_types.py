@@ -132,6 +132,26 @@ class RecordedStop:
     sender: Address
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedOpening:
+    """An emergency that the chain has in a final block: ``member`` broke the glass of a patient.
+
+    ``countersigner`` is None where nobody countersigned. Windows are half open; a ``late`` one was signed
+    during an outage and its ``opened_at`` is the responder's word.
+    """
+
+    opening: Bytes32
+    subject: SubjectId
+    member: MemberId
+    countersigner: MemberId | None
+    opened_at: UnixSeconds
+    expires_at: UnixSeconds
+    late: bool
+    block: BlockNumber
+    at: UnixSeconds
+    transaction: Bytes32
+
+
 class MemberStanding(IntEnum):
     """Where a member stands, as ``contracts/interfaces/IParticipantRegistry.sol`` numbers it."""
 

@@ -2,17 +2,17 @@
 
 They count at the head without this. It makes them count before their block, and puts them into the log, so
 that patient and grantee are told of them as of any other. What it does not hear of in time, it finds in the
-final blocks afterwards (``recorded_stops``).
+final blocks afterwards (``recorded``).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.ledger_types import SentStop
-from backend.consent.recorded_stops import RecordedStopReader
 from backend.consent.revocations import Revocation, RevocationService
 from backend.errors import AssentError, Unavailable
 from backend.recurring import Recurring
@@ -27,6 +27,12 @@ class Stops(Protocol):
         ...
 
 
+class Recorded(Protocol):
+    def step(self) -> None:
+        """Take a stretch of final blocks. Raises Unavailable."""
+        ...
+
+
 class StopWatch(Recurring):
     """Looks five times a second."""
 
@@ -36,7 +42,7 @@ class StopWatch(Recurring):
         stops: Stops,
         index: ConsentIndex,
         revocations: RevocationService,
-        recorded: RecordedStopReader,
+        recorded: Sequence[Recorded],
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         super().__init__(
@@ -59,7 +65,8 @@ class StopWatch(Recurring):
         while self._waiting:
             self._take(self._waiting[0])
             self._waiting.pop(0)
-        self._recorded.step()  # after what is new, however much there is to catch up with
+        for reader in self._recorded:  # after what is new, however much there is to catch up with
+            reader.step()
 
     def _take(self, sent: SentStop) -> None:
         if not self._concerns_us(sent):

@@ -164,6 +164,10 @@ class EnrolmentService:
         """Return everybody who was ever enrolled."""
         return self._store.subjects()
 
+    def is_enrolled(self, subject_id: SubjectId) -> bool:
+        """Whether this is a patient here, with an account or without. Raises Unavailable."""
+        return self._store.get(subject_id) is not None
+
     def forget(self) -> None:
         """Forget for whom accounts act: an enrolment was erased."""
         self._standing.changed()

@@ -13,9 +13,11 @@ import pytest
 from eth_account import Account
 
 from backend.demo.actors import Provider
+from backend.types import SubjectId
 from scripts.testnet.keys import draw_key
 from tests.integration.api.world import Patient, Service, assert_problem
 from tests.networks.acts import read, under_way
+from tests.support.emergencies import opened, responder
 from tests.support.testnet import Testnet, block, head, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +73,20 @@ def test_record_that_was_stored_is_committed_in_a_final_block(
     view = service.world.stores.chain.view()
     assert view.final_number >= stored.json()["block"]
     assert block(network.plain[1], view.final_number) == "0x" + view.final_hash.hex()
+
+
+def test_emergency_that_is_opened_on_the_chain_stands_in_the_patients_list(
+    service: Service, patient: Patient
+) -> None:
+    _, opening = opened(service, responder(service), SubjectId(int(patient.subject, 16)))
+
+    def listed() -> list[str]:
+        return [
+            entry["detail"]["opening"] for entry in patient.accesses() if entry["type"] == "emergency.opened"
+        ]
+
+    until(lambda: bool(listed()), "it is in a final block, and in the log")
+    assert listed() == ["0x" + opening.hex()]
 
 
 def test_wallet_that_adds_the_chain_finds_it_behind_the_service(service: Service, network: Testnet) -> None:

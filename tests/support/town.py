@@ -16,11 +16,11 @@ from typing import Any, Final
 import httpx
 from rich.console import Console
 
-from backend.adapters.index.chain_positions import MongoChainPositions
+from backend.adapters.index.chain_positions import STOPS, MongoChainPositions
 from backend.audit.anchorer import Anchorer
 from backend.audit.entry import Agent, AgentKind
 from backend.consent.member_watch import ExpiryWatch
-from backend.consent.recorded_stops import Position
+from backend.consent.recorded import Position
 from backend.demo import care, cast, study
 from backend.demo.actors import Api, Provider, Wallet
 from backend.demo.bundles import FEWEST
@@ -386,7 +386,7 @@ def _follow_the_chain(service: Service) -> None:
     """On a network the service keeps how far it read the blocks."""
     stores = service.world.stores
     head = stores.chain.view()
-    MongoChainPositions(stores.database, stores.keys).put(Position(head.head_number, head.head_hash))
+    MongoChainPositions(stores.database, stores.keys, STOPS).put(Position(head.head_number, head.head_hash))
 
 
 def _settle(service: Service) -> None:

@@ -13,24 +13,26 @@ from pymongo.database import Database
 
 from backend.adapters.index.failures import DocumentMalformed, parser, translated
 from backend.adapters.index.marks import DocumentForged, Marks
-from backend.consent.recorded_stops import Position
+from backend.consent.recorded import Position
 from backend.keystore import KeyStore
 from backend.types import BlockNumber, Bytes32
 
 _log = logging.getLogger(__name__)
-_READER: Final = "stops"
+STOPS: Final = "stops"
+OPENINGS: Final = "openings"
 
 
 class MongoChainPositions:
-    """Implements ``backend.consent.recorded_stops.PositionStore``."""
+    """Implements ``backend.consent.recorded.PositionStore`` for one reader."""
 
-    def __init__(self, database: Database[dict[str, Any]], keys: KeyStore) -> None:
+    def __init__(self, database: Database[dict[str, Any]], keys: KeyStore, reader: str) -> None:
+        self._reader = reader
         self._positions = database["chain_positions"]
         self._marks = Marks(keys, "chain_positions")
 
     def get(self) -> Position | None:
         with translated():
-            found = self._positions.find_one({"_id": _READER})
+            found = self._positions.find_one({"_id": self._reader})
         if found is None:
             return None
         try:
@@ -40,10 +42,12 @@ class MongoChainPositions:
             return None
 
     def put(self, position: Position) -> None:
-        row = self._marks.marked({"_id": _READER, "block": int(position.block), "hash": bytes(position.hash)})
+        row = self._marks.marked(
+            {"_id": self._reader, "block": int(position.block), "hash": bytes(position.hash)}
+        )
         del row["_id"]  # which is not set, only found
         with translated():
-            self._positions.update_one({"_id": _READER}, {"$set": row}, upsert=True)
+            self._positions.update_one({"_id": self._reader}, {"$set": row}, upsert=True)
 
 
 @parser

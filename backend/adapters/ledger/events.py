@@ -11,7 +11,7 @@ from backend.adapters.ledger.errors import ChainReorganised
 from backend.adapters.ledger.rpc import Asking, RpcError
 from backend.consent.ledger_types import LedgerEvent, TimedEvent
 from backend.errors import LedgerUnavailable
-from backend.types import Address, BlockNumber, UnixSeconds
+from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
 
 _BLOCKS_A_REQUEST = 2000
 _MOST_BLOCKS_A_REQUEST = 64_000
@@ -41,6 +41,13 @@ class EventScan:
             if only is None
             else ["0x" + artifact(name).topic(event).hex() for name in contracts for event in only]
         )
+
+    def hash_of(self, number: BlockNumber) -> Bytes32 | None:
+        """Return the hash of a block, None where the node does not have it. Raise LedgerUnavailable."""
+        (found,) = self._chain.rpc().batch([("eth_getBlockByNumber", [hex(number), False])])
+        if isinstance(found, RpcError):
+            raise LedgerUnavailable(f"The node did not show block {number}.") from found
+        return None if found is None else parse_block(found).hash
 
     def events(self, from_block: BlockNumber, to_block: BlockNumber) -> Iterator[LedgerEvent]:
         """Yield the events of blocks from..to, both included, by block and position. Raise LedgerUnavailable.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from backend.adapters.ledger.abi import artifact, decode_or_none
-from backend.adapters.ledger.chain import Chain, parse_address, parse_block, parse_bytes32
+from backend.adapters.ledger.chain import Chain, parse_address, parse_bytes32
 from backend.adapters.ledger.errors import ChainReorganised
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.rpc import RpcError
@@ -54,8 +54,7 @@ class RecordedStops:
 
     def hash_of(self, number: BlockNumber) -> Bytes32 | None:
         """Return the hash of a block, None where the node does not have it. Raise LedgerUnavailable."""
-        (found,) = self._ask([("eth_getBlockByNumber", [hex(number), False])])
-        return None if found is None else parse_block(found).hash
+        return self._scan.hash_of(number)
 
     def between(self, first: BlockNumber, last: BlockNumber) -> list[RecordedStop]:
         """Return those of blocks first..last, both included, in chain order. Raise LedgerUnavailable."""

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from backend.adapters.index.act_store import MongoActStore
-from backend.adapters.index.chain_positions import MongoChainPositions
+from backend.adapters.index.chain_positions import STOPS, MongoChainPositions
 from backend.adapters.index.server import IndexUnavailable
 from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.recorded_stops import RecordedStops
 from backend.audit.errors import AuditUnavailable
 from backend.audit.log import AuditLog
 from backend.consent.ledger_types import Receipt, RecordedStop
-from backend.consent.recorded_stops import Position, RecordedStopReader
+from backend.consent.recorded import Position, RecordedReader
 from backend.consent.revocations import ACT
 from backend.consent.terms import Delegation, Grant
 from backend.consent.terms_json import from_json
@@ -33,17 +33,19 @@ from tests.integration.api.world import EVERYTHING, Patient, Service, in_days, p
 from tests.support.testnet import until
 
 
-def reader(service: Service) -> RecordedStopReader:
+def reader(service: Service) -> RecordedReader[RecordedStop]:
     """A service's own after a start: it has only what is kept."""
     stores, services = service.world.stores, service.world.services
     registry = stores.deployment.contracts["ConsentRegistry"]
-    return RecordedStopReader(
+    index = services.revocations._index
+    return RecordedReader(
         blocks=RecordedStops(chain=stores.chain, registry=registry.address),
-        positions=MongoChainPositions(stores.database, stores.keys),
+        positions=MongoChainPositions(stores.database, stores.keys, STOPS),
         ledger=stores.ledger,
-        index=services.revocations._index,
+        concerns=lambda stop: bool(index.of_subject(stop.subject)),
         take=services.revocations.take_recorded,
         first_block=BlockNumber(registry.block or 0),
+        what="stops",
     )
 
 
@@ -264,7 +266,7 @@ def test_position_that_cannot_be_trusted_is_not_gone_on_from(
     patient = new_patient()
     past_the_service(service, patient, patient.permit(clinic.member_id))
     stores = service.world.stores
-    positions = MongoChainPositions(stores.database, stores.keys)
+    positions = MongoChainPositions(stores.database, stores.keys, STOPS)
     head = stores.chain.view().head_number
     if fault == "replaced":
         positions.put(Position(head, Bytes32(b"\x66" * 32)))

@@ -71,8 +71,7 @@ def recorded() -> Recorded:
 def watch(stops: Stops, revocations: Revocations, recorded: Recorded) -> StopWatch:
     index: Any = Index()
     service: Any = revocations
-    reader: Any = recorded
-    return StopWatch(stops=stops, index=index, revocations=service, recorded=reader)
+    return StopWatch(stops=stops, index=index, revocations=service, recorded=(recorded,))
 
 
 def test_stops_of_own_patients_are_taken_and_no_others(

@@ -1,7 +1,7 @@
-"""Puts stops into the log that reached the chain past this service, or while it was down or behind.
+"""Puts into the log what reached the chain past this service, or while it was down or behind.
 
-They count at the head without this. It reads the blocks from where it came to the last time up to the final
-one, so it misses none, and takes what concerns a patient here and is not in the log.
+It counts at the head without this. The blocks are read from where one came to the last time up to the final
+one, so that nothing is missed, and what concerns this custodian and is not in the log is taken.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
-from backend.consent.evidence_store import ConsentIndex
 from backend.consent.finality import Viewed
-from backend.consent.ledger_types import RecordedStop
-from backend.types import BlockNumber, Bytes32, SubjectId
+from backend.types import BlockNumber, Bytes32
 
 _LOG = logging.getLogger("assent.consent")
 _STRETCH: Final = 20_000  # blocks of one step
 _KEEP_EVERY: Final = 64  # blocks; what lies between is read again after a restart, and changes nothing
+Found = TypeVar("Found")
+Found_co = TypeVar("Found_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Position:
     hash: Bytes32
 
 
-class Blocks(Protocol):
+class Blocks(Protocol[Found_co]):
     """The chain's side. Methods raise LedgerUnavailable."""
 
-    def between(self, first: BlockNumber, last: BlockNumber) -> Sequence[RecordedStop]:
-        """Return the stops of these blocks, both included, in chain order."""
+    def between(self, first: BlockNumber, last: BlockNumber) -> Sequence[Found_co]:
+        """Return what these blocks have, both included, in chain order."""
         ...
 
     def hash_of(self, number: BlockNumber) -> Bytes32 | None:
@@ -51,25 +51,28 @@ class PositionStore(Protocol):
     def put(self, position: Position) -> None: ...
 
 
-class RecordedStopReader:
-    """For one thread. ``take`` gives a stop to the log and tells whether it was new there."""
+class RecordedReader(Generic[Found]):
+    """For one thread. ``concerns``: whether something is for this custodian's log; ``take`` gives it to the
+    log and tells whether it was new there; ``what``: what there are, in words."""
 
     def __init__(
         self,
         *,
-        blocks: Blocks,
+        blocks: Blocks[Found],
         positions: PositionStore,
         ledger: Viewed,
-        index: ConsentIndex,
-        take: Callable[[RecordedStop], bool],
+        concerns: Callable[[Found], bool],
+        take: Callable[[Found], bool],
         first_block: BlockNumber,
+        what: str,
     ) -> None:
         """``first_block``: of the deployment, where it begins when nothing is kept."""
         self._blocks = blocks
         self._positions = positions
         self._ledger = ledger
-        self._index = index
+        self._concerns = concerns
         self._take = take
+        self._what = what
         self._first_block = first_block
         self._next: BlockNumber | None = None
         self._kept = BlockNumber(0)
@@ -82,11 +85,11 @@ class RecordedStopReader:
             return
         last = BlockNumber(min(final, first + _STRETCH - 1))
         number = 0
-        for stop in self._blocks.between(first, last):
-            if self._concerns_us(stop.subject):
-                number += self._take(stop)
+        for found in self._blocks.between(first, last):
+            if self._concerns(found):
+                number += self._take(found)
         if number:
-            _LOG.info("stops that the chain has were put into the log", extra={"stops": number})
+            _LOG.info("%s that the chain has were put into the log", self._what, extra={"number": number})
         if number or last >= self._kept + _KEEP_EVERY:
             self._keep(last)
         self._next = BlockNumber(last + 1)
@@ -104,6 +107,3 @@ class RecordedStopReader:
         if found is not None:
             self._positions.put(Position(last, found))
             self._kept = last
-
-    def _concerns_us(self, subject: SubjectId) -> bool:
-        return bool(self._index.of_subject(subject))
