@@ -14,7 +14,7 @@ BUNDLES ?=
 KILL_POINTS ?= 200
 
 .PHONY: help set-up run demo kubo testnet pages chromium softhsm prometheus haproxy keycloak hapi image test pages-check browser check lint types unit generated contracts-test forge forge-long gas solhint slither \
-  brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench bench-enduring bench-restarting lock clean
+  brownie proofs differential integration demo-and-fuzz demo-test fuzz test-faults test-networks test-tampering bench bench-enduring bench-restarting bench-study lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -239,6 +239,9 @@ bench: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/checkers $(STAMPS)/kernels $(
 
 bench-enduring: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## 24 minutes of load on a network, a fault each minute (after make testnet kubo); MINUTES=N
 	@$(BIN)/python -m bench.run --only enduring $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-study: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## a study over 10,000 patients' encrypted records, about an hour
+	@$(BIN)/python -m bench.run --only extracting --patients 10000
 
 bench-restarting: $(STAMPS)/dev $(STAMPS)/contracts $(STAMPS)/kernels ## restart and reindex with 100,000 consents and records, about an hour; CONSENTS=N
 	@$(BIN)/python -m bench.run --only restarting $(if $(CONSENTS),--consents $(CONSENTS))

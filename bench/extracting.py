@@ -42,9 +42,12 @@ from backend.types import Address, MemberId, RecordId, SubjectId, UnixSeconds
 from bench.enrolment import enrol, signed
 from bench.machine import peak_resident_mib, reset_peak, resident_mib
 from bench.results import Result, ratio_at_most, shown
+from bench.waiting import until_quiet
 from scripts.generate_bundles import encode, numbered
 
 PATIENTS = 1_000
+LARGE = 10_000  # the goal's number, about an hour to make: only when asked for
+WORK_OF_LARGE = f"a study over {LARGE:,} patients"
 SEED = 7
 CLIENTS = 16
 GOAL = 3.0
@@ -81,6 +84,8 @@ def _measure(world: World, patients: int) -> list[Result]:
         while some := list(islice(bundles, _AT_ONCE)):  # all of them at once would fill the memory
             subjects += pool.map(lambda bundle: _patient(world, bundle, researcher), some)
     setting_up = time.perf_counter() - started
+    if patients >= LARGE:
+        until_quiet()
     services.evidence.forget_all()
     reference, count, size = _reference(world, subjects)
     before = resident_mib(os.getpid())

@@ -103,7 +103,8 @@ _LONG: Final[Sequence[tuple[str, str, Work]]] = (  # only when named
         lambda directory, given: restarting.measure(directory, consents=given.consents),
     ),
 )
-_LONG_ROWS: Final = (enduring.WORK, restarting.WORK)  # a part of the name of each of their rows
+# A part of the name of each of their rows.
+_LONG_ROWS: Final = (enduring.WORK, restarting.WORK, extracting.WORK_OF_LARGE)
 PARTS: Final = tuple(name for name, *_ in (*_ALONE, *_SERVED, *_AFTER))
 TEST_GOAL_MINUTES = 15
 

@@ -145,6 +145,15 @@ def test_view_is_used_again_for_its_age_only(node: Node) -> None:
     assert chain.view().head_number == first.head_number + 1
 
 
+def test_who_waits_for_a_block_reads_more_often(node: Node) -> None:
+    chain = _connect(node, view_age_seconds=60.0)
+    first = chain.view()
+    node.rpc().call("evm_mine")
+    assert chain.view(max_age_seconds=60.0) == first
+    assert chain.view(max_age_seconds=0.0).head_number == first.head_number + 1
+    assert chain.view().head_number == first.head_number + 1
+
+
 def test_head_older_than_the_limit_is_no_view(node: Node) -> None:
     node.rpc().call("evm_mine")
     now = [int(time.time())]

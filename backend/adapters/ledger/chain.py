@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -69,8 +70,9 @@ class Chain(Protocol):
         """The most gas one group of transactions may ask for."""
         ...
 
-    def view(self) -> LedgerView:
-        """Return the head and the final block. Raise LedgerUnavailable where they are unknown or stale."""
+    def view(self, *, max_age_seconds: float = math.inf) -> LedgerView:
+        """Return the head and the final block, read no longer ago than this. Raise LedgerUnavailable where
+        they are unknown or stale."""
         ...
 
     def shown(self) -> LedgerView:

@@ -21,7 +21,7 @@ from backend.consent.ledger_types import Receipt
 from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, Bytes32
 
-_FINALITY_POLL_SECONDS = 0.2
+_FINALITY_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Effects:
         """
         deadline = time.monotonic() + self._finality_seconds
         while True:
-            view = self._chain.view()
+            view = self._chain.view(max_age_seconds=_FINALITY_POLL_SECONDS)
             if view.final_number >= receipt.block_number:
                 if view.final_number == view.head_number:
                     return receipt  # nothing is ever replaced here

@@ -8,6 +8,7 @@ raise LedgerUnavailable at once.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import threading
 import time
@@ -96,7 +97,7 @@ class EmbeddedChain:
     def block_gas(self) -> int:
         return GAS_LIMIT
 
-    def view(self) -> LedgerView:
+    def view(self, *, max_age_seconds: float = math.inf) -> LedgerView:  # noqa: ARG002 - always of now
         """Return the head, which is final here. No call to anvil: we are its only writer."""
         return self._supervisor.require()[1]
 

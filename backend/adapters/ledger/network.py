@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -68,7 +69,7 @@ class NetworkChain:
         staleness_seconds: int = 60,
         view_age_seconds: float = 0.25,
         inclusion_seconds: float = 30.0,
-        poll_seconds: float = 0.1,
+        poll_seconds: float = 0.05,
         timeout_seconds: float = 10.0,
         patience_seconds: float = 3.0,
         clock: Callable[[], int] = lambda: int(time.time()),
@@ -118,16 +119,17 @@ class NetworkChain:
         self.shown()
         return price_above(max(node.base_fee for node in self._nodes), least=self._least_price)
 
-    def view(self) -> LedgerView:
-        """Return the head and the final block, at most ``view_age_seconds`` old. Raise StaleHead,
-        NodeSilent or LedgerUnavailable, and FinalityBroken where a final block was replaced.
+    def view(self, *, max_age_seconds: float = math.inf) -> LedgerView:
+        """Return the head and the final block, read at most so long ago, nor ``view_age_seconds``. Raise
+        StaleHead, NodeSilent or LedgerUnavailable, and FinalityBroken where a final block was replaced.
         """
         if not self._lock.acquire(blocking=False):
             about_to_wait()
             if not self._lock.acquire(timeout=self._timeout_seconds):
                 raise LedgerUnavailable("The node does not answer.")
         try:
-            if self._view is None or time.monotonic() - self._viewed_at > self._view_age_seconds:
+            max_age_seconds = min(max_age_seconds, self._view_age_seconds)
+            if self._view is None or time.monotonic() - self._viewed_at > max_age_seconds:
                 read_at = time.monotonic()
                 self._view = None
                 view = self._read_pair() if self._pair else self._nodes[0].view()
