@@ -47,7 +47,6 @@ from scripts.generate_bundles import encode, numbered
 
 PATIENTS = 1_000
 LARGE = 10_000  # the goal's number, about an hour to make: only when asked for
-WORK_OF_LARGE = f"a study over {LARGE:,} patients"
 SEED = 7
 CLIENTS = 16
 GOAL = 3.0
@@ -62,6 +61,11 @@ VARIABLES = (
     Variable("hb", Measure.LABORATORY, system=LOINC, code="718-7", unit="g/dL", edges=("10", "12", "15")),
 )
 CATEGORIES = ("demographics", "contact", "identifiers", "conditions", "laboratory")
+
+
+def work(patients: int) -> str:
+    """Return how the name of each of its rows begins."""
+    return f"a study over {patients:,} patients' encrypted records"
 
 
 def measure(directory: Path, *, patients: int = PATIENTS) -> list[Result]:
@@ -97,7 +101,7 @@ def _measure(world: World, patients: int) -> list[Result]:
     if len(result.participants) != patients:
         raise RuntimeError(f"{len(result.participants)} of {patients} patients took part")
     added = peak_resident_mib(os.getpid()) - before
-    name = f"a study over {patients:,} patients' encrypted records"
+    name = work(patients)
     return [
         ratio_at_most(name, ours, "s", reference=reference, limit=GOAL),
         shown(f"{name}: segments opened, each patient", count / patients, ""),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 _PROC = Path("/proc")
 _KIB = 1024
+_WATCHED_SECONDS: Final = 5.0
 
 
 def describe() -> dict[str, Any]:
@@ -57,6 +59,14 @@ def own_peak_mb() -> float:
     return peak_resident_mib(os.getpid()) * _KIB**2 / 1e6
 
 
+def busy_share() -> float:
+    """Watch for five seconds and return what share of all processors' time was used, 0 to 1."""
+    idle, whole = _processor_times()
+    time.sleep(_WATCHED_SECONDS)
+    idle_then, whole_then = _processor_times()
+    return 1 - (idle_then - idle) / (whole_then - whole)
+
+
 def children(pid: int) -> dict[int, str]:
     """Return pid and name of each process that ``pid`` started."""
     found = {}
@@ -64,6 +74,12 @@ def children(pid: int) -> dict[int, str]:
         for child in (task / "children").read_text().split():
             found[int(child)] = (_PROC / child / "comm").read_text().strip()
     return found
+
+
+def _processor_times() -> tuple[int, int]:
+    """Return what was idle or waited for a disk, and all, in ticks since the machine started (proc(5))."""
+    times = [int(each) for each in (_PROC / "stat").read_text().splitlines()[0].split()[1:9]]
+    return times[3] + times[4], sum(times)
 
 
 def _field(path: Path, name: str) -> str:

@@ -104,7 +104,7 @@ _LONG: Final[Sequence[tuple[str, str, Work]]] = (  # only when named
     ),
 )
 # A part of the name of each of their rows.
-_LONG_ROWS: Final = (enduring.WORK, restarting.WORK, extracting.WORK_OF_LARGE)
+_LONG_ROWS: Final = (enduring.WORK, restarting.WORK, extracting.work(extracting.LARGE))
 PARTS: Final = tuple(name for name, *_ in (*_ALONE, *_SERVED, *_AFTER))
 TEST_GOAL_MINUTES = 15
 

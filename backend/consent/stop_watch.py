@@ -2,7 +2,7 @@
 
 They count at the head without this. It makes them count before their block, and puts them into the log, so
 that patient and grantee are told of them as of any other. What it does not hear of in time, it finds in the
-final blocks afterwards (``recorded``).
+final blocks afterwards (``recorded``), with whatever else is looked for there.
 """
 
 from __future__ import annotations

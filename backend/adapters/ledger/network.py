@@ -120,7 +120,7 @@ class NetworkChain:
         return price_above(max(node.base_fee for node in self._nodes), least=self._least_price)
 
     def view(self, *, max_age_seconds: float = math.inf) -> LedgerView:
-        """Return the head and the final block, read at most so long ago, nor ``view_age_seconds``. Raise
+        """Return the head and the final block, read no longer ago than this and ``view_age_seconds``. Raise
         StaleHead, NodeSilent or LedgerUnavailable, and FinalityBroken where a final block was replaced.
         """
         if not self._lock.acquire(blocking=False):
