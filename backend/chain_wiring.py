@@ -13,9 +13,10 @@ from backend.api.metrics import publish_emergency
 from backend.audit.log import AuditLog
 from backend.consent.emergencies import OpeningLog
 from backend.consent.evidence_store import ConsentIndex
-from backend.consent.recorded import RecordedReader
+from backend.consent.recorded import RecordedReader, RecordedWatch
 from backend.consent.revocations import RevocationService
 from backend.consent.stop_watch import StopWatch
+from backend.recurring import Recurring
 from backend.settings import Settings
 from backend.stores import Stores
 from backend.types import BlockNumber, SubjectId
@@ -29,7 +30,7 @@ def watch_chain(
     index: ConsentIndex,
     revocations: RevocationService,
     is_enrolled: Callable[[SubjectId], bool],
-) -> list[StopWatch]:
+) -> list[Recurring]:
     """Not started. An embedded chain has nobody else who sends."""
     if settings.ledger_url is None:
         return []
@@ -59,4 +60,8 @@ def watch_chain(
         first_block=BlockNumber(emergencies.block or 0),
         what="emergencies",
     )
-    return [StopWatch(stops=sent, index=index, revocations=revocations, recorded=(stops, opened))]
+    return [
+        StopWatch(stops=sent, index=index, revocations=revocations),
+        RecordedWatch(stops),
+        RecordedWatch(opened),
+    ]

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from backend.consent.finality import Viewed
+from backend.recurring import Recurring
 from backend.types import BlockNumber, Bytes32
 
 _LOG = logging.getLogger("assent.consent")
+INTERVAL_SECONDS: Final = 0.2
 _STRETCH: Final = 20_000  # blocks of one step
 _KEEP_EVERY: Final = 64  # blocks; what lies between is read again after a restart, and changes nothing
 Found = TypeVar("Found")
@@ -51,6 +53,35 @@ class PositionStore(Protocol):
     def put(self, position: Position) -> None: ...
 
 
+class Reader(Protocol):
+    """``what``: what there are, in words."""
+
+    @property
+    def what(self) -> str: ...
+
+    def step(self) -> None:
+        """Take a stretch of final blocks. Raises Unavailable."""
+        ...
+
+
+class RecordedWatch(Recurring):
+    """Steps five times a second, in a thread of its own: what cannot be taken yet holds up nothing else."""
+
+    def __init__(self, reader: Reader, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        super().__init__(
+            name=f"recorded-{reader.what}",
+            every_seconds=interval_seconds,
+            log=_LOG,
+            failing=f"{reader.what} in the final blocks could not be looked for",
+            away=logging.DEBUG,  # others tell that the node is away, and not five times a second
+            waits_first=True,
+        )
+        self._reader = reader
+
+    def _round(self) -> None:
+        self._reader.step()
+
+
 class RecordedReader(Generic[Found]):
     """For one thread. ``concerns``: whether something is for this custodian's log; ``take`` gives it to the
     log and tells whether it was new there; ``what``: what there are, in words."""
@@ -72,7 +103,7 @@ class RecordedReader(Generic[Found]):
         self._ledger = ledger
         self._concerns = concerns
         self._take = take
-        self._what = what
+        self.what = what
         self._first_block = first_block
         self._next: BlockNumber | None = None
         self._kept = BlockNumber(0)
@@ -89,7 +120,7 @@ class RecordedReader(Generic[Found]):
             if self._concerns(found):
                 number += self._take(found)
         if number:
-            _LOG.info("%s that the chain has were put into the log", self._what, extra={"number": number})
+            _LOG.info("%s that the chain has were put into the log", self.what, extra={"number": number})
         if number or last >= self._kept + _KEEP_EVERY:
             self._keep(last)
         self._next = BlockNumber(last + 1)

@@ -1,14 +1,13 @@
 """Takes the stops that another custodian, or anybody, sends to the chain for a patient of this one.
 
 They count at the head without this. It makes them count before their block, and puts them into the log, so
-that patient and grantee are told of them as of any other. What it does not hear of in time, it finds in the
-final blocks afterwards (``recorded``), with whatever else is looked for there.
+that patient and grantee are told of them as of any other. What it does not hear of in time is found in the
+final blocks afterwards (``recorded``).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 from backend.consent.evidence_store import ConsentIndex
@@ -27,12 +26,6 @@ class Stops(Protocol):
         ...
 
 
-class Recorded(Protocol):
-    def step(self) -> None:
-        """Take a stretch of final blocks. Raises Unavailable."""
-        ...
-
-
 class StopWatch(Recurring):
     """Looks five times a second."""
 
@@ -42,7 +35,6 @@ class StopWatch(Recurring):
         stops: Stops,
         index: ConsentIndex,
         revocations: RevocationService,
-        recorded: Sequence[Recorded],
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         super().__init__(
@@ -56,7 +48,6 @@ class StopWatch(Recurring):
         self._stops = stops
         self._index = index
         self._revocations = revocations
-        self._recorded = recorded
         self._waiting: list[SentStop] = []  # taken from the node, and a store was away
 
     def look(self) -> None:
@@ -65,8 +56,6 @@ class StopWatch(Recurring):
         while self._waiting:
             self._take(self._waiting[0])
             self._waiting.pop(0)
-        for reader in self._recorded:  # after what is new, however much there is to catch up with
-            reader.step()
 
     def _take(self, sent: SentStop) -> None:
         if not self._concerns_us(sent):
