@@ -70,6 +70,11 @@ class OwnerLock:
         self._descriptor = descriptor
         return True
 
+    @property
+    def descriptor(self) -> int | None:
+        """A child that has it too holds the lock as long as it lives, also past ``release``."""
+        return self._descriptor
+
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)

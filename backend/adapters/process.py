@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -55,14 +55,19 @@ def start(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    kept_open: Collection[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a server as a child that dies with this process; its output is discarded (it may hold data)."""
+    """Start a server as a child that dies with this process; its output is discarded (it may hold data).
+
+    ``kept_open``: descriptors that the child has too, until it ends.
+    """
 
     def launch() -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - arguments are ours, never a request's
             [str(a) for a in arguments],
             env=dict(env) if env is not None else None,
             cwd=cwd,
+            pass_fds=tuple(kept_open),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

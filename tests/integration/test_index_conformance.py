@@ -27,7 +27,7 @@ from pymongo.errors import (
     WriteError,
 )
 
-from backend.adapters.index.server import EmbeddedIndex, connect
+from backend.adapters.index.server import EmbeddedIndex, IndexStartFailed, connect
 
 CLIENTS: Final = 32
 MIB: Final = 1024 * 1024
@@ -250,6 +250,28 @@ def test_texts_and_numbers_are_found_by_range_and_order(things: Things) -> None:
     assert sorted(each["n"] for each in things.find({"big": {"$gt": 2**53 + 196}})) == [197, 198, 199]
     assert {each["_id"] for each in things.find({"_id": {"$in": ids[:3]}})} == set(ids[:3])
     assert things.delete_many({"n": {"$nin": [0, 1]}}).deleted_count == 198
+
+
+def test_server_starts_though_another_process_has_the_number_of_the_one_before(tmp_path: Path) -> None:
+    """A machine that crashed leaves the note of a number, and gives it to any program."""
+    (tmp_path / "nx-27017.pid").write_text(str(os.getpid()))
+    server = EmbeddedIndex(tmp_path)
+    server.start()
+    server.stop()
+
+
+def test_server_waits_for_the_one_before_to_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = EmbeddedIndex(tmp_path), EmbeddedIndex(tmp_path)
+    first.start()
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.adapters.index.server.START_SECONDS", 0.5)
+        with pytest.raises(IndexStartFailed):
+            second.start()
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(second.start)
+        first.stop()
+        starting.result(60)
+    second.stop()
 
 
 def test_acknowledged_writes_outlive_kills_of_the_server(tmp_path: Path) -> None:

@@ -22,15 +22,14 @@ from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
 from backend.adapters import process
+from backend.adapters.durable import OwnerLock
 from backend.errors import OperatorError, Unavailable
 
 Document = dict[str, Any]
 WATCH_EVERY_SECONDS = 0.5
 _LOG = logging.getLogger("assent.index")
-
-
-START_ATTEMPTS = 5
-START_PAUSE_SECONDS = 0.5
+START_SECONDS = 60.0
+_LOCK_POLL_SECONDS = 0.02
 
 
 class IndexUnavailable(Unavailable):
@@ -91,7 +90,7 @@ class EmbeddedIndex:
     def start(self) -> None:
         """Start the server and wait until it answers a ping.
 
-        Raises IndexStartFailed when it does not within 30 seconds.
+        Raises IndexStartFailed when it does not within a minute, or another server has the files as long.
         """
         with self._lock:
             self._stopping.clear()
@@ -125,17 +124,29 @@ class EmbeddedIndex:
 
     def _start(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        # After a kill the server of the run before may still be dying: it holds the files for a moment, and
-        # the next one ends at once.
-        for _ in range(START_ATTEMPTS):
-            self._child = self._launch()
-            if process.wait_until(self._answers, timeout_seconds=30, child=self._child):
-                return
+        self._child = self._launch()
+        if not process.wait_until(self._answers, timeout_seconds=START_SECONDS, child=self._child):
             process.stop(self._child)
-            time.sleep(START_PAUSE_SECONDS)
-        raise IndexStartFailed
+            raise IndexStartFailed
 
     def _launch(self) -> subprocess.Popen[bytes]:
+        """The server has its files' lock as long as it lives: one that was killed may still be dying."""
+        lock = OwnerLock(self._directory / "lock")
+        deadline = time.monotonic() + START_SECONDS
+        while not lock.acquire():
+            if time.monotonic() > deadline:
+                raise IndexStartFailed
+            time.sleep(_LOCK_POLL_SECONDS)
+        try:
+            return self._launch_with(lock)
+        finally:
+            lock.release()
+
+    def _launch_with(self, lock: OwnerLock) -> subprocess.Popen[bytes]:
+        # The server refuses to start where a file names a process that is alive. After a crash of the machine
+        # that is any other one with the same number.
+        named = self._directory / "nx-27017.pid"
+        named.unlink(missing_ok=True)
         return process.start(
             [
                 Path(sys.executable).parent / "nx-27017",
@@ -146,8 +157,9 @@ class EmbeddedIndex:
                 "--log-file",
                 "/dev/null",
                 "--pid-file",
-                self._directory / "nx-27017.pid",
+                named,
             ],
+            kept_open=[] if lock.descriptor is None else [lock.descriptor],
         )
 
     def _answers(self) -> bool:
