@@ -29,6 +29,7 @@ from backend.keystore import KeyName
 from backend.records.blocks import Cid
 
 BASE_SECONDS: Final = 24 * 3600  # a tail longer than a day makes a restore slow
+LAST_SECONDS: Final = 10  # of a stop: whoever waits for it may lose patience and kill the service
 _YIELD_EVERY: Final = 64  # some 2 ms of work
 _YIELD_SECONDS: Final = 0.001
 
@@ -64,10 +65,12 @@ class BackupKeeper:
         keep: int,
         clock: Callable[[], int],
         base_seconds: int = BASE_SECONDS,
+        last_seconds: float = LAST_SECONDS,
         publish: Callable[[int, int], None] = lambda _shipped, _expires: None,
         room: Callable[[], None] = lambda: None,
     ) -> None:
-        """``room`` raises where writing more would take what others need."""
+        """``room`` raises where writing more would take what others need. ``last_seconds``: how long a base
+        may take that is begun after ``end``."""
         self._room = room
         self._publish = publish
         self._sources = sources
@@ -77,6 +80,7 @@ class BackupKeeper:
         self._keep = keep
         self._clock = clock
         self._base_seconds = base_seconds
+        self._last_seconds = last_seconds
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._interrupted = False
@@ -161,6 +165,16 @@ class BackupKeeper:
         self._go_on()
         self._room()
 
+    def _write_until(self, deadline: float) -> Callable[[], None]:
+        """``deadline``: of ``time.monotonic``."""
+
+        def go_on() -> None:
+            self._room()
+            if time.monotonic() > deadline:
+                raise BackupInterrupted
+
+        return go_on
+
     def _needs_base(self, key: ServiceHalf) -> bool:
         current = self._current
         return (
@@ -173,8 +187,9 @@ class BackupKeeper:
         self._current = None
         if self._interrupted:
             raise BackupInterrupted
-        # The last anchor of a service that made none yet asks for one after ``end``: that one is made.
-        go_on = self._room if self._ending.is_set() else self._write_on
+        go_on = self._write_on
+        if self._ending.is_set():  # the last anchor of a service that made none yet asks for one
+            go_on = self._write_until(time.monotonic() + self._last_seconds)
         self._recorder.take()  # what was written before is in the base
         self._sources.keys.take_changes()
         base = make_base(self._sources, self._shelf, key, clock=self._clock, go_on=go_on)

@@ -66,12 +66,15 @@ class Feed(Recurring):
         super().start()
 
     def follow(self) -> int:
-        """Tell everything up to the log's end; return how many entries that were. Raises Unavailable."""
+        """Tell everything up to the log's end; return how many entries that were. Raises Unavailable.
+
+        At the end of the service it stops between two entries, however many are left for the next one.
+        """
         begin = index = self._notices.cursor() or LogIndex(0)
         end = self._audit.state.size
         self._chains.clear()
         try:
-            while index < end:
+            while index < end and not self._ending.is_set():
                 event = self._heard.pop(index, None) or self._read(index)
                 if event is not None:
                     self._tell(index, event)

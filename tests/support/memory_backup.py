@@ -11,7 +11,7 @@ import bson
 
 from backend.adapters.storage.directory import DirectoryBlockStore
 from backend.backup.errors import BackupUnwritable
-from backend.backup.keeping import BackupKeeper
+from backend.backup.keeping import LAST_SECONDS, BackupKeeper
 from backend.backup.operations import Operation
 from backend.backup.reading import Backup
 from backend.backup.recovery_key import generate, read_private_half, read_service_half, service_path
@@ -168,13 +168,17 @@ class Scene:
         self.half = root / "service-half"
         self.new_key("first")
         self.shelf = Shelf(root / "backups")
-        self.keeper = BackupKeeper(
+        self.keeper = self.new_keeper()
+
+    def new_keeper(self, *, last_seconds: float = LAST_SECONDS) -> BackupKeeper:
+        return BackupKeeper(
             sources=self.site.sources(),
             recorder=self.site.index,
             shelf=self.shelf,
             service_half=lambda: read_service_half(self.half),
             keep=2,
             clock=lambda: self.now,
+            last_seconds=last_seconds,
             room=self._require_room,
         )
 

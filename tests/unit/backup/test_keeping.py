@@ -272,6 +272,16 @@ def test_what_the_last_anchor_of_a_service_asks_for_is_made(scene: Scene, parts_
     assert set(documents(found)) == {("records", "a"), ("records", "b")}
 
 
+def test_base_that_the_last_anchor_asks_for_is_given_up_when_it_takes_long(scene: Scene) -> None:
+    keeper = scene.new_keeper(last_seconds=0)
+    keeper.end()
+    scene.site.index.put("records", "a")
+    with pytest.raises(BackupInterrupted):
+        keeper.ship()
+    assert not scene.shelf.generations()
+    assert not [path for path in scene.shelf.root.iterdir() if path.name.startswith(".")]
+
+
 def test_each_part_says_which_versions_of_keys_count_and_the_last_one_is_right(scene: Scene) -> None:
     before = KeyVersion("documents", 2, 2, 7, 1)
     scene.site.keys.note_version(before)
