@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,9 @@ def sources_of(stores: Stores) -> Sources:
 
 
 def open_backups(
-    settings: Settings, stores: Stores, *, log: AuditLog, clock: Callable[[], int]
+    settings: Settings, stores: Stores, *, log: AuditLog, clock: Callable[[], int], merging: threading.Lock
 ) -> DailyBackup | NoBackups:
+    """``merging`` is held while bundles of the log are merged."""
     if stores.index_changes is None:
         return NoBackups()
     shelf = Shelf(settings.backup_folder)
@@ -116,6 +118,7 @@ def open_backups(
         service_half=lambda: service_half(settings, clock=clock),
         keep=settings.backup_generations,
         clock=clock,
+        alone=merging,
         base_seconds=settings.backup_interval_hours * 3600,
         publish=publish_backup,
         room=lambda: _check_room(shelf, stores.directory),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from backend.audit.checkpointer import Checkpointer
 from backend.audit.cosigning import Cosigning
 from backend.audit.log import AuditLog
 from backend.audit.log_keys import LogKeyBook, LogKeyRing
+from backend.audit.merging import BundleMerger
 from backend.audit.publishing import LogFiles
 from backend.audit.reader import LogReader
 from backend.audit.sequencer import new_holder
@@ -34,6 +36,7 @@ class OpenLog:
     reader: LogReader
     backups: DailyBackup | NoBackups
     files: LogFiles
+    merger: BundleMerger
     cosigning: Cosigning
     audit_keys: StoredAuditKeys
 
@@ -72,7 +75,9 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     ring = open_log_keys(stores, clock=clock)
     check_signatures(store, origin=stores.origin, verifiers=ring.verifiers())
     checkpointer = Checkpointer(log=log, store=store, signers=ring.signers, clock=clock)
-    backups = open_backups(settings, stores, log=log, clock=clock)
+    merging = threading.Lock()
+    merger = BundleMerger(log=log, store=store, alone=merging)
+    backups = open_backups(settings, stores, log=log, clock=clock, merging=merging)
     anchorer = Anchorer(
         log=log,
         checkpointer=checkpointer,
@@ -83,7 +88,8 @@ def open_log(settings: Settings, stores: Stores, closing: ExitStack, *, clock: C
     )
     reader = LogReader(log=log, store=store, keys=keys)
     cosigning = Cosigning(store=store, origin=stores.origin, witnesses=read_witness_keys(settings))
-    return OpenLog(log, ring, checkpointer, anchorer, reader, backups, LogFiles(reader), cosigning, keys)
+    files = LogFiles(reader)
+    return OpenLog(log, ring, checkpointer, anchorer, reader, backups, files, merger, cosigning, keys)
 
 
 def read_witness_keys(settings: Settings) -> list[str]:

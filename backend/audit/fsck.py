@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from backend.audit.bundles import in_line
 from backend.audit.checkpoint import open_checkpoint, parse
 from backend.audit.entry import AuditEvent
 from backend.audit.errors import EntryDamaged, InvalidNote, LogDamaged
@@ -68,7 +69,7 @@ class Fsck:
         self._collect_keys()
         head = self.store.head()
         try:
-            for bundle in self.store.bundles():
+            for bundle in in_line(self.store, whole=True, differing=self._repeated):
                 orphan = head is not None and bundle.first == head.size and bundle.token < head.token
                 if not orphan:
                     self._bundle(bundle)
@@ -86,6 +87,9 @@ class Fsck:
         return FsckReport(
             self._tree.size, self._opened, checkpoints, self._tree.root(), tuple(self._findings)
         )
+
+    def _repeated(self, bundle: Bundle) -> None:
+        self._found("bundle_repeats", f"bundle {bundle.first}")
 
     def _bundle(self, bundle: Bundle) -> None:
         if bundle.first != self._tree.size:

@@ -129,6 +129,13 @@ class AuditLog:
             or (self._sequencer is not None and self._clock_ms() < self._sequencer.leased_until_ms)
         )
 
+    @property
+    def token(self) -> int:
+        """Fencing number of this process's lease. Raises AuditClosed before ``start``."""
+        if self._sequencer is None:
+            raise AuditClosed
+        return self._sequencer.token
+
     def require_writable(self) -> None:
         """Raise AuditFenced once another process writes the log."""
         if not self.writable:

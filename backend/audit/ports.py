@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from backend.audit.types import AnchorRecord, Bundle, Head, StoredCheckpoint
+from backend.audit.types import AnchorRecord, Bundle, Head, StoredCheckpoint, StoredEntry
 from backend.types import SubjectId
 
 
@@ -49,7 +49,8 @@ class AuditStore(Protocol):
         ...
 
     def bundles(self, *, whole: bool = True) -> Iterator[Bundle]:
-        """Yield all bundles in the order of their first index, also those past the head.
+        """Yield all bundles in the order of their first index, also those past the head, and those that a
+        merged one before them holds too: ``bundles.in_line`` knows how to read on.
 
         Unless ``whole`` they have no ``bodies`` and no ``hashes``: all that start-up needs, and much less.
 
@@ -58,7 +59,39 @@ class AuditStore(Protocol):
         ...
 
     def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
-        """Return the bundles with these first indexes; missing ones are left out."""
+        """Return the bundles with these first indexes, without ``bodies``; missing ones are left out.
+
+        Raises LogDamaged as ``bundles``.
+        """
+        ...
+
+    def bundle_with(self, index: int, *, whole: bool = True) -> Bundle | None:
+        """Return a bundle that holds this entry, wherever it begins; ``whole`` and errors as ``bundles``."""
+        ...
+
+    def entries(self, hints: Mapping[int, int]) -> dict[int, StoredEntry]:
+        """Return the entries with these indexes; missing ones are left out.
+
+        Each comes with the first index of a bundle that held it once: it is asked for first, and when the
+        entry was moved into a merged one meanwhile, that is looked for. Raises LogDamaged as ``bundles``.
+        """
+        ...
+
+    def merge(self, token: int, before: Bundle, merged: Bundle) -> None:
+        """Put ``merged`` in the place of ``before``, which has the same first index, durably.
+
+        Its other parts stay until ``discard``. The encrypted records are not touched: a merged bundle names
+        where those of each part are. Raises AuditFenced when ``token`` is not the current lease's, or when
+        another bundle than ``before`` is there: then nothing was done.
+        """
+        ...
+
+    def discard(self, token: int, first: int) -> None:
+        """Remove, durably, the bundles that the merged one at ``first`` was made of and that still lie there.
+
+        Only what equals the stored merged bundle goes. Raises AuditFenced as ``merge``, and LogDamaged when
+        a bundle in between cannot be read.
+        """
         ...
 
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:

@@ -14,7 +14,7 @@ from backend.audit.ports import AuditKeys, AuditStore
 from backend.audit.seal import Opened, Record, open_body, pseudonym_of
 from backend.audit.state import LogView
 from backend.audit.types import StoredEntry
-from backend.types import LogIndex, SubjectId
+from backend.types import SubjectId
 
 _READ_AT_ONCE = 64
 
@@ -51,16 +51,14 @@ class LogReader:
         state = self.log.state
         for start in range(0, len(indexes), _READ_AT_ONCE):
             some = indexes[start : start + _READ_AT_ONCE]
-            firsts = {index: state.bundle_first(index) for index in some}
-            bundles = self._store.bundles_at(tuple(firsts.values()))
+            found = self._store.entries({index: state.bundle_first(index) for index in some})
             for index in some:
-                bundle = bundles.get(firsts[index])
-                if bundle is None or not bundle.first <= index < bundle.end:
-                    raise EntryDamaged(f"the bundle at {firsts[index]} is missing or cut off")
-                leaf = bundle.leaves[index - bundle.first]
-                if leaf_hash(leaf) != state.tree.leaf(index):
+                entry = found.get(index)
+                if entry is None:
+                    raise EntryDamaged(f"no bundle holds entry {index}")
+                if leaf_hash(entry.leaf) != state.tree.leaf(index):
                     raise EntryDamaged(f"the leaf of entry {index} was changed")
-                yield StoredEntry(LogIndex(index), leaf, bundle.bodies[index - bundle.first])
+                yield entry
 
     def chains(self, subject: SubjectId | None) -> tuple[EpochChain, ...]:
         """Return the subject's chains by epoch, without those whose key was erased."""

@@ -90,6 +90,11 @@ class Sequencer:
         self.fenced = False
         self.leased_until_ms = leased_until_ms  # after it, another process may have the log
 
+    @property
+    def token(self) -> int:
+        """Of the lease that this process has, or had."""
+        return self._head.token
+
     def start(self) -> None:
         self._thread.start()
 

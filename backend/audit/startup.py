@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backend.audit.bundles import in_line
 from backend.audit.checkpoint import open_checkpoint
 from backend.audit.errors import LogDamaged, LogForked, LogRolledBack
 from backend.audit.note import NoteVerifier
 from backend.audit.ports import Anchor, AuditStore
 from backend.audit.state import LogState
-from backend.audit.types import Head
+from backend.audit.types import Bundle, Head
 
 
 def rebuild(store: AuditStore, head: Head) -> LogState:
@@ -18,10 +19,11 @@ def rebuild(store: AuditStore, head: Head) -> LogState:
     A bundle at the head's size was written but never committed (a crash between the two): its callers were
     never answered, and the next commit replaces it.
 
-    Raises LogDamaged when entries are missing, changed, or stand past the head.
+    Raises LogDamaged when entries are missing, changed, differ where they stand twice, or stand past the
+    head.
     """
     state = LogState()
-    for bundle in store.bundles(whole=False):
+    for bundle in in_line(store, whole=False, left_over=state.note_left_over, differing=_refuse):
         if bundle.first == head.size and bundle.token < head.token:
             continue
         if bundle.first >= head.size:
@@ -32,6 +34,10 @@ def rebuild(store: AuditStore, head: Head) -> LogState:
     if state.tree.root() != head.root:
         raise LogDamaged("the entries do not give the head's root")
     return state
+
+
+def _refuse(bundle: Bundle) -> None:
+    raise LogDamaged(f"the bundle at {bundle.first} repeats entries of the one before, and differs")
 
 
 def check_history(state: LogState, store: AuditStore, anchor: Anchor | None) -> None:

@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from backend.audit.errors import LogDamaged, UnknownEntry
 from backend.audit.leaf import FIRST_PREVIOUS, Leaf, continues, pseudonym_in, tail_of
@@ -40,6 +40,14 @@ class ChainEnd:
     last: bytes = FIRST_PREVIOUS
 
 
+class Standing(NamedTuple):
+    """A bundle, as far as it is known without reading it."""
+
+    first: int
+    entries: int
+    token: int
+
+
 class _Chain:
     __slots__ = ("indexes", "last")
 
@@ -52,8 +60,13 @@ class LogState:
     def __init__(self) -> None:
         self.tree = TileTree()
         self.recorded_at_ms = 0  # of the newest entry
+        # Of the bundles, as they were read or written; another process may have merged some since.
         self._firsts: array[int] = array("Q")
-        self._times: array[int] = array("Q")  # of the bundles: all entries of one are recorded at once
+        self._tokens: array[int] = array("Q")
+        # Of the runs of entries that were recorded at one time: a commit, or several that came at once.
+        self._runs: array[int] = array("Q")
+        self._times: array[int] = array("Q")
+        self._left_over: set[int] = set()
         self._chains: dict[bytes, _Chain] = {}
         self._acts: dict[bytes, LogIndex] = {}
         self._lock = threading.Lock()
@@ -83,16 +96,46 @@ class LogState:
         return self._acts.get(act)
 
     def bundle_first(self, index: int) -> int:
-        """Return the first index of the bundle that holds ``index``. Raises UnknownEntry."""
+        """Return the first index of the bundle that holds ``index``, or held it once. Raises UnknownEntry."""
         if not 0 <= index < self.size:
             raise UnknownEntry
-        return self._firsts[bisect_right(self._firsts, index) - 1]
+        with self._lock:
+            return self._firsts[bisect_right(self._firsts, index) - 1]
+
+    def standing(self, index: int, most: int) -> list[Standing]:
+        """Return up to ``most`` bundles in order, from the one that holds ``index``."""
+        size = self.size
+        with self._lock:
+            low = max(bisect_right(self._firsts, index) - 1, 0)
+            firsts, tokens = self._firsts[low : low + most + 1], self._tokens[low : low + most]
+        ends = [*firsts[1:], size]
+        return [
+            Standing(first, end - first, token)
+            for first, end, token in zip(firsts, ends, tokens, strict=False)
+            if first < size  # the newest may be about to be added
+        ]
+
+    def merged(self, bundle: Bundle) -> None:
+        """Learn that this bundle stands in the place of all that began in it."""
+        with self._lock:
+            low, high = bisect_right(self._firsts, bundle.first), bisect_left(self._firsts, bundle.end)
+            del self._firsts[low:high]
+            del self._tokens[low:high]
+
+    def note_left_over(self, part: Bundle, merged: Bundle) -> None:  # noqa: ARG002 - which part is read anew
+        """Remember a merged bundle beside which some of its parts were found."""
+        self._left_over.add(merged.first)
+
+    def take_left_over(self) -> set[int]:
+        """Return, once, the first indexes of merged bundles whose parts were not all removed."""
+        taken, self._left_over = self._left_over, set()
+        return taken
 
     def recorded_from(self, milliseconds: int) -> int:
         """Return the index of the first entry recorded at or after a time, the size where there is none."""
         with self._lock:
             number = bisect_left(self._times, milliseconds)
-            return self._firsts[number] if number < len(self._firsts) else self.size
+            return self._runs[number] if number < len(self._runs) else self.size
 
     def apply(self, bundle: Bundle) -> None:
         """Add a bundle that was committed. Leaf hashes are computed here, never taken from the store.
@@ -108,11 +151,14 @@ class LogState:
             tail = b""
             for offset, (data, hashed) in enumerate(zip(bundle.leaves, hashes, strict=True)):
                 tail = self._link(bundle.first + offset, data, hashed, tail)
+                if not self._times or self._times[-1] != self.recorded_at_ms:
+                    self._runs.append(bundle.first + offset)
+                    self._times.append(self.recorded_at_ms)
             for offset, act in enumerate(bundle.acts):
                 if act:
                     self._remember(act, LogIndex(bundle.first + offset))
             self._firsts.append(bundle.first)
-            self._times.append(self.recorded_at_ms)
+            self._tokens.append(bundle.token)
         self.tree.extend(hashes)  # last: it publishes the new size
 
     def _link(self, index: int, data: bytes, hashed: bytes, tail: bytes) -> bytes:

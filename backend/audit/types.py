@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.types import Address, BlockNumber, LogIndex
 
@@ -11,16 +11,25 @@ ACT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One commit in a bundle that was stored."""
+
+    entries: int
+    records: str  # the store's name for their encrypted records, never used again
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """The entries of one commit, 1 to 256 of them; one document in the store."""
+    """The entries of one commit, or of several that were merged, 1 to 256; one document in the store."""
 
     first: LogIndex  # index of its first entry
-    token: int  # of the lease under which it was written
+    token: int  # of the lease under which it was written, all of it
     leaves: tuple[bytes, ...]  # encoded leaves
-    bodies: tuple[bytes, ...]  # the encrypted records beside them; empty where erased
+    bodies: tuple[bytes, ...]  # the encrypted records beside them
     hashes: tuple[bytes, ...]  # leaf hashes; redundant, so that a damaged leaf can be named
     acts: tuple[bytes, ...]  # 16 bytes or empty: the act (outbox) an entry belongs to
     root: bytes  # 32 bytes: root of the log after this bundle
+    parts: tuple[Part, ...] = field(default=(), compare=False)  # the commits it holds; none before it is stored
 
     @property
     def end(self) -> int:

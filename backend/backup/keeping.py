@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,10 +69,13 @@ class BackupKeeper:
         last_seconds: float = LAST_SECONDS,
         publish: Callable[[int, int], None] = lambda _shipped, _expires: None,
         room: Callable[[], None] = lambda: None,
+        alone: AbstractContextManager[Any] | None = None,
     ) -> None:
         """``room`` raises where writing more would take what others need. ``last_seconds``: how long a base
-        may take that is begun after ``end``."""
+        may take that is begun after ``end``. ``alone`` is held while a part is read: whoever moves documents
+        of the index in several writes holds it too."""
         self._room = room
+        self._alone = alone or nullcontext()
         self._publish = publish
         self._sources = sources
         self._recorder = recorder
@@ -96,7 +100,7 @@ class BackupKeeper:
             try:
                 key = self._service_half()
                 key.require_live(self._clock())
-                with self._shelf.writing():
+                with self._alone, self._shelf.writing():
                     if self._needs_base(key):
                         self._begin(key)
                     self._add(key)

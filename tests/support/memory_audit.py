@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from backend.audit import codes, merkle
+from backend.audit.bundles import is_part, part_firsts
 from backend.audit.entry import Action, Agent, AuditEvent, Outcome
 from backend.audit.errors import AuditFenced, AuditUnavailable, LeaseHeld, LogDamaged, LogForked
 from backend.audit.merkle import EMPTY_ROOT
-from backend.audit.types import AnchorRecord, Bundle, Head, StoredCheckpoint
-from backend.types import Address, BlockNumber, ConsentId, MemberId, QueuePosition, RecordId, SubjectId
+from backend.audit.types import AnchorRecord, Bundle, Head, Part, StoredCheckpoint, StoredEntry
+from backend.types import (
+    Address,
+    BlockNumber,
+    ConsentId,
+    LogIndex,
+    MemberId,
+    QueuePosition,
+    RecordId,
+    SubjectId,
+)
 
 ORIGIN = "hospital.example/audit"
 ANNA = SubjectId(0xA11A)
@@ -78,7 +88,8 @@ class MemoryAuditStore:
                 raise AuditUnavailable
             if self._head != head or bundle.first != head.size or bundle.token != head.token:
                 raise AuditFenced
-            self.documents[bundle.first] = bundle
+            part = Part(len(bundle.leaves), f"{bundle.first}/{head.token}")
+            self.documents[bundle.first] = replace(bundle, parts=(part,))
             self._head = replace(head, size=bundle.end, root=bundle.root)
             self._expires_ms = expires_ms
             if losing:
@@ -92,7 +103,50 @@ class MemoryAuditStore:
 
     def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
         self._answer()
-        return {first: self.documents[first] for first in firsts if first in self.documents}
+        there = {first: self.documents[first] for first in firsts if first in self.documents}
+        return {first: replace(bundle, bodies=()) for first, bundle in there.items()}
+
+    def bundle_with(self, index: int, *, whole: bool = True) -> Bundle | None:
+        self._answer()
+        for first in sorted(self.documents, reverse=True):
+            bundle = self.documents[first]
+            if bundle.first <= index < bundle.end:
+                return bundle if whole else replace(bundle, bodies=(), hashes=())
+        return None
+
+    def entries(self, hints: Mapping[int, int]) -> dict[int, StoredEntry]:
+        self._answer()
+        found: dict[int, StoredEntry] = {}
+        for index, first in hints.items():
+            bundle = self.documents.get(first)
+            if bundle is None or not bundle.first <= index < bundle.end:
+                bundle = self.bundle_with(index)
+            if bundle is not None:
+                place = index - bundle.first
+                found[index] = StoredEntry(LogIndex(index), bundle.leaves[place], bundle.bodies[place])
+        return found
+
+    def merge(self, token: int, before: Bundle, merged: Bundle) -> None:
+        with self._lock:
+            self._answer()
+            there = self.documents.get(before.first)
+            if self._head is None or self._head.token != token:
+                raise AuditFenced
+            if there is None or there.parts != before.parts:
+                raise AuditFenced
+            parts = [self.documents[first] for first in part_firsts(merged) if first in self.documents]
+            bodies = tuple(body for part in parts for body in part.bodies)
+            self.documents[before.first] = replace(merged, bodies=bodies)
+
+    def discard(self, token: int, first: int) -> None:
+        with self._lock:
+            self._answer()
+            if self._head is None or self._head.token != token:
+                raise AuditFenced
+            merged = self.documents.get(first)
+            for each in [] if merged is None else part_firsts(merged)[1:]:
+                if each in self.documents and is_part(self.documents[each], merged):
+                    del self.documents[each]
 
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         self._answer()

@@ -7,12 +7,15 @@ head's size whose head was never swapped is an orphan: nobody was told of it, an
 
 The records lie apart because they are five sixths of a bundle and start-up, which reads every leaf, needs
 none of them: a server reads a document as a whole, whatever is asked of it.
+
+A merge is one write to one document, the first of those that are merged, compared and swapped; it is durable
+before the others are deleted. Records are never written again, nor moved.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
@@ -22,10 +25,29 @@ from pymongo import WriteConcern
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from backend.adapters.index.bundle_documents import (
+    OpenDocument,
+    bundle_of,
+    document_of,
+    is_as_stored,
+    key_of,
+    new_records_name,
+    records_of,
+    with_records,
+)
 from backend.adapters.index.failures import parser
+from backend.audit.bundles import is_part, part_firsts
 from backend.audit.errors import AuditFenced, AuditUnavailable, LeaseHeld, LogDamaged
-from backend.audit.merkle import EMPTY_ROOT, HASH_BYTES
-from backend.audit.types import MAX_BUNDLE_ENTRIES, AnchorRecord, Bundle, Head, StoredCheckpoint
+from backend.audit.merkle import EMPTY_ROOT
+from backend.audit.types import (
+    MAX_BUNDLE_ENTRIES,
+    AnchorRecord,
+    Bundle,
+    Head,
+    Part,
+    StoredCheckpoint,
+    StoredEntry,
+)
 from backend.types import Address, BlockNumber, LogIndex
 
 Document = dict[str, Any]
@@ -37,6 +59,7 @@ _NEWEST = {False: "newest", True: "newest_anchored"}
 _COSIGNED = "most_cosigned"
 _ACQUIRE_ATTEMPTS = 20
 _READ_AT_ONCE = 16
+_NAMES_AT_ONCE = 256
 
 
 def _translated(method: Callable[P, R]) -> Callable[P, R]:
@@ -57,6 +80,7 @@ class MongoAuditStore:
         durable = WriteConcern(w="majority", j=True)
         self._bundles = database.get_collection("audit_bundles", write_concern=WriteConcern(w=1))
         self._bodies = database.get_collection("audit_bodies", write_concern=WriteConcern(w=1))
+        self._merged = database.get_collection("audit_bundles", write_concern=durable)
         self._state = database.get_collection("audit_state", write_concern=durable)
         self._checkpoints = database.get_collection("audit_checkpoints", write_concern=durable)
 
@@ -97,8 +121,9 @@ class MongoAuditStore:
     def commit(self, head: Head, bundle: Bundle, *, expires_ms: int) -> Head:
         if bundle.first != head.size or bundle.token != head.token:
             raise AuditFenced
-        document = _bundle_document(bundle)
-        self._bodies.insert_one({"_id": document["bodies"], "bodies": cbor2.dumps(bundle.bodies)})
+        part = Part(len(bundle.leaves), new_records_name(bundle))
+        document = document_of(replace(bundle, parts=(part,)))
+        self._bodies.insert_one({"_id": part.records, "bodies": cbor2.dumps(bundle.bodies)})
         try:
             self._bundles.insert_one(document)
         except DuplicateKeyError:
@@ -114,18 +139,68 @@ class MongoAuditStore:
 
     @_translated
     def bundles_at(self, firsts: Sequence[int]) -> dict[int, Bundle]:
-        wanted = [_key(first) for first in sorted(set(firsts))]
-        if len(wanted) == 1:
-            document = self._bundles.find_one({"_id": wanted[0]})
-            found = [] if document is None else [document]
-        else:
-            found = list(self._bundles.find({"_id": {"$in": wanted}}))
-        return {bundle.first: bundle for bundle in self._whole(found)}
+        bundles = (bundle_of(document) for document in self._documents_at(firsts))
+        return {bundle.first: bundle for bundle in bundles}
+
+    @_translated
+    def bundle_with(self, index: int, *, whole: bool = True) -> Bundle | None:
+        found = self._document_with(index)
+        if found is None:
+            return None
+        if whole:
+            return next(self._whole([found]))
+        return bundle_of(found, hashed=False)
+
+    @_translated
+    def entries(self, hints: Mapping[int, int]) -> dict[int, StoredEntry]:
+        opened = {
+            document.first: document
+            for document in map(OpenDocument.read, self._documents_at(list(hints.values())))
+        }
+        holding: dict[int, OpenDocument] = {}
+        for index, first in hints.items():
+            document = opened.get(first)
+            if document is None or not document.holds(index):
+                moved = self._document_with(index)
+                document = None if moved is None else OpenDocument.read(moved)
+            if document is not None:
+                holding[index] = document
+        parts = {index: document.part(index) for index, document in holding.items()}
+        packed = self._records(part.records for part, _ in parts.values())
+        records: dict[Part, Sequence[bytes]] = {}
+        found: dict[int, StoredEntry] = {}
+        for index, document in holding.items():
+            part, place = parts[index]
+            if part not in records:
+                records[part] = records_of(part, packed, document.name)
+            found[index] = StoredEntry(LogIndex(index), document.leaf(index), records[part][place])
+        return found
+
+    @_translated
+    def merge(self, token: int, before: Bundle, merged: Bundle) -> None:
+        self._require_lease(token)
+        document = document_of(merged)
+        del document["_id"]
+        if not self._merged.update_one(is_as_stored(before), {"$set": document}).matched_count:
+            raise AuditFenced
+
+    @_translated
+    def discard(self, token: int, first: int) -> None:
+        stored = self._merged.find_one({"_id": key_of(first)})
+        if stored is None:
+            return
+        merged = bundle_of(stored)
+        beside = self.bundles_at(part_firsts(merged)[1:])
+        parts = [part for part in beside.values() if is_part(part, merged)]
+        if parts:
+            self._require_lease(token)
+            # Documents are made at the end of the log only: what was read there cannot be another by now.
+            self._merged.delete_many({"_id": {"$in": [key_of(part.first) for part in parts]}})
 
     @_translated
     def save_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         document = _checkpoint_document(checkpoint)
-        key = _key(checkpoint.size)
+        key = key_of(checkpoint.size)
         try:
             self._checkpoints.insert_one({"_id": key, **document})
         except DuplicateKeyError:
@@ -150,12 +225,12 @@ class MongoAuditStore:
 
     @_translated
     def checkpoint(self, size: int) -> StoredCheckpoint | None:
-        document = self._checkpoints.find_one({"_id": _key(size)})
+        document = self._checkpoints.find_one({"_id": key_of(size)})
         return None if document is None else _checkpoint(document)
 
     @_translated
     def cosign(self, checkpoint: StoredCheckpoint, note: str, *, best: bool) -> bool:
-        of = {"_id": _key(checkpoint.size), "note": checkpoint.note}
+        of = {"_id": key_of(checkpoint.size), "note": checkpoint.note}
         if not self._checkpoints.update_one(of, {"$set": {"note": note}}).matched_count:
             return False
         for name in (*_NEWEST.values(), _COSIGNED):
@@ -186,6 +261,12 @@ class MongoAuditStore:
             self._state.update_one(not_newer, {"$set": document}, upsert=True)
         except DuplicateKeyError:
             return
+
+    def _require_lease(self, token: int) -> None:
+        """Raise AuditFenced unless the current lease has this token."""
+        stored = self._state.find_one({"_id": _HEAD})
+        if stored is None or _head(stored).token != token:
+            raise AuditFenced
 
     def _replace_orphan(self, head: Head, document: Document) -> None:
         """Put ``document`` in the place of a bundle that was never committed.
@@ -218,21 +299,40 @@ class MongoAuditStore:
     def _read_leaves(self) -> Iterator[Bundle]:
         try:
             for document in self._bundles.find({}, {"hashes": 0}).sort("_id", 1):
-                yield _bundle(document)
+                yield bundle_of(document, hashed=False)
         except PyMongoError as error:
             raise AuditUnavailable from error
 
+    def _documents_at(self, firsts: Sequence[int]) -> list[Document]:
+        wanted = [key_of(first) for first in sorted(set(firsts))]
+        if len(wanted) == 1:
+            document = self._bundles.find_one({"_id": wanted[0]})
+            return [] if document is None else [document]
+        return list(self._bundles.find({"_id": {"$in": wanted}})) if wanted else []
+
+    def _document_with(self, index: int) -> Document | None:
+        """Look for the bundle that holds an entry among those that may: the nearest may be a part that does
+        not reach so far, while a merge removes parts."""
+        near = {"$gte": key_of(max(0, index - MAX_BUNDLE_ENTRIES + 1)), "$lte": key_of(index)}
+        for document in self._bundles.find({"_id": near}).sort("_id", -1):
+            if OpenDocument.read(document).holds(index):
+                return document
+        return None
+
     def _whole(self, documents: Sequence[Document]) -> Iterator[Bundle]:
         """Read bundles with their encrypted records."""
-        names = [document.get("bodies") for document in documents]
-        bodies = {found["_id"]: found for found in self._bodies.find({"_id": {"$in": names}})}
-        for document in documents:
-            yield _bundle(document, bodies.get(document.get("bodies"), {}))
+        bundles = [bundle_of(document) for document in documents]
+        records = self._records(part.records for bundle in bundles for part in bundle.parts)
+        for bundle in bundles:
+            yield with_records(bundle, records)
 
-
-def _key(number: int) -> str:
-    """Write a number so that text order is its order: nx-27017 sorts ``_id`` as text."""
-    return f"{number:015d}"
+    def _records(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Return the packed encrypted records of commits by their names; missing ones are left out."""
+        wanted, found = sorted(set(names)), {}
+        for start in range(0, len(wanted), _NAMES_AT_ONCE):
+            some = {"_id": {"$in": wanted[start : start + _NAMES_AT_ONCE]}}
+            found.update({document["_id"]: document.get("bodies") for document in self._bodies.find(some)})
+        return found
 
 
 def _is(head: Head) -> Document:
@@ -246,61 +346,6 @@ def _is(head: Head) -> Document:
 @parser
 def _head(document: Document) -> Head:
     return Head(document["size"], bytes.fromhex(document["root"]), document["token"], document["holder"])
-
-
-def _bundle_document(bundle: Bundle) -> Document:
-    # Packed into one binary value each: a server that stores a document as a tree pays for every element.
-    return {
-        "_id": _key(bundle.first),
-        "v": 1,
-        "token": bundle.token,
-        "leaves": cbor2.dumps(bundle.leaves),
-        "bodies": f"{_key(bundle.first)}/{secrets.token_hex(4)}",  # a fenced writer's are never another's
-        "hashes": b"".join(bundle.hashes),
-        "acts": cbor2.dumps(bundle.acts) if any(bundle.acts) else b"",
-        "root": bundle.root,
-    }
-
-
-def _bundle(document: Document, beside: Document | None = None) -> Bundle:
-    """Read a bundle, whole if the document with its encrypted records is there.
-
-    Raises LogDamaged, naming it, when they are not one.
-    """
-    try:
-        leaves = _byte_strings(document["leaves"])
-        acts = _byte_strings(document["acts"]) if document["acts"] else (b"",) * len(leaves)
-        bodies: tuple[bytes, ...] = ()
-        hashes: tuple[bytes, ...] = ()
-        if beside is not None:
-            bodies, hashes = _byte_strings(beside["bodies"]), _cut(document["hashes"], HASH_BYTES)
-        lengths = {len(leaves), len(acts)} | ({len(bodies), len(hashes)} if beside is not None else set())
-        if len(lengths) != 1 or len(leaves) > MAX_BUNDLE_ENTRIES:
-            raise ValueError("unequal lengths")
-        return Bundle(
-            first=LogIndex(int(document["_id"], 10)),
-            token=int(document["token"]),
-            leaves=leaves,
-            bodies=bodies,
-            hashes=hashes,
-            acts=acts,
-            root=bytes(document["root"]),
-        )
-    except (KeyError, ValueError, TypeError, cbor2.CBORDecodeError) as error:
-        raise LogDamaged(f"the bundle at {document.get('_id')} cannot be read") from error
-
-
-def _byte_strings(packed: bytes) -> tuple[bytes, ...]:
-    values = cbor2.loads(packed)
-    if not isinstance(values, (list, tuple)) or not all(isinstance(v, bytes) for v in values):
-        raise ValueError("not a list of byte strings")
-    return tuple(values)
-
-
-def _cut(packed: bytes, width: int) -> tuple[bytes, ...]:
-    if len(packed) % width:
-        raise ValueError("cut off")
-    return tuple(bytes(packed[i : i + width]) for i in range(0, len(packed), width))
 
 
 def _checkpoint_document(checkpoint: StoredCheckpoint) -> Document:
