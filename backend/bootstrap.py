@@ -333,8 +333,8 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     driver.start()
     closing.callback(driver.close)
     running: list[Beside] = [
-        *(studying.draws, studying.runs, opened.merger, anchorer, opened.backups),
-        *(members.watch, erasure.jobs),
+        *(studying.draws, studying.runs, anchorer, opened.backups, members.watch, erasure.jobs),
+        opened.merger,
         open_purging(settings, stores, clock=clock),
         *messages.beside,
         *([] if records.pin_repair is None else [records.pin_repair]),

@@ -23,7 +23,7 @@ def in_line(
     differing: Callable[[Bundle], None],
     left_over: Callable[[Bundle, Bundle], None] = lambda _part, _merged: None,
 ) -> Iterator[Bundle]:
-    """Yield the log's bundles in order, each entry once, also those past the head; ``whole`` as the port has it.
+    """Yield the log's bundles in order, each entry once, also those past the head; ``whole`` as in the port.
 
     ``left_over`` gets a part that still lies beside the merged bundle, and that bundle. ``differing`` gets a
     bundle that begins in the one before it and is not such a part: it is not yielded. Where entries are

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from backend.audit.errors import LogDamaged
@@ -61,7 +62,7 @@ def merged(parts: Sequence[Bundle]) -> Bundle:
     Raises LogDamaged when they do not follow on each other, or do not belong into one.
     """
     first, last = parts[0], parts[-1]
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         if before.end != after.first or before.token != after.token:
             raise LogDamaged(f"the bundle at {after.first} does not continue the one at {before.first}")
     if last.end - first.first > MAX_BUNDLE_ENTRIES:
@@ -168,9 +169,7 @@ class BundleMerger(Recurring):
 
     def _may_begin(self) -> bool:
         """Take the lock, unless a backup is being written or another process may have the log."""
-        if not self._audit_log.leased or not self._alone.acquire(blocking=False):
-            return False
-        return True
+        return self._audit_log.leased and self._alone.acquire(blocking=False)
 
     def _left_alone(self, first: int, damage: LogDamaged) -> None:
         """What is damaged stays as it is: it is evidence, and ``fsck`` names it."""

@@ -29,7 +29,8 @@ class Bundle:
     hashes: tuple[bytes, ...]  # leaf hashes; redundant, so that a damaged leaf can be named
     acts: tuple[bytes, ...]  # 16 bytes or empty: the act (outbox) an entry belongs to
     root: bytes  # 32 bytes: root of the log after this bundle
-    parts: tuple[Part, ...] = field(default=(), compare=False)  # the commits it holds; none before it is stored
+    # The commits it holds, in order; none before it is stored.
+    parts: tuple[Part, ...] = field(default=(), compare=False)
 
     @property
     def end(self) -> int:

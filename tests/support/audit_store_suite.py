@@ -8,6 +8,7 @@ import pytest
 
 from backend.audit.bundling import BundleBuilder, prepare
 from backend.audit.errors import AuditFenced, LeaseHeld, LogDamaged
+from backend.audit.merging import merged
 from backend.audit.merkle import EMPTY_ROOT
 from backend.audit.ports import AuditStore
 from backend.audit.state import LogState
@@ -96,8 +97,105 @@ class AuditStoreSuite:
         read = [replace(bundle, bodies=(), hashes=()) for bundle in written]
         assert list(store.bundles(whole=False)) == read
         wanted = [b.first for b in written[1:]]
-        assert store.bundles_at([*wanted, 99_999]) == {b.first: b for b in written[1:]}
-        assert store.bundles_at([0]) == {0: written[0]}
+        without = {b.first: replace(b, bodies=()) for b in written}
+        assert store.bundles_at([*wanted, 99_999]) == {first: without[first] for first in wanted}
+        assert store.bundles_at([0]) == {0: without[0]}
+        assert store.bundles_at([]) == {}
+        assert store.bundle_with(1) == store.bundle_with(255) == written[1]
+        assert store.bundle_with(268, whole=False) == read[3]
+        assert store.bundle_with(269) is None
+
+    def test_entries_are_found_wherever_they_are_said_to_be(self, store: AuditStore) -> None:
+        written = self.fill(store, 1, 256, 12)
+        every = {b.first + n: (b, n) for b in written for n in range(len(b.leaves))}
+        right = store.entries({index: b.first for index, (b, _) in every.items()})
+        assert {index: (e.index, e.leaf, e.body) for index, e in right.items()} == {
+            index: (index, b.leaves[n], b.bodies[n]) for index, (b, n) in every.items()
+        }
+        wrong = store.entries({0: 1, 3: 0, 256: 700, 257: 1, 268: 0, 269: 269, 10_000: 257})
+        assert wrong == {index: right[index] for index in (0, 3, 256, 257, 268)}
+        assert store.entries({}) == {}
+
+    def test_merged_bundle_holds_its_parts_and_they_go(self, store: AuditStore) -> None:
+        written = self.fill(store, 1, 2, 5, 1)
+        token = take(store).token
+        whole = self.merge(store, token, [0, 1, 3])
+        assert [bundle.first for bundle in store.bundles()] == [0, 1, 3, 8]
+        store.discard(token, 0)
+        assert [bundle.first for bundle in store.bundles()] == [0, 8]
+        found = store.bundle_with(5)
+        assert found is not None
+        assert (found.first, found.end, found.root, found.token) == (0, 8, written[2].root, written[2].token)
+        for name in ("leaves", "bodies", "hashes", "acts"):
+            values = tuple(value for part in written[:3] for value in getattr(part, name))
+            assert getattr(found, name) == values
+        assert replace(found, bodies=()) == whole
+        assert [part.entries for part in found.parts] == [1, 2, 5]
+        assert store.entries({4: 3, 2: 1, 8: 8}).keys() == {4, 2, 8}
+        store.discard(token, 0)
+        again = self.merge(store, token, [0, 8])
+        store.discard(token, 0)
+        assert [bundle.first for bundle in store.bundles()] == [0]
+        assert [part.entries for part in again.parts] == [1, 2, 5, 1]
+        assert store.bundles_at([0])[0].parts == again.parts
+        entries = store.entries({index: index for index in range(9)})
+        assert [entries[index].body for index in range(9)] == [body for b in written for body in b.bodies]
+
+    def test_nothing_is_merged_or_removed_under_a_lost_lease(self, store: AuditStore) -> None:
+        self.fill(store, 1, 1, 1)
+        old = take(store)
+        parts = self.parts(store, [0, 1, 2])
+        new = take(store, "two", takeover=True)
+        with pytest.raises(AuditFenced):
+            store.merge(old.token, parts[0], merged(parts))
+        assert [bundle.end for bundle in store.bundles()] == [1, 2, 3]
+        store.merge(new.token, parts[0], merged(parts))
+        with pytest.raises(AuditFenced):
+            store.discard(old.token, 0)
+        assert [bundle.end for bundle in store.bundles()] == [3, 2, 3]
+        store.discard(new.token, 0)
+        assert [bundle.end for bundle in store.bundles()] == [3]
+
+    def test_merge_is_refused_where_another_bundle_lies_by_now(self, store: AuditStore) -> None:
+        self.fill(store, 1, 1, 1)
+        token = take(store).token
+        parts = self.parts(store, [0, 1, 2])
+        store.merge(token, parts[0], merged(parts[:2]))
+        store.discard(token, 0)
+        for before, whole in ((parts[0], parts), (parts[1], parts[1:])):
+            with pytest.raises(AuditFenced):  # one grew meanwhile, the other went
+                store.merge(token, before, merged(whole))
+        assert [bundle.end for bundle in store.bundles()] == [2, 3]
+
+    def test_what_differs_from_the_merged_bundle_is_never_removed(self, store: AuditStore) -> None:
+        written = self.fill(store, 1, 1, 1, 1)
+        token = take(store).token
+        parts = self.parts(store, [0, 1, 2])
+        store.merge(token, parts[0], merged(parts))
+        self.swap_leaf(store, 1, written[3].leaves[0])
+        for first in (0, 1, 3, 77):
+            store.discard(token, first)
+        assert [bundle.first for bundle in store.bundles()] == [0, 1, 3]
+
+    def fill(self, store: AuditStore, *sizes: int) -> list[Bundle]:
+        """Commit bundles of these sizes; return them."""
+        state, head, written = LogState(), take(store), []
+        for entries in sizes:
+            bundle = bundle_on(state, head, entries=entries, act=bytes([len(written) + 1]) * 16)
+            head = store.commit(head, bundle, expires_ms=NOW + 1_000)
+            state.apply(bundle)
+            written.append(bundle)
+        return written
+
+    def parts(self, store: AuditStore, firsts: list[int]) -> list[Bundle]:
+        found = store.bundles_at(firsts)
+        return [found[first] for first in firsts]
+
+    def merge(self, store: AuditStore, token: int, firsts: list[int]) -> Bundle:
+        parts = self.parts(store, firsts)
+        whole = merged(parts)
+        store.merge(token, parts[0], whole)
+        return whole
 
     def test_of_two_commits_on_one_head_the_second_is_fenced(self, store: AuditStore) -> None:
         head = take(store)
@@ -149,6 +247,9 @@ class AuditStoreSuite:
         assert list(store.checkpoints()) == [replace(first, anchor=record), second]
         assert store.newest_checkpoint(anchored=False) == second
         assert store.newest_checkpoint(anchored=True) == replace(first, anchor=record)
+
+    def swap_leaf(self, store: AuditStore, first: int, leaf: bytes) -> None:
+        raise AssertionError("say how a stored leaf is changed")
 
     def drop_head(self, store: AuditStore) -> None:
         raise AssertionError("say how the head disappears")

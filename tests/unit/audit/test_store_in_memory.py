@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from backend.audit.ports import AuditStore
@@ -13,6 +15,10 @@ class TestMemoryAuditStore(AuditStoreSuite):
     @pytest.fixture
     def store(self) -> AuditStore:
         return MemoryAuditStore()
+
+    def swap_leaf(self, store: AuditStore, first: int, leaf: bytes) -> None:
+        assert isinstance(store, MemoryAuditStore)
+        store.documents[first] = replace(store.documents[first], leaves=(leaf,))
 
     def drop_head(self, store: AuditStore) -> None:
         assert isinstance(store, MemoryAuditStore)
