@@ -5,7 +5,7 @@ at a time has a bundle an entry; merged, there are up to 256 times fewer.
 
 What is merged never changes: the same leaves, hashes and acts, under the token of the lease that wrote them
 all. The encrypted records stay where they are. The newest bundles wait until they fill one, or until another
-lease writes.
+process has the lease.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Plan(NamedTuple):
     open_from: int | None  # where the newest begin, which wait for more; None where nothing is
 
 
-def plan(standing: Sequence[Standing]) -> Plan:
+def plan(standing: Sequence[Standing], *, token: int) -> Plan:
     """Group bundles, in order, that fit into one and were written under one lease.
 
     A group ends where the next does not fit, so what was merged is not merged again. The last one ends only
-    when it is full: a commit under way may belong to it.
+    when it is full or was not written under ``token``, the current lease's: a commit may still belong to it.
     """
     groups: list[list[Standing]] = []
     group: list[Standing] = []
@@ -51,7 +51,7 @@ def plan(standing: Sequence[Standing]) -> Plan:
         group.append(each)
         entries += each.entries
     open_from = group[0].first if group else None
-    if entries == MAX_BUNDLE_ENTRIES:
+    if group and (entries == MAX_BUNDLE_ENTRIES or group[0].token != token):
         groups.append(group)
     return Plan([group for group in groups if len(group) > 1], open_from)
 
@@ -111,13 +111,16 @@ class BundleMerger(Recurring):
         self._unfinished: set[int] = set()  # where parts may lie beside a merged bundle
 
     def _round(self) -> None:
-        """Finish what was left half done, then merge some. Raises AuditUnavailable."""
+        self.run_once()
+
+    def run_once(self) -> None:
+        """Finish what was left half done, then merge some. Raises AuditUnavailable, AuditFenced."""
         state = self._audit_log.state
         self._unfinished |= state.take_left_over()
         for first in sorted(self._unfinished):
             if not self._finished(state, first):
                 return
-        found = plan(state.standing(self._from, MOST_AT_ONCE))
+        found = plan(state.standing(self._from, MOST_AT_ONCE), token=self._audit_log.token)
         for group in found.groups:
             if not self._merged(state, group):
                 return
