@@ -18,7 +18,7 @@ from backend.adapters.durable import write_file
 from backend.adapters.index.failures import translated
 from backend.errors import OperatorError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """What this release reads and writes. It rises with each step in ``backend.maintenance.migration_steps``."""
 
 FILE: Final = "schema.json"

@@ -81,8 +81,8 @@ class AuditStore(Protocol):
         """Put ``merged`` in the place of ``before``, which has the same first index, durably.
 
         Its other parts stay until ``discard``. The encrypted records are not touched: a merged bundle names
-        where those of each part are. Raises AuditFenced when ``token`` is not the current lease's, or when
-        another bundle than ``before`` is there: then nothing was done.
+        where those of each part are. Raises AuditFenced when ``token`` is not the current lease's, and
+        LogDamaged when another bundle than ``before`` is there: then nothing was done.
         """
         ...
 
@@ -90,7 +90,7 @@ class AuditStore(Protocol):
         """Remove, durably, the bundles that the merged one at ``first`` was made of and that still lie there.
 
         Only what equals the stored merged bundle goes. Raises AuditFenced as ``merge``, and LogDamaged when
-        a bundle in between cannot be read.
+        one of them cannot be read.
         """
         ...
 

@@ -24,6 +24,7 @@ from backend.adapters.schema_version import (
     SchemaUnreadable,
     Version,
     note_directory,
+    note_index,
     of_directory,
     of_index,
 )
@@ -105,14 +106,14 @@ def test_data_of_an_earlier_release_is_refused_and_migrated_and_then_whole(
     assert files(data) == before
 
     listed = answer("migrate", "--dry-run", *at)
-    assert (listed["from"], list(listed["would change"].values())) == (0, [RUNS])
+    assert (listed["from"], list(listed["would change"].values())) == (0, [RUNS, 0])
     assert code_of("migrate", *at) == "migration_needs_backup"
     assert code_of("fsck", *at) == "schema_older"  # neither changed anything
 
     assert run_cli("backup", "keygen", "--out", key).returncode == 0
     where = ("--to", backups, "--service-half", f"{key}.service")
     report = answer("migrate", *where, *at)
-    assert list(report["changed"].values()) == [RUNS]
+    assert list(report["changed"].values()) == [RUNS, 0]
     verified = answer("backup", "verify", "--from", backups, "--recovery-key", key)
     assert verified["generation"] == report["backup"]
     # The way back is the release that made it: this one would take its data for its own.
@@ -192,6 +193,19 @@ def test_migration_killed_after_each_of_its_writes_goes_on_and_ends(
         pass
     checked = answer("fsck", "--data-directory", data)
     assert checked["sound"], checked["damage"]
+
+
+def test_data_from_before_bundles_were_merged_is_marked_and_nothing_else(tmp_path: Path) -> None:
+    settings, at = Settings(data_directory=tmp_path), ("--data-directory", tmp_path)
+    stores = open_stores(settings)
+    with closing(stores.closing):
+        note_index(stores.database, Version(1))
+    note_directory(tmp_path, Version(1))
+    with pytest.raises(SchemaOlder):
+        open_stores(settings)
+    report = answer("migrate", "--without-backup", *at)
+    assert report == {"from": 1, "to": SCHEMA, "changed": {"small bundles of the audit log may be merged": 0}}
+    open_stores(settings).closing.close()
 
 
 def test_new_data_bears_the_version_and_another_release_is_refused(tmp_path: Path) -> None:

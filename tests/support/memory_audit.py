@@ -133,7 +133,7 @@ class MemoryAuditStore:
             if self._head is None or self._head.token != token:
                 raise AuditFenced
             if there is None or there.parts != before.parts:
-                raise AuditFenced
+                raise LogDamaged(f"the bundle at {before.first} is not the one that was read")
             parts = [self.documents[first] for first in part_firsts(merged) if first in self.documents]
             bodies = tuple(body for part in parts for body in part.bodies)
             self.documents[before.first] = replace(merged, bodies=bodies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,7 @@ class Scene:
         self.root = root
         self.now = 1_800_000_000
         self.room = True
+        self.alone = threading.Lock()
         self.site = MemorySite(root)
         self.half = root / "service-half"
         self.new_key("first")
@@ -180,6 +182,7 @@ class Scene:
             clock=lambda: self.now,
             last_seconds=last_seconds,
             room=self._require_room,
+            alone=self.alone,
         )
 
     def _require_room(self) -> None:

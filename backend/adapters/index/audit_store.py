@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from functools import wraps
 from itertools import islice
+from operator import itemgetter
 from typing import Any, ParamSpec, TypeVar
 
 import cbor2
@@ -182,7 +183,7 @@ class MongoAuditStore:
         document = document_of(merged)
         del document["_id"]
         if not self._merged.update_one(is_as_stored(before), {"$set": document}).matched_count:
-            raise AuditFenced
+            raise LogDamaged(f"the bundle at {before.first} is not the one that was read")
 
     @_translated
     def discard(self, token: int, first: int) -> None:
@@ -313,8 +314,10 @@ class MongoAuditStore:
     def _document_with(self, index: int) -> Document | None:
         """Look for the bundle that holds an entry among those that may: the nearest may be a part that does
         not reach so far, while a merge removes parts."""
-        near = {"$gte": key_of(max(0, index - MAX_BUNDLE_ENTRIES + 1)), "$lte": key_of(index)}
-        for document in self._bundles.find({"_id": near}).sort("_id", -1):
+        # By name: nx-27017 reads the whole collection for a range.
+        near = [key_of(first) for first in range(max(0, index - MAX_BUNDLE_ENTRIES + 1), index + 1)]
+        found = list(self._bundles.find({"_id": {"$in": near}}))
+        for document in sorted(found, key=itemgetter("_id"), reverse=True):
             if OpenDocument.read(document).holds(index):
                 return document
         return None
@@ -328,10 +331,11 @@ class MongoAuditStore:
 
     def _records(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return the packed encrypted records of commits by their names; missing ones are left out."""
-        wanted, found = sorted(set(names)), {}
+        wanted = sorted(set(names))
+        found: dict[str, bytes] = {}
         for start in range(0, len(wanted), _NAMES_AT_ONCE):
             some = {"_id": {"$in": wanted[start : start + _NAMES_AT_ONCE]}}
-            found.update({document["_id"]: document.get("bodies") for document in self._bodies.find(some)})
+            found.update({document["_id"]: document["bodies"] for document in self._bodies.find(some)})
         return found
 
 

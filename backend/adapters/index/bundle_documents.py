@@ -79,6 +79,8 @@ def bundle_of(document: Document, *, hashed: bool = True) -> Bundle:
         hashes = _cut(document["hashes"], HASH_BYTES) if hashed else ()
         parts = _parts(document, len(leaves))
         lengths = {len(leaves), len(acts), sum(part.entries for part in parts)}
+        if document.get("v") == _MERGED:
+            lengths.add(document["entries"])
         if hashed:
             lengths.add(len(hashes))
         if len(lengths) != 1 or len(leaves) > MAX_BUNDLE_ENTRIES:
@@ -158,10 +160,12 @@ def _parts(document: Document, entries: int) -> tuple[Part, ...]:
     named = document["bodies"]
     if isinstance(named, str):
         return (Part(entries, named),)
-    parts = tuple(Part(number, name) for number, name in cbor2.loads(named))
-    if not all(isinstance(p.entries, int) and p.entries > 0 and isinstance(p.records, str) for p in parts):
-        raise ValueError("not a list of parts")
-    return parts
+    parts: list[Part] = []
+    for number, name in cbor2.loads(named):
+        if not (isinstance(number, int) and number > 0 and isinstance(name, str)):
+            raise ValueError("not a part")
+        parts.append(Part(number, name))
+    return tuple(parts)
 
 
 def _byte_strings(packed: bytes) -> tuple[bytes, ...]:

@@ -99,6 +99,17 @@ def test_what_a_head_points_to_is_in_the_part_of_the_head(scene: Scene) -> None:
     assert documents(scene.tail()).count(("state", "head")) == 2
 
 
+def test_who_moves_documents_waits_while_base_and_parts_are_read(scene: Scene) -> None:
+    held: list[bool] = []
+    scene.site.index.before_reading = lambda _collection: held.append(scene.alone.locked())
+    scene.site.index.put("records", "a")
+    scene.keeper.ship()
+    scene.site.index.put("records", "b")
+    scene.keeper.ship()
+    assert held == [True, True]
+    assert not scene.alone.locked()
+
+
 def test_part_that_cannot_be_written_is_told_by_the_next(scene: Scene) -> None:
     site = scene.site
     scene.keeper.ship()
