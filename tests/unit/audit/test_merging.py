@@ -169,6 +169,26 @@ def test_entries_of_a_time_are_found_in_merged_bundles(world: World, log: AuditL
     assert (span.low, span.high) == (9, 12)
 
 
+@pytest.mark.usefixtures("small")
+def test_keys_that_are_rotated_or_erased_do_not_matter_to_a_merge(world: World, log: AuditLog) -> None:
+    fill(log, 8)
+    for subject in (ANNA, BERTA):
+        world.keys.rotate(subject)
+    fill(log, 8)
+    world.keys.erased |= {(BERTA, 1), (BERTA, 2)}
+    merger(world).run_once()
+    assert ends(world.store) == [16]
+    log.close()
+    log = world.open()
+    reader = world.reader(log)
+    assert reader.chains(BERTA) == ()
+    chains = reader.chains(ANNA)
+    assert [len(chain.indexes) for chain in chains] == [4, 4]
+    events = [reader.event(entry, chain) for chain in chains for entry in reader.entries(chain.indexes)]
+    assert events == [read_event(ANNA, number=number) for number in range(0, 16, 2)]
+    assert findings_of_damage(world) == []
+
+
 class Crashed(Exception):
     """The process was killed here."""
 
