@@ -29,7 +29,7 @@ contract EmergencyAccess is StandingPolicies {
 
     IParticipantRegistry public immutable PARTICIPANTS;
 
-    mapping(bytes32 opening => Opening) private _openings;
+    mapping(bytes32 opening => Opening) internal _openings;
     mapping(bytes32 member => ReviewQueue.Queue) private _unreviewed;
 
     constructor(IParticipantRegistry participants, IConsentRegistry consents) StandingPolicies(consents) {
@@ -103,12 +103,12 @@ contract EmergencyAccess is StandingPolicies {
     }
 
     /// @inheritdoc IEmergencyAccess
-    function openingOf(bytes32 opening) external view returns (Opening memory) {
+    function openingOf(bytes32 opening) external view virtual returns (Opening memory) {
         return _openings[opening];
     }
 
     /// @inheritdoc IEmergencyAccess
-    function hasOverdueReview(bytes32 member) public view returns (bool) {
+    function hasOverdueReview(bytes32 member) public view virtual returns (bool) {
         bytes32 oldest = _unreviewed[member].oldest;
         return oldest != 0 && block.timestamp >= uint256(_openings[oldest].recordedAt) + REVIEW_WITHIN;
     }
@@ -182,7 +182,7 @@ contract EmergencyAccess is StandingPolicies {
     }
 
     /// @dev What the patient's policy makes of it, and the record.
-    function _record(bytes32 opening, Opening memory asked, uint32 duration, bytes32 reason) private {
+    function _record(bytes32 opening, Opening memory asked, uint32 duration, bytes32 reason) internal virtual {
         if (reason == 0) revert ReasonZero();
         if (duration > LONGEST_DURATION) revert DurationTooLong(duration, LONGEST_DURATION);
         // Only for its revert: emergencies of unknown subjects are mistakes.

@@ -11,7 +11,7 @@ import {Signatures} from "./libraries/Signatures.sol";
 contract KeyRegistry is IKeyRegistry, EIP712 {
     bytes32 private constant BIND_KEY_TYPEHASH =
         keccak256("BindKey(uint96 subject,bytes32 keyHash,uint32 sequence,uint40 submitBy)");
-    bytes32 private constant WITHDRAW_KEY_TYPEHASH = keccak256("WithdrawKey(uint96 subject,uint32 sequence)");
+    bytes32 internal constant WITHDRAW_KEY_TYPEHASH = keccak256("WithdrawKey(uint96 subject,uint32 sequence)");
     bytes32 private constant ALLOW_MEDIATED_TYPEHASH =
         keccak256("AllowMediated(uint96 subject,bytes32 segmentKind,uint32 sequence,uint40 submitBy)");
 
@@ -23,10 +23,11 @@ contract KeyRegistry is IKeyRegistry, EIP712 {
         uint40 boundAt;
     }
 
+    /// @inheritdoc IKeyRegistry
     IConsentRegistry public immutable CONSENTS;
     IRecovery public immutable RECOVERY;
 
-    mapping(uint96 subject => Binding) private _bindings;
+    mapping(uint96 subject => Binding) internal _bindings;
 
     constructor(IConsentRegistry consents) EIP712("Assent Keys", "1") {
         CONSENTS = consents;
@@ -38,7 +39,7 @@ contract KeyRegistry is IKeyRegistry, EIP712 {
         external
     {
         address controller = _controllerOf(subject);
-        uint32 next = _bindings[subject].sequence + 1;
+        uint32 next = _sequenceOf(subject) + 1;
         if (keyHash == 0) revert KeyHashZero();
         if (sequence != next) revert SequenceNotNext(sequence, next);
         _requireTimely(subject, submitBy);
@@ -49,7 +50,7 @@ contract KeyRegistry is IKeyRegistry, EIP712 {
     }
 
     /// @inheritdoc IKeyRegistry
-    function withdrawKey(uint96 subject, uint32 sequence, bytes calldata signature) external {
+    function withdrawKey(uint96 subject, uint32 sequence, bytes calldata signature) external virtual {
         address controller = _controllerOf(subject);
         Binding memory held = _bindings[subject];
         if (sequence < held.sequence || (sequence == held.sequence && held.keyHash == 0)) return;
@@ -91,7 +92,12 @@ contract KeyRegistry is IKeyRegistry, EIP712 {
         }
     }
 
-    function _keyOf(uint96 subject) private view returns (BoundKey memory) {
+    /// @dev The number used last. A registry that succeeds another follows that one in the virtual functions.
+    function _sequenceOf(uint96 subject) internal view virtual returns (uint32) {
+        return _bindings[subject].sequence;
+    }
+
+    function _keyOf(uint96 subject) internal view virtual returns (BoundKey memory) {
         Binding memory held = _bindings[subject];
         // What was bound has a controller, and so an opened subject.
         if (held.controller == address(0) || held.controller != _controllerOf(subject)) {
@@ -107,7 +113,7 @@ contract KeyRegistry is IKeyRegistry, EIP712 {
     }
 
     /// @return controller zero for a subject under guardians
-    function _controllerOf(uint96 subject) private view returns (address controller) {
+    function _controllerOf(uint96 subject) internal view returns (address controller) {
         bool opened = false;
         // Neither epoch nor count concern keys. Of many subjects each is asked for, of a contract that cannot fail.
         // slither-disable-next-line unused-return,calls-loop
@@ -116,7 +122,7 @@ contract KeyRegistry is IKeyRegistry, EIP712 {
     }
 
     /// @dev As sender or by signature.
-    function _requireBy(address signer, bytes32 command, bytes calldata signature) private view {
+    function _requireBy(address signer, bytes32 command, bytes calldata signature) internal view {
         if (msg.sender != signer) _requireSigned(signer, command, signature);
     }
 

@@ -23,8 +23,8 @@ COMPILER_FOLDER = ROOT / ".build" / "solcx"
 ARTIFACTS = ROOT / "backend" / "adapters" / "ledger" / "artifacts"
 OPENZEPPELIN = "node_modules/@openzeppelin/"
 
-# Contract -> source file. Three are made by others: the AccessManager by the ParticipantRegistry, Recovery by
-# the ConsentRegistry, each WitnessPair by WitnessPairs.
+# Contract -> source file. Four are made by others: the AccessManager by the ParticipantRegistry, Recovery by
+# the ConsentRegistry, SucceedingRecovery by the SucceedingConsentRegistry, each WitnessPair by WitnessPairs.
 CONTRACTS = {
     "AccessManager": f"{OPENZEPPELIN}contracts/access/manager/AccessManager.sol",
     "AuditAnchor": "contracts/AuditAnchor.sol",
@@ -35,6 +35,10 @@ CONTRACTS = {
     "RecordRegistry": "contracts/RecordRegistry.sol",
     "Recovery": "contracts/consent/Recovery.sol",
     "ResearchMarket": "contracts/ResearchMarket.sol",
+    "SucceedingConsentRegistry": "contracts/SucceedingConsentRegistry.sol",
+    "SucceedingEmergencyAccess": "contracts/SucceedingEmergencyAccess.sol",
+    "SucceedingKeyRegistry": "contracts/SucceedingKeyRegistry.sol",
+    "SucceedingRecovery": "contracts/succession/SucceedingRecovery.sol",
     "TestToken": "contracts/TestToken.sol",
     "WitnessPair": "contracts/WitnessPair.sol",
     "WitnessPairs": "contracts/WitnessPairs.sol",

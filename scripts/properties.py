@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROPERTIES = ROOT / "contracts" / "properties.md"
 
-IDENTITY = r"(?:(?:RM-)?[SLN]\d+|(?:RC|EA|AA|RR|KR)\d+)"
+IDENTITY = r"(?:(?:RM-)?[SLN]\d+|(?:RC|EA|AA|RR|KR|SU)\d+)"
 ROW = re.compile(rf"^\| ({IDENTITY}) \| (.+?) \| (.+?) \|(?: (.*?) ?\|)?$", re.MULTILINE)
 FORGE_TEST = re.compile(r"^    function ((?:test|invariant)_\w+)\(", re.MULTILINE)
 BROWNIE_TEST = re.compile(r"^def (test_\w+)\(", re.MULTILINE)

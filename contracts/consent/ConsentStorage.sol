@@ -16,6 +16,7 @@ import {Recovery} from "./Recovery.sol";
 /// @notice The registry's storage, with the checks and writes that its parts share.
 /// @dev A check that a batch must survive returns a fault: the encoded error, empty when all is well.
 abstract contract ConsentStorage is IConsentRegistry, EIP712 {
+    /// @inheritdoc IConsentRegistry
     IParticipantRegistry public immutable PARTICIPANTS;
     /// @inheritdoc IConsentRegistry
     IRecovery public immutable RECOVERY;
@@ -27,10 +28,29 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
 
     constructor(IParticipantRegistry participants, uint40 recoveryDelay) EIP712("Assent Consent", "1") {
         PARTICIPANTS = participants;
-        RECOVERY = new Recovery(this, participants, recoveryDelay);
+        RECOVERY = _newRecovery(participants, recoveryDelay);
     }
 
-    function _opened(uint96 subjectId) internal view returns (SubjectSlot subject) {
+    function _newRecovery(IParticipantRegistry participants, uint40 recoveryDelay)
+        internal
+        virtual
+        returns (IRecovery)
+    {
+        return new Recovery(this, participants, recoveryDelay);
+    }
+
+    /// @dev What the views show of a subject. A registry that succeeds another follows that one here and in the other
+    /// virtual functions.
+    function _subject(uint96 subjectId) internal view virtual returns (SubjectSlot) {
+        return _subjects[subjectId];
+    }
+
+    /// @dev What every part reads of a consent or delegation.
+    function _consent(bytes32 id) internal view virtual returns (ConsentSlot) {
+        return _consents[id];
+    }
+
+    function _opened(uint96 subjectId) internal view virtual returns (SubjectSlot subject) {
         subject = _subjects[subjectId];
         if (!subject.isOpen()) revert SubjectUnknown(subjectId);
     }
@@ -53,7 +73,7 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
         uint40 notBefore,
         uint40 notAfter,
         uint40 submitBy
-    ) internal view returns (bytes memory fault) {
+    ) internal view virtual returns (bytes memory fault) {
         if (!subject.isUndisturbed()) {
             if (!subject.isOpen()) return abi.encodeWithSelector(SubjectUnknown.selector, subjectId);
             // In a batch this asks once an item, of a contract that this one made and that cannot fail.
@@ -69,7 +89,7 @@ abstract contract ConsentStorage is IConsentRegistry, EIP712 {
         if (notAfter <= _effective(notBefore)) {
             return abi.encodeWithSelector(WindowEmpty.selector, _effective(notBefore), notAfter);
         }
-        ConsentSlot slot = _consents[id];
+        ConsentSlot slot = _consent(id);
         if (!slot.isEmpty()) {
             return abi.encodeWithSelector(slot.isRevoked() ? AlreadyRevoked.selector : AlreadyRecorded.selector, id);
         }

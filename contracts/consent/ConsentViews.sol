@@ -17,12 +17,12 @@ abstract contract ConsentViews is DelegationChains {
         view
         returns (address controller, uint32 epoch, uint32 count, bool opened)
     {
-        SubjectSlot slot = _subjects[subject];
+        SubjectSlot slot = _subject(subject);
         return (slot.controller(), slot.currentEpoch(), slot.count(), slot.isOpen());
     }
 
     /// @inheritdoc IConsentRegistry
-    function openingCustodianOf(uint96 subject) external view returns (bytes32) {
+    function openingCustodianOf(uint96 subject) external view virtual returns (bytes32) {
         return _openingCustodians[subject];
     }
 
@@ -43,8 +43,8 @@ abstract contract ConsentViews is DelegationChains {
     /// @inheritdoc IConsentRegistry
     function isLive(bytes32 id, uint8 kind) external view returns (bool) {
         if (kind == Kinds.DELEGATION) revert ChainNeeded(kind);
-        ConsentSlot slot = _asItStands(_consents[id]);
-        return slot.isLive(kind, _subjects[slot.subject()].currentEpoch(), block.timestamp);
+        ConsentSlot slot = _asItStands(_consent(id));
+        return slot.isLive(kind, _subject(slot.subject()).currentEpoch(), block.timestamp);
     }
 
     /// @inheritdoc IConsentRegistry
@@ -54,10 +54,10 @@ abstract contract ConsentViews is DelegationChains {
         uint96 subject = 0;
         uint32 epoch = 0;
         for (uint256 i = 0; i < ids.length; ++i) {
-            ConsentSlot slot = _asItStands(_consents[ids[i]]);
+            ConsentSlot slot = _asItStands(_consent(ids[i]));
             if (slot.subject() != subject) {
                 subject = slot.subject();
-                epoch = _subjects[subject].currentEpoch();
+                epoch = _subject(subject).currentEpoch();
             }
             live[i] = slot.isLive(kind, epoch, block.timestamp);
         }
@@ -77,7 +77,7 @@ abstract contract ConsentViews is DelegationChains {
         view
         returns (uint256 subjectSlot, uint256[] memory slots)
     {
-        subjectSlot = SubjectSlot.unwrap(_subjects[subject]);
+        subjectSlot = SubjectSlot.unwrap(_subject(subject));
         slots = new uint256[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
             slots[i] = ConsentSlot.unwrap(_asShown(ids[i]));
@@ -96,7 +96,7 @@ abstract contract ConsentViews is DelegationChains {
 
     /// @dev With its tag, unless its delegation was ended for cause.
     function _asShown(bytes32 id) private view returns (ConsentSlot) {
-        ConsentSlot stored = _consents[id];
+        ConsentSlot stored = _consent(id);
         ConsentSlot standing = _asItStands(stored);
         return standing.isRevoked() ? standing : stored;
     }

@@ -20,7 +20,7 @@ abstract contract DelegationChains is ConsentStorage {
         SubjectSlot subject,
         DelegationHeader[] calldata chain,
         uint16 powers
-    ) internal view returns (bytes32 leaf, bytes memory fault) {
+    ) internal view virtual returns (bytes32 leaf, bytes memory fault) {
         if (chain.length == 0 || chain.length > MAX_DEPTH + 1) {
             return (0, abi.encodeWithSelector(ChainLengthInvalid.selector, chain.length));
         }
@@ -31,7 +31,7 @@ abstract contract DelegationChains is ConsentStorage {
             if (i == 0) leaf = id;
             else if (id != expected) return (0, abi.encodeWithSelector(ChainBroken.selector, i));
             // The slot has the kind and the subject that the id binds.
-            ConsentSlot slot = _consents[id];
+            ConsentSlot slot = _consent(id);
             if (
                 slot.subject() != subjectId
                     || !slot.isLive(slot.kind(), subject.currentEpoch(), block.timestamp)

@@ -57,7 +57,7 @@ abstract contract Delegations is DelegationChains {
         if (position >= chain.length) revert ChainLengthInvalid(chain.length);
         DelegationHeader memory target = chain[0];
         bytes32 id = TypedData.delegationId(target);
-        ConsentSlot slot = _consents[id];
+        ConsentSlot slot = _consent(id);
         if (slot.isRevoked()) return;
         if (slot.isEmpty()) _requireDelegable(id, position, chain);
         bytes32 used = id;
@@ -72,7 +72,7 @@ abstract contract Delegations is DelegationChains {
 
     /// @inheritdoc IConsentRegistry
     function endGuardianship(bytes32 id) external {
-        ConsentSlot slot = _consents[id];
+        ConsentSlot slot = _consent(id);
         if (slot.kind() != Kinds.GUARDIANSHIP) revert ConsentUnknown(id);
         _requireOpeningCustodian(slot.subject());
         if (slot.isRevoked()) return;

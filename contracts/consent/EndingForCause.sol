@@ -39,7 +39,7 @@ abstract contract EndingForCause is Delegations {
     }
 
     function _delegation(bytes32 id) private view returns (ConsentSlot slot) {
-        slot = _consents[id];
+        slot = _consent(id);
         if (!Kinds.isDelegation(slot.kind())) revert ConsentUnknown(id);
     }
 

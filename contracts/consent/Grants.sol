@@ -87,7 +87,7 @@ abstract contract Grants is DelegationChains {
         if (fault.length != 0) return fault;
         if (!Kinds.isConsent(header.kind)) return abi.encodeWithSelector(KindNotAllowed.selector, header.kind);
         if (header.supersedes == 0) return fault;
-        ConsentSlot old = _consents[header.supersedes];
+        ConsentSlot old = _consent(header.supersedes);
         if (old.isEmpty()) return abi.encodeWithSelector(SupersededUnknown.selector, header.supersedes);
         if (old.subject() != header.subject || !Kinds.isConsent(old.kind())) {
             return abi.encodeWithSelector(SupersededElsewhere.selector, header.supersedes);
@@ -104,7 +104,7 @@ abstract contract Grants is DelegationChains {
         _subjects[header.subject] = subject.counted();
         emit ConsentGranted(id, header.subject, ConsentSlot.unwrap(slot), delegation);
         if (header.supersedes == 0) return;
-        ConsentSlot old = _asItStands(_consents[header.supersedes]);
+        ConsentSlot old = _asItStands(_consent(header.supersedes));
         if (!old.isRevoked()) _revoke(header.supersedes, old);
     }
 }

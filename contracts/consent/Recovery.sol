@@ -28,7 +28,7 @@ contract Recovery is IRecovery, EIP712 {
     /// @inheritdoc IRecovery
     uint40 public immutable RECOVERY_DELAY;
 
-    mapping(uint96 subject => RecoveryState) private _recoveries;
+    mapping(uint96 subject => RecoveryState) internal _recoveries;
 
     constructor(IConsentRegistry registry, IParticipantRegistry participants, uint40 recoveryDelay)
         EIP712("Assent Recovery", "1")

@@ -42,7 +42,7 @@ abstract contract Revocations is DelegationChains {
         if (ids.length != signatures.length) revert BatchLengthsDiffer(ids.length, signatures.length);
         for (uint256 i = 0; i < ids.length; ++i) {
             bytes32 id = ids[i];
-            ConsentSlot slot = _asItStands(_consents[id]);
+            ConsentSlot slot = _asItStands(_consent(id));
             if (slot.isEmpty()) {
                 emit RevocationRejected(id, abi.encodeWithSelector(ConsentUnknown.selector, id));
                 continue;
@@ -57,7 +57,7 @@ abstract contract Revocations is DelegationChains {
     /// @inheritdoc IConsentRegistry
     function revokeAhead(GrantHeader calldata header, bytes calldata signature) external returns (bytes32 id) {
         id = TypedData.grantId(header);
-        ConsentSlot slot = _asItStands(_consents[id]);
+        ConsentSlot slot = _asItStands(_consent(id));
         if (slot.isRevoked()) return id;
         if (!Kinds.isConsent(header.kind)) revert KindNotAllowed(header.kind);
         _requireSigned(_opened(header.subject).controller(), TypedData.revoke(id), signature);
@@ -72,7 +72,7 @@ abstract contract Revocations is DelegationChains {
         bytes calldata signature
     ) external returns (bytes32 id) {
         id = TypedData.grantId(header);
-        ConsentSlot slot = _asItStands(_consents[id]);
+        ConsentSlot slot = _asItStands(_consent(id));
         if (slot.isRevoked()) return id;
         if (!Kinds.isConsent(header.kind)) revert KindNotAllowed(header.kind);
         _requireSignedByDelegate(id, header.subject, header.kind, chain, signature);
@@ -86,7 +86,7 @@ abstract contract Revocations is DelegationChains {
         returns (bytes32 id)
     {
         id = TypedData.delegationId(header);
-        ConsentSlot slot = _asItStands(_consents[id]);
+        ConsentSlot slot = _asItStands(_consent(id));
         if (slot.isRevoked()) return id;
         if (!Kinds.isDelegation(header.kind)) revert KindNotAllowed(header.kind);
         _requireSigned(_opened(header.subject).controller(), TypedData.revoke(id), signature);
@@ -127,7 +127,7 @@ abstract contract Revocations is DelegationChains {
     }
 
     function _known(bytes32 id) private view returns (ConsentSlot slot) {
-        slot = _asItStands(_consents[id]);
+        slot = _asItStands(_consent(id));
         if (slot.isEmpty()) revert ConsentUnknown(id);
     }
 

@@ -61,7 +61,7 @@ abstract contract Subjects is Delegations {
         if (member == 0) revert NotCustodian(msg.sender);
     }
 
-    function _requireOpenable(uint96 subject) private view returns (bytes32 member) {
+    function _requireOpenable(uint96 subject) internal view virtual returns (bytes32 member) {
         member = _requireCustodian();
         if (subject == 0) revert SubjectZero();
         if (_subjects[subject].isOpen()) revert SubjectAlreadyOpen(subject);

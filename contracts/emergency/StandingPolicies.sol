@@ -19,10 +19,11 @@ abstract contract StandingPolicies is IEmergencyAccess, EIP712 {
     bytes32 private constant SET_POLICY_TYPEHASH =
         keccak256("SetEmergencyPolicy(uint96 subject,uint8 policy,uint32 round)");
 
+    /// @inheritdoc IEmergencyAccess
     IConsentRegistry public immutable CONSENTS;
 
     /// @dev By block time. Value, low to high: policy 8, round 32.
-    mapping(uint96 subject => Checkpoints.Trace208) private _policies;
+    mapping(uint96 subject => Checkpoints.Trace208) internal _policies;
     /// @dev The times at which a policy was set to forbid, as keys and as values. Kept apart so that a forbid lifted
     /// again in the same second still ends what was open, and so that the first one after a date is one search away.
     mapping(uint96 subject => Checkpoints.Trace208) private _forbids;
@@ -58,23 +59,23 @@ abstract contract StandingPolicies is IEmergencyAccess, EIP712 {
     }
 
     /// @inheritdoc IEmergencyAccess
-    function emergencyPolicyOf(uint96 subject) public view returns (uint8 policy, uint32 round) {
+    function emergencyPolicyOf(uint96 subject) public view virtual returns (uint8 policy, uint32 round) {
         uint208 latest = _policies[subject].latest();
         return (uint8(latest), uint32(latest >> 8));
     }
 
     /// @inheritdoc IEmergencyAccess
-    function emergencyPolicyAt(uint96 subject, uint40 time) public view returns (uint8 policy) {
+    function emergencyPolicyAt(uint96 subject, uint40 time) public view virtual returns (uint8 policy) {
         return uint8(_policies[subject].upperLookupRecent(time));
     }
 
     /// @return the first time at or after this one at which the policy was set to forbid, or zero
-    function _firstForbid(uint96 subject, uint40 time) internal view returns (uint40) {
+    function _firstForbid(uint96 subject, uint40 time) internal view virtual returns (uint40) {
         return uint40(_forbids[subject].lowerLookup(time));
     }
 
     /// @return whether the policy was set to forbid at or after this time
-    function _isForbiddenSince(uint96 subject, uint40 time) internal view returns (bool) {
+    function _isForbiddenSince(uint96 subject, uint40 time) internal view virtual returns (bool) {
         return _forbids[subject].latest() >= time;
     }
 
@@ -93,7 +94,8 @@ abstract contract StandingPolicies is IEmergencyAccess, EIP712 {
     }
 
     function _setPolicy(uint96 subject, uint8 policy, uint32 round, address signer, bytes calldata signature)
-        private
+        internal
+        virtual
     {
         (uint8 current, uint32 currentRound) = emergencyPolicyOf(subject);
         if (policy == current) return;

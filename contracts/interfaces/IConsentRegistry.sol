@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ConsentState, DelegationHeader, GrantHeader, IConsentTypes} from "./IConsentTypes.sol";
+import {IParticipantRegistry} from "./IParticipantRegistry.sol";
 import {IRecovery} from "./IRecovery.sol";
 
 /// @title The ledger of consents, denies, refusals, delegations and guardianships
@@ -162,6 +163,9 @@ interface IConsentRegistry is IConsentTypes {
 
     /// @notice The custodian (its member id) that opened the subject and is its identity desk; zero if unopened.
     function openingCustodianOf(uint96 subject) external view returns (bytes32);
+
+    /// @notice The members and their roles that this registry goes by.
+    function PARTICIPANTS() external view returns (IParticipantRegistry);
 
     /// @notice The contract that decides on other controllers; made with this one and as immutable.
     function RECOVERY() external view returns (IRecovery);

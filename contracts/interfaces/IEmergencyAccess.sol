@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IConsentRegistry} from "./IConsentRegistry.sol";
 import {DelegationHeader} from "./IConsentTypes.sol";
 
 /// @notice What a responder signs to open now. Times are unix seconds.
@@ -189,6 +190,9 @@ interface IEmergencyAccess {
     ) external;
 
     // --- views
+
+    /// @notice The registry that says who controls a subject.
+    function CONSENTS() external view returns (IConsentRegistry);
 
     /// @notice Whether the opening gives access in this block: recorded, begun, not expired, not closed, not forbidden
     /// since, and its responder's account still has the role in standing.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IConsentRegistry} from "./IConsentRegistry.sol";
+
 /// @notice The key that counts for a subject.
 /// @param keyHash SHA-256 of the public key; zero where none counts
 /// @param sequence number of the last binding or withdrawal; the next binding has the number after it
@@ -81,6 +83,9 @@ interface IKeyRegistry {
         uint40 submitBy,
         bytes calldata signature
     ) external view;
+
+    /// @notice The registry that says who controls a subject.
+    function CONSENTS() external view returns (IConsentRegistry);
 
     /// @notice The key that counts in this block; a hash of zero where none was bound, it was withdrawn, or the
     /// controller that bound it no longer is.

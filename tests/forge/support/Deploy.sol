@@ -5,8 +5,10 @@ import {AuditAnchor} from "../../../contracts/AuditAnchor.sol";
 import {ConsentRegistry} from "../../../contracts/ConsentRegistry.sol";
 import {EmergencyAccess} from "../../../contracts/EmergencyAccess.sol";
 import {IConsentRegistry} from "../../../contracts/interfaces/IConsentRegistry.sol";
+import {IEmergencyAccess} from "../../../contracts/interfaces/IEmergencyAccess.sol";
 import {IKeyRegistry} from "../../../contracts/interfaces/IKeyRegistry.sol";
 import {IParticipantRegistry} from "../../../contracts/interfaces/IParticipantRegistry.sol";
+import {ISuccession} from "../../../contracts/interfaces/ISuccession.sol";
 import {ITestToken} from "../../../contracts/interfaces/ITestToken.sol";
 import {IWitnessPairs} from "../../../contracts/interfaces/IWitnessPairs.sol";
 import {MarketTerms} from "../../../contracts/interfaces/IResearchTypes.sol";
@@ -50,6 +52,21 @@ library Deploy {
 
     function keyRegistry(IConsentRegistry consents) internal returns (IKeyRegistry) {
         return IKeyRegistry(created("KeyRegistry", abi.encode(consents)));
+    }
+
+    function succeedingConsentRegistry(IConsentRegistry predecessor) internal returns (ISuccession) {
+        return ISuccession(created("SucceedingConsentRegistry", abi.encode(predecessor)));
+    }
+
+    function succeedingKeyRegistry(IKeyRegistry predecessor, ISuccession consents) internal returns (IKeyRegistry) {
+        return IKeyRegistry(created("SucceedingKeyRegistry", abi.encode(predecessor, consents)));
+    }
+
+    function succeedingEmergencyAccess(IEmergencyAccess predecessor, ISuccession consents)
+        internal
+        returns (EmergencyAccess)
+    {
+        return EmergencyAccess(created("SucceedingEmergencyAccess", abi.encode(predecessor, consents)));
     }
 
     function testToken(address issuer) internal returns (ITestToken) {
