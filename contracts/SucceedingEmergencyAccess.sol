@@ -31,6 +31,10 @@ contract SucceedingEmergencyAccess is EmergencyAccess, ISuccessionErrors {
         PREDECESSOR = predecessor;
     }
 
+    // Members, policies and rounds are compared below, and whether there is a date at all: Slither takes each for a
+    // comparison of dates.
+    // slither-disable-start incorrect-equality
+
     /// @inheritdoc IEmergencyAccess
     /// @dev Also of what was opened there.
     function openingOf(bytes32 opening) external view override returns (Opening memory) {
@@ -64,8 +68,7 @@ contract SucceedingEmergencyAccess is EmergencyAccess, ISuccessionErrors {
         uint8 policyThere = PREDECESSOR.emergencyPolicyAt(subject, time);
         // Who ever set one has a round.
         if (here == 0) return time < adoptedAt ? policyThere : _narrower(_inherited(subject, adoptedAt), policyThere);
-        (, uint32 roundThere) = PREDECESSOR.emergencyPolicyOf(subject);
-        return roundThere == _roundsPassed[subject] ? uint8(here) : _narrower(uint8(here), policyThere);
+        return _roundThere(subject) == _roundsPassed[subject] ? uint8(here) : _narrower(uint8(here), policyThere);
     }
 
     function _setPolicy(uint96 subject, uint8 policy, uint32 round, address signer, bytes calldata signature)
@@ -76,14 +79,13 @@ contract SucceedingEmergencyAccess is EmergencyAccess, ISuccessionErrors {
         // What changes nothing must not pass over what was set there.
         if (policy == current) return;
         super._setPolicy(subject, policy, round, signer, signature);
-        (, _roundsPassed[subject]) = PREDECESSOR.emergencyPolicyOf(subject);
+        _roundsPassed[subject] = _roundThere(subject);
     }
 
     function _record(bytes32 opening, Opening memory asked, uint32 duration, bytes32 reason) internal override {
         if (PREDECESSOR.openingOf(opening).member != 0) revert AlreadyOpened(opening);
         if (_adoptedAt(asked.subject) != 0 && _roundsAtOpening[asked.subject][asked.openedAt] == 0) {
-            (, uint32 round) = PREDECESSOR.emergencyPolicyOf(asked.subject);
-            _roundsAtOpening[asked.subject][asked.openedAt] = uint256(round) + 1;
+            _roundsAtOpening[asked.subject][asked.openedAt] = uint256(_roundThere(asked.subject)) + 1;
         }
         super._record(opening, asked, duration, reason);
     }
@@ -91,6 +93,7 @@ contract SucceedingEmergencyAccess is EmergencyAccess, ISuccessionErrors {
     /// @dev The predecessor tells no dates. Where it forbids now and did not then, it may have forbidden at once.
     function _firstForbid(uint96 subject, uint40 time) internal view override returns (uint40) {
         if (_adoptedAt(subject) != 0 && PREDECESSOR.emergencyPolicyAt(subject, time) != Policies.FORBID) {
+            // slither-disable-next-line unused-return
             (uint8 policy,) = PREDECESSOR.emergencyPolicyOf(subject);
             if (policy == Policies.FORBID) return time;
         }
@@ -112,6 +115,11 @@ contract SucceedingEmergencyAccess is EmergencyAccess, ISuccessionErrors {
         return PREDECESSOR.emergencyPolicyAt(subject, adoptedAt - 1);
     }
 
+    function _roundThere(uint96 subject) private view returns (uint32 round) {
+        // slither-disable-next-line unused-return
+        (, round) = PREDECESSOR.emergencyPolicyOf(subject);
+    }
+
     function _adoptedAt(uint96 subject) private view returns (uint40) {
         return ISuccession(address(CONSENTS)).adoptedAtOf(subject);
     }
@@ -120,4 +128,6 @@ contract SucceedingEmergencyAccess is EmergencyAccess, ISuccessionErrors {
         if (one == Policies.FORBID || other == Policies.FORBID) return Policies.FORBID;
         return one == Policies.ALLOW && other == Policies.ALLOW ? Policies.ALLOW : Policies.LIMIT;
     }
+
+    // slither-disable-end incorrect-equality
 }

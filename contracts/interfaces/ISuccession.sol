@@ -6,21 +6,23 @@ import {RecoveryState} from "./IRecovery.sol";
 
 /// @title A consent registry that succeeds another
 /// @notice Subjects come from the registry before this one, as they stand there, by anyone's call and without a
-/// signature: the chain says what stands there, so nobody has to be believed. A subject comes whole or not at all. Until
-/// it has come it is unknown here and nothing of it is live.
+/// signature: the chain says what stands there, so nobody has to be believed. A subject comes whole or not at all.
+/// Until it has come it is unknown here and nothing of it is live.
 /// @dev From then on:
 /// - what is signed for here counts here, under this contract's EIP-712 domain;
-/// - what ends there ends here in the same block: revocations and endings of permits, delegations and guardianships,
-///   and revoke-all, which raises the epoch here as well and so ends what was recorded here too;
+/// - what was adopted ends here in the block in which it ends there: permits, delegations and guardianships that are
+///   revoked, ended or ended for cause;
+/// - a revoke-all there raises the epoch here as well, and so ends what was recorded here too;
+/// - an id that is revoked there, recorded or not, is never recorded here;
 /// - what widens there does not count here: grants, delegations, guardianships, recoveries, the revocation of a deny
-///   or refusal. Nor does a deny that is recorded there later: record it here;
-/// - an id that is revoked there, recorded or not, is never recorded here.
+///   or refusal. Nor does a deny that is recorded there later.
 ///
-/// Whoever controls the subject there, and no longer here, can still end in that way: recover the subject there too.
+/// Whoever controls the subject there, and no longer here, can still end in these ways: recover the subject there too.
 ///
-/// Warning: ending for cause there ends the delegation, and the permits given under it there. For those given under it
-/// here it has to be said here. Warning: the registry before this one says of itself what stands there; look at
-/// its code before you trust this one.
+/// Warning: what was recorded here, and is revoked there by its header only afterwards, goes on. Warning: ending a
+/// delegation for cause there ends the permits given under it there; for those given under it here it has to be said
+/// here. Warning: the registry before this one says of itself what stands there; look at its code before you trust
+/// this one.
 interface ISuccession is IConsentRegistry {
     /// @dev Told again for an id that is given again while its subject's adoption is under way. `slot` is laid out as
     /// `IConsentRegistry.evidence` says. Counts for nothing before `SubjectAdopted`.

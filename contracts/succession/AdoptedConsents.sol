@@ -146,7 +146,7 @@ abstract contract AdoptedConsents is ConsentRegistry, ISuccession {
         ISucceedingRecovery(address(RECOVERY)).adoptRecovery(subject);
     }
 
-    /// @dev Where only the subject is asked for. For a constant the compiler would write the whole question out once more.
+    /// @dev Where only the subject is asked for. For a constant the compiler would write the question out once more.
     function _anyId(SubjectSlot slot) private pure returns (bytes32) {
         return bytes32(SubjectSlot.unwrap(slot));
     }
