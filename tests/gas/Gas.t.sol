@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ConsentRegistry} from "../../contracts/ConsentRegistry.sol";
 import {DelegationHeader, GrantHeader} from "../../contracts/interfaces/IConsentTypes.sol";
 import {OpeningHeader} from "../../contracts/interfaces/IEmergencyAccess.sol";
 import {RecoveryProof, RecoveryProposal} from "../../contracts/interfaces/IRecovery.sol";
+import {ISuccession} from "../../contracts/interfaces/ISuccession.sol";
+import {Deploy} from "../forge/support/Deploy.sol";
 import {EmergencyBase} from "../forge/support/EmergencyBase.sol";
 import {RecoveryBase} from "../forge/support/RecoveryBase.sol";
 import {EscrowTerms, Payment} from "../../contracts/interfaces/IResearchTypes.sol";
@@ -41,6 +44,7 @@ contract GasTest is KeyBase, EmergencyBase {
         views();
         causeAndRecovery();
         payouts();
+        succession();
         if (VM.envOr("WRITE_GAS", false)) VM.writeFile(PATH, table);
         check(keccak256(bytes(VM.readFile(PATH))) == keccak256(bytes(table)), "contracts/gas.md differs: WRITE_GAS=true make gas");
         check(bytes(missed).length == 0, missed);
@@ -322,6 +326,13 @@ contract GasTest is KeyBase, EmergencyBase {
         header.submitBy = NOW + 7 days;
     }
 
+    function headerFor(uint96 subject, uint256 salt) private pure returns (GrantHeader memory header) {
+        header = header_(salt);
+        header.subject = subject;
+        header.notAfter = FOREVER;
+        header.submitBy = FOREVER;
+    }
+
     function openFor(uint96 subject, address controller) private {
         bytes32 command = keccak256(
             abi.encode(
@@ -342,6 +353,32 @@ contract GasTest is KeyBase, EmergencyBase {
     function spend(bytes memory data) private {
         (bool success,) = address(registry).call(data);
         check(success, "the view answers");
+    }
+
+    /// @dev Last, because it leaves the succeeding registry in use.
+    function succession() private {
+        uint96 subject = 95_000;
+        open(subject, PATIENT_KEY, DESK);
+        bytes32[] memory ids = new bytes32[](10);
+        GrantHeader memory header;
+        for (uint256 i = 0; i < ids.length; ++i) {
+            header = headerFor(subject, 7000 + i);
+            ids[i] = registry.grant(header, sign(PATIENT_KEY, grantId(header)));
+        }
+        ISuccession successor = Deploy.succeedingConsentRegistry(registry);
+        registry = ConsentRegistry(address(successor));
+        successor.adopt(subject, ids);
+        lineEach("adopt a subject with ten consents, each", type(uint256).max, 10);
+        header = headerFor(subject, 8000);
+        bytes memory signature = sign(PATIENT_KEY, grantId(header));
+        registry.grant(header, signature);
+        line("signed relayed grant for an adopted subject", type(uint256).max);
+        bytes32 id = ids[0];
+        signature = sign(PATIENT_KEY, revocation(id));
+        registry.revoke(id, signature);
+        line("revoke what was adopted, relayed", type(uint256).max);
+        bytes memory question = abi.encodeCall(registry.areLive, (ids, 1));
+        lineExecution("areLive of ten adopted ids, execution", type(uint256).max, question);
     }
 
     function line(string memory call, uint256 goal) private {
