@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +156,8 @@ def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema
     closing.callback(keys.close)
     tenant = MemberId(keys.get_or_create("salt", "tenant").reveal())
 
-    chain = _open_chain(settings, directory, closing)
+    index = None if settings.index_uri else EmbeddedIndex(directory.index)
+    chain = _open_beside(index, settings, directory, closing)
     relayer = Relayer(chain=chain, keys=_sending_keys(keys))
     closing.callback(relayer.close)
     deployment = deploy_or_attach(
@@ -187,10 +189,6 @@ def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema
         clock=lambda: int(time.time()),
     )
 
-    index = None if settings.index_uri else EmbeddedIndex(directory.index)
-    if index is not None:
-        index.start()
-        closing.callback(index.stop)
     index_uri = settings.index_uri or (index.uri if index else "")
     index_changes = IndexChanges() if settings.keeps_backup else None
     database = connect(
@@ -242,6 +240,20 @@ def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema
         blocks=blocks,
         closing=closing,
     )
+
+
+def _open_beside(
+    index: EmbeddedIndex | None, settings: Settings, directory: DataDirectory, closing: ExitStack
+) -> Chain:
+    """Open the chain while the index starts: each loads for a while, in a process of its own."""
+    if index is None:
+        return _open_chain(settings, directory, closing)
+    closing.callback(index.stop)
+    with ThreadPoolExecutor(1, thread_name_prefix="index-start") as beside:
+        starting = beside.submit(index.start)
+        chain = _open_chain(settings, directory, closing)
+        starting.result()
+    return chain
 
 
 def _open_chain(settings: Settings, directory: DataDirectory, closing: ExitStack) -> Chain:

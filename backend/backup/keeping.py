@@ -30,7 +30,7 @@ from backend.keystore import KeyName
 from backend.records.blocks import Cid
 
 BASE_SECONDS: Final = 24 * 3600  # a tail longer than a day makes a restore slow
-LAST_SECONDS: Final = 10  # of a stop: whoever waits for it may lose patience and kill the service
+LAST_SECONDS: Final = 5  # of a stop: whoever waits for it may lose patience and kill the service
 _YIELD_EVERY: Final = 64  # some 2 ms of work
 _YIELD_SECONDS: Final = 0.001
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import signal
 import threading
@@ -62,6 +64,36 @@ def test_chain_continued_from_a_snapshot_makes_the_blocks_a_full_replay_makes(tm
     chain = EmbeddedChain(directory=tmp_path, binary=ANVIL)
     assert chain.view() == head
     chain.close()
+
+
+def test_stop_leaves_a_snapshot_without_traces_that_shows_all_the_same(tmp_path: Path) -> None:
+    chain = EmbeddedChain(directory=tmp_path, binary=ANVIL, snapshot_every_blocks=3)
+
+    def shown(of: EmbeddedChain) -> list[object]:
+        blocks = [of.rpc().call("eth_getBlockByNumber", hex(number), True) for number in range(5)]
+        receipts = [of.rpc().call("eth_getBlockReceipts", hex(number)) for number in range(5)]
+        return [
+            blocks,
+            receipts,
+            of.rpc().call("eth_getLogs", {"fromBlock": "0x0"}),
+            of.next_nonce(ACCOUNT.address),
+        ]
+
+    def traces() -> set[int]:
+        snapshot = read_snapshot(tmp_path / "snapshot")
+        assert snapshot is not None
+        state = json.loads(gzip.decompress(bytes.fromhex(snapshot.dumped[2:])))
+        return {len(each["info"]["traces"]) for each in state["transactions"]}
+
+    for nonce in range(4):
+        chain.mine([transaction(chain, nonce)])
+    before = shown(chain)
+    assert traces() == {1}  # anvil's own form, as we know it
+    chain.close()
+    assert traces() == {0}
+    again = EmbeddedChain(directory=tmp_path, binary=ANVIL)
+    assert shown(again) == before
+    again.close()
 
 
 def test_every_deployment_has_its_own_chain_id(chain: EmbeddedChain, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from backend.adapters.ledger.genesis import GAS_LIMIT, Genesis, read_or_draw
 from backend.adapters.ledger.journal import BlockRecord, Frame, Journal
 from backend.adapters.ledger.replay import load, replay
 from backend.adapters.ledger.rpc import Rpc, RpcError
-from backend.adapters.ledger.snapshot import Snapshot, read_snapshot, write_snapshot
+from backend.adapters.ledger.snapshot import Snapshot, read_snapshot, without_traces, write_snapshot
 from backend.adapters.ledger.supervisor import DROP_AFTER_FAILURES, Supervisor
 from backend.consent.ledger_types import LedgerView
 from backend.errors import LedgerUnavailable
@@ -198,7 +198,7 @@ class EmbeddedChain:
             starting.stop()  # or the lock would be held until the replay is over
         with self._lock:
             if self._unsaved:
-                self._save()
+                self._save(without_traces)
         self._supervisor.stop()
         self._journal.close()
 
@@ -289,11 +289,15 @@ class EmbeddedChain:
         if self._unsaved >= self._snapshot_every:
             self._save()
 
-    def _save(self) -> None:
-        """Leave a snapshot. Its failure costs time at the next start and nothing else."""
+    def _save(self, shorten: Callable[[str], str] = lambda dumped: dumped) -> None:
+        """Leave a snapshot. Its failure costs time at the next start and nothing else.
+
+        To ``shorten`` it takes seconds, which a stop has, and a block that waits has not.
+        """
         try:
             engine, view = self._supervisor.require()
-            snapshot = Snapshot(view.head_number, view.head_hash, self._journal.size_bytes, engine.dump())
+            dumped = shorten(engine.dump())
+            snapshot = Snapshot(view.head_number, view.head_hash, self._journal.size_bytes, dumped)
             write_snapshot(self._directory / "snapshot", snapshot)
         except (OSError, LedgerUnavailable):
             _log.warning("the chain snapshot could not be written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from backend.adapters.ledger.errors import ChainBinaryMissing, DeploymentDamaged
 from backend.adapters.ledger.genesis import read_or_draw
 from backend.adapters.ledger.journal import Frame, Journal
 from backend.adapters.ledger.process import find_anvil
-from backend.adapters.ledger.snapshot import Snapshot, read_snapshot, write_snapshot
+from backend.adapters.ledger.snapshot import Snapshot, read_snapshot, without_traces, write_snapshot
 from backend.types import Address, BlockNumber, Bytes32
 
 SNAPSHOT = Snapshot(BlockNumber(7), Bytes32(b"\x01" * 32), 1234, "0x1f8b0a0a")
@@ -48,6 +49,30 @@ def test_snapshot_that_is_missing_or_damaged_is_none(tmp_path: Path) -> None:
     assert read_snapshot(path) is None
     path.write_bytes(b"no json\nrest")
     assert read_snapshot(path) is None
+
+
+def dump_of(text: bytes) -> str:
+    return "0x" + gzip.compress(text).hex()
+
+
+TRACED = (
+    b'{"transactions":[{"info":{"traces":[{"children":[1],"trace":{"data":"0x00"},"logs":[]}],"exit":"Stop"}},'
+    b'{"info":{"traces":[],"exit":"Stop"}}],"blocks":[]}'
+)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 1 << 16])
+def test_traces_are_left_out_of_a_dump_and_nothing_else(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr("backend.adapters.ledger.snapshot._PIECE_BYTES", piece)
+    text = gzip.decompress(bytes.fromhex(without_traces(dump_of(TRACED))[2:]))
+    assert text == (
+        b'{"transactions":[{"info":{"traces":[],"exit":"Stop"}},{"info":{"traces":[],"exit":"Stop"}}],"blocks":[]}'
+    )
+
+
+@pytest.mark.parametrize("dump", ["0x1f8b0a0a", "0x7b7d", dump_of(b'{"traces":[{}]'), dump_of(TRACED)[:-20]])
+def test_dump_of_another_form_is_left_as_it_is(dump: str) -> None:
+    assert without_traces(dump) == dump
 
 
 def test_deployment_written_is_read_back(tmp_path: Path) -> None:
