@@ -15,14 +15,15 @@ import {Kinds} from "../libraries/Kinds.sol";
 import {SubjectSlot} from "../libraries/SubjectSlot.sol";
 import {SucceedingRecovery} from "./SucceedingRecovery.sol";
 
+// Outside the contract: Brownie cannot read them within one.
+using {isMarked, marked, uncounted, unmarked} for ConsentSlot;
+using {adopted, caughtUp, isAdopted, shown} for SubjectSlot;
+
 /// @notice Taking over from the registry before this one, and following what ends there.
 /// @dev What is adopted lies in the same slots as what was recorded here, with a mark. The other parts read slots
 /// through the functions below, which ask the predecessor about what is marked; to any other reader nothing marked is
 /// live. The predecessor is a contract of this kind or of the first, whose views neither fail nor write.
 abstract contract AdoptedConsents is ConsentRegistry, ISuccession {
-    using {isMarked, marked, uncounted, unmarked} for ConsentSlot;
-    using {adopted, caughtUp, isAdopted, shown} for SubjectSlot;
-
     /// @inheritdoc ISuccession
     IConsentRegistry public immutable PREDECESSOR;
     /// @inheritdoc ISuccession
