@@ -137,11 +137,8 @@ def _deleted_deny(cast: Cast, data_directory: Path, restart: Restart) -> None:
 def _damaged_log_entry(cast: Cast, data_directory: Path) -> None:
     patient = cast.adults[3]
     with _index(data_directory) as database:
-        for row in database["audit_bundles"].find():
-            changes = {
-                name: _flipped(value) for name, value in row.items() if isinstance(value, bytes) and value
-            }
-            with _changed(database, "audit_bundles", row, changes):
+        for row in database["audit_bodies"].find():  # the bundles beside them may be merged meanwhile
+            with _changed(database, "audit_bodies", row, {"bodies": _flipped(row["bodies"])}):
                 try:
                     patient.wallet.api.get("/v1/accesses/proof", subject=patient.wallet.subject)
                 except Refused as refusal:
