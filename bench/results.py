@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ FIELDS: Final[dict[str, tuple[type, ...]]] = {
     "ratio": (*NUMBER, type(None)),
     "goal": (str, type(None)),
     "met": (bool, type(None)),
+    "commit": (str,),
 }
 MACHINE: Final[dict[str, tuple[type, ...]]] = {
     "cpus": (int,),
@@ -35,7 +36,10 @@ class ResultsMalformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row. ``goal`` is text for people; a row without one explains another and has no ``met``."""
+    """One row. ``goal`` is text for people; a row without one explains another and has no ``met``.
+
+    ``commit``: what was measured; empty while it is not written down.
+    """
 
     name: str
     value: float
@@ -44,6 +48,7 @@ class Result:
     ratio: float | None = None
     goal: str | None = None
     met: bool | None = None
+    commit: str = ""
 
 
 def shown(name: str, value: float, unit: str, *, reference: float | None = None) -> Result:
@@ -78,34 +83,32 @@ def ratio_at_least(name: str, value: float, unit: str, *, reference: float, limi
     )
 
 
-def merged(before: Iterable[Result], now: Iterable[Result]) -> list[Result]:
-    """Return the rows of before with those measured now in their place; what is new comes last."""
-    measured = {result.name: result for result in now}
+def merged(before: Iterable[Result], now: Iterable[Result], *, commit: str) -> list[Result]:
+    """Return the rows of before with those measured now, of ``commit``, in their place; new ones are last."""
+    measured = {result.name: replace(result, commit=commit) for result in now}
     return [*(measured.pop(result.name, result) for result in before), *measured.values()]
 
 
-def write(path: Path, results: Iterable[Result], *, machine: dict[str, Any], commit: str) -> None:
-    rows = [asdict(result) for result in results]
-    document = {"machine": machine, "commit": commit, "results": rows}
+def write(path: Path, results: Iterable[Result], *, machine: dict[str, Any]) -> None:
+    """``machine``: of the last whole run."""
+    document = {"machine": machine, "results": [asdict(result) for result in results]}
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def read(path: Path) -> list[Result]:
     """Return the rows. Raises ResultsMalformed, naming what is wrong."""
-    return read_with_origin(path)[0]
+    return read_with_machine(path)[0]
 
 
-def read_with_origin(path: Path) -> tuple[list[Result], dict[str, Any], str]:
-    """Return the rows, the machine and the commit. Raises ResultsMalformed, naming what is wrong."""
+def read_with_machine(path: Path) -> tuple[list[Result], dict[str, Any]]:
+    """Return the rows and the machine. Raises ResultsMalformed, naming what is wrong."""
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as failure:
         raise ResultsMalformed(f"{path.name} cannot be read") from failure
-    if not isinstance(document, dict) or set(document) != {"machine", "commit", "results"}:
-        raise ResultsMalformed("the file must have exactly: machine, commit, results")
+    if not isinstance(document, dict) or set(document) != {"machine", "results"}:
+        raise ResultsMalformed("the file must have exactly: machine, results")
     _check_fields("machine", document["machine"], MACHINE)
-    if not isinstance(document["commit"], str) or not document["commit"]:
-        raise ResultsMalformed("commit must be text")
     rows = document["results"]
     if not isinstance(rows, list) or not rows:
         raise ResultsMalformed("results must be a list and not empty")
@@ -113,10 +116,12 @@ def read_with_origin(path: Path) -> tuple[list[Result], dict[str, Any], str]:
         _check_fields("a result", row, FIELDS)
         if (row["goal"] is None) != (row["met"] is None):
             raise ResultsMalformed(f"{row['name']}: a goal needs 'met', and 'met' needs a goal")
+        if not row["commit"]:
+            raise ResultsMalformed(f"{row['name']}: nothing says which commit it was measured of")
     names = [row["name"] for row in rows]
     if len(set(names)) != len(names):
         raise ResultsMalformed("two results have one name")
-    return [Result(**row) for row in rows], document["machine"], document["commit"]
+    return [Result(**row) for row in rows], document["machine"]
 
 
 def table(results: Sequence[Result]) -> Table:

@@ -40,7 +40,7 @@ from bench import (
     slots,
     streams,
 )
-from bench.results import Result, ResultsMalformed, at_most, merged, read, read_with_origin, table, write
+from bench.results import Result, ResultsMalformed, at_most, merged, read, read_with_machine, table, write
 from bench.scene import scene
 
 FILE = Path(__file__).parent / "results.json"
@@ -134,14 +134,14 @@ def main() -> int:
 
 def _keep(arguments: argparse.Namespace, results: list[Result], described: dict[str, Any]) -> None:
     """Write the file. What was not measured now stays: of a whole run, the rows of long parts alone."""
-    commit, before = machine.commit(), list[Result]()
+    before = list[Result]()
     if arguments.output.exists():
-        before, was_described, was_commit = read_with_origin(arguments.output)
+        before, was_described = read_with_machine(arguments.output)
         if set(PARTS) <= set(arguments.only.split(",")):
             before = [row for row in before if any(work in row.name for work in _LONG_ROWS)]
         else:
-            described, commit = was_described, was_commit
-    write(arguments.output, merged(before, results), machine=described, commit=commit)
+            described = was_described
+    write(arguments.output, merged(before, results, commit=machine.commit()), machine=described)
     read(arguments.output)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,18 @@ from bench.results import (
 )
 
 MACHINE = {"cpus": 2, "cpu": "some", "memory_mib": 1024, "python": "3.11.0", "load_before": 0.1}
-ROWS = [
+MEASURED = [
     shown("part", 0.5, "s"),
     at_most("sum", 0.12345678, "s", 0.14),
     ratio_at_least("rate", 100, "1/s", reference=1000, limit=0.2),
     ratio_at_most("time", 3, "ms", reference=2, limit=1.5),
     skipped("rate", "MB/s", "the program is not here"),
 ]
+ROWS = merged([], MEASURED, commit="abc")
 
 
 def test_results_written_are_read_back(tmp_path: Path) -> None:
-    write(tmp_path / "results.json", ROWS, machine=MACHINE, commit="abc")
+    write(tmp_path / "results.json", ROWS, machine=MACHINE)
     assert read(tmp_path / "results.json") == ROWS
 
 
@@ -59,12 +61,13 @@ def test_table_shows_unmet_goals_first_and_explanations_last() -> None:
         {"met": None},
         {"goal": None},
         {"name": "part"},
+        {"commit": ""},
         {"host": "here"},
     ],
 )
 def test_malformed_result_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "results.json"
-    write(path, ROWS, machine=MACHINE, commit="abc")
+    write(path, ROWS, machine=MACHINE)
     document = json.loads(path.read_text())
     document["results"][1] |= change
     path.write_text(json.dumps(document))
@@ -72,7 +75,7 @@ def test_malformed_result_is_refused(tmp_path: Path, change: dict[str, Any]) -> 
         read(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"machine": {}, "commit": "a", "results": []}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"machine": {}, "results": []}'])
 def test_malformed_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(text)
@@ -84,6 +87,8 @@ def test_result_is_rounded_to_what_is_known() -> None:
     assert at_most("a", 0.123456, "s", 1) == Result("a", 0.1235, "s", None, None, "<= 1 s", True)
 
 
-def test_rows_measured_again_stand_where_they_stood_and_the_others_stay() -> None:
+def test_rows_measured_again_stand_where_they_stood_and_each_tells_its_commit() -> None:
     again, new = shown("part", 0.75, "s"), shown("another", 1, "s")
-    assert merged(ROWS, [new, again]) == [again, *ROWS[1:], new]
+    found = merged(ROWS, [new, again], commit="def")
+    assert found == [replace(again, commit="def"), *ROWS[1:], replace(new, commit="def")]
+    assert {row.commit for row in ROWS} == {"abc"}
