@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.demo.actors import Provider
 from tests.integration.api.world import Patient, Service, assert_problem, raw
+from tests.support.process_world import eventually
 
 TIMEOUT_SECONDS = 20
 
@@ -67,7 +68,11 @@ def test_revoke_all_is_in_the_history_of_what_it_ended_and_of_nothing_else(
         "signature": patient.wallet.sign_typed(draft["typed_data"]),
     }
     assert raw(service.anyone(), "POST", "/v1/revocations", json=body).status_code == 200
-    assert changes(patient, before, number=3)[2]["change"] == "revoked_with_all"
+    ended = changes(patient, before, number=3)[2]
+    assert ended["change"] == "revoked_with_all"
+    # The history shows a block as soon as the node has it, a draft what the service has taken up.
+    chain = service.world.stores.chain
+    eventually(lambda: chain.view().head_number >= ended["block"], seconds=TIMEOUT_SECONDS, what="the block")
     after = patient.permit(clinic.member_id)
     for untouched in (deny, after):
         history = one(patient.api, patient, untouched)["history"]

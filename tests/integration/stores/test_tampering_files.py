@@ -305,8 +305,17 @@ CHAIN_CHANGES: Final[Mapping[str, Callable[[bytes], bytes | None]]] = {
 }
 
 
+# The end of the last seal; a file that is found again on the chain, or its last line's end; what was only
+# of use until the custodian was admitted. ``said_at_start`` sees to it that the chain is the same.
+CHANGES_NOTHING: Final = {
+    "journal truncated",
+    *(f"deployment.json {how}" for how in ("truncated", "deleted")),
+    *(f"custodian.json {how}" for how in CHAIN_CHANGES),
+}
+
+
 @pytest.mark.parametrize("name", ["journal", "deployment.json", "custodian.json"])
-def test_changed_file_of_the_chain_is_named_by_the_start_or_by_fsck(
+def test_changed_file_of_the_chain_is_named_by_the_start_or_by_fsck_or_changes_nothing(
     quiet: Quiet, tmp_path: Path, name: str
 ) -> None:
     root = quiet.stores.directory.root
@@ -324,7 +333,7 @@ def test_changed_file_of_the_chain_is_named_by_the_start_or_by_fsck(
             (copy / "chain" / name).write_bytes(content)
         if not said_at_start(quiet, copy):
             unnamed.add(f"{name} {how}")
-    assert unnamed == set()
+    assert unnamed <= CHANGES_NOTHING
 
 
 def regular(path: Path) -> bool:
@@ -337,4 +346,12 @@ def said_at_start(quiet: Quiet, directory: Path) -> list[str]:
     except AssentError as refusal:
         return [refusal.code]
     with stores.closing:
-        return said_of(stores)
+        said = said_of(stores)
+        if not said:
+            assert stores.chain.view() == quiet.stores.chain.view()
+            assert contracts_of(stores) == contracts_of(quiet.stores)
+        return said
+
+
+def contracts_of(stores: Stores) -> dict[str, str]:
+    return {name: each.address for name, each in stores.deployment.contracts.items()}
