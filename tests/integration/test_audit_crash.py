@@ -18,13 +18,11 @@ from pymongo.database import Database
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.audit.errors import AuditUnavailable
-from backend.audit.fsck import Fsck
 from backend.audit.log import AuditLog
 from backend.audit.merkle import leaf_hash
-from backend.audit.note import Ed25519Verifier
 from backend.audit.reader import LogReader
 from tests.support.audit_world import World
-from tests.support.memory_audit import ANNA, BERTA, ORIGIN, read_event
+from tests.support.memory_audit import ANNA, BERTA, read_event
 
 ROOT = Path(__file__).parents[2]
 Acknowledged = dict[int, tuple[int, str]]
@@ -61,8 +59,7 @@ def entries_by_number(world: World, log: AuditLog) -> dict[int, list[tuple[int, 
 
 
 def check_sound(world: World) -> None:
-    verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    report = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
+    report = world.fsck()
     assert report.findings == ()
     assert report.opened == report.entries
 

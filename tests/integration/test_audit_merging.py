@@ -22,7 +22,6 @@ from backend.audit import merging
 from backend.audit.fsck import Fsck
 from backend.audit.log import AuditLog
 from backend.audit.merging import BundleMerger
-from backend.audit.note import Ed25519Verifier
 from tests.support.audit_world import World
 from tests.support.memory_audit import ANNA, BERTA, ORIGIN, read_event
 
@@ -73,15 +72,8 @@ def merge(world: World) -> None:
     BundleMerger(log=world.opened[-1], store=world.store, alone=threading.Lock()).run_once()
 
 
-def everything(world: World) -> list[tuple[bytes, bytes]]:
-    log = world.opened[-1]
-    return [(entry.leaf, entry.body) for entry in world.reader(log).entries(range(log.state.size))]
-
-
 def findings(world: World) -> list[tuple[str, str]]:
-    verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    fsck = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA))
-    report = fsck.run()
+    report = world.fsck()
     assert report.opened == report.entries
     return [(found.code, found.where) for found in report.findings]
 
@@ -92,18 +84,18 @@ def firsts(database: Documents) -> list[int]:
 
 def test_merged_log_is_the_same_log_in_fewer_documents(world: World, mongo: Documents) -> None:
     log = world.open()
-    before, head = everything(world), log.state.head()
+    before, head = world.everything(), log.state.head()
     records = sorted(row["_id"] for row in mongo["audit_bodies"].find({}, {"_id": 1}))
     merge(world)
     assert firsts(mongo) == [0, 16]
     assert sorted(row["_id"] for row in mongo["audit_bodies"].find({}, {"_id": 1})) == records
-    assert everything(world) == before
+    assert world.everything() == before
     assert findings(world) == []
     fill(log, 3)
     log.close()
     again = world.open()
     assert again.state.tree.root(20) == head[1]
-    assert everything(world)[:20] == before
+    assert world.everything()[:20] == before
     page = world.access(again).page(ANNA, before=None, limit=2)
     assert [(e.index, e.event) for e in page.entries] == [
         (index, read_event(ANNA, number=index)) for index in (22, 20)
@@ -126,10 +118,10 @@ def test_merge_that_was_killed_is_finished_by_the_next_process(
     assert findings(world) == []
     log = world.open(takeover=True)
     assert log.state.size == 20
-    before = everything(world)
+    before = world.everything()
     merge(world)
     assert firsts(mongo) == [0, 16]
-    assert everything(world) == before
+    assert world.everything() == before
     assert findings(world) == []
 
 
@@ -176,7 +168,7 @@ def test_copy_of_a_log_merged_or_half_merged_is_the_same_log(
     world: World, mongo: Documents, index_server: EmbeddedIndex
 ) -> None:
     log = world.open()
-    before = everything(world)
+    before = world.everything()
     parts = [world.store.bundles_at(range(10))[first] for first in range(10)]
     world.store.merge(log.token, parts[0], merging.merged(parts))
     for number in range(2):  # half merged, then merged
@@ -187,7 +179,7 @@ def test_copy_of_a_log_merged_or_half_merged_is_the_same_log(
         load.cut_log()
         copied = World(store=MongoAuditStore(database), anchor=world.anchor)  # type: ignore[arg-type]
         copied.open(takeover=True)
-        assert everything(copied) == before
+        assert copied.everything() == before
         assert findings(copied) == []
         merge(copied)
         assert firsts(database) == [0, 16]
@@ -207,7 +199,7 @@ def test_what_a_merge_wrote_and_removed_is_told_to_a_backup(
     watched = connect(index_server.uri, database=mongo.name, listeners=[changes])
     world.store = MongoAuditStore(watched)  # type: ignore[assignment]
     world.open()
-    before = everything(world)
+    before = world.everything()
     other = connect(index_server.uri, database=f"{mongo.name}-restored")
     copy, load = MongoIndexCopy(mongo), MongoIndexLoad(other)
     for collection in copy.collections():
@@ -227,7 +219,7 @@ def test_what_a_merge_wrote_and_removed_is_told_to_a_backup(
     assert firsts(other) == firsts(mongo) == [0, 16]
     restored = World(store=MongoAuditStore(other), anchor=world.anchor)  # type: ignore[arg-type]
     restored.open(takeover=True)
-    assert everything(restored) == before
+    assert restored.everything() == before
     assert findings(restored) == []
     restored.opened[-1].close()
     watched.client.close()

@@ -13,9 +13,7 @@ from pymongo.database import Database
 from backend.adapters.index.audit_store import MongoAuditStore
 from backend.adapters.index.server import connect
 from backend.audit.errors import AuditFenced, AuditUnavailable, LogDamaged
-from backend.audit.fsck import Fsck
 from backend.audit.log import AuditLog
-from backend.audit.note import Ed25519Verifier
 from backend.audit.ports import AuditStore
 from backend.audit.proof import ProofBuilder
 from backend.audit.state import LogState
@@ -23,7 +21,7 @@ from backend.audit.types import Bundle, Head
 from backend.audit.verify import VerificationError, verify_bundle
 from tests.support.audit_store_suite import NOW, AuditStoreSuite, bundle_on, take
 from tests.support.audit_world import World
-from tests.support.memory_audit import ANNA, BERTA, ORIGIN, read_event
+from tests.support.memory_audit import ANNA, BERTA, read_event
 
 Documents = Database[dict[str, Any]]
 
@@ -142,8 +140,7 @@ def on_server(mongo: Documents) -> Iterator[World]:
 
 
 def fsck(world: World) -> list[tuple[str, str]]:
-    verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    report = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA)).run()
+    report = world.fsck()
     return [(f.code, f.where) for f in report.findings]
 
 

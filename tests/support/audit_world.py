@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from backend.audit.access import AccessList
 from backend.audit.anchorer import Anchorer
 from backend.audit.checkpointer import Checkpointer
+from backend.audit.fsck import Fsck, FsckReport
 from backend.audit.log import AuditLog
-from backend.audit.note import Ed25519Signer
+from backend.audit.note import Ed25519Signer, Ed25519Verifier
 from backend.audit.proof import ProofBuilder
 from backend.audit.reader import LogReader
-from tests.support.memory_audit import ORIGIN, MemoryAnchor, MemoryAuditKeys, MemoryAuditStore
+from backend.types import SubjectId
+from tests.support.memory_audit import ANNA, BERTA, ORIGIN, MemoryAnchor, MemoryAuditKeys, MemoryAuditStore
 
 
 class Clock:
@@ -57,6 +59,15 @@ class World:
         self.opened.append(log)
         log.start()
         return log
+
+    def fsck(self, subjects: tuple[SubjectId, ...] = (ANNA, BERTA)) -> FsckReport:
+        verifiers = [Ed25519Verifier(self.signer.verifier_key)]
+        return Fsck(self.store, ORIGIN, lambda _: verifiers, self.anchor, self.keys, subjects).run()
+
+    def everything(self) -> list[tuple[bytes, bytes]]:
+        """Leaf and encrypted record of each entry, as the log opened last has them."""
+        log = self.opened[-1]
+        return [(entry.leaf, entry.body) for entry in self.reader(log).entries(range(log.state.size))]
 
     def reader(self, log: AuditLog) -> LogReader:
         return LogReader(log=log, store=self.store, keys=self.keys)

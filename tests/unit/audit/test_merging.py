@@ -10,16 +10,14 @@ import pytest
 
 from backend.audit import merging
 from backend.audit.errors import AuditFenced, AuditUnavailable, LogDamaged
-from backend.audit.fsck import Fsck
 from backend.audit.log import AuditLog
 from backend.audit.merging import MOST_AT_ONCE, BundleMerger, merged, plan
-from backend.audit.note import Ed25519Verifier
 from backend.audit.search import LogSearch
 from backend.audit.state import Standing
 from backend.audit.types import Bundle
 from backend.audit.verify import verify_bundle
 from tests.support.audit_world import World
-from tests.support.memory_audit import ANNA, BERTA, ORIGIN, MemoryAuditStore, read_event
+from tests.support.memory_audit import ANNA, BERTA, MemoryAuditStore, read_event
 
 
 def standing(*bundles: tuple[int, int]) -> list[Standing]:
@@ -103,29 +101,22 @@ def ends(store: MemoryAuditStore) -> list[int]:
     return [bundle.end for bundle in store.bundles()]
 
 
-def everything(world: World) -> list[tuple[bytes, bytes]]:
-    reader = world.reader(world.opened[-1])
-    return [(entry.leaf, entry.body) for entry in reader.entries(range(world.opened[-1].state.size))]
-
-
 def findings(world: World) -> list[tuple[str, str]]:
-    verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    fsck = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys, (ANNA, BERTA))
-    report = fsck.run()
+    report = world.fsck()
     assert report.entries == report.opened
     return [(found.code, found.where) for found in report.findings]
 
 
 def test_merged_log_reads_starts_and_proves_as_before(stored: World) -> None:
-    before, head = everything(stored), stored.opened[-1].state.head()
+    before, head = stored.everything(), stored.opened[-1].state.head()
     merger(stored).run_once()
     assert ends(stored.store) == [16, 20, 23, 24, 25]  # the newest two wait
-    assert everything(stored) == before
+    assert stored.everything() == before
     assert findings(stored) == []
     stored.opened[-1].close()
     log = stored.open()
     assert log.state.head() == head
-    assert everything(stored) == before
+    assert stored.everything() == before
     proved = stored.proofs(log).access_list(ANNA)
     assert verify_bundle(proved, [stored.signer.verifier_key])["complete"] is True
     repeated = log.append(read_event(ANNA, number=18), act=(18).to_bytes(16, "big"))
@@ -209,28 +200,28 @@ def crashing(store: MemoryAuditStore, name: str, *, after: bool) -> None:
 def test_crash_at_any_step_leaves_a_log_that_starts_and_is_finished(
     stored: World, step: str, after: bool
 ) -> None:
-    before, head = everything(stored), stored.opened[-1].state.head()
+    before, head = stored.everything(), stored.opened[-1].state.head()
     crashing(stored.store, step, after=after)
     with pytest.raises(Crashed):
         merger(stored).run_once()
-    assert everything(stored) == before  # this process goes on reading
+    assert stored.everything() == before  # this process goes on reading
     delattr(stored.store, step)
     assert findings(stored) == []
     stored.opened[-1].close()
     log = stored.open()
     assert log.state.head() == head
-    assert everything(stored) == before
+    assert stored.everything() == before
     assert findings(stored) == []
     merger(stored).run_once()
     assert ends(stored.store) == [16, 20, 23, 25]
-    assert everything(stored) == before
+    assert stored.everything() == before
     assert findings(stored) == []
 
 
 @pytest.mark.parametrize("step", ["merge", "discard"])
 @pytest.mark.parametrize("landed", [False, True])
 def test_answer_that_was_lost_is_made_good_in_the_next_round(stored: World, step: str, landed: bool) -> None:
-    before, ours, real = everything(stored), merger(stored), getattr(stored.store, step)
+    before, ours, real = stored.everything(), merger(stored), getattr(stored.store, step)
 
     def lose(*arguments: object) -> None:
         if landed:
@@ -243,12 +234,12 @@ def test_answer_that_was_lost_is_made_good_in_the_next_round(stored: World, step
     setattr(stored.store, step, real)
     ours.run_once()
     assert ends(stored.store) == [16, 20, 23, 24, 25]
-    assert everything(stored) == before
+    assert stored.everything() == before
     assert findings(stored) == []
 
 
 def test_reader_between_state_and_store_finds_what_was_moved(stored: World) -> None:
-    before, log = everything(stored), stored.opened[-1]
+    before, log = stored.everything(), stored.opened[-1]
     real, ours = stored.store.entries, merger(stored)
 
     def late(hints: dict[int, int]) -> object:
@@ -335,8 +326,7 @@ def test_missing_bundle_is_not_merged_over(stored: World, caplog: pytest.LogCapt
 
 
 def findings_of_damage(world: World) -> list[tuple[str, str]]:
-    verifiers = [Ed25519Verifier(world.signer.verifier_key)]
-    report = Fsck(world.store, ORIGIN, lambda _: verifiers, world.anchor, world.keys).run()
+    report = world.fsck(subjects=())
     return [(found.code, found.where) for found in report.findings]
 
 
