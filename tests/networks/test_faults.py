@@ -84,10 +84,10 @@ def test_two_dead_validators_halt_the_network_and_nothing_is_lost(
 
     for node in network.validators[:2]:
         node.kill()
-    halted_at = time.monotonic()
     ended.wallet.revoke(to_end)
     assert_problem(read(clinic, ended), 403, "consent_required")  # in force at once
     assert read(clinic, kept).status_code == 200  # what was final stays readable
+    halted_at = network.await_halt(network.validators[2:])
     with ThreadPoolExecutor(3) as threads:
         waiting: list[Any] = []
         for member in (clinic.member_id, other_clinic.member_id):

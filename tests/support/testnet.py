@@ -103,6 +103,20 @@ class Testnet:
         until(lambda: head(node) >= wanted, f"{node.name} has block {wanted}")
         return head(node)
 
+    def await_halt(self, validators: Sequence[GethNode]) -> float:
+        """Wait until these, too few to go on, have sealed what they may; return when the last block came.
+
+        On the clock of ``time.monotonic``. A transaction sent before is taken into one of those blocks.
+        """
+        heads, since = [head(node) for node in validators], time.monotonic()
+        deadline = since + PATIENCE_SECONDS
+        while time.monotonic() < since + STANDSTILL_SECONDS:
+            time.sleep(0.1)
+            if (now := [head(node) for node in validators]) != heads:
+                heads, since = now, time.monotonic()
+            assert since < deadline, "they go on sealing"
+        return since
+
     def heal(self) -> None:
         """Start what was killed, join what was cut, and wait until all follow one chain that grows."""
         self.local.start()
