@@ -90,10 +90,11 @@ abstract contract AdoptedConsents is ConsentRegistry, ISuccession {
         return there.isRevoked() ? there.uncounted() : ConsentSlot.wrap(0);
     }
 
+    /// @dev Of the slot that is given, which is not stored yet where a subject is opened under a guardian.
     function _recordingFault(
         bytes32 id,
         uint96 subjectId,
-        SubjectSlot,
+        SubjectSlot slot,
         uint8 kind,
         uint32 epoch,
         uint40 notBefore,
@@ -101,7 +102,7 @@ abstract contract AdoptedConsents is ConsentRegistry, ISuccession {
         uint40 submitBy
     ) internal view override returns (bytes memory) {
         return super._recordingFault(
-            id, subjectId, _subject(subjectId), kind, epoch, notBefore, notAfter, submitBy
+            id, subjectId, _followed(subjectId, slot).shown(), kind, epoch, notBefore, notAfter, submitBy
         );
     }
 

@@ -178,6 +178,31 @@ contract SuccessionTest is RecoveryBase, Succeeding {
         adopt();
     }
 
+    function test_openSubjectUnderGuardian_here_andMoreGuardians() public {
+        useNew();
+        bytes32 id = delegationId(openChild(DESK));
+        check(successor.stateOf(id).kind == 4, "the guardianship is recorded");
+        DelegationHeader memory second = guardianship(CHILD, STRANGER);
+        bytes memory signature = sign(STRANGER_KEY, delegationId(second));
+        VM.prank(DESK);
+        registry.addGuardian(second, signature);
+        (,, uint32 count, bool isOpened) = successor.subjectOf(CHILD);
+        check(isOpened, "open");
+        equal(count, 2, "both are counted");
+    }
+
+    function test_addGuardian_adoptedChild() public {
+        bytes32 first = delegationId(openChild(DESK));
+        useNew();
+        successor.adopt(CHILD, listOf(first));
+        DelegationHeader memory second = guardianship(CHILD, STRANGER);
+        bytes memory signature = sign(STRANGER_KEY, delegationId(second));
+        VM.prank(DESK);
+        registry.addGuardian(second, signature);
+        (,, uint32 count,) = successor.subjectOf(CHILD);
+        equal(count, 2, "both are counted");
+    }
+
     function test_openSubject_openThere_refusedUntilAdopted() public {
         useNew();
         bytes memory reason = abi.encodeWithSelector(IConsentTypes.SubjectAlreadyOpen.selector, SUBJECT);

@@ -17,9 +17,10 @@ from tests.support.access.node import deployed_contracts, views, zero_arguments
 from tests.support.access.world import AccessWorld
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccessWorld]:
-    with access_world(tmp_path_factory.mktemp("access")) as made:
+@pytest.fixture(scope="module", params=[False, True], ids=["first", "successors"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccessWorld]:
+    """The first contracts; and those that succeed them, which let nobody do more."""
+    with access_world(tmp_path_factory.mktemp("access"), succeeding=request.param) as made:
         yield made
 
 

@@ -13,10 +13,12 @@ from tests.support.access.world import AccessWorld, deploy
 
 
 @contextmanager
-def access_world(directory: Path, *, whole_history: bool = False) -> Iterator[AccessWorld]:
+def access_world(
+    directory: Path, *, whole_history: bool = False, succeeding: bool = False
+) -> Iterator[AccessWorld]:
     """Start a node and let everything happen on it. Tracing the past needs its ``whole_history``."""
     with running_node(directory, whole_history=whole_history) as node:
-        world = deploy(node)
+        world = deploy(node, succeeding=succeeding)
         happen(world)
         schedule_everything(world)
         go_on(world)

@@ -30,7 +30,7 @@ Message = tuple[str, str, bytes]  # from, to, data
 def deployed_contracts() -> tuple[str, ...]:
     """Return the names of all contracts that a deployment makes: those with a committed artifact.
 
-    What succeeds a deployment is left out as long as the service makes no succession (docs/contracts.md).
+    What succeeds them is tried by the same rows; what only it has, anyone may call (docs/contracts.md).
     """
     names = (path.stem for path in ARTIFACTS.glob("*.json"))
     return tuple(sorted(name for name in names if not name.startswith("Succeeding")))

@@ -95,8 +95,11 @@ class AccessWorld:
         return word(f"member {name}")
 
 
-def deploy(node: Node) -> AccessWorld:
-    """Return a world with contracts and members only, every role in place."""
+def deploy(node: Node, *, succeeding: bool = False) -> AccessWorld:
+    """Return a world with contracts and members only, every role in place.
+
+    ``succeeding``: the contracts that can be succeeded are successors, of some in which nothing happened.
+    """
     world = AccessWorld(node)
     operator = world.account("operator")
 
@@ -114,11 +117,23 @@ def deploy(node: Node) -> AccessWorld:
     make("ResearchMarket", registry, MARKET_TERMS)
     make("KeyRegistry", consents)
     make("WitnessPairs")
+    if succeeding:
+        _succeed(world, make)
     make("TestToken", operator)
     make("WitnessPair", world.account("custodian"), world.account("auditor"))
     world.contracts["Token"] = node.deploy(token_creation_code())
     _admit_everybody(world)
     return world
+
+
+def _succeed(world: AccessWorld, make: Callable[..., Address]) -> None:
+    """Put the successors in the places of the contracts that they succeed."""
+    contracts = world.contracts
+    consents = make("SucceedingConsentRegistry", contracts["ConsentRegistry"])
+    for name in ("KeyRegistry", "EmergencyAccess"):
+        contracts[name] = make(f"Succeeding{name}", contracts[name], consents)
+    contracts["ConsentRegistry"] = consents
+    contracts["Recovery"] = world.node.view(consents, "ConsentRegistry", "RECOVERY")
 
 
 def _admit_everybody(world: AccessWorld) -> None:
