@@ -44,7 +44,6 @@ from backend.consent.revocations import RevocationService
 from backend.consent.service import ConsentService
 from backend.consent.subject_commands import SubjectCommands
 from backend.consent.tables import load_tables
-from backend.consent.typed_data import Domain
 from backend.erasure_wiring import open_erasure
 from backend.idempotency import Idempotency
 from backend.identity_wiring import address_limits, open_identity, open_purging
@@ -105,7 +104,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
     tables = load_tables()
     labels = tables_with_map(settings.label_map_file)
     sealer = DocumentSealer(stores.keys)
-    domain = Domain(stores.chain.chain_id, stores.deployment.contracts["ConsentRegistry"].address)
+    domain, former = stores.ledger.domain, stores.ledger.all_former
     opened = open_log(settings, stores, closing, clock=clock)
     log, reader, checkpointer, anchorer = opened.log, opened.reader, opened.checkpointer, opened.anchorer
 
@@ -142,6 +141,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         driver=driver,
         audit=log,
         domain=domain,
+        former=[each.domain for each in former],
         tables=tables,
         clock=clock,
     )
@@ -156,6 +156,7 @@ def _open(settings: Settings, stores: Stores, closing: ExitStack) -> World:
         driver=driver,
         audit=log,
         domain=domain,
+        former=former,
         clock=clock,
     )
     drafter = Drafter(tables=tables, notices=notices)

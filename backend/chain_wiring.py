@@ -34,30 +34,30 @@ def watch_chain(
     """Not started. An embedded chain has nobody else who sends."""
     if settings.ledger_url is None:
         return []
-    registry = stores.deployment.contracts["ConsentRegistry"]
-    emergencies = stores.deployment.contracts["EmergencyAccess"]
+    registries = list(stores.deployment.places("ConsentRegistry"))
+    emergencies = list(stores.deployment.places("EmergencyAccess"))
     sent = SentStops(
         chain=stores.chain,
-        registry=registry.address,
+        registries=[each.address for each in registries],
         own=[stores.relayer.address(sender) for sender in Sender],
     )
     stops = RecordedReader(
-        blocks=RecordedStops(chain=stores.chain, registry=registry.address),
+        blocks=RecordedStops(chain=stores.chain, registries=registries),
         positions=MongoChainPositions(stores.database, stores.keys, STOPS),
         ledger=stores.ledger,
         concerns=lambda stop: bool(index.of_subject(stop.subject)),
         take=revocations.take_recorded,
-        first_block=BlockNumber(registry.block or 0),
+        first_block=BlockNumber(stores.deployment.made(registries[0]).block or 0),
         what="stops",
     )
     openings = OpeningLog(log=log, tenant=stores.tenant, is_enrolled=is_enrolled, publish=publish_emergency)
     opened = RecordedReader(
-        blocks=RecordedOpenings(chain=stores.chain, contract=emergencies.address),
+        blocks=RecordedOpenings(chain=stores.chain, contracts=emergencies),
         positions=MongoChainPositions(stores.database, stores.keys, OPENINGS),
         ledger=stores.ledger,
         concerns=openings.concerns,
         take=openings.take,
-        first_block=BlockNumber(emergencies.block or 0),
+        first_block=BlockNumber(stores.deployment.made(emergencies[0]).block or 0),
         what="emergencies",
     )
     return [

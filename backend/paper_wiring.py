@@ -66,5 +66,6 @@ def open_papers(
         revocations=revocations,
         audit=log,
         domain=domain,
+        signed_since=stores.ledger.counts_from(),
         clock=clock,
     )

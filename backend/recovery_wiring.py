@@ -74,6 +74,7 @@ def open_recovery(
         wallets=stores.ledger,
         audit=log,
         domain=domain,
+        signed_since=stores.ledger.counts_from(),
         tables=tables,
         clock=clock,
     )

@@ -53,7 +53,7 @@ def open_review(
         AuditKeyRotation(keys=opened.audit_keys, log=opened.log, subjects=everybody),
         Replayer(
             kept=KeptInIndex(evidence, manifests),
-            ledger=EventLedger(stores.events),
+            ledger=EventLedger(stores.events, stores.deployment),
             tables=tables,
             digest=digest,
         ),

@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from backend.adapters.data_directory import DataDirectory
 from backend.adapters.index.changes import IndexChanges
+from backend.adapters.index.contracts_used import require_newest
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import EmbeddedIndex, connect
 from backend.adapters.ledger.calls import Sender
@@ -84,15 +85,18 @@ class Stores:
     closing: ExitStack
 
 
-def open_stores(settings: Settings, *, restoring: bool = False, any_schema: bool = False) -> Stores:
+def open_stores(
+    settings: Settings, *, restoring: bool = False, any_schema: bool = False, succeeding: bool = False
+) -> Stores:
     """Open everything, deploying the contracts on a new chain.
 
     ``restoring`` opens also what a restore has not finished; ``any_schema`` also what an earlier release
-    wrote. Raises OperatorError subclasses that say what to do, and closes what was open already.
+    wrote; ``succeeding`` also while other contracts are taking over. Raises OperatorError subclasses that say
+    what to do, and closes what was open already.
     """
     closing = ExitStack()
     try:
-        return _open(settings, closing, restoring=restoring, any_schema=any_schema)
+        return _open(settings, closing, restoring=restoring, any_schema=any_schema, succeeding=succeeding)
     except BaseException:
         closing.close()
         raise
@@ -148,7 +152,9 @@ def _sending_keys(keys: KeyStore) -> dict[Sender, bytes]:
     return {sender: keys.get_or_create("account", sender.value).reveal() for sender in Sender}
 
 
-def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema: bool) -> Stores:
+def _open(
+    settings: Settings, closing: ExitStack, *, restoring: bool, any_schema: bool, succeeding: bool
+) -> Stores:
     directory = DataDirectory(settings.data_directory, restoring=restoring, any_schema=any_schema)
     directory.open()
     closing.callback(directory.close)
@@ -176,6 +182,7 @@ def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema
             claim_seconds=settings.payout_claim_seconds,
             grace_seconds=settings.payout_grace_seconds,
         ),
+        succeeding=succeeding,
     )
     if isinstance(chain, NetworkChain):
         chain.demand(lambda node: verify_node(deployment, node))
@@ -201,6 +208,8 @@ def _open(settings: Settings, closing: ExitStack, *, restoring: bool, any_schema
         version = of_index(database)
         if not any_schema:
             version.require_current()
+        if not succeeding:
+            require_newest(database, deployment)
 
     blocks = open_blocks(settings, directory)
     closing.callback(blocks.close)

@@ -21,6 +21,7 @@ LogIndex = NewType("LogIndex", int)  # position of an entry in the audit log, fr
 QueuePosition = NewType("QueuePosition", int)  # position in the queue of restrictions, from 0
 
 MAX_SUBJECT_ID = 2**96 - 1
+MAX_UINT32 = 2**32 - 1
 MAX_UINT40 = 2**40 - 1
 
 

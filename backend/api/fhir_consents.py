@@ -121,7 +121,7 @@ def _evidence(grant: Grant, services: Services) -> Evidence | None:
     signed = services.evidence.signed(grant.subject, consent_id(grant))
     if signed is None:
         return None
-    signed_hash = digest(command_for(grant, signed.via), services.domain)
+    signed_hash = digest(command_for(grant, signed.via), services.history.domain_of(grant))
     if not signed.via:
         return Evidence("wallet", signed.signer, signed_hash)
     if is_witnessed(signed.via[0]):

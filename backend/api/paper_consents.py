@@ -169,7 +169,7 @@ def stop_paper(paper: Hex16, caller: Desk) -> PaperView:
 
 def _view(paper: Paper, services: Services) -> PaperView:
     delegation, grant, stop = (typed_data(command, services.domain) for command in paper.commands())
-    lapsed = paper.state == "open" and services.clock() >= paper.lapses_at
+    lapsed = services.papers.is_lapsed(paper)
     return PaperView(
         paper_id=paper.paper_id,
         subject=subject_text(paper.subject),

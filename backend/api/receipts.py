@@ -76,7 +76,7 @@ def _case(consent: str, subject: str, caller: Caller) -> Case:
         steps=services.history.dated(grant),
         state=State(view.state),
         seen_at=UnixSeconds(services.clock()),
-        domain=services.domain,
+        domain=services.history.domain_of(grant),
     )
     signed = services.evidence.signed(grant.subject, consent_id)
     name = _name(services, grant.terms.grantee)

@@ -82,6 +82,45 @@ def join(
         show(answer, as_json=as_json)
 
 
+@app.command("succeed")
+def succeed(
+    theirs: Annotated[
+        Path | None,
+        typer.Option("--with", help="chain/deployment.json of a custodian that has succeeded already"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be taken over; change nothing")
+    ] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="give up what was begun; what stands counts on")
+    ] = False,
+    data_directory: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have this release's contracts take over from those of the stopped service, with everything that stands
+    there. Nobody signs again. While it runs, every custodian's service on the chain has to be stopped."""
+    from backend.maintenance.succeeding import abandon as give_up
+    from backend.maintenance.succeeding import succeed as take_over
+
+    with named_errors():
+        settings = read_settings(data_directory=data_directory)
+        if abandon:
+            give_up(settings)
+            show({"abandoned": True}, as_json=as_json)
+            return
+        with _progress() as progress:
+            found = take_over(settings, theirs=theirs, dry_run=dry_run, progress=progress)
+        answer = {
+            "subjects": found.subjects,
+            "documents": found.documents,
+            "consent_registry": found.deployment.address("ConsentRegistry"),
+            "key_registry": found.deployment.address("KeyRegistry"),
+            "emergency_access": found.deployment.address("EmergencyAccess"),
+            "since_block": found.deployment.since,
+        }
+        show({**answer, "changed": False} if dry_run else answer, as_json=as_json)
+
+
 @app.command("show")
 def show_id(
     identity: Annotated[
@@ -152,7 +191,7 @@ def watch(
                 elif as_json:
                     typer.echo(json.dumps(event_json(item)))
                 else:
-                    print_event(item, OUT)
+                    print_event(item, OUT, newest=len(node.deployment.predecessors))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
 

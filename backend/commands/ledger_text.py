@@ -10,8 +10,8 @@ from rich.console import Console
 from backend.consent.ledger_types import TimedEvent
 from backend.explorer.sentences import says
 from backend.explorer.show import Shown
-from backend.explorer.verify import NOT_IN_EVENTS, VerifyReport
-from backend.explorer.wording import arguments_json, iso
+from backend.explorer.verify import VerifyReport
+from backend.explorer.wording import arguments_json, contract_title, iso
 from backend.types import to_hex
 
 _LABEL: Final = 26
@@ -27,6 +27,7 @@ def event_json(timed: TimedEvent) -> dict[str, Any]:
         "block_hash": to_hex(event.block_hash),
         "time": iso(timed.time),
         "contract": event.contract,
+        "generation": event.generation,
         "event": event.name,
         "transaction": to_hex(event.transaction_hash),
         "log_index": event.log_index,
@@ -39,10 +40,12 @@ def print_heading(console: Console) -> None:
     _line(console, f"{'block':>9}  {'time':<20}  {'contract':<{_CONTRACT}} {'event':<{_EVENT}} what happened")
 
 
-def print_event(timed: TimedEvent, console: Console) -> None:
+def print_event(timed: TimedEvent, console: Console, *, newest: int = 0) -> None:
+    """``newest``: the last generation of the contracts that were succeeded."""
     event = timed.event
+    title = contract_title(event.contract, event.generation, newest)
     when = f"{event.block_number:>9}  {iso(timed.time):<20}"
-    _line(console, f"{when}  {event.contract:<{_CONTRACT}} {event.name:<{_EVENT}} {says(timed)}")
+    _line(console, f"{when}  {title:<{_CONTRACT}} {event.name:<{_EVENT}} {says(timed)}")
 
 
 def shown_json(found: Shown, *, newest: int) -> dict[str, Any]:
@@ -81,9 +84,10 @@ def print_shown(found: Shown, console: Console, *, newest: int) -> None:
     _line(console, f"{len(found.events)} {number}{left_out}")
     for timed in shown:
         event = timed.event
+        title = contract_title(event.contract, event.generation, found.newest_generation)
         _line(
             console,
-            f"  block {event.block_number}  {iso(timed.time)}  {event.contract}.{event.name}  "
+            f"  block {event.block_number}  {iso(timed.time)}  {title}.{event.name}  "
             f"transaction {to_hex(event.transaction_hash)}",
         )
         _line(console, f"    {says(timed)}")
@@ -101,6 +105,7 @@ def verified_json(report: VerifyReport) -> dict[str, Any]:
         "contracts": [
             {
                 "contract": each.name,
+                "generation": each.generation,
                 "address": each.address,
                 "events": each.events,
                 "words": each.words,
@@ -112,7 +117,7 @@ def verified_json(report: VerifyReport) -> dict[str, Any]:
             {"contract": each.contract, "where": each.where, "chain": each.chain, "expected": each.expected}
             for each in report.differences
         ],
-        "not_in_events": list(NOT_IN_EVENTS),
+        "not_in_events": list(report.not_in_events),
     }
 
 
@@ -120,12 +125,13 @@ def print_verified(report: VerifyReport, console: Console) -> None:
     blocks = f"blocks {report.first_block} to {report.block}"
     _line(console, f"chain {report.chain_id}, {blocks} ({iso(report.time)}, {to_hex(report.block_hash)})")
     console.print()
-    _line(console, f"{'contract':<{_CONTRACT}} {'events':>9} {'words':>9}  nothing else stored")
+    width = max((_CONTRACT, *(len(each.name) for each in report.contracts)))
+    _line(console, f"{'contract':<{width}} {'events':>9} {'words':>9}  nothing else stored")
     for each in report.contracts:
         complete = "yes" if each.complete else "not shown"
-        _line(console, f"{each.name:<{_CONTRACT}} {each.events:>9} {each.words:>9}  {complete}")
+        _line(console, f"{each.name:<{width}} {each.events:>9} {each.words:>9}  {complete}")
     console.print()
-    for line in NOT_IN_EVENTS:
+    for line in report.not_in_events:
         _line(console, f"note: {line}")
     if not report.complete:
         _line(

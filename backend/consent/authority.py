@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from backend.consent.errors import SignatureInvalid
+from backend.consent.errors import SignatureInvalid, SignedForSucceeded
 from backend.consent.ledger_types import NOBODY
 from backend.consent.terms import (
     Command,
@@ -67,16 +67,42 @@ def expected_signer(document: Document | None, controller: Address, via: Sequenc
 
 
 def require_signed_by(
-    command: Signable, signature: bytes, account: Address, *, domain: Domain, relay: WalletCheck
+    command: Signable,
+    signature: bytes,
+    account: Address,
+    *,
+    domain: Domain,
+    relay: WalletCheck,
+    former: Sequence[Domain] = (),
 ) -> None:
-    """Raise SignatureInvalid or WrongSigner unless the account, an EOA or a contract, signed the command."""
+    """Raise SignatureInvalid or WrongSigner unless the account, an EOA or a contract, signed the command;
+    SignedForSucceeded where it did, for a contract that was succeeded (``former``).
+    """
+    failure = _failure(command, signature, account, domain, relay)
+    if failure is None:
+        return
+    if any(_failure(command, signature, account, each, relay) is None for each in former):
+        raise SignedForSucceeded(field="signature")
+    raise failure
+
+
+def is_signed_by(
+    command: Signable, signature: bytes, account: Address, *, domain: Domain, relay: WalletCheck
+) -> bool:
+    """Return whether the account signed the command."""
+    return _failure(command, signature, account, domain, relay) is None
+
+
+def _failure(
+    command: Signable, signature: bytes, account: Address, domain: Domain, relay: WalletCheck
+) -> InvalidInput | None:
     message_digest = digest(command, domain)
     malformed: SignatureInvalid | None = None
     try:
         if recover(message_digest, signature).lower() == account.lower():
-            return
+            return None
     except SignatureInvalid as refusal:
         malformed = refusal  # a contract wallet's signature may have any form
     if relay.is_valid_signature(account, message_digest, signature):
-        return
-    raise malformed or WrongSigner(field="signature")
+        return None
+    return malformed or WrongSigner(field="signature")

@@ -82,6 +82,15 @@ class NoticeDamaged(IntegrityError):
     remedy = "Tell the operator: 'assent notices add' with the original file mends it."
 
 
+class SignedForSucceeded(InvalidInput):
+    """A good signature for a contract that another one has succeeded."""
+
+    code = "signed_for_succeeded_contract"
+    remedy = (
+        "The contract that this was signed for has a successor, which it does not count in. Sign a new draft."
+    )
+
+
 class SignatureInvalid(InvalidInput):
     """The bytes are not a canonical signature (65 bytes, low s, recovery id 0, 1, 27 or 28)."""
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from backend.consent.evidence_store import ConsentIndex, ConsentRow
 from backend.consent.terms import Document
-from backend.consent.typed_data import consent_id
-from backend.types import BlockNumber, Bytes32, ConsentId, SubjectId, UnixSeconds
+from backend.consent.typed_data import Domain, consent_id
+from backend.types import Address, BlockNumber, Bytes32, ConsentId, SubjectId, UnixSeconds
 
 
 class Change(StrEnum):
@@ -22,12 +22,14 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change. ``at`` is None where neither we nor the event noted a time; the block has one."""
+    """One change. ``at`` is None where neither we nor the event noted a time; the block has one. ``contract``
+    is what has the event, of those that succeeded one another."""
 
     change: Change
     at: UnixSeconds | None = None
     block: BlockNumber | None = None
     transaction: Bytes32 | None = None
+    contract: Address | None = None
 
 
 class LedgerHistory(Protocol):
@@ -36,6 +38,9 @@ class LedgerHistory(Protocol):
 
     def time_of(self, block: BlockNumber) -> UnixSeconds:
         """Return when a block was made. Raises LedgerUnavailable."""
+
+    def domain_of(self, document: Document) -> Domain:
+        """Return the domain of the contract that recorded it; of the one that counts where none has."""
 
 
 class HistoryService:
@@ -54,6 +59,10 @@ class HistoryService:
         row = self._index.get(consent_id(document))
         received = () if row is None else (Step(Change.RECEIVED, at=row.received_at),)
         return (*received, *self._ledger.history(document))
+
+    def domain_of(self, document: Document) -> Domain:
+        """Return what a document's signature is for. Raises LedgerUnavailable."""
+        return self._ledger.domain_of(document)
 
     def dated(self, document: Document) -> tuple[Step, ...]:
         """Return the same with a time for each change: the event's, or that of its block."""

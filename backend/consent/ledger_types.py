@@ -117,7 +117,8 @@ class RecordedStop:
 
     ``signature`` is empty where the transaction does not show it, ``by`` the account of who ended it where
     that was not the patient. ``granted`` are the consents that the same transaction recorded: where one of
-    them supersedes, it is what ended the consent.
+    them supersedes, it is what ended the consent. ``registry``: the contract that has it, of those that
+    succeeded one another; ``epoch`` is as that one counts.
     """
 
     subject: SubjectId
@@ -130,6 +131,7 @@ class RecordedStop:
     at: UnixSeconds
     transaction: Bytes32
     sender: Address
+    registry: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEvent:
-    """One decoded event, in chain order by (block_number, log_index). Enough of them rebuild all storage."""
+    """One decoded event, in chain order by (block_number, log_index). Enough of them rebuild all storage.
+
+    ``generation``: which of the contracts of that name that succeeded one another emitted it, 0 the first.
+    """
 
     contract: str
     name: str
@@ -213,6 +218,7 @@ class LedgerEvent:
     block_hash: Bytes32
     transaction_hash: Bytes32
     log_index: int
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

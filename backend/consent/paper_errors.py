@@ -46,7 +46,7 @@ class PatientHasWallet(Conflict):
 
 
 class PaperLapsed(Conflict):
-    """The second signature did not come within seven days."""
+    """The second signature did not come within seven days, or the contracts were succeeded meanwhile."""
 
     code = "paper_lapsed"
     remedy = "Bring the paper again."

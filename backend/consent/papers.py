@@ -78,8 +78,10 @@ class PaperConsents:
         revocations: RevocationService,
         audit: AuditLog,
         domain: Domain,
+        signed_since: UnixSeconds,
         clock: Callable[[], int],
     ) -> None:
+        """``signed_since``: when the contract of ``domain`` took over from another one, 0 for the first."""
         self._tenant = tenant
         self._store = store
         self._sealer = sealer
@@ -93,6 +95,7 @@ class PaperConsents:
         self._revocations = revocations
         self._audit = audit
         self._domain = domain
+        self._signed_since = signed_since
         self._clock = clock
 
     def bring(
@@ -187,7 +190,7 @@ class PaperConsents:
         if paper.state == PaperState.STOPPED:
             raise PaperStopped
         if by not in paper.signatures:
-            if self._clock() >= paper.lapses_at:
+            if self.is_lapsed(paper):
                 raise PaperLapsed
             for each in paper.witnesses:  # both, so that neither lost the office while the other waited
                 if self._witness(each.staff_id) != each:
@@ -243,9 +246,13 @@ class PaperConsents:
 
     def waiting(self) -> list[Paper]:
         """Papers that a witness has not signed, and that have not lapsed."""
-        now = self._clock()
         found = map(self._recording.opened, self._store.in_state(PaperState.OPEN))
-        return [paper for paper in found if now < paper.lapses_at]
+        return [paper for paper in found if not self.is_lapsed(paper)]
+
+    def is_lapsed(self, paper: Paper) -> bool:
+        """Whether it can be signed no more: it is late, or who signed first did for another contract."""
+        over = self._clock() >= paper.lapses_at or paper.brought_at < self._signed_since
+        return paper.state == PaperState.OPEN and over
 
     def scan(self, paper_id: str, *, by: str) -> tuple[bytes, str]:
         """Return the scan and its media type, after the entry that says who saw it."""

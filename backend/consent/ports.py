@@ -7,6 +7,8 @@ from typing import Protocol
 
 from backend.consent.key_terms import AllowMediated, BindKey, WithdrawKey
 from backend.consent.ledger_types import BoundKey, Facts, LedgerView, Receipt, SubjectEvidence
+from backend.consent.relay import ConsentRelay
+from backend.consent.typed_data import Domain
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId
 
 
@@ -35,6 +37,14 @@ class Ledger(Protocol):
         block: BlockNumber,
     ) -> Facts:
         """``evidence``, and where each of the members stood at ``block``."""
+
+
+class FormerRegistry(Ledger, ConsentRelay, Protocol):
+    """A contract that another one succeeded: asked as it is today, and told stops that were signed for it."""
+
+    @property
+    def domain(self) -> Domain:
+        """What is signed for it is signed for."""
 
 
 class SubjectKeys(Protocol):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,11 +21,12 @@ from backend.audit import codes
 from backend.audit.entry import Agent, AgentKind, AuditEvent, DetailValue, Outcome
 from backend.audit.log import AuditLog
 from backend.consent.authority import expected_signer, require_signed_by, revocation_for
+from backend.consent.errors import SignedForSucceeded
 from backend.consent.evidence import EvidenceBook
 from backend.consent.evidence_store import ConsentIndex
 from backend.consent.finality import final_block_with
-from backend.consent.ledger_types import ConsentSlot, Receipt, RecordedStop
-from backend.consent.ports import Ledger
+from backend.consent.ledger_types import ConsentSlot, Receipt, RecordedStop, SubjectEvidence
+from backend.consent.ports import FormerRegistry, Ledger
 from backend.consent.relay import ConsentRelay
 from backend.consent.restrictions import RestrictionQueue
 from backend.consent.service import act_identity
@@ -37,7 +39,7 @@ from backend.outbox.driver import Driver
 from backend.outbox.service import Outbox
 from backend.outbox.types import DONE, FAILED, Act, Advance
 from backend.sealed import DocumentSealer
-from backend.types import BlockNumber, ConsentId, SubjectId
+from backend.types import MAX_UINT32, Address, BlockNumber, ConsentId, SubjectId
 
 _LOG = logging.getLogger("assent.consent")
 ACT = "revocation"
@@ -67,6 +69,10 @@ class Revocation:
     ``document`` is the grant or delegation itself, needed where it is not recorded and not known here.
     ``via`` is the chain of delegations when a delegate signed. ``desk`` is the staff member who ends a
     guardianship for the custodian: nobody signs then, and the contract allows it for its own subjects only.
+
+    ``registry`` is the contract that it was signed for: one that was succeeded takes it as well, and counts
+    epochs for itself. ``ends`` is the epoch that it ends in the contract that counts. Both are None until it
+    was looked at.
     """
 
     signature: bytes = b""
@@ -76,6 +82,8 @@ class Revocation:
     document: Document | None = None
     via: tuple[Delegation, ...] = ()
     desk: str | None = None
+    registry: Address | None = None
+    ends: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +111,10 @@ class RevocationService:
         driver: Driver,
         audit: AuditLog,
         domain: Domain,
+        former: Sequence[FormerRegistry] = (),
         clock: Callable[[], int],
     ) -> None:
+        """``former``: the contracts that ``domain``'s succeeded, newest first."""
         self._index = index
         self._evidence = evidence
         self._ledger = ledger
@@ -115,18 +125,24 @@ class RevocationService:
         self._driver = driver
         self._audit = audit
         self._domain = domain
+        self._former: dict[str, FormerRegistry] = {each.domain.verifying_contract: each for each in former}
         self._clock = clock
+        # Two stops may hold up the same: what one of them lifts is put back for the other in one go.
+        self._lifting = threading.Lock()
+        self._false: set[str] = set()
         outbox.register(ACT, {"received": self._log, "logged": self._relay_step, "relayed": self._settle})
 
     def revoke(self, revocation: Revocation) -> Acknowledged:
         """Put the stop in force and return. The same one again is acknowledged again.
 
-        Raises ConsentUnknown, SignatureInvalid and WrongSigner when it can be checked and is not valid.
+        Raises ConsentUnknown, SignatureInvalid, WrongSigner and SignedForSucceeded when it can be checked and
+        is not valid.
         """
         subject = self._subject_of(revocation)
         if revocation.desk is not None:
             self._require_guardianship(revocation, subject)
-        if revocation.epoch is not None and self._is_past(revocation.epoch, subject):
+        revocation = self._placed_or_not(revocation, subject)
+        if revocation.epoch is not None and self._is_past(revocation, subject):
             return Acknowledged(_act_id(revocation), subject, None)  # it took effect when it was current
         revocation = self._without_spare_document(revocation)
         # Nothing is permitted while the chain is away, so an unchecked stop takes nothing from anyone; the
@@ -152,7 +168,12 @@ class RevocationService:
             return False
         everything = stop.consent is None
         revocation = Revocation(
-            stop.signature, stop.consent, stop.subject if everything else None, stop.epoch
+            stop.signature,
+            stop.consent,
+            stop.subject if everything else None,
+            stop.epoch,
+            registry=stop.registry,
+            ends=stop.epoch if stop.registry not in self._former else self._last_ended(stop.subject),
         )
         recorded = {
             "block": stop.block,
@@ -176,20 +197,38 @@ class RevocationService:
         if any(self._index.get(consent) is not None for consent in stop.granted):
             return True
         named = _name_of(stop.consent, stop.subject, stop.epoch)
-        return any(act.state != FAILED for act in self._outbox.named(ACT, named))
+        return any(
+            act.state != FAILED and (stop.consent is not None or self._registry_of(act) == stop.registry)
+            for act in self._outbox.named(ACT, named)
+        )
 
-    def restore_restrictions(self, *, but: str | None = None) -> None:
-        """Put every stop that is not final into the queue: at start-up, before the first decision, and when
-        the act ``but`` turned out false, whose restriction a true one may share."""
+    def _registry_of(self, act: Act) -> str:
+        """Return what the act's stop was signed for; there was one contract when that was not noted."""
+        oldest = next(reversed(self._former), self._domain.verifying_contract)
+        return str(act.data.get("registry") or oldest)
+
+    def _last_ended(self, subject: SubjectId) -> int:
+        return self._evidence.subject(subject, to_restrict=True).epoch - 1
+
+    def restore_restrictions(self) -> None:
+        """Put every stop that is not final into the queue: at start-up, before the first decision."""
         for act in self._outbox.unfinished(ACT):
-            if act.act_id != but:
-                self._restrict(_stop(act.data), _subject(act))
+            self._restrict(_stop(act.data), _subject(act))
+
+    def _lift(self, revocation: Revocation, subject: SubjectId) -> None:
+        """Take a restriction out of the queue that is none, unless another stop holds up the same."""
+        self._release(revocation, subject, block=None)
+        for act in self._outbox.unfinished(ACT):
+            other = _stop(act.data)
+            same = (other.consent, _ended_by(other)) == (revocation.consent, _ended_by(revocation))
+            if same and _subject(act) == subject and act.act_id not in self._false:
+                self._restrict(other, subject)
 
     def _restrict(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.consent is not None:
             self._restrictions.accept_revocation(subject, revocation.consent)
-        elif revocation.epoch is not None:
-            self._restrictions.accept_revoke_all(subject, revocation.epoch)
+        elif (epoch := _ended_by(revocation)) is not None:
+            self._restrictions.accept_revoke_all(subject, epoch)
 
     def _free_id(self, revocation: Revocation) -> str:
         """The id of this stop; another one where it was found false before, since what was missing then (such
@@ -236,26 +275,90 @@ class RevocationService:
         if kept is None or kept.document.kind != Kind.GUARDIANSHIP:
             raise ConsentUnknown("There is no such guardianship.", field="consent_id")
 
-    def _is_past(self, epoch: int, subject: SubjectId) -> bool:
+    def _is_past(self, revocation: Revocation, subject: SubjectId) -> bool:
         """Whether the epoch ended before. Raises EpochAhead for one that has not begun."""
+        epoch = revocation.epoch or 0
         try:
-            current = self._evidence.subject(subject, to_restrict=True).epoch
+            current = self._standing(subject, self._former.get(revocation.registry or "")).epoch
         except LedgerUnavailable:
             return False  # the contract ignores a stale one
         if epoch > current:
             raise EpochAhead(field="epoch")
         return epoch < current
 
+    def _standing(self, subject: SubjectId, former: FormerRegistry | None) -> SubjectEvidence:
+        """Return controller and epoch in the contract that counts, or in one that it succeeded."""
+        if former is None:
+            return self._evidence.subject(subject, to_restrict=True)
+        return former.evidence(subject, (), block=self._ledger.shown().head_number)
+
+    def _placed_or_not(self, revocation: Revocation, subject: SubjectId) -> Revocation:
+        """Return it with the contract that it was signed for. While the chain cannot be asked which one that
+        is, one of a whole epoch ends every epoch."""
+        try:
+            return self._placed(revocation, subject)
+        except LedgerUnavailable:
+            is_open = revocation.epoch is not None and self._former
+            return replace(revocation, ends=MAX_UINT32) if is_open else revocation
+
+    def _placed(self, revocation: Revocation, subject: SubjectId) -> Revocation:
+        """Return it with the contract that it was signed for: the one that counts, unless another fits.
+
+        Raises SignedForSucceeded where it ends nothing there that counts, LedgerUnavailable.
+        """
+        if revocation.registry is not None:
+            return revocation
+        here = replace(revocation, registry=self._domain.verifying_contract, ends=revocation.epoch)
+        if revocation.desk is not None or not self._former or self._is_signed(here, subject):
+            return here
+        for address, former in self._former.items():
+            there = replace(revocation, registry=Address(address))
+            if self._is_signed(there, subject):
+                self._require_counts(there, former)
+                return replace(there, ends=self._ended_here(there, subject, former))
+        return here
+
+    def _ended_here(self, revocation: Revocation, subject: SubjectId, former: FormerRegistry) -> int | None:
+        """Return the epoch here that ends with this one there: the current one with the current one, else
+        the one that ended before it. Raises EpochAhead, LedgerUnavailable."""
+        if revocation.epoch is None:
+            return None
+        ended = self._last_ended(subject)  # first: what is raised there in between is raised here with it
+        current = self._standing(subject, former).epoch
+        if revocation.epoch > current:
+            raise EpochAhead(field="epoch")
+        return ended + (revocation.epoch == current)
+
+    def _require_counts(self, revocation: Revocation, former: FormerRegistry) -> None:
+        """Raise SignedForSucceeded unless what ends there ends in the contract that counts: what that one
+        adopted or does not have, and of it nothing that protects (docs/contracts.md, "Succession")."""
+        if revocation.consent is None:
+            return
+        here = self._slot(revocation.consent)
+        if here.is_recorded and (
+            here.kind in (Kind.DENY, Kind.REFUSAL)
+            or not self._slot(revocation.consent, of=former).is_recorded
+        ):
+            raise SignedForSucceeded(field="signature")
+
+    def _is_signed(self, revocation: Revocation, subject: SubjectId) -> bool:
+        try:
+            self._require_authority(revocation, subject)
+        except InvalidInput:
+            return False
+        return True
+
     def _require_authority(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.desk is not None:
             return
-        controller = self._evidence.subject(subject, to_restrict=True).controller
+        former = self._former.get(revocation.registry or "")
+        controller = self._standing(subject, former).controller
         signer = expected_signer(None, controller, revocation.via)
         require_signed_by(
             command_of(revocation, subject),
             revocation.signature,
             signer,
-            domain=self._domain,
+            domain=self._domain if former is None else former.domain,
             relay=self._relay,
         )
 
@@ -266,6 +369,8 @@ class RevocationService:
         detail: dict[str, DetailValue] = {}
         if everything and revocation.epoch is not None:
             detail["epoch"] = revocation.epoch
+        if revocation.registry in self._former:
+            detail["contract"] = revocation.registry or ""
         if recorded is not None:
             detail |= {name: recorded[name] for name in ("block", "transaction", "sender")}
         self._audit.append(
@@ -286,11 +391,18 @@ class RevocationService:
     def _relay_step(self, act: Act) -> Advance:
         revocation, subject = self._revocation(act), _subject(act)
         try:
-            self._require_authority(revocation, subject)
+            placed = self._placed(revocation, subject)
+            self._require_authority(placed, subject)
         except InvalidInput:
-            self._release(revocation, subject, block=None)  # a false stop: it came to nothing
-            self.restore_restrictions(but=act.act_id)
+            with self._lifting:
+                self._false.add(act.act_id)  # the store has it unfinished until this step has ended
+                self._lift(revocation, subject)
             raise
+        if placed != revocation:
+            # Durable before what it held up meanwhile goes on.
+            return Advance("logged", {"registry": placed.registry, "ends": placed.ends})
+        if self._former and revocation.epoch is not None:
+            self._end_no_more_than(revocation, subject)
         try:
             receipt = self._send(revocation, subject)
         except Conflict as refusal:
@@ -304,19 +416,27 @@ class RevocationService:
         # None: an earlier attempt of this step, or somebody else, was first.
         return Advance("relayed", {} if receipt is None else {"block": receipt.block_number})
 
+    def _end_no_more_than(self, revocation: Revocation, subject: SubjectId) -> None:
+        """End the stop's own epoch only; it ended every one while it was not known what it was signed for."""
+        with self._lifting:
+            self._restrict(revocation, subject)
+            self._lift(replace(revocation, ends=MAX_UINT32), subject)
+
     def _send(self, revocation: Revocation, subject: SubjectId) -> Receipt | None:
         signature, via = revocation.signature, revocation.via
+        former = self._former.get(revocation.registry or "")
+        relay = former or self._relay
         if revocation.consent is None:
-            return self._relay.revoke_all(subject, revocation.epoch or 0, signature, via=via)
+            return relay.revoke_all(subject, revocation.epoch or 0, signature, via=via)
         slot = self._slot(revocation.consent)
         if slot.is_recorded and slot.revoked_at:
             return None
         if revocation.desk is not None:
             return self._relay.end_guardianship(revocation.consent)
         if slot.is_recorded:
-            return self._relay.revoke(revocation.consent, signature, via=via)
+            return relay.revoke(revocation.consent, signature, via=via)
         document = revocation.document or self._kept_document(subject, revocation.consent)
-        return self._relay.revoke_ahead(document, signature, via=via)
+        return relay.revoke_ahead(document, signature, via=via)
 
     def _settle(self, act: Act) -> Advance:
         revocation, subject = _stop(act.data), _subject(act)
@@ -342,13 +462,13 @@ class RevocationService:
         found = self._ledger.evidence(subject, names, block=block)
         if names:
             return bool(found.slots[0].revoked_at)
-        return found.epoch > (revocation.epoch or 0)
+        return found.epoch > (_ended_by(revocation) or 0)
 
     def _release(self, revocation: Revocation, subject: SubjectId, *, block: BlockNumber | None) -> None:
         if revocation.consent is not None:
             self._restrictions.settle_revocation(subject, revocation.consent, block=block)
-        elif revocation.epoch is not None:
-            self._restrictions.settle_revoke_all(subject, revocation.epoch, block=block)
+        elif (epoch := _ended_by(revocation)) is not None:
+            self._restrictions.settle_revoke_all(subject, epoch, block=block)
 
     def _kept_document(self, subject: SubjectId, consent: ConsentId) -> Document:
         prepared = self._evidence.documents(subject).get(consent)
@@ -356,11 +476,13 @@ class RevocationService:
             raise ConsentUnknown(field="consent")
         return prepared.document
 
-    def _slot(self, consent: ConsentId, *, block: BlockNumber | None = None) -> ConsentSlot:
+    def _slot(
+        self, consent: ConsentId, *, block: BlockNumber | None = None, of: FormerRegistry | None = None
+    ) -> ConsentSlot:
         # A stop is recorded also while nothing is permitted.
         number = self._ledger.shown().head_number if block is None else block
         # The subject does not matter for the slots of a call.
-        return self._ledger.evidence(SubjectId(1), (consent,), block=number).slots[0]
+        return (of or self._ledger).evidence(SubjectId(1), (consent,), block=number).slots[0]
 
     def _data(self, revocation: Revocation, subject: SubjectId) -> dict[str, Any]:
         document = revocation.document
@@ -386,6 +508,8 @@ class RevocationService:
             "document": sealed(document and [type(document).__name__, to_json(document)], "document"),
             "via": sealed([to_json(delegation) for delegation in revocation.via], "via"),
             "desk": revocation.desk,
+            "registry": revocation.registry,
+            "ends": revocation.ends,
         }
 
     def _revocation(self, act: Act) -> Revocation:
@@ -419,7 +543,9 @@ def command_of(revocation: Revocation, subject: SubjectId) -> Command:
 def _act_id(revocation: Revocation) -> str:
     # The signature is part of it: a false stop, taken while the chain could not be asked, must never stand in
     # the place of a true one.
-    signed = hashlib.sha256(revocation.signature + (revocation.desk or "").encode()).hexdigest()[:16]
+    # Without a signature the contract tells apart what two of them have.
+    unsigned = revocation.desk or ("" if revocation.signature else revocation.registry or "")
+    signed = hashlib.sha256(revocation.signature + unsigned.encode()).hexdigest()[:16]
     return _name_of(revocation.consent, revocation.subject, revocation.epoch) + signed
 
 
@@ -456,4 +582,12 @@ def _stop(data: Mapping[str, Any]) -> Revocation:
         subject=SubjectId(int(data["subject"], 16)),
         epoch=data["epoch"],
         desk=data["desk"],
+        # Neither was kept when there was one contract, and its epochs were those that count.
+        registry=None if data.get("registry") is None else Address(data["registry"]),
+        ends=data.get("ends"),
     )
+
+
+def _ended_by(revocation: Revocation) -> int | None:
+    """Return the epoch that it ends, as the contract that counts has them; None for a single consent."""
+    return revocation.epoch if revocation.ends is None else revocation.ends

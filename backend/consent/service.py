@@ -86,6 +86,7 @@ class ConsentService:
         driver: Driver,
         audit: AuditLog,
         domain: Domain,
+        former: Sequence[Domain] = (),
         tables: Tables,
         clock: Callable[[], int],
     ) -> None:
@@ -101,6 +102,7 @@ class ConsentService:
         self._driver = driver
         self._audit = audit
         self._domain = domain
+        self._former = tuple(former)
         self._tables = tables
         self._clock = clock
         outbox.register(
@@ -118,9 +120,10 @@ class ConsentService:
         """Take a signed grant, deny, refusal or delegation, and return when it is on the chain.
 
         The same document again gives the same answer. Raises InvalidTerms, RulesContradict, SummaryMismatch,
-        NoticeNotPublished, NoticeInAnotherLanguage, WrongSigner, SignatureInvalid, WiderThanRequest,
-        WiderThanParent, EpochEnded, SubmittedTooLate, UnderErasure; ActFailed when the chain refused it
-        before; LedgerUnavailable when it was kept and will be recorded once the chain answers.
+        NoticeNotPublished, NoticeInAnotherLanguage, WrongSigner, SignatureInvalid, SignedForSucceeded,
+        WiderThanRequest, WiderThanParent, EpochEnded, SubmittedTooLate, UnderErasure; ActFailed when the
+        chain refused it before; LedgerUnavailable when it was kept and will be recorded once the chain
+        answers.
         """
         identity = consent_id(document)
         known = self._outbox.find(ACT, identity.hex())
@@ -170,7 +173,9 @@ class ConsentService:
         if document.epoch != subject.epoch:
             raise EpochEnded(field="epoch")
         signer = expected_signer(document, subject.controller, via)
-        require_signed_by(command, signature, signer, domain=self._domain, relay=self._relay)
+        require_signed_by(
+            command, signature, signer, domain=self._domain, relay=self._relay, former=self._former
+        )
         return signer
 
     def _begin(self, signed: SignedDocument, identity: ConsentId) -> Act:

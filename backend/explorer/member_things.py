@@ -27,23 +27,27 @@ def member_things(view: View, word: bytes) -> Iterator[Thing]:
         "credential hash": to_hex(found.credential_hash),
         "key hash": to_hex(found.key_hash),
     }
-    waiting = view.state.emergencies.unreviewed.get(word)
+    waiting = [
+        to_hex(opening)
+        for each in view.since_first()
+        for opening in each.patients.emergencies.unreviewed.get(word, ())
+    ]
     if waiting:
-        facts["openings that wait for a review"] = [to_hex(each) for each in waiting]
+        facts["openings that wait for a review"] = waiting
     yield Thing("member", f"{standing}, but its credential has expired" if expired else standing, facts)
 
 
 def account_things(view: View, word: bytes) -> Iterator[Thing]:
     if int.from_bytes(word) >> _ACCOUNT_BITS or not int.from_bytes(word) >> _SUBJECT_BITS:
         return
-    account, state = f"0x{word[12:].hex()}", view.state
+    account, state, consents = f"0x{word[12:].hex()}", view.state, view.patients.consents
     facts: dict[str, Any] = {}
     member = state.participants.member_of.get(account)
     if member and any(member):
         facts["member"] = to_hex(member)
     controlled = [
         subject_text(subject)
-        for subject, packed in state.consents.subjects.items()
+        for subject, packed in consents.subjects.items()
         if packed & (1 << _ACCOUNT_BITS) - 1 == int.from_bytes(word)
     ]
     held = sum(
@@ -51,7 +55,7 @@ def account_things(view: View, word: bytes) -> Iterator[Thing]:
     )
     found = (
         ("controls subjects", controlled),
-        ("delegate of", [to_hex(each) for each, who in state.consents.delegates.items() if who == account]),
+        ("delegate of", [to_hex(each) for each, who in consents.delegates.items() if who == account]),
         ("record versions committed", held),
         ("paid for study", to_hex(state.market.payees[account]) if account in state.market.payees else ""),
         ("named for donations", "yes" if account in state.market.donations else ""),

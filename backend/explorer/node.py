@@ -11,7 +11,7 @@ from typing import Any, Final
 from backend.adapters.data_directory import DataDirectory, DataDirectoryInUse
 from backend.adapters.ledger.abi import CONTRACTS
 from backend.adapters.ledger.chain import Block, parse_block
-from backend.adapters.ledger.deployment_file import Deployment, read_deployment
+from backend.adapters.ledger.deployment_file import Deployment, Place, read_deployment
 from backend.adapters.ledger.embedded import EmbeddedChain
 from backend.adapters.ledger.errors import (
     BlockForgotten,
@@ -24,6 +24,7 @@ from backend.adapters.ledger.process import find_anvil
 from backend.adapters.ledger.rpc import Rpc, RpcError
 from backend.errors import LedgerUnavailable
 from backend.explorer.errors import NothingToWatch
+from backend.explorer.wording import contract_title
 from backend.maintenance.errors import NoDeployment
 from backend.settings import Settings
 from backend.stores import REPOSITORY
@@ -48,12 +49,20 @@ class Node:
         self.deployment = deployment
         self._connect = connect
         self._rpc: Rpc | None = None
-        self.scan = self.scan_of(deployment.contracts)
+        self.scan = self.scan_of(deployment.places())
         self.check_chain()
 
-    def scan_of(self, names: Iterable[str]) -> EventScan:
-        """Return what reads the events of these contracts only."""
-        return EventScan(chain=self, contracts={name: self.deployment.address(name) for name in names})
+    @property
+    def places(self) -> list[Place]:
+        """Every contract that this release knows, in one order: succeeded ones before their successors."""
+        return [place for name in CONTRACTS for place in self.deployment.places(name)]
+
+    def title(self, place: Place) -> str:
+        return contract_title(place.name, place.generation, len(self.deployment.predecessors))
+
+    def scan_of(self, places: Iterable[Place]) -> EventScan:
+        """Return what reads the events of these contracts only, of none where none is given."""
+        return EventScan(chain=self, contracts=places)
 
     def rpc(self) -> Rpc:
         if self._rpc is None:
@@ -94,12 +103,12 @@ class Node:
         if self.block(block.number).hash != block.hash:
             raise ChainReorganised(f"Block {block.number} was replaced while it was read.")
 
-    def words(self, contract: str, slots: Sequence[int], number: BlockNumber) -> dict[int, int]:
+    def words(self, place: Place, slots: Sequence[int], number: BlockNumber) -> dict[int, int]:
         """Return words of a contract's storage after a block. Raise BlockForgotten where it is too old."""
-        address, found = self.deployment.address(contract), {}
+        found = {}
         for start in range(0, len(slots), _WORDS_A_REQUEST):
             some = slots[start : start + _WORDS_A_REQUEST]
-            calls = [("eth_getStorageAt", [address, hex(slot), hex(number)]) for slot in some]
+            calls = [("eth_getStorageAt", [place.address, hex(slot), hex(number)]) for slot in some]
             for slot, answer in zip(some, self.rpc().batch(calls), strict=True):
                 if not isinstance(answer, str):
                     raise BlockForgotten(f"The node does not show the storage after block {number}.")
@@ -109,8 +118,10 @@ class Node:
     @property
     def first_block(self) -> BlockNumber:
         """The first block that can hold an event of the deployment."""
-        blocks = [item.block for item in self.deployment.contracts.values() if item.block is not None]
-        made_by_us = len(self.deployment.contracts) - 2  # AccessManager and Recovery are made by others
+        made = [self.deployment.made(place) for place in self.deployment.places()]
+        blocks = [item.block for item in made if item.block is not None]
+        # AccessManager, and the Recovery of each registry of consents, are made by others.
+        made_by_us = len(made) - 2 - len(self.deployment.predecessors)
         return BlockNumber(min(blocks) if len(blocks) == made_by_us else 0)
 
     def close(self) -> None:

@@ -56,10 +56,14 @@ def _fork(view: View, log: bytes) -> str:
 
 
 def opening_things(view: View, word: bytes) -> Iterator[Thing]:
-    emergencies = view.state.emergencies
-    found = emergencies.openings.get(word)
-    if found is None:
-        return
+    for each in view.since_first():
+        if word in each.patients.emergencies.openings:
+            yield _opening(each, word)
+
+
+def _opening(view: View, word: bytes) -> Thing:
+    emergencies = view.patients.emergencies
+    found = emergencies.openings[word]
     facts: dict[str, Any] = {
         "subject": subject_text(found.subject),
         "responder": to_hex(found.member),
@@ -76,11 +80,11 @@ def opening_things(view: View, word: bytes) -> Iterator[Thing]:
         facts["closed"] = iso(found.closed_at)
     if found.reviewed_at:
         facts["finding (commitment)"] = to_hex(found.finding)
-    yield Thing("emergency opening", _opening_state(view, word), facts)
+    return Thing("emergency opening", _opening_state(view, word), facts)
 
 
 def _opening_state(view: View, word: bytes) -> str:
-    emergencies = view.state.emergencies
+    emergencies = view.patients.emergencies
     found = emergencies.openings[word]
     if found.reviewed_at:
         return f"Reviewed {iso(found.reviewed_at)}"

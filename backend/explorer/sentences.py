@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from backend.consent.ledger_types import NOBODY, TimedEvent, unpack_consent_slot
+from backend.consent.ledger_types import (
+    NOBODY,
+    TimedEvent,
+    unpack_consent_slot,
+    unpack_subject_slot,
+)
 from backend.explorer.wording import (
     KINDS,
     KINDS_OF,
@@ -67,6 +72,25 @@ def _slot(given: Arguments) -> Mapping[str, str]:
     }
 
 
+def _consent_adopted(given: Arguments) -> Mapping[str, str]:
+    found = unpack_consent_slot(given["slot"])
+    how = _slot(given)
+    return {**how, "how": f"revoked {iso(found.revoked_at)}" if found.revoked_at else how["window"]}
+
+
+def _subject_adopted(given: Arguments) -> Mapping[str, str]:
+    found = unpack_subject_slot(given["slot"])
+    return {
+        "whose": _whose(found.controller.lower()),
+        "epoch": str(found.epoch),
+        "number": "1 document" if found.count == 1 else f"{found.count} documents",
+    }
+
+
+def _whose(controller: str) -> str:
+    return "under guardians" if controller == NOBODY else f"with controller {controller}"
+
+
 def _member(given: Arguments) -> Mapping[str, str]:
     return {
         "whose": "no account" if given["account"] == NOBODY else f"account {given['account']}",
@@ -86,14 +110,12 @@ _DERIVED: Final[Mapping[str, Callable[[Arguments], Mapping[str, str]]]] = {
     "TargetClosed": lambda given: {"done": "closed" if given["closed"] else "opened again"},
     "MemberAdmitted": _member,
     "MemberAmended": _member,
-    "SubjectOpened": lambda given: {
-        "whose": "under guardians"
-        if given["controller"] == NOBODY
-        else f"with controller {given['controller']}"
-    },
+    "SubjectOpened": lambda given: {"whose": _whose(given["controller"])},
     "ConsentGranted": _slot,
     "DelegationRecorded": _slot,
     "ConsentRevokedAhead": _slot,
+    "ConsentAdopted": _consent_adopted,
+    "SubjectAdopted": _subject_adopted,
     "RecoveryStepped": lambda given: {
         "next": "another controller is proposed" if given["proposed"] else "no recovery is pending"
     },
@@ -145,6 +167,11 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
         "RecoveryStepped": "subject {subject} is controlled by {controller}, {next}",
         "GrantRejected": "grant {id} of subject {subject} left out of its batch: {reason}",
         "RevocationRejected": "revocation of {id} left out of its batch: {reason}",
+        "ConsentAdopted": "{kind} {id} of subject {subject} taken over from the registry before, {how}{used}",
+        "SubjectAdopted": (
+            "subject {subject} taken over from the registry before, {whose}, in epoch {epoch} with {number} "
+            "ever recorded, opened by custodian {member}"
+        ),
         **_DOMAIN,
     },
     "Recovery": {
@@ -152,6 +179,9 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = {
         "RecoveryProposed": "recovery of subject {subject} to {controller} proposed by guardians{also}",
         "RecoveryVetoed": "recovery of subject {subject} vetoed",
         "RecoveryCompleted": "recovery of subject {subject} completed: {controller} controls it",
+        "RecoveryAdopted": (
+            "recovery policy, round and veto of subject {subject} taken over from the contract before"
+        ),
         **_DOMAIN,
     },
     "RecordRegistry": {

@@ -11,7 +11,7 @@ from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.chain import Block
 from backend.adapters.ledger.errors import BlockForgotten
 from backend.adapters.ledger.rebuild.ledger_state import LedgerState
-from backend.consent.ledger_types import TimedEvent, unpack_consent_slot
+from backend.consent.ledger_types import LedgerEvent, TimedEvent, unpack_consent_slot
 from backend.consent.terms import Kind
 from backend.errors import InvalidInput
 from backend.explorer.errors import LedgerIdUnknown
@@ -40,6 +40,7 @@ class Shown:
 
     ``as_of``: the second for which states are told. ``words``: how many of storage belong to the id.
     ``agrees``: whether the node stores in them what the events say; None where it no longer keeps that state.
+    ``newest_generation``: the last one of the contracts that were succeeded.
     """
 
     word: bytes
@@ -49,6 +50,7 @@ class Shown:
     events: list[TimedEvent] = field(default_factory=list)
     words: int = 0
     agrees: bool | None = None
+    newest_generation: int = 0
 
 
 def parse_id(text: str) -> bytes:
@@ -69,13 +71,14 @@ def show(node: Node, word: bytes, block: BlockNumber | None, progress: Progress 
     state, about = _read(node, word, fixed.number, progress)
     deployment = node.deployment
     constants = Constants(deployment.recovery_delay_seconds, deployment.market_terms.grace_seconds)
-    things = find(View(state, constants, as_of), word)
+    things = find(View(state, constants, as_of, deployment.generation_at(fixed.number)), word)
     if not things and not about:
         raise LedgerIdUnknown(
             f"No contract of this deployment knows {to_hex(word)} up to block {fixed.number} of chain "
             f"{deployment.chain_id}."
         )
-    shown = Shown(word, fixed, as_of, things, about)
+    newest = len(deployment.predecessors)
+    shown = Shown(word, fixed, as_of, things, about, newest_generation=newest)
     _compare(node, state, shown)
     node.require_unchanged(fixed)
     return shown
@@ -85,7 +88,7 @@ def _read(
     node: Node, word: bytes, last: BlockNumber, progress: Progress
 ) -> tuple[LedgerState, list[TimedEvent]]:
     """Replay everything, and keep the events of the id, of what belongs to it and of what ends it."""
-    state, about = LedgerState(), _About(word)
+    state, about = LedgerState(len(node.deployment.predecessors) + 1), _About(word)
     for count, timed in enumerate(node.scan.timed(node.first_block, last), 1):
         state.apply(timed)
         about.take(timed)
@@ -102,11 +105,14 @@ class _About:
         self._word = word
         self._wanted = {word}
         self._endings: set[tuple[str, bytes]] = set()  # events that end the consent with this id
+        self._since = 0  # the generations in which it is: from where it was recorded
+        self._last = 0  # to where it was adopted last
 
     def take(self, timed: TimedEvent) -> None:
         name, ids = timed.event.name, ids_of(timed)
         arguments: Mapping[str, Any] = timed.event.arguments
-        if self._wanted.isdisjoint(ids) and self._endings.isdisjoint((name, each) for each in ids):
+        ends = self._reaches(timed.event) and not self._endings.isdisjoint((name, each) for each in ids)
+        if self._wanted.isdisjoint(ids) and not ends:
             return
         self.events.append(timed)
         owners, owned = _BELONGS.get(name, ((), ""))
@@ -114,8 +120,16 @@ class _About:
             self._wanted.add(arguments[owned])
         if name in _RECORDED and arguments["id"] == self._word:
             self._endings = set(_endings(arguments))
-        elif name == "AllRevoked":  # the next one ends others
+            self._since = self._last = timed.event.generation
+        elif name == "ConsentAdopted":
+            self._last = timed.event.generation
+        elif name == "AllRevoked" and ends:  # the next one ends others
             self._endings = {ending for ending in self._endings if ending[0] != name}
+
+    def _reaches(self, event: LedgerEvent) -> bool:
+        """Return whether an ending in one generation ends the consent in that to which it was adopted."""
+        since = 0 if event.name == "AllRevoked" else self._since
+        return since <= event.generation <= self._last
 
 
 def _endings(recorded: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
@@ -135,12 +149,13 @@ def _compare(node: Node, state: LedgerState, shown: Shown) -> None:
     """Ask the node for every word of storage that belongs to the id."""
     agrees = True
     try:
-        for name, replayed in state.contracts.items():
-            layout = artifact(name).layout
+        for place in node.places:
+            layout = artifact(place.artifact).layout
+            replayed = state.contracts[place.name, place.generation]
             own = [entry for entry in replayed.storage() if shown.word in entry.keys]
             expected = {entry.slot(layout): entry.value for entry in own}
             shown.words += len(expected)
-            agrees &= node.words(name, list(expected), shown.block.number) == expected
+            agrees &= node.words(place, list(expected), shown.block.number) == expected
     except BlockForgotten:
         return
     shown.agrees = agrees

@@ -13,20 +13,26 @@ from backend.adapters.ledger.calls import Sender
 from backend.adapters.ledger.chain import Chain
 from backend.adapters.ledger.consents import GAS_COMMAND, ConsentRegistry
 from backend.adapters.ledger.deployment import require_code, require_deployed
-from backend.adapters.ledger.deployment_file import Deployment
+from backend.adapters.ledger.deployment_file import Deployment, Place
 from backend.adapters.ledger.effects import Effects
-from backend.adapters.ledger.errors import OutcomeUnknown, TransactionRefused, WrongChain
+from backend.adapters.ledger.errors import (
+    ContractCodeDiffers,
+    OutcomeUnknown,
+    TransactionRefused,
+    WrongChain,
+)
 from backend.adapters.ledger.ledger import ConsentLedger
 from backend.adapters.ledger.members import ParticipantRegistry
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.rpc import RpcError
-from backend.consent.authority import expected_signer, require_signed_by
+from backend.consent.authority import WrongSigner, expected_signer, require_signed_by
+from backend.consent.errors import SignatureInvalid
 from backend.consent.ledger_types import ConsentSlot, Receipt, SubjectEvidence
 from backend.consent.revocations import ConsentUnknown, EpochAhead, Revocation, command_of
 from backend.consent.terms import Kind
 from backend.consent.typed_data import Domain
-from backend.errors import LedgerUnavailable
+from backend.errors import AssentError, LedgerUnavailable
 from backend.explorer.errors import StopNotSent, StopWithoutContract
 from backend.explorer.stop_file import HeldStop
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, SubjectId, UnixSeconds
@@ -77,29 +83,45 @@ def send_stop(
     there; SignatureInvalid, WrongSigner, ConsentUnknown, EpochAhead where it is not valid; StopNotSent,
     LedgerRejected; OutcomeUnknown where it is not in a block in time, LedgerUnavailable.
     """
-    chain_id, registry = _place(held, deployment, contract)
+    chain_id, registries = _places(held, deployment, contract)
     with _network(url, chain_id, payer, wait_seconds) as (chain, relayer):
         if deployment is None:
-            require_code(_REGISTRY, registry, chain)
+            _require_registry(registries[0], chain)
         else:
             require_deployed(deployment, chain)
-        return _Delivery(chain, relayer, registry).deliver(held.stop, payer)
+        failures: list[AssentError] = []
+        for registry in registries:
+            try:
+                return _Delivery(chain, relayer, registry).deliver(held.stop, payer)
+            except (SignatureInvalid, WrongSigner, ConsentUnknown) as failure:
+                failures.append(failure)
+        raise failures[0]
 
 
-def _place(
+def _places(
     held: HeldStop, deployment: Deployment | None, contract: Address | None
-) -> tuple[int | None, Address]:
-    """Return chain id and address, as everything says that says something."""
+) -> tuple[int | None, list[Address]]:
+    """Return chain id and address, as all says that says something. Where nothing says for which of the
+    registries that succeeded one another it was signed, all of them, the newest first."""
     chain_ids = {held.chain_id, deployment.chain_id if deployment else None} - {None}
     if len(chain_ids) > 1:
         raise WrongChain(f"It was signed for chain {held.chain_id}, and the deployment is on another one.")
-    addresses = {held.contract, contract, deployment.address(_REGISTRY) if deployment else None} - {None}
-    if len(addresses) > 1:
+    known = [] if deployment is None else [place.address for place in deployment.places(_REGISTRY)]
+    named = {address for address in (held.contract, contract) if address is not None}
+    if len(named) > 1 or (known and not named <= set(known)):
         raise WrongChain("It was signed for another registry of consents than the one that was named.")
-    if not addresses:
+    found = list(named) or known[::-1]
+    if not found:
         raise StopWithoutContract
-    (address,) = addresses
-    return next(iter(chain_ids), None), Address(str(address))
+    return next(iter(chain_ids), None), found
+
+
+def _require_registry(address: Address, chain: Chain) -> None:
+    """Raise ContractCodeDiffers unless it is a registry of this release, the first or one that succeeded."""
+    try:
+        require_code(Place(_REGISTRY, address), chain)
+    except ContractCodeDiffers:
+        require_code(Place(_REGISTRY, address, generation=1), chain)
 
 
 @contextmanager

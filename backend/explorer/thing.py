@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backend.adapters.ledger.rebuild.ledger_state import LedgerState
+from backend.adapters.ledger.rebuild.ledger_state import LedgerState, PatientContracts
 
 
 @dataclass(slots=True)
@@ -27,8 +28,22 @@ class Constants:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The replayed state of all contracts. ``now``: the second for which states are told."""
+    """The replayed state of all contracts. ``now``: the second for which states are told.
+
+    ``generation``: which of the patients' contracts count, by default the newest.
+    """
 
     state: LedgerState
     constants: Constants
     now: int
+    generation: int = -1
+
+    @property
+    def patients(self) -> PatientContracts:
+        return self.state.generations[self.generation]
+
+    def since_first(self) -> Iterator[View]:
+        """Yield the same as each generation sees it, from the one that counts back to the first."""
+        newest = range(len(self.state.generations))[self.generation]
+        for generation in range(newest, -1, -1):
+            yield replace(self, generation=generation)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from web3 import Web3
 
-from backend.adapters.ledger.abi import CONTRACTS, artifact, decode_or_none
+from backend.adapters.ledger.abi import CONTRACTS, artifact
+from backend.adapters.ledger.constants import differing_constants
+from backend.adapters.ledger.deployment_file import Place
 from backend.adapters.ledger.errors import EventsContradict
 from backend.adapters.ledger.rebuild.ledger_state import LedgerState
 from backend.adapters.ledger.rebuild.trie import storage_root
@@ -25,32 +27,22 @@ from backend.errors import LedgerUnavailable
 from backend.explorer.node import Node
 from backend.types import BlockNumber, Bytes32, UnixSeconds, to_hex
 
-# Which contract names which other in its code; masking the immutables hides that.
-LINKS: Final = (
-    ("ParticipantRegistry", "authority", "AccessManager"),
-    ("ConsentRegistry", "PARTICIPANTS", "ParticipantRegistry"),
-    ("ConsentRegistry", "RECOVERY", "Recovery"),
-    ("Recovery", "REGISTRY", "ConsentRegistry"),
-    ("Recovery", "PARTICIPANTS", "ParticipantRegistry"),
-    ("RecordRegistry", "PARTICIPANTS", "ParticipantRegistry"),
-    ("AuditAnchor", "PARTICIPANTS", "ParticipantRegistry"),
-    ("ResearchMarket", "PARTICIPANTS", "ParticipantRegistry"),
-    ("EmergencyAccess", "PARTICIPANTS", "ParticipantRegistry"),
-    ("EmergencyAccess", "CONSENTS", "ConsentRegistry"),
-    ("KeyRegistry", "CONSENTS", "ConsentRegistry"),
-    ("KeyRegistry", "RECOVERY", "Recovery"),
-)
 NOT_IN_EVENTS: Final = (
     "Number and time of an anchor and the time of a result come from the event's block, not from the event.",
     "The study that an account is paid for follows from its first payment; no event says it.",
     "How the AccessManager stores a changed delay depends on the time of the change, which is its block's.",
+)
+AFTER_A_SUCCESSION: Final = (
+    "The time of an adoption is its block's; the epoch there that a subject has caught up with, and the "
+    "rounds there beside emergency policies and openings, are what the events of the contract before had "
+    "made by then."
 )
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One word, constant or code that is not what it should be. Words as 0x hex."""
+    """One word, constant or code that is not what it should be. Words as 0x hex. ``contract``: its title."""
 
     contract: str
     where: str
@@ -60,10 +52,12 @@ class Difference:
 
 @dataclass(slots=True)
 class ContractReport:
-    """``words``: made by the events, not empty. ``complete``: it is shown that nothing else is stored."""
+    """``name``: as ``contract_title`` gives it. ``words``: made by the events, not empty. ``complete``: it is
+    shown that nothing else is stored."""
 
     name: str
     address: str
+    generation: int = 0
     events: int = 0
     words: int = 0
     complete: bool = False
@@ -71,13 +65,15 @@ class ContractReport:
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What was compared at one block."""
+    """What was compared at one block. ``expected``: how many contracts there are; with foreign code they are
+    left out of ``contracts``."""
 
     chain_id: int
     block: BlockNumber
     block_hash: Bytes32
     time: UnixSeconds
     first_block: BlockNumber
+    expected: int = len(CONTRACTS)
     contracts: list[ContractReport] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
@@ -86,14 +82,21 @@ class VerifyReport:
         return not self.differences
 
     @property
+    def not_in_events(self) -> tuple[str, ...]:
+        """What follows from something else than the event that it was written with."""
+        has_successors = any(each.generation for each in self.contracts)
+        return (*NOT_IN_EVENTS, AFTER_A_SUCCESSION) if has_successors else NOT_IN_EVENTS
+
+    @property
     def complete(self) -> bool:
-        return len(self.contracts) == len(CONTRACTS) and all(each.complete for each in self.contracts)
+        return len(self.contracts) == self.expected and all(each.complete for each in self.contracts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
     """What the node says of one contract. ``root`` or ``listing`` None where it does not say."""
 
+    place: Place
     code: bytes
     root: bytes | None
     listing: Mapping[int, int] | None
@@ -106,12 +109,18 @@ def verify(node: Node, block: BlockNumber | None, progress: Progress = lambda _:
     listed, listings = _listings(node) if is_anvil and block is None else (block, None)
     fixed = node.block(listed)
     report = VerifyReport(
-        node.deployment.chain_id, fixed.number, fixed.hash, fixed.timestamp, node.first_block
+        node.deployment.chain_id,
+        fixed.number,
+        fixed.hash,
+        fixed.timestamp,
+        node.first_block,
+        expected=len(node.places),
     )
     facts = _facts(node, fixed.number, listings, has_roots=not is_anvil)
     _compare_code(node, facts, report)
     foreign = {difference.contract for difference in report.differences}
-    ours = [name for name in CONTRACTS if name not in foreign]  # what others emit or store means nothing here
+    # What others emit or store means nothing here.
+    ours = [place for place in node.places if node.title(place) not in foreign]
     _compare_constants(node, ours, report)
     progress("reading the events")
     try:
@@ -121,18 +130,19 @@ def verify(node: Node, block: BlockNumber | None, progress: Progress = lambda _:
             Difference("events", "order", error.detail, "events that follow upon each other")
         )
         return report
-    for name in ours:
-        progress(f"comparing {name}")
-        part = ContractReport(name, node.deployment.address(name), events=state.events[name])
+    for place in ours:
+        title, key = node.title(place), (place.name, place.generation)
+        progress(f"comparing {title}")
+        part = ContractReport(title, place.address, place.generation, events=state.events[key])
         report.contracts.append(part)
-        _compare_storage(node, part, list(state.contracts[name].storage()), facts[name], report)
+        _compare_storage(node, part, list(state.contracts[key].storage()), facts[place], report)
     node.require_unchanged(fixed)
     return report
 
 
-def _replay(node: Node, names: Sequence[str], last: BlockNumber, progress: Progress) -> LedgerState:
-    state = LedgerState()
-    for count, timed in enumerate(node.scan_of(names).timed(node.first_block, last), 1):
+def _replay(node: Node, places: Sequence[Place], last: BlockNumber, progress: Progress) -> LedgerState:
+    state = LedgerState(len(node.deployment.predecessors) + 1)
+    for count, timed in enumerate(node.scan_of(places).timed(node.first_block, last), 1):
         state.apply(timed)
         if count % 1000 == 0:
             progress(f"reading the events: {count}, block {timed.event.block_number} of {last}")
@@ -141,23 +151,22 @@ def _replay(node: Node, names: Sequence[str], last: BlockNumber, progress: Progr
 
 def _facts(
     node: Node, number: BlockNumber, listings: Mapping[str, Mapping[int, int]] | None, *, has_roots: bool
-) -> dict[str, _Facts]:
+) -> dict[Place, _Facts]:
     """Ask for code and storage roots in one request, before the node forgets the block."""
-    addresses = [node.deployment.address(name) for name in CONTRACTS]
+    places = node.places
+    addresses = [place.address for place in places]
     calls: list[tuple[str, Sequence[Any]]] = [("eth_getCode", [each, hex(number)]) for each in addresses]
     calls += [("eth_getProof", [each, [], hex(number)]) for each in addresses]
     answers = node.rpc().batch(calls)
     found = {}
-    for name, address, code, proof in zip(
-        CONTRACTS, addresses, answers[: len(addresses)], answers[len(addresses) :], strict=True
-    ):
+    for place, code, proof in zip(places, answers[: len(places)], answers[len(places) :], strict=True):
         if isinstance(code, RpcError):
             raise LedgerUnavailable(f"The node does not show block {number}: {code.message}.")
         root = None
         if has_roots and proof is not None and not isinstance(proof, RpcError):
             root = bytes.fromhex(proof["storageHash"][2:])
-        listing = None if listings is None else listings.get(address.lower(), {})
-        found[name] = _Facts(bytes.fromhex(code[2:]), root, listing)
+        listing = None if listings is None else listings.get(place.address.lower(), {})
+        found[place] = _Facts(place, bytes.fromhex(code[2:]), root, listing)
     return found
 
 
@@ -181,41 +190,33 @@ def _listings(node: Node) -> tuple[BlockNumber, dict[str, dict[int, int]]]:
 # --- comparing
 
 
-def _compare_code(node: Node, facts: Mapping[str, _Facts], report: VerifyReport) -> None:
-    for name in CONTRACTS:
-        compiled, code = artifact(name), facts[name].code
+def _compare_code(node: Node, facts: Mapping[Place, _Facts], report: VerifyReport) -> None:
+    for place in node.places:
+        compiled, code, title = artifact(place.artifact), facts[place].code, node.title(place)
+        recorded = node.deployment.made(place).code_hash
         if compiled.masked(code) != compiled.runtime:
             shown = _hash(compiled.masked(code)), _hash(compiled.runtime)
-            report.differences.append(Difference(name, "code, immutables masked", *shown))
-        elif _hash(code) != node.deployment.contracts[name].code_hash:
-            shown = _hash(code), node.deployment.contracts[name].code_hash
-            report.differences.append(Difference(name, "code with its constants", *shown))
+            report.differences.append(Difference(title, "code, immutables masked", *shown))
+        elif _hash(code) != recorded:
+            report.differences.append(Difference(title, "code with its constants", _hash(code), recorded))
 
 
-def _compare_constants(node: Node, ours: Sequence[str], report: VerifyReport) -> None:
+def _compare_constants(node: Node, ours: Sequence[Place], report: VerifyReport) -> None:
     """Compare what the constructors fixed with the deployment file, each asked of the contract itself."""
-    deployment = node.deployment
-    expected: list[tuple[str, str, Any]] = [
-        (contract, view, deployment.address(other)) for contract, view, other in LINKS
-    ]
-    expected.append(("Recovery", "RECOVERY_DELAY", deployment.recovery_delay_seconds))
-    expected.append(("ResearchMarket", "marketTerms", astuple(deployment.market_terms)))
-    for contract, view, value in expected:
-        if contract not in ours:
-            continue
-        function = artifact(contract).functions[view]
-        call = {"to": deployment.address(contract), "data": to_hex(function.encode(()))}
-        answer = bytes.fromhex(node.ask("eth_call", call, hex(report.block))[2:])
-        found = decode_or_none(function.outputs, answer)
-        shown = "no usable answer" if found is None else str(found[0])
-        if shown.lower() != str(value).lower():
-            report.differences.append(Difference(contract, view, shown, str(value)))
+
+    def ask(address: str, data: bytes) -> bytes:
+        call = {"to": address, "data": to_hex(data)}
+        return bytes.fromhex(node.ask("eth_call", call, hex(report.block))[2:])
+
+    for place in ours:
+        for view, shown, expected in differing_constants(node.deployment, place, ask):
+            report.differences.append(Difference(node.title(place), view, shown, expected))
 
 
 def _compare_storage(
     node: Node, part: ContractReport, entries: Sequence[Entry], facts: _Facts, report: VerifyReport
 ) -> None:
-    layout = artifact(part.name).layout
+    layout = artifact(facts.place.artifact).layout
     names = {entry.slot(layout): str(entry) for entry in entries}
     expected = {entry.slot(layout): entry.value for entry in entries}
     part.words = sum(1 for value in expected.values() if value)
@@ -223,7 +224,7 @@ def _compare_storage(
         part.complete = True
         return
     if facts.listing is None:
-        actual = node.words(part.name, list(expected), report.block)
+        actual = node.words(facts.place, list(expected), report.block)
         part.complete = facts.root is not None and facts.root == storage_root(actual.items())
         if facts.root is not None and not part.complete:
             shown = to_hex(facts.root), to_hex(storage_root(actual.items()))

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from backend.adapters.ledger.abi import CONTRACTS, artifact
+from backend.adapters.ledger.abi import CONTRACTS
 from backend.adapters.ledger.errors import ChainReorganised
 from backend.consent.ledger_types import TimedEvent
 from backend.errors import InvalidInput, LedgerUnavailable
 from backend.explorer.node import Node
 from backend.explorer.show import parse_id
-from backend.explorer.wording import ids_of
+from backend.explorer.wording import KINDS_OF, ids_of
 from backend.types import BlockNumber, Bytes32
 
 _REMEMBERED_BLOCKS: Final = 512
 _BLOCKS_A_STEP: Final = 2000
-_EVENTS: Final = {event.name for name in CONTRACTS for event in artifact(name).events.values()}
+_EVENTS: Final = {event for _, event in KINDS_OF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,10 @@ class Notice:
 
 
 class Filter:
-    """Contracts, events and ids. Those of one sort are alternatives; every sort given must fit."""
+    """Contracts, events and ids. Those of one sort are alternatives; every sort given must fit.
+
+    A contract's name means those of every generation.
+    """
 
     def __init__(self, wishes: Sequence[str]) -> None:
         """Raise InvalidInput for a wish that is neither a contract, an event nor an id."""

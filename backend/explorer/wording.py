@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from backend.adapters.ledger.abi import CONTRACTS, artifact
+from backend.adapters.ledger.deployment_file import SUCCEEDED, artifact_of
 from backend.adapters.ledger.reverts import decode_revert
 from backend.consent.ledger_types import TimedEvent
 from backend.types import MAX_UINT40, subject_text, to_hex
@@ -26,6 +27,13 @@ STRUCTS: Final = {
 }  # fmt: skip
 _LAST_DATE: Final = 253_402_300_799  # the last second of the year 9999
 Arguments = Mapping[str, Any]
+
+
+def contract_title(name: str, generation: int, newest: int) -> str:
+    """Return a contract's name, and of one that was succeeded also that. ``newest``: the last generation."""
+    if name not in SUCCEEDED or generation == newest:
+        return name
+    return f"{name} (succeeded)" if newest == 1 else f"{name} (succeeded, {generation + 1} of {newest + 1})"
 
 
 def iso(seconds: int) -> str:
@@ -109,5 +117,7 @@ def _collect(kind: str, value: Any, found: set[bytes]) -> None:
 KINDS_OF: Final = {
     (contract, event.name): tuple(zip(event.names, event.types, strict=True))
     for contract in CONTRACTS
-    for event in artifact(contract).events.values()
+    for generation in (0, 1)
+    for event in artifact(artifact_of(contract, generation)).events.values()
 }
+"""Contract and event to the names and types of its arguments, those of every generation together."""

@@ -57,7 +57,10 @@ def replay_entry(stores: Stores, index: int) -> tuple[Replay, Tables]:
             raise UnknownEntry  # ``find`` raises EntryDamaged for those
         opened.note(event.subject)
         replayer = Replayer(
-            kept=kept_by(stores), ledger=EventLedger(stores.events), tables=tables, digest=digest
+            kept=kept_by(stores),
+            ledger=EventLedger(stores.events, stores.deployment),
+            tables=tables,
+            digest=digest,
         )
         return replayer.replay(event), tables
     finally:

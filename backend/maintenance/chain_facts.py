@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -35,16 +36,18 @@ class ChainFacts:
 
 def read_chain(stores: Stores) -> ChainFacts:
     """Read all events up to the head. Raises LedgerUnavailable."""
-    contracts = {
-        name: stores.deployment.contracts[name].address for name in ("ConsentRegistry", "RecordRegistry")
-    }
+    contracts = stores.deployment.places("ConsentRegistry", "RecordRegistry")
     scan = EventScan(chain=stores.chain, contracts=contracts)
     custodian = stores.relayer.address(Sender.CUSTODIAN).lower()
     facts = ChainFacts()
+    # What is recorded in a contract once another one has succeeded it does not count.
+    ended = {number: each.until for number, each in enumerate(stores.deployment.predecessors)}
     for event in scan.events(BlockNumber(0), stores.chain.view().head_number):
         arguments = cast(Mapping[str, Any], event.arguments)
         if event.name == "SubjectOpened" and arguments["custodian"].lower() == custodian:
             facts.subjects.add(SubjectId(arguments["subject"]))
+        elif event.name in _RECORDED and event.block_number >= ended.get(event.generation, math.inf):
+            continue
         elif event.name in _RECORDED and arguments["subject"] in facts.subjects:
             facts.consents[ConsentId(arguments["id"])] = Recorded(
                 SubjectId(arguments["subject"]), event.block_number, event.transaction_hash

@@ -22,8 +22,9 @@ import httpx
 from backend.adapters.data_directory import MIN_FREE_BYTES, DataDirectory, DataDirectoryInUse
 from backend.adapters.index.failures import translated
 from backend.adapters.index.server import connect
-from backend.adapters.ledger.deployment import verify_code, verify_node
+from backend.adapters.ledger.deployment import succession_file, verify_code, verify_node
 from backend.adapters.ledger.deployment_file import read_deployment
+from backend.adapters.ledger.errors import SuccessionUnderWay
 from backend.adapters.ledger.network import NetworkChain
 from backend.adapters.storage.kubo import KuboBlockStore
 from backend.backup.daily import newest_verified
@@ -198,13 +199,17 @@ def _ledger(settings: Settings) -> Findings:
                 "the service believes one node: where that lags or lies, a revocation can be hidden",
                 "Set ASSENT_LEDGER_SECOND_URL to a node of another organisation.",
             )
-        deployment = read_deployment(settings.data_directory / "chain" / "deployment.json")
+        path = settings.data_directory / "chain" / "deployment.json"
+        deployment = read_deployment(path)
+        if succession_file(path).exists():
+            raise SuccessionUnderWay("Other contracts are taking over.")
         if deployment is None or not deployment.complete:
             yield Finding("contracts", State.LOOK, "not deployed from here yet", "assent deploy")
         else:
             verify_code(deployment, chain)
             chain.demand(lambda node: verify_node(deployment, node))
-            yield Finding("contracts", State.SOUND, f"{len(deployment.contracts)}, their code is ours")
+            number = len(list(deployment.places()))
+            yield Finding("contracts", State.SOUND, f"{number}, their code is ours")
 
 
 def _index(settings: Settings) -> Findings:

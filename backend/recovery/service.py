@@ -110,6 +110,9 @@ class RecoveryService:
     wallets: WalletCheck
     audit: AuditLog
     domain: Domain  # of the contract Recovery
+    signed_since: (
+        UnixSeconds  # when that contract took over from another; what was signed before is for that one
+    )
     tables: Tables
     clock: Callable[[], int]
 
@@ -165,6 +168,7 @@ class RecoveryService:
         return (
             case.state is CaseState.COLLECTING
             and case.round == situation.state.round
+            and case.begun_at >= self.signed_since
             and self.clock() <= case.submit_by
         )
 

@@ -205,7 +205,7 @@ def opened(story: Story) -> Iterator[Opened]:
         tables = load_tables()
         replayer = Replayer(
             kept=kept_by(stores),
-            ledger=EventLedger(stores.events),
+            ledger=EventLedger(stores.events, stores.deployment),
             tables=tables,
             digest=tables_digest(tables, tables_with_map(None)),
         )
@@ -243,7 +243,7 @@ def test_every_decision_of_the_day_comes_out_as_its_entry_says(opened: Opened) -
 
 def test_past_facts_from_events_are_those_the_contracts_answer(opened: Opened) -> None:
     """At the head, where the node still has the state."""
-    stores, events = opened.stores, EventLedger(opened.stores.events)
+    stores, events = opened.stores, EventLedger(opened.stores.events, opened.stores.deployment)
     head = stores.ledger.view().head_number
     subjects = {event.subject for event in opened.named() if event.subject}
     members = [MemberId(stores.tenant), MemberId(b"\x01" * 32)]
@@ -312,7 +312,7 @@ def test_evidence_that_is_gone_is_named_and_nothing_is_guessed(opened: Opened, c
     tables = load_tables()
     replayer = Replayer(
         kept=_Missing(kept_by(opened.stores), consent=consent),
-        ledger=EventLedger(opened.stores.events),
+        ledger=EventLedger(opened.stores.events, opened.stores.deployment),
         tables=tables,
         digest="",
     )

@@ -127,3 +127,39 @@ def test_accounts_of_a_service_that_never_started_are_those_it_will_send_from(tm
     assert set(told[0]) == {"relayer", "custodian", "operator", "payments"}
     deployed = run_cli("deploy", "--data-directory", tmp_path / "data", "--json")
     assert json.loads(deployed.stdout)["deployer"] == told[0]["operator"]
+
+
+def test_contracts_are_succeeded_and_an_old_deployment_file_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    def run(*arguments: str) -> Any:
+        done = run_cli(*arguments, "--json", "--data-directory", data)
+        return json.loads(done.stdout) if done.returncode == 0 else done.stderr.split(":")[0]
+
+    first, file = run("deploy"), data / "chain" / "deployment.json"
+    assert run("ledger", "succeed", "--abandon") == "no_succession"
+    dry = run("ledger", "succeed", "--dry-run")
+    assert (dry["subjects"], dry["consent_registry"], dry["changed"]) == (0, first["ConsentRegistry"], False)
+    assert run("deploy") == first
+    before = file.read_bytes()
+
+    done = run("ledger", "succeed")
+    second = run("deploy")
+    assert done["consent_registry"] == second["ConsentRegistry"] != first["ConsentRegistry"]
+    assert {name for name in first if first[name] != second[name]} == {
+        "ConsentRegistry", "Recovery", "KeyRegistry", "EmergencyAccess",
+    }  # fmt: skip
+    report = run("ledger", "verify")
+    assert (report["equal"], report["complete"], len(report["contracts"])) == (True, True, len(first) - 2 + 4)
+    after = file.read_bytes()
+
+    file.write_bytes(before)
+    assert run("deploy") == "deployment_succeeded"
+    assert run("ledger", "succeed") == "deployment_succeeded"
+    (tmp_path / "newer.json").write_bytes(after)
+    assert run("ledger", "succeed", "--with", str(tmp_path / "newer.json")) == done
+    assert run("deploy") == second
+    file.with_name("succession.json").write_bytes(after)
+    assert run("deploy") == "succession_under_way"
+    assert run("ledger", "succeed", "--abandon") == {"abandoned": True}
+    assert run("deploy") == second

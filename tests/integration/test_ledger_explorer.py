@@ -121,7 +121,7 @@ def replayed(story: Story) -> LedgerState:
 
 def words_of(story: Story, contract: str) -> dict[int, tuple[str, int]]:
     """Return what the events make of a contract: slot to name and value, empty words left out."""
-    entries, layout = replayed(story).contracts[contract].storage(), artifact(contract).layout
+    entries, layout = replayed(story).contracts[contract, 0].storage(), artifact(contract).layout
     return {entry.slot(layout): (str(entry), entry.value) for entry in entries if entry.value}
 
 

@@ -111,6 +111,7 @@ class Process(ConsentProcess):
             recording=self.recording,
             revocations=self.revocations,
             audit=self.audit,
+            signed_since=UnixSeconds(0),
             domain=services.domain,
             clock=self.now,
         )

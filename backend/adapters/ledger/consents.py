@@ -32,8 +32,8 @@ _WORD = 32
 class ConsentRegistry(BoundContract):
     """Chains of delegations (``via``) are leaf first, as the contract takes them."""
 
-    def __init__(self, address: Address, chain: Chain) -> None:
-        super().__init__("ConsentRegistry", address, chain)
+    def __init__(self, address: Address, chain: Chain, *, compiled: str = "ConsentRegistry") -> None:
+        super().__init__(compiled, address, chain)
         self._evidence = self.artifact.functions["evidence"].selector
 
     # --- views
@@ -134,6 +134,10 @@ class ConsentRegistry(BoundContract):
         if via:
             return self._command("subdelegate", delegation_header(delegation), _chain(via), signature)
         return self._command("delegate", delegation_header(delegation), signature)
+
+    def adopt(self, subject: SubjectId, ids: Sequence[ConsentId]) -> Call:
+        """Take a subject's documents over; only of a registry that succeeds another."""
+        return self._call("adopt", subject, list(ids), gas=_GAS_BATCH + _GAS_BATCH_ITEM * (len(ids) + 3))
 
     # --- what restricts
 

@@ -26,10 +26,13 @@ _FINALITY_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The event that shows that a command took effect: its first topic is ``key``, its arguments fit."""
+    """The event that shows that a command took effect: its first topic is ``key``, its arguments fit.
+
+    ``address``: of the contract, or of all that succeeded one another.
+    """
 
     contract: Artifact
-    address: Address
+    address: Address | Sequence[Address]
     event: str
     key: bytes | int
     fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
@@ -65,8 +68,10 @@ class Effects:
                 return found
         return None
 
-    def search(self, address: Address, topics: Sequence[str | Sequence[str] | None]) -> Iterator[Receipt]:
-        """Yield the events of a contract with these topics (as ``eth_getLogs`` takes them) in chain order,
+    def search(
+        self, address: Address | Sequence[Address], topics: Sequence[str | Sequence[str] | None]
+    ) -> Iterator[Receipt]:
+        """Yield the events of contracts with these topics (as ``eth_getLogs`` takes both) in chain order,
         each in a receipt of its own. Raise LedgerUnavailable.
         """
         query = {"address": address, "fromBlock": "0x0", "toBlock": "latest", "topics": list(topics)}

@@ -192,6 +192,46 @@ class DeploymentIncomplete(OperatorError):
     )
 
 
+class SuccessionUnderWay(OperatorError):
+    """Other contracts are taking over, and have not taken over whole: neither may be asked alone."""
+
+    code = "succession_under_way"
+    remedy = (
+        "Run 'assent ledger succeed' again: it goes on where it was. 'assent ledger succeed --abandon' gives "
+        "it up, and the contracts of before count on."
+    )
+
+
+class SuccessionHeld(OperatorError):
+    """A recovery is pending for a subject, which cannot be taken over before it ends."""
+
+    code = "succession_held"
+    remedy = (
+        "Start the service on its contracts again and wait until the recoveries are completed or vetoed. "
+        "Nothing was taken over yet."
+    )
+
+
+class SuccessionSpoiled(OperatorError):
+    """What stands in the successors is not what stands in the contracts before them."""
+
+    code = "succession_spoiled"
+    remedy = (
+        "Somebody went on recording in the contracts of before. Make sure that every custodian's service on "
+        "this chain is stopped, call 'assent ledger succeed --abandon', and begin again."
+    )
+
+
+class DeploymentSucceeded(OperatorError):
+    """The index was used with contracts that succeeded those of the deployment file, which is an old one."""
+
+    code = "deployment_succeeded"
+    remedy = (
+        "Put 'chain/deployment.json' back as it was written last, from a newer copy or from another "
+        "custodian of this chain. On these contracts stops that came since would be missed."
+    )
+
+
 class DeploymentThere(OperatorError):
     """The data directory belongs to another deployment; what people signed names its contracts."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from backend.adapters.ledger.abi import artifact
 from backend.adapters.ledger.chain import parse_block, parse_bytes32, parse_log
+from backend.adapters.ledger.deployment_file import Place
 from backend.adapters.ledger.errors import ChainReorganised
 from backend.adapters.ledger.rpc import Asking, RpcError
 from backend.consent.ledger_types import LedgerEvent, TimedEvent
 from backend.errors import LedgerUnavailable
-from backend.types import Address, BlockNumber, Bytes32, UnixSeconds
+from backend.types import BlockNumber, Bytes32, UnixSeconds
 
 _BLOCKS_A_REQUEST = 2000
 _MOST_BLOCKS_A_REQUEST = 64_000
@@ -27,19 +28,23 @@ class Reading(Protocol):
 
 
 class EventScan:
-    """Reads the logs of the deployed contracts. ``contracts``: name to address; ``only``: names of events,
-    by default all.
-    """
+    """Reads the logs of the deployed contracts. ``only``: names of events, by default all."""
 
     def __init__(
-        self, *, chain: Reading, contracts: Mapping[str, Address], only: Collection[str] | None = None
+        self, *, chain: Reading, contracts: Iterable[Place], only: Collection[str] | None = None
     ) -> None:
         self._chain = chain
-        self._names = {address.lower(): name for name, address in contracts.items()}
+        self._places = {place.address.lower(): place for place in contracts}
         self._topics = (
             None
             if only is None
-            else ["0x" + artifact(name).topic(event).hex() for name in contracts for event in only]
+            else sorted(
+                {
+                    "0x" + artifact(place.artifact).topic(event).hex()
+                    for place in self._places.values()
+                    for event in only
+                }
+            )
         )
 
     def hash_of(self, number: BlockNumber) -> Bytes32 | None:
@@ -68,11 +73,13 @@ class EventScan:
 
     def _pages(self, start: int, last: int) -> Iterator[list[Any]]:
         """Yield raw logs a stretch of blocks: a shorter one where the node refuses, else longer ones."""
+        if not self._places:
+            return  # to a node no address means every one
         blocks, most = _BLOCKS_A_REQUEST, _MOST_BLOCKS_A_REQUEST
         while start <= last:
             end = min(start + blocks - 1, last)
             query: dict[str, Any] = {
-                "address": sorted(self._names),
+                "address": sorted(self._places),
                 "fromBlock": hex(start),
                 "toBlock": hex(end),
             }
@@ -92,12 +99,13 @@ class EventScan:
 
     def _decode(self, item: Any) -> LedgerEvent:
         log = parse_log(item)
-        contract = self._names[log.address]
-        event = artifact(contract).events.get(log.topics[0])
+        place = self._places[log.address]
+        event = artifact(place.artifact).events.get(log.topics[0])
         if event is None:
-            raise LedgerUnavailable(f"{contract} emitted an event that this release does not know.")
+            raise LedgerUnavailable(f"{place.name} emitted an event that this release does not know.")
         return LedgerEvent(
-            contract=contract,
+            contract=place.name,
+            generation=place.generation,
             name=event.name,
             arguments=event.decode(log.topics, log.data),
             block_number=BlockNumber(int(item["blockNumber"], 16)),

@@ -14,17 +14,30 @@ from backend.consent.key_terms import AllowMediated, BindKey, WithdrawKey
 from backend.consent.ledger_types import BoundKey, Receipt
 from backend.types import Address, BlockNumber, Bytes32, SubjectId, UnixSeconds
 
+_FIRST_BLOCK = BlockNumber(0)
 _GAS = 1_000_000  # a contract wallet may be asked for its signature
 
 
 class KeyRegistry(BoundContract):
     """Every command carries the controller's signature and is relayed by anyone."""
 
-    def __init__(self, address: Address, chain: Chain) -> None:
+    def __init__(
+        self,
+        address: Address,
+        chain: Chain,
+        *,
+        former: KeyRegistry | None = None,
+        since: BlockNumber = _FIRST_BLOCK,
+    ) -> None:
+        """``former``: the one that this one succeeded in block ``since``; it answers for those before."""
         super().__init__("KeyRegistry", address, chain)
+        self._former = former
+        self._since = since
 
     def key(self, subject: SubjectId, *, block: BlockNumber) -> BoundKey:
         """Return the key that counts in the block. Its hash and date are zero where none does."""
+        if self._former is not None and block < self._since:
+            return self._former.key(subject, block=block)
         key_hash, sequence, bound_at = self._view("keyOf", subject, block=block)[0]
         return BoundKey(Bytes32(key_hash), sequence, UnixSeconds(bound_at))
 

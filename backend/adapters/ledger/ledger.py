@@ -31,12 +31,13 @@ from backend.consent.ledger_types import (
     SubjectEvidence,
 )
 from backend.consent.terms import Delegation, Document, Grant, Kind, OpenSubject
-from backend.consent.typed_data import consent_id
+from backend.consent.typed_data import Domain, consent_id
 from backend.errors import LedgerUnavailable
 from backend.types import Address, BlockNumber, Bytes32, ConsentId, MemberId, SubjectId, UnixSeconds
 
 _CACHED_EVIDENCE = 20_000
 _CACHED_MEMBERS = 5_000
+_FIRST_BLOCK = BlockNumber(0)
 _Asked = tuple[SubjectId, tuple[ConsentId, ...]]
 _CHANGES = {
     "ConsentGranted": Change.RECORDED,
@@ -47,7 +48,11 @@ _CHANGES = {
 
 
 class ConsentLedger:
-    """``via`` is the chain of delegations from the signer's own up to the one the controller gave."""
+    """``via`` is the chain of delegations from the signer's own up to the one the controller gave.
+
+    ``former``: the same for the contract that ``registry`` succeeded in block ``since``. It answers for the
+    blocks before, its events belong to the history, and stops that were signed for it go to it.
+    """
 
     def __init__(
         self,
@@ -57,8 +62,12 @@ class ConsentLedger:
         registry: ConsentRegistry,
         participants: ParticipantRegistry,
         effects: Effects,
+        former: ConsentLedger | None = None,
+        since: BlockNumber = _FIRST_BLOCK,
         cached_evidence: int = _CACHED_EVIDENCE,
     ) -> None:
+        self.former = former
+        self._since = since
         self._chain = chain
         self._relayer = relayer
         self._registry = registry
@@ -66,6 +75,20 @@ class ConsentLedger:
         self._effects = effects
         self._subjects: BlockCache[_Asked, SubjectEvidence] = BlockCache(cached_evidence)
         self._members: BlockCache[MemberId, Membership] = BlockCache(_CACHED_MEMBERS)
+
+    @property
+    def domain(self) -> Domain:
+        """What is signed for this contract is signed for."""
+        return Domain(self._chain.chain_id, self._registry.address)
+
+    @property
+    def all_former(self) -> tuple[ConsentLedger, ...]:
+        """Those that were succeeded, newest first."""
+        return () if self.former is None else (self.former, *self.former.all_former)
+
+    def counts_from(self) -> UnixSeconds:
+        """Return when this contract took over from another one, 0 for the first. Raise LedgerUnavailable."""
+        return UnixSeconds(0) if self.former is None else self.time_of(self._since)
 
     # --- reading
 
@@ -114,17 +137,22 @@ class ConsentLedger:
         self, asked: _Asked, members: Sequence[MemberId], block: BlockNumber
     ) -> tuple[SubjectEvidence, dict[MemberId, Membership]]:
         subject, ids = asked
-        participants = self._participants
+        participants, registry = self._participants, self._registry_at(block)
         first, *others = read_together(
             self._chain,
             [
-                (self._registry.address, self._registry.ask_evidence(subject, ids)),
+                (registry.address, registry.ask_evidence(subject, ids)),
                 *((participants.address, participants.ask_membership(member)) for member in members),
             ],
             block=block,
         )
         memberships = map(participants.read_membership, others)
-        return self._registry.read_evidence(first, ids), dict(zip(members, memberships, strict=True))
+        return registry.read_evidence(first, ids), dict(zip(members, memberships, strict=True))
+
+    def _registry_at(self, block: BlockNumber) -> ConsentRegistry:
+        if self.former is not None and block < self._since:
+            return self.former._registry_at(block)
+        return self._registry
 
     def is_valid_signature(self, account: Address, digest: bytes, signature: bytes) -> bool:
         """Ask a contract wallet (ERC-1271) at the head; False for an account without code."""
@@ -135,16 +163,31 @@ class ConsentLedger:
         return is_valid_signature(self._chain, address, digest, signature)
 
     def history(self, document: Document) -> list[Step]:
-        """Return what the events say of a document, in chain order."""
-        steps = []
-        for found in self._effects.search(self._registry.address, self._of_document(document)):
-            change, arguments = self._change(found.logs[0], document)
+        """Return what the events say of a document, in chain order.
+
+        A revoke-all ends what was recorded before it, whichever contract it was sent to.
+        """
+        steps: list[Step] = []
+        for found in self._effects.search(self._addresses, self._of_document(document)):
+            change, arguments = self._change(found.logs[0], document, {step.change for step in steps})
             if change is not None:
-                at = arguments.get("revokedAt")
-                steps.append(
-                    Step(change, at=at, block=found.block_number, transaction=found.transaction_hash)
-                )
+                at, contract = arguments.get("revokedAt"), self._emitter(found)
+                steps.append(Step(change, at, found.block_number, found.transaction_hash, contract))
         return steps
+
+    def domain_of(self, document: Document) -> Domain:
+        """Return the domain of the contract that recorded it; this one's where none has."""
+        found = None if self.former is None else self.receipt_of(document)
+        return self.domain if found is None else Domain(self._chain.chain_id, self._emitter(found))
+
+    def _emitter(self, found: Receipt) -> Address:
+        """Return which of the contracts an event is from that was searched for."""
+        return next(each for each in self._addresses if each.lower() == found.logs[0].address.lower())
+
+    @property
+    def _addresses(self) -> list[Address]:
+        """This contract's and those of all that it succeeded."""
+        return [self._registry.address, *(self.former._addresses if self.former else ())]
 
     def time_of(self, block: BlockNumber) -> UnixSeconds:
         """Return when a block was made."""
@@ -162,13 +205,19 @@ class ConsentLedger:
         keys = [consent_id(document), document.subject.to_bytes(32)]
         return [["0x" + self._topic(name).hex() for name in events], ["0x" + key.hex() for key in keys]]
 
-    def _change(self, log: LedgerLog, document: Document) -> tuple[Change | None, Mapping[str, Any]]:
+    def _change(
+        self, log: LedgerLog, document: Document, before: Collection[Change]
+    ) -> tuple[Change | None, Mapping[str, Any]]:
         event = self._registry.artifact.events[log.topics[0]]
         arguments = event.decode(log.topics, log.data)
         if event.name != "AllRevoked":
             return _CHANGES[event.name], arguments
-        ends = document.kind in (Kind.PERMIT, Kind.DELEGATION) and arguments["epoch"] == document.epoch + 1
-        return (Change.REVOKED_WITH_ALL if ends else None), arguments
+        # Each contract counts epochs for itself. What it recorded was of the epoch that was current in it.
+        is_its_epoch = Change.RECORDED in before or arguments["epoch"] == document.epoch + 1
+        ends = document.kind in (Kind.PERMIT, Kind.DELEGATION) and is_its_epoch
+        return (
+            Change.REVOKED_WITH_ALL if ends and Change.REVOKED_WITH_ALL not in before else None
+        ), arguments
 
     # --- subjects
 
@@ -272,7 +321,7 @@ class ConsentLedger:
     def _effect(
         self, event: str, key: bytes, fits: Callable[[Mapping[str, Any]], bool] = lambda _: True
     ) -> Effect:
-        return Effect(self._registry.artifact, self._registry.address, event, key, fits)
+        return Effect(self._registry.artifact, self._addresses, event, key, fits)
 
     def _topic(self, event: str) -> bytes:
         return self._registry.artifact.topic(event)

@@ -8,28 +8,31 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from backend.adapters.ledger.deployment_file import Deployment
 from backend.adapters.ledger.errors import EventsContradict
 from backend.adapters.ledger.events import EventScan
-from backend.adapters.ledger.rebuild.consents import Consents
 from backend.adapters.ledger.rebuild.participants import Participants
 from backend.adapters.ledger.rebuild.replayed import Moment
+from backend.adapters.ledger.rebuild.succeeding_consents import registries
 from backend.consent.ledger_types import (
     NO_MEMBER,
-    ConsentSlot,
     Facts,
     Membership,
     unpack_consent_slot,
     unpack_subject_slot,
 )
-from backend.consent.terms import Kind
 from backend.types import BlockNumber, ConsentId, MemberId, SubjectId, UnixSeconds
 
 
 class EventLedger:
-    """Reads the events from the first block on at each question."""
+    """Reads the events from the first block on at each question. ``events``: of all that ``deployment`` has.
 
-    def __init__(self, events: EventScan) -> None:
+    Each block is answered for by the registry of consents that counted in it.
+    """
+
+    def __init__(self, events: EventScan, deployment: Deployment) -> None:
         self._events = events
+        self._deployment = deployment
 
     def facts(
         self,
@@ -40,30 +43,23 @@ class EventLedger:
         block: BlockNumber,
     ) -> Facts:
         """Raises LedgerUnavailable, and EventsContradict for events that do not follow upon one another."""
-        consents, participants = Consents(), Participants()
-        handlers = {each.CONTRACT: each.handlers for each in (consents, participants)}
+        generations, participants = registries(len(self._deployment.predecessors) + 1), Participants()
+        handlers = {(each.CONTRACT, number): each.handlers for number, each in enumerate(generations)}
+        handlers[participants.CONTRACT, 0] = participants.handlers
         for event in self._events.events(BlockNumber(0), block):
-            handler = handlers.get(event.contract, {}).get(event.name)
+            handler = handlers.get((event.contract, event.generation), {}).get(event.name)
             if handler is None:
                 continue  # of a contract that no decision asks
             try:
                 handler(event.arguments, Moment(event.block_number, UnixSeconds(0)))
             except (KeyError, ValueError) as error:
                 raise EventsContradict(f"{event.name} in block {event.block_number}") from error
-        slots = tuple(_slot(consents, name) for name in ids)
+        counting = generations[self._deployment.generation_at(block)]
+        packed, slots = counting.evidence(subject, ids)
         return Facts(
-            replace(unpack_subject_slot(consents.subjects.get(subject, 0)), slots=slots),
+            replace(unpack_subject_slot(packed), slots=tuple(map(unpack_consent_slot, slots))),
             {member: _membership(participants, member) for member in members},
         )
-
-
-def _slot(consents: Consents, name: ConsentId) -> ConsentSlot:
-    """Return a slot as the contract's ``evidence`` gives it."""
-    slot = unpack_consent_slot(consents.slots.get(name, 0))
-    ended = 0
-    if slot.delegation_tag and slot.kind == Kind.PERMIT:
-        ended = consents.ended_for_cause.get((slot.subject, slot.delegation_tag), 0)
-    return replace(slot, delegation_tag=0, revoked_at=UnixSeconds(ended or slot.revoked_at))
 
 
 def _membership(participants: Participants, member: MemberId) -> Membership:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from backend.adapters.ledger.chain import Chain
+from backend.adapters.ledger.deployment_file import Place
 from backend.adapters.ledger.events import EventScan
 from backend.consent.ledger_types import RecordedOpening, TimedEvent
-from backend.types import Address, BlockNumber, Bytes32, MemberId, SubjectId, UnixSeconds
+from backend.types import BlockNumber, Bytes32, MemberId, SubjectId, UnixSeconds
 
-_CONTRACT: Final = "EmergencyAccess"
 _OPENED: Final = "EmergencyOpened"
 
 
 class RecordedOpenings:
-    """Reads the events of one contract."""
+    """Reads the events of the contracts that succeeded one another."""
 
-    def __init__(self, *, chain: Chain, contract: Address) -> None:
-        self._scan = EventScan(chain=chain, contracts={_CONTRACT: contract}, only=(_OPENED,))
+    def __init__(self, *, chain: Chain, contracts: Iterable[Place]) -> None:
+        self._scan = EventScan(chain=chain, contracts=contracts, only=(_OPENED,))
 
     def hash_of(self, number: BlockNumber) -> Bytes32 | None:
         """Return the hash of a block, None where the node does not have it. Raise LedgerUnavailable."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from backend.adapters.ledger.abi import artifact, decode_or_none
 from backend.adapters.ledger.chain import Chain, parse_address, parse_bytes32
+from backend.adapters.ledger.deployment_file import Place
 from backend.adapters.ledger.errors import ChainReorganised
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.rpc import RpcError
@@ -44,12 +45,13 @@ _UNSIGNED_STOPS: Final = frozenset(
 
 
 class RecordedStops:
-    """Reads the events of one registry, and the transactions that they came in."""
+    """Reads the events of the registries that succeeded one another, and the transactions they came in."""
 
-    def __init__(self, *, chain: Chain, registry: Address) -> None:
+    def __init__(self, *, chain: Chain, registries: Sequence[Place]) -> None:
         self._chain = chain
-        self._scan = EventScan(chain=chain, contracts={_REGISTRY: registry}, only=_EVENTS)
-        self._registry = registry.lower()
+        self._scan = EventScan(chain=chain, contracts=registries, only=_EVENTS)
+        self._names = {each.generation: each.address for each in registries}
+        self._registries = frozenset(each.address.lower() for each in registries)
         self._granted = "0x" + artifact(_REGISTRY).topic(_GRANTED).hex()
 
     def hash_of(self, number: BlockNumber) -> Bytes32 | None:
@@ -60,7 +62,10 @@ class RecordedStops:
         """Return those of blocks first..last, both included, in chain order. Raise LedgerUnavailable."""
         events = list(self._scan.timed(first, last))
         transactions = self._transactions({each.event.transaction_hash for each in events})
-        return [_stop(each, transactions[each.event.transaction_hash]) for each in events]
+        return [
+            _stop(each, transactions[each.event.transaction_hash], self._names[each.event.generation])
+            for each in events
+        ]
 
     def _transactions(self, hashes: set[Bytes32]) -> dict[Bytes32, _Transaction]:
         names = sorted(hashes)
@@ -74,12 +79,12 @@ class RecordedStops:
 
     def _transaction(self, sent: Mapping[str, Any], receipt: Mapping[str, Any]) -> _Transaction:
         name, arguments = "", ()
-        if str(sent["to"] or "").lower() == self._registry:
+        if str(sent["to"] or "").lower() in self._registries:
             name, arguments = _decoded(bytes.fromhex(str(sent["input"])[2:]))
         granted = [
             ConsentId(parse_bytes32(log["topics"][1]))
             for log in receipt["logs"]
-            if log["address"].lower() == self._registry and log["topics"][0] == self._granted
+            if log["address"].lower() in self._registries and log["topics"][0] == self._granted
         ]
         return _Transaction(name, arguments, parse_address(str(sent["from"])), tuple(granted))
 
@@ -123,7 +128,7 @@ class _Transaction:
         return self.sender
 
 
-def _stop(timed: TimedEvent, transaction: _Transaction) -> RecordedStop:
+def _stop(timed: TimedEvent, transaction: _Transaction, registry: Address) -> RecordedStop:
     event = timed.event
     arguments: Mapping[str, Any] = event.arguments
     everything = event.name == _ALL
@@ -139,6 +144,7 @@ def _stop(timed: TimedEvent, transaction: _Transaction) -> RecordedStop:
         at=timed.time,
         transaction=event.transaction_hash,
         sender=transaction.sender,
+        registry=registry,
     )
 
 

@@ -35,6 +35,10 @@ class Recovery(BoundContract):
         """Return whether a recovery is pending at the block's own time."""
         return bool(self._view("isRecoveryPending", subject, block=block)[0])
 
+    def ask_pending(self, subject: SubjectId) -> bytes:
+        """Return the call data of the same question; the answer has a byte that is not zero where it is."""
+        return self.artifact.functions["isRecoveryPending"].encode((subject,))
+
     def delay_seconds(self, *, block: BlockNumber) -> int:
         return int(self._view("RECOVERY_DELAY", block=block)[0])
 

@@ -22,11 +22,12 @@ _SELECTOR_BYTES: Final = 4
 
 
 class SentStops:
-    """One reader of one node. ``own``: accounts whose transactions are this service's."""
+    """One reader of one node. ``registries``: all that succeeded one another. ``own``: accounts whose
+    transactions are this service's."""
 
-    def __init__(self, *, chain: Chain, registry: Address, own: Iterable[Address]) -> None:
+    def __init__(self, *, chain: Chain, registries: Iterable[Address], own: Iterable[Address]) -> None:
         self._chain = chain
-        self._registry = registry
+        self._registries = [address.lower() for address in registries]
         self._own = {account.lower() for account in own}
         self._topics = ["0x" + artifact(_REGISTRY).topic(event).hex() for event in _EVENTS]
         self._filter: str | None = None
@@ -66,7 +67,7 @@ class SentStops:
             self._next_block = first
             return []
         query = {
-            "address": self._registry,
+            "address": self._registries,
             "topics": [self._topics],
             "fromBlock": hex(first),
             "toBlock": hex(head),
@@ -81,7 +82,7 @@ class SentStops:
     def _stops_in(self, transaction: dict[str, Any]) -> list[SentStop]:
         """Return the stops that a transaction carries with a signature that says it all by itself."""
         is_other = str(transaction["from"]).lower() not in self._own
-        if not is_other or str(transaction["to"]).lower() != self._registry.lower():
+        if not is_other or str(transaction["to"]).lower() not in self._registries:
             return []
         data = bytes.fromhex(str(transaction["input"])[2:])
         match self._decoded(data):

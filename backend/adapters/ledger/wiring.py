@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backend.adapters.ledger.anchors import AuditAnchor
@@ -23,7 +24,7 @@ from backend.adapters.ledger.recovery import Recovery, RecoveryLedger
 from backend.adapters.ledger.relayer import Relayer
 from backend.adapters.ledger.studies import ResearchMarket
 from backend.adapters.ledger.witnesses import WitnessPairs
-from backend.types import MemberId
+from backend.types import Address, BlockNumber, MemberId
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,11 @@ class LedgerAdapters:
 def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -> LedgerAdapters:
     """Bind the wrappers to the deployed addresses."""
     effects = Effects(chain=chain, relayer=relayer)
-    consents = ConsentRegistry(deployment.address("ConsentRegistry"), chain)
     records = RecordRegistry(deployment.address("RecordRegistry"), chain)
     members = ParticipantRegistry(deployment.address("ParticipantRegistry"), chain)
     market = ResearchMarket(deployment.address("ResearchMarket"), chain)
     return LedgerAdapters(
-        consents=ConsentLedger(
-            chain=chain, relayer=relayer, registry=consents, participants=members, effects=effects
-        ),
+        consents=_consents(deployment, chain, relayer, members, effects),
         recoveries=RecoveryLedger(
             chain=chain,
             relayer=relayer,
@@ -77,9 +75,7 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
         commitments=CommitmentLedger(chain=chain, relayer=relayer, registry=records, effects=effects),
         members=MemberLedger(chain=chain, relayer=relayer, registry=members, effects=effects),
         studies=StudyLedger(chain=chain, relayer=relayer, market=market, effects=effects),
-        events=EventScan(
-            chain=chain, contracts={name: item.address for name, item in deployment.contracts.items()}
-        ),
+        events=EventScan(chain=chain, contracts=deployment.places()),
         chain=chain,
         relayer=relayer,
         effects=effects,
@@ -90,8 +86,46 @@ def ledger_adapters(*, chain: Chain, relayer: Relayer, deployment: Deployment) -
         subject_keys=KeyLedger(
             chain=chain,
             relayer=relayer,
-            contract=KeyRegistry(deployment.address("KeyRegistry"), chain),
+            contract=_keys(deployment, chain),
             effects=effects,
         ),
         member_keys=RegistryKeys(chain=chain, relayer=relayer, registry=members),
     )
+
+
+def _consents(
+    deployment: Deployment,
+    chain: Chain,
+    relayer: Relayer,
+    members: ParticipantRegistry,
+    effects: Effects,
+) -> ConsentLedger:
+    """Return the ledger of the registry that counts, behind it those that it succeeded."""
+    found: ConsentLedger | None = None
+    for address, since in _succeeding("ConsentRegistry", deployment):
+        found = ConsentLedger(
+            chain=chain,
+            relayer=relayer,
+            registry=ConsentRegistry(address, chain),
+            participants=members,
+            effects=effects,
+            former=found,
+            since=since,
+        )
+    assert found is not None  # noqa: S101 - a deployment that is complete has one  # nosec B101
+    return found
+
+
+def _keys(deployment: Deployment, chain: Chain) -> KeyRegistry:
+    found: KeyRegistry | None = None
+    for address, since in _succeeding("KeyRegistry", deployment):
+        found = KeyRegistry(address, chain, former=found, since=since)
+    assert found is not None  # noqa: S101 - as above  # nosec B101
+    return found
+
+
+def _succeeding(name: str, deployment: Deployment) -> Iterator[tuple[Address, BlockNumber]]:
+    """Yield the contracts of a name, oldest first, each with the first block that it is asked about."""
+    starts = [0, *(generation.until for generation in deployment.predecessors)]
+    for place, start in zip(deployment.places(name), starts, strict=True):
+        yield place.address, BlockNumber(start)

@@ -19,7 +19,8 @@ _STOPS = (Change.REVOKED, Change.REVOKED_WITH_ALL)
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``steps`` are dated and oldest first. ``state`` is that at ``seen_at``, which is now."""
+    """``steps`` are dated and oldest first. ``state`` is that at ``seen_at``, which is now. ``domain`` is the
+    signature's."""
 
     grant: Grant
     consent_id: ConsentId
@@ -89,7 +90,7 @@ def _event(
 def _evidence(history: History, step: Step) -> Json:
     found: Json = {
         "assent:chainId": history.domain.chain_id,
-        "assent:contract": history.domain.verifying_contract,
+        "assent:contract": step.contract or history.domain.verifying_contract,
         "assent:block": step.block,
         "assent:consentId": to_hex(history.consent_id),
     }

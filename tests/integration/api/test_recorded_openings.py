@@ -16,7 +16,7 @@ from backend.consent.ledger_types import RecordedOpening
 from backend.consent.recorded import RecordedReader
 from backend.types import BlockNumber, SubjectId
 from tests.integration.api.world import Patient, Service
-from tests.support.emergencies import HOUR, Responder, contract, opened, responder
+from tests.support.emergencies import HOUR, Responder, opened, responder
 
 
 def reader(service: Service) -> RecordedReader[RecordedOpening]:
@@ -29,7 +29,7 @@ def reader(service: Service) -> RecordedReader[RecordedOpening]:
         publish=publish_emergency,
     )
     return RecordedReader(
-        blocks=RecordedOpenings(chain=stores.chain, contract=contract(service).address),
+        blocks=RecordedOpenings(chain=stores.chain, contracts=stores.deployment.places("EmergencyAccess")),
         positions=MongoChainPositions(stores.database, stores.keys, OPENINGS),
         ledger=stores.ledger,
         concerns=openings.concerns,
@@ -71,8 +71,8 @@ def test_opening_for_a_patient_of_somebody_else_is_not_ours_to_tell(
     elsewhere = OpeningLog(
         log=services.audit, tenant=stores.tenant, is_enrolled=lambda _: False, publish=publish_emergency
     )
-    found = RecordedOpenings(chain=stores.chain, contract=contract(service).address).between(
-        BlockNumber(0), stores.chain.view().head_number
-    )
+    found = RecordedOpenings(
+        chain=stores.chain, contracts=stores.deployment.places("EmergencyAccess")
+    ).between(BlockNumber(0), stores.chain.view().head_number)
     assert [each for each in found if each.subject == stranger]
     assert not any(elsewhere.concerns(each) for each in found)

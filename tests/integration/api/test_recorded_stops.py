@@ -39,7 +39,9 @@ def reader(service: Service) -> RecordedReader[RecordedStop]:
     registry = stores.deployment.contracts["ConsentRegistry"]
     index = services.revocations._index
     return RecordedReader(
-        blocks=RecordedStops(chain=stores.chain, registry=registry.address),
+        blocks=RecordedStops(
+            chain=stores.chain, registries=list(stores.deployment.places("ConsentRegistry"))
+        ),
         positions=MongoChainPositions(stores.database, stores.keys, STOPS),
         ledger=stores.ledger,
         concerns=lambda stop: bool(index.of_subject(stop.subject)),
@@ -120,7 +122,7 @@ def test_stop_that_was_taken_with_another_signature_is_the_same_stop(
     consent = patient.permit(clinic.member_id)
     patient.end(consent)
     stores, taken = service.world.stores, service.world.services.revocations
-    blocks = RecordedStops(chain=stores.chain, registry=stores.deployment.address("ConsentRegistry"))
+    blocks = RecordedStops(chain=stores.chain, registries=list(stores.deployment.places("ConsentRegistry")))
 
     def recorded() -> list[RecordedStop]:
         every = blocks.between(BlockNumber(0), stores.chain.view().head_number)

@@ -19,8 +19,8 @@ DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "contracts.md").read_
 OPENED = event("ConsentRegistry", "SubjectOpened", subject=9, controller=A, custodian=B, member=OTHER)
 
 
-def the_thing(events: list[TimedEvent], now: int, word: bytes = ID) -> Thing:
-    state = LedgerState()
+def the_thing(events: list[TimedEvent], now: int, word: bytes = ID, generations: int = 1) -> Thing:
+    state = LedgerState(generations)
     for each in events:
         state.apply(each)
     (found,) = find(View(state, Constants(recovery_delay=100, grace=50), now), word)
@@ -234,3 +234,85 @@ REPLACED = event("ConsentRegistry", "RecoveryStepped", subject=9, controller=B, 
 def test_subject_says_which_key_counts(events: list[TimedEvent], said: str) -> None:
     subject = the_thing([OPENED, *events], 1000, word=(9).to_bytes(32))
     assert subject.facts["encryption key"] == said
+
+
+ADOPTED = event(
+    "ConsentRegistry", "SubjectAdopted", generation=1, time=1400, subject=9, member=OTHER,
+    slot=int(A, 16) | 1 << 192 | 1 << 224,
+)  # fmt: skip
+
+
+def taken_over(packed: int) -> list[TimedEvent]:
+    adopted = event("ConsentRegistry", "ConsentAdopted", generation=1, id=ID, subject=9, slot=packed)
+    return [OPENED, granted(packed), adopted, ADOPTED]
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        (taken_over(slot()), "Live"),
+        ([*taken_over(slot()), REVOKED], "Revoked 1970-01-01T00:25:00Z"),
+        ([*taken_over(slot()), ALL], "Stopped: the subject revoked everything, epoch 1 is current"),
+        ([*taken_over(slot(2)), REVOKED], "Live"),  # to end a deny widens
+        ([*taken_over(slot(mark=TAG)), CAUSE], "Revoked 1970-01-01T00:26:40Z"),
+    ],
+)
+def test_consent_that_was_taken_over_ends_where_it_came_from(events: list[TimedEvent], state: str) -> None:
+    found = the_thing(events, 1700, generations=2)
+    assert found.state == state
+    assert found.facts["taken over"] == "1970-01-01T00:23:20Z"
+
+
+def test_what_was_not_taken_over_says_so() -> None:
+    adopted = event("ConsentRegistry", "ConsentAdopted", generation=1, id=ID, subject=9, slot=slot())
+    for events in ([OPENED, granted(slot())], [OPENED, granted(slot()), adopted]):
+        found = the_thing(events, 1700, generations=2)
+        assert found.state == "Not taken over; in the registry that was succeeded: Live"
+        subject = the_thing(events, 1700, (9).to_bytes(32), generations=2)
+        assert subject.state == "open, in the registry that was succeeded; not taken over"
+        assert subject.facts["consents"] == [f"0x{ID.hex()} permit: {found.state}"]
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([], "limit (never set)"),
+        ([(0, 1, 1, 1300)], "allow, by what was set in the contract that was succeeded"),
+        ([(0, 1, 1, 1300), (1, 2, 2, 1500)], "forbid, since 1970-01-01T00:25:00Z"),
+        ([(1, 1, 1, 1500), (0, 2, 1, 1600)], "forbid, by what was set in the contract that was succeeded"),
+    ],
+)
+def test_policy_of_a_subject_says_where_it_was_set(
+    events: list[tuple[int, int, int, int]], said: str
+) -> None:
+    policies = [
+        event(
+            "EmergencyAccess", "EmergencyPolicySet", generation=generation, subject=9, policy=policy,
+            round=round_, setAt=at,
+        )
+        for generation, policy, round_, at in events
+    ]  # fmt: skip
+    told = [*taken_over(slot()), *policies]
+    assert the_thing(told, 1700, (9).to_bytes(32), generations=2).facts["emergency policy"] == said
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([(0, 1, 700)], f"0x{ID.hex()}, number 1, bound 1970-01-01T00:11:40Z"),
+        ([(0, 1, 700), (0, 2, 1500)], "none: number 2 was used in the contract that was succeeded"),
+        ([(0, 1, 700), (1, 2, 1500)], f"0x{ID.hex()}, number 2, bound 1970-01-01T00:25:00Z"),
+    ],
+)
+def test_key_of_a_subject_counts_if_it_was_bound_before(
+    events: list[tuple[int, int, int]], said: str
+) -> None:
+    keys = [
+        event(
+            "KeyRegistry", "KeyBound", generation=generation, subject=9, keyHash=ID, sequence=sequence,
+            controller=A, boundAt=at,
+        )
+        for generation, sequence, at in events
+    ]  # fmt: skip
+    told = [*taken_over(slot()), *keys]
+    assert the_thing(told, 1700, (9).to_bytes(32), generations=2).facts["encryption key"] == said

@@ -14,7 +14,7 @@ from backend.consent.ledger_types import TimedEvent
 from backend.errors import InvalidInput, LedgerUnavailable
 from backend.explorer.watch import Filter, Notice, Watch
 from backend.types import BlockNumber, Bytes32, UnixSeconds
-from tests.support.ledger_events import account, event
+from tests.support.ledger_events import account, event, sample
 
 Script = list[Any]
 
@@ -167,6 +167,16 @@ def test_filter_takes_contracts_events_and_ids() -> None:
     assert watching(FakeNode(4), [], first=1, wishes=("AllRevoked", "AuditAnchor")) == []
     assert watching(FakeNode(4), [], first=1, wishes=("AllRevoked", "SubjectOpened")) == [1, 2, 3, 4]
     assert watching(FakeNode(4), [], first=1, wishes=(account(9),)) == []
+    assert (
+        watching(FakeNode(4), [], first=1, wishes=("SubjectAdopted",)) == []
+    )  # of a succeeding contract only
+
+
+def test_filter_by_contract_takes_every_generation() -> None:
+    adopted = sample("ConsentRegistry", "SubjectAdopted", 1)
+    assert Filter(["ConsentRegistry"]).fits(adopted)
+    assert Filter(["SubjectAdopted"]).fits(adopted)
+    assert not Filter(["KeyRegistry"]).fits(adopted)
 
 
 @pytest.mark.parametrize("wish", ["ConsentGrant", "registry", ""])

@@ -7,23 +7,30 @@ import json
 import pytest
 
 from backend.adapters.ledger.abi import CONTRACTS, artifact
+from backend.adapters.ledger.deployment_file import SUCCEEDED, artifact_of
 from backend.errors import InvalidInput
 from backend.explorer.sentences import SENTENCES, says
 from backend.explorer.show import parse_id
-from backend.explorer.wording import arguments_json, ids_of, iso, refusal, role_names, until
+from backend.explorer.wording import arguments_json, contract_title, ids_of, iso, refusal, role_names, until
 from backend.types import MAX_UINT40
 from tests.support.ledger_events import NOBODY, account, event, sample
 
-EVENTS = [(contract, found.name) for contract in CONTRACTS for found in artifact(contract).events.values()]
+EVENTS = [
+    (contract, found.name, generation)
+    for contract in CONTRACTS
+    for generation in ((0, 1) if contract in SUCCEEDED else (0,))
+    for found in artifact(artifact_of(contract, generation)).events.values()
+]
 
 
 def test_sentences_are_those_of_the_interfaces() -> None:
-    assert {(contract, name) for contract, names in SENTENCES.items() for name in names} == set(EVENTS)
+    told = {(contract, name) for contract, names in SENTENCES.items() for name in names}
+    assert told == {(contract, name) for contract, name, _ in EVENTS}
 
 
-@pytest.mark.parametrize(("contract", "name"), EVENTS)
-def test_every_event_is_said_in_words_and_in_json(contract: str, name: str) -> None:
-    timed = sample(contract, name)
+@pytest.mark.parametrize(("contract", "name", "generation"), EVENTS)
+def test_every_event_is_said_in_words_and_in_json(contract: str, name: str, generation: int) -> None:
+    timed = sample(contract, name, generation)
     text = says(timed)
     assert text
     assert "{" not in text
@@ -31,8 +38,8 @@ def test_every_event_is_said_in_words_and_in_json(contract: str, name: str) -> N
 
 
 def test_key_of_every_event_is_in_its_sentence() -> None:
-    for contract, name in EVENTS:
-        timed = sample(contract, name)
+    for contract, name, generation in EVENTS:
+        timed = sample(contract, name, generation)
         first = next(iter(timed.event.arguments.values()), None)
         if isinstance(first, bytes) and len(first) == 32:
             assert first.hex() in says(timed), name
@@ -123,3 +130,27 @@ def test_what_is_no_id_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["0x09", "9", " 0X000000000000000000000009 ", "0" * 63 + "9"])
 def test_id_may_be_short(text: str) -> None:
     assert parse_id(text) == (9).to_bytes(32)
+
+
+def test_contract_that_was_succeeded_is_named_as_such() -> None:
+    assert contract_title("ConsentRegistry", 0, 0) == "ConsentRegistry"
+    assert contract_title("ConsentRegistry", 1, 1) == "ConsentRegistry"
+    assert contract_title("ConsentRegistry", 0, 1) == "ConsentRegistry (succeeded)"
+    assert contract_title("KeyRegistry", 1, 2) == "KeyRegistry (succeeded, 2 of 3)"
+    assert contract_title("AuditAnchor", 0, 2) == "AuditAnchor"  # which stays
+
+
+def test_sentences_say_what_was_taken_over() -> None:
+    slot = 9 | 2 << 96 | MAX_UINT40 << 176 | 500 << 216
+    adopted = {"id": b"\1" * 32, "subject": 9}
+    live = says(event("ConsentRegistry", "ConsentAdopted", generation=1, slot=slot, **adopted))
+    assert live.startswith("deny 0x0101")
+    assert live.endswith("taken over from the registry before, from 1970-01-01T00:08:20Z without end")
+    ended = says(event("ConsentRegistry", "ConsentAdopted", generation=1, slot=slot | 600 << 136, **adopted))
+    assert ended.endswith("taken over from the registry before, revoked 1970-01-01T00:10:00Z")
+    subject = 7 << 160 | 1 << 192 | 1 << 224
+    values = {"generation": 1, "subject": 9, "member": b"\1" * 32}
+    guarded = says(event("ConsentRegistry", "SubjectAdopted", slot=subject, **values))
+    assert "under guardians, in epoch 7 with 1 document ever recorded" in guarded
+    controlled = says(event("ConsentRegistry", "SubjectAdopted", slot=subject | 0xAB, **values))
+    assert f"with controller {account(0xAB)}" in controlled

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backend.adapters.ledger.abi import artifact
+from backend.adapters.ledger.deployment_file import Place
 from backend.adapters.ledger.errors import ChainReorganised
 from backend.adapters.ledger.events import EventScan
 from backend.adapters.ledger.rpc import RpcError
@@ -64,7 +65,7 @@ class FakeNode:
 
 
 def scan(node: FakeNode) -> EventScan:
-    return EventScan(chain=node, contracts={"ConsentRegistry": ADDRESS})
+    return EventScan(chain=node, contracts=[Place("ConsentRegistry", ADDRESS)])
 
 
 @pytest.mark.parametrize("most", [1, 7, 999, 5000, 10**6])

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from backend.adapters.ledger.rebuild.replayed import Arguments, Handler, Moment, Replayed, nothing
 from backend.adapters.ledger.rebuild.words import Entry, word
 from backend.consent.ledger_types import delegation_tag
+from backend.consent.terms import Kind
 from backend.types import MAX_UINT40, ConsentId
 
-_OPENED = 1 << 224
+OPENED = 1 << 224
+ACCOUNT = 2**160 - 1
+COUNT = 1 << 192
+EPOCH_SHIFT = 160
 _RECOVERY = 1 << 225
-_COUNT = 1 << 192
-_EPOCH_SHIFT = 160
-_EPOCH = (2**32 - 1) << _EPOCH_SHIFT
-_ACCOUNT = 2**160 - 1
+_EPOCH = (2**32 - 1) << EPOCH_SHIFT
 _MARK_SHIFT = 136
+_MARK = MAX_UINT40 << _MARK_SHIFT
+_TAG = 1 << 39
+_SUBJECT = 2**96 - 1
 
 
 class Consents(Replayed):
@@ -51,6 +55,35 @@ class Consents(Replayed):
             "EIP712DomainChanged": nothing,
         }
 
+    def evidence(self, subject: int, ids: Sequence[bytes]) -> tuple[int, list[int]]:
+        """Return what the view ``evidence`` says: the subject's slot and the slot of each id, packed."""
+        return self.subject(subject), [self.shown(identity) for identity in ids]
+
+    def subject(self, subject: int) -> int:
+        """Return a subject's slot as the contract reads it, 0 where there is none."""
+        return self.subjects.get(subject, 0)
+
+    def consent(self, identity: bytes) -> int:
+        """Return a slot as the contract reads it, with its tag; 0 where there is none."""
+        return self.slots.get(identity, 0)
+
+    def shown(self, identity: bytes) -> int:
+        """Return the same as the views show it: ended where its delegation was ended for cause."""
+        slot = self.consent(identity)
+        mark = slot >> _MARK_SHIFT & MAX_UINT40
+        if not mark & _TAG or kind_of(slot) != Kind.PERMIT:
+            return slot
+        ended = self.ended_for_cause.get((subject_of(slot), mark), 0)
+        return slot & ~_MARK | ended << _MARK_SHIFT if ended else slot
+
+    def adopted_at(self, subject: int) -> int:  # noqa: ARG002 - the first registry adopts nothing
+        """Return the second in which a subject was adopted, 0 for never."""
+        return 0
+
+    def is_adopted(self, identity: bytes) -> bool:  # noqa: ARG002 - likewise
+        """Return whether what is stored of an id was adopted, and is followed."""
+        return False
+
     def storage(self) -> Iterator[Entry]:
         for subject, packed in self.subjects.items():
             yield Entry("_subjects", (word(subject),), packed)
@@ -62,7 +95,7 @@ class Consents(Replayed):
             yield Entry("_endedForCause", (word(subject), word(tag)), time)
 
     def _opened(self, given: Arguments, _: Moment) -> None:
-        self.subjects[given["subject"]] = int(given["controller"], 16) | _OPENED
+        self.subjects[given["subject"]] = int(given["controller"], 16) | OPENED
         self.opening_custodians[given["subject"]] = given["member"]
 
     def _granted(self, given: Arguments, _: Moment) -> None:
@@ -76,10 +109,10 @@ class Consents(Replayed):
 
     def _recorded(self, given: Arguments) -> None:
         self.slots[given["id"]] = given["slot"]
-        self.subjects[given["subject"]] += _COUNT
+        self.subjects[given["subject"]] += COUNT
 
     def _revoked(self, given: Arguments, _: Moment) -> None:
-        kept = self.slots[given["id"]] & ~(MAX_UINT40 << _MARK_SHIFT)
+        kept = self.slots[given["id"]] & ~_MARK
         self.slots[given["id"]] = kept | given["revokedAt"] << _MARK_SHIFT
 
     def _revoked_ahead(self, given: Arguments, _: Moment) -> None:
@@ -87,13 +120,31 @@ class Consents(Replayed):
 
     def _all_revoked(self, given: Arguments, _: Moment) -> None:
         kept = self.subjects[given["subject"]] & ~_EPOCH
-        self.subjects[given["subject"]] = kept | given["epoch"] << _EPOCH_SHIFT
+        self.subjects[given["subject"]] = kept | given["epoch"] << EPOCH_SHIFT
 
     def _ended_for_cause(self, given: Arguments, _: Moment) -> None:
         tag = delegation_tag(ConsentId(given["id"]))
         self.ended_for_cause[given["subject"], tag] = given["endedAt"]
 
     def _stepped(self, given: Arguments, _: Moment) -> None:
-        kept = self.subjects[given["subject"]] & ~(_ACCOUNT | _RECOVERY)
+        kept = self.subjects[given["subject"]] & ~(ACCOUNT | _RECOVERY)
         flag = _RECOVERY if given["proposed"] else 0
         self.subjects[given["subject"]] = kept | int(given["controller"], 16) | flag
+
+
+def subject_of(slot: int) -> int:
+    """Return the subject of a consent's slot."""
+    return slot & _SUBJECT
+
+
+def kind_of(slot: int) -> int:
+    return slot >> 96 & 0xFF
+
+
+def epoch_of(subject_slot: int) -> int:
+    return (subject_slot & _EPOCH) >> EPOCH_SHIFT
+
+
+def is_revoked(slot: int) -> bool:
+    mark = slot >> _MARK_SHIFT & MAX_UINT40
+    return bool(mark) and not mark & _TAG

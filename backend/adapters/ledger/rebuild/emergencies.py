@@ -41,9 +41,27 @@ class Emergencies(Replayed):
 
     def is_over(self, opening: Opening, time: int) -> bool:
         """Return what the contract's own rule says at a time: closed, expired or forbidden since."""
-        forbids = self.forbids.get(opening.subject, [])
-        forbidden = bool(forbids) and forbids[-1] >= opening.opened_at
+        forbidden = self.is_forbidden_since(opening.subject, opening.opened_at)
         return bool(opening.closed_at) or time >= opening.expires_at or forbidden
+
+    def is_forbidden_since(self, subject: int, time: int) -> bool:
+        forbids = self.forbids.get(subject, [])
+        return bool(forbids) and forbids[-1] >= time
+
+    def policy(self, subject: int) -> tuple[int, int]:
+        """Return what the view ``emergencyPolicyOf`` says: policy and round, 0 where never set."""
+        history = self.policies.get(subject)
+        return history[-1][1:] if history else (EmergencyPolicy.LIMIT, 0)
+
+    def policy_at(self, subject: int, time: int) -> int:
+        """Return what the view ``emergencyPolicyAt`` says of a second."""
+        past = self._past(subject, time)
+        return EmergencyPolicy.LIMIT if past is None else past
+
+    def _past(self, subject: int, time: int) -> int | None:
+        """Return the policy set last by a second, or None."""
+        steps = [policy for since, policy, _ in self.policies.get(subject, ()) if since <= time]
+        return steps[-1] if steps else None
 
     def storage(self) -> Iterator[Entry]:
         yield from self._stored_policies()

@@ -44,3 +44,11 @@ class Recoveries(Replayed):
 
     def _stepped(self, given: Arguments, _: Moment) -> None:
         self.states[given["subject"]] = recovery_state(given["state"])
+
+
+class SucceedingRecoveries(Recoveries):
+    """What is adopted comes whole, like every other state."""
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        return {**super().handlers, "RecoveryAdopted": self._stepped}
