@@ -236,7 +236,10 @@ class DeploymentThere(OperatorError):
     """The data directory belongs to another deployment; what people signed names its contracts."""
 
     code = "deployment_there"
-    remedy = "Join with a data directory in which no service ever started."
+    remedy = (
+        "Join with a data directory in which no service ever started. Contracts that succeed these are taken "
+        "with 'assent ledger succeed --with FILE'."
+    )
 
 
 class LogNameTaken(OperatorError):
