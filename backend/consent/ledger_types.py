@@ -15,6 +15,7 @@ from typing import Final
 from eth_utils.address import to_checksum_address
 
 from backend.types import (
+    MAX_UINT32,
     MAX_UINT40,
     Address,
     BlockNumber,
@@ -25,7 +26,6 @@ from backend.types import (
     UnixSeconds,
 )
 
-_UINT32 = 2**32 - 1
 _UINT96 = 2**96 - 1
 _UINT160 = 2**160 - 1
 _TAG = 1 << 39  # no block time has this bit
@@ -235,7 +235,7 @@ def unpack_consent_slot(word: int) -> ConsentSlot:
     return ConsentSlot(
         subject=SubjectId(word & _UINT96),
         kind=word >> 96 & 0xFF,
-        epoch=word >> 104 & _UINT32,
+        epoch=word >> 104 & MAX_UINT32,
         revoked_at=UnixSeconds(0 if mark & _TAG else mark),
         not_after=UnixSeconds(word >> 176 & MAX_UINT40),
         not_before=UnixSeconds(word >> 216 & MAX_UINT40),
@@ -252,8 +252,8 @@ def unpack_subject_slot(word: int) -> SubjectEvidence:
     """Decode controller 160 | epoch 32 | count 32 | flags 32, low to high, with no consents."""
     return SubjectEvidence(
         controller=_checksummed(word & _UINT160),
-        epoch=word >> 160 & _UINT32,
-        count=word >> 192 & _UINT32,
+        epoch=word >> 160 & MAX_UINT32,
+        count=word >> 192 & MAX_UINT32,
         opened=bool(word >> 224 & 1),
         slots=(),
     )

@@ -127,7 +127,7 @@ class RevocationService:
         self._domain = domain
         self._former: dict[str, FormerRegistry] = {each.domain.verifying_contract: each for each in former}
         self._clock = clock
-        # Two stops may hold up the same: what one of them lifts is put back for the other in one go.
+        # Two stops may hold up the same: the last of them lifts it.
         self._lifting = threading.Lock()
         self._false: set[str] = set()
         outbox.register(ACT, {"received": self._log, "logged": self._relay_step, "relayed": self._settle})
@@ -217,12 +217,13 @@ class RevocationService:
 
     def _lift(self, revocation: Revocation, subject: SubjectId) -> None:
         """Take a restriction out of the queue that is none, unless another stop holds up the same."""
-        self._release(revocation, subject, block=None)
+        held = (subject, revocation.consent, _ended_by(revocation))
         for act in self._outbox.unfinished(ACT):
             other = _stop(act.data)
-            same = (other.consent, _ended_by(other)) == (revocation.consent, _ended_by(revocation))
-            if same and _subject(act) == subject and act.act_id not in self._false:
-                self._restrict(other, subject)
+            same = (_subject(act), other.consent, _ended_by(other)) == held
+            if same and act.act_id not in self._false:
+                return
+        self._release(revocation, subject, block=None)
 
     def _restrict(self, revocation: Revocation, subject: SubjectId) -> None:
         if revocation.consent is not None:
